@@ -1,0 +1,82 @@
+//! Faults, injected per call.
+
+/// What goes wrong with a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The service refuses with this status, code and message; nothing happens.
+    Refuse {
+        /// HTTP status.
+        status: u16,
+        /// AWS error code, or Kubernetes reason.
+        code: String,
+        /// Message.
+        message: String,
+    },
+    /// The service refuses because of too many requests, with its own throttling code.
+    Throttle,
+    /// The call takes effect, and the connection breaks before the answer.
+    LoseAnswer,
+    /// The connection hangs and times out; nothing happens.
+    TimeOut,
+    /// The client's process dies before this call: it and all later calls fail, until [`crate::Sim::revive`].
+    KillBefore,
+    /// The client's process dies after this call took effect: no answer, and all later calls fail.
+    KillAfter,
+}
+
+/// Which call a fault hits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum When {
+    /// The call with this number in the log (from 1).
+    Call(u64),
+    /// The n-th call (from 1) of this service and action, counted from when the fault was set.
+    Action {
+        /// `ec2`, `eks`, … or `kubernetes`.
+        service: String,
+        /// `CreateVpc`; for Kubernetes a method and path, or a part of it.
+        action: String,
+        /// Which of them.
+        nth: u64,
+    },
+}
+
+/// The faults that are set, each used once.
+#[derive(Clone, Debug, Default)]
+pub struct FaultPlan {
+    pending: Vec<(When, Fault)>,
+}
+
+impl FaultPlan {
+    /// Adds a fault.
+    pub fn add(&mut self, when: When, fault: Fault) {
+        self.pending.push((when, fault));
+    }
+
+    /// Faults that have not happened yet.
+    pub fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// The fault that hits this call, if any; it is used up.
+    pub(crate) fn take(&mut self, number: u64, service: &str, action: &str) -> Option<Fault> {
+        let mut hit = None;
+        for (index, (when, _)) in self.pending.iter_mut().enumerate() {
+            let now = match when {
+                When::Call(wanted) => *wanted == number,
+                When::Action { service: s, action: a, nth } => {
+                    let same = s == service && (a == action || (service == "kubernetes" && action.contains(a.as_str())));
+                    if same {
+                        *nth = nth.saturating_sub(1);
+                    }
+                    same && *nth == 0
+                }
+            };
+            if now && hit.is_none() {
+                hit = Some(index);
+            }
+        }
+        hit.map(|index| self.pending.remove(index).1)
+    }
+}

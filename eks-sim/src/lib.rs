@@ -1,0 +1,46 @@
+//! An offline AWS account and Kubernetes API, for testing programs that provision Amazon EKS.
+//!
+//! A [`Sim`] is one AWS account in one Region. It speaks the wire: the AWS SDK talks to it through
+//! [`Sim::sdk_config`], a `kube::Client` through [`Sim::kube_service`], and any other client (the AWS CLI, boto3,
+//! Terraform) through the loopback server of [`serve`]. Nothing leaves the process.
+//!
+//! Resources take the time that AWS takes (from published figures, seeded), on tokio's clock: with the clock paused, a
+//! control plane that needs seven minutes is there in milliseconds. Faults are injected per call, and every call is logged.
+//!
+//! # What this crate does not do
+//! It is not a mock: there is nothing to script, and no rule exists to please a caller. Each rule rests on documented AWS
+//! or Kubernetes behaviour, named where it is enforced. What is not implemented answers AWS's own unknown-action error.
+
+mod autoscaling;
+mod call;
+mod clock;
+mod cloudformation;
+mod draw;
+mod ec2;
+mod eks;
+mod elb;
+mod error;
+mod fault;
+mod iam;
+mod inventory;
+mod kube;
+mod ledger;
+mod log;
+mod serve;
+mod sim;
+mod ssm;
+mod sts;
+mod times;
+mod transport;
+mod wire;
+mod world;
+
+pub use clock::Clock;
+pub use fault::{Fault, FaultPlan, When};
+pub use inventory::{Inventory, Item};
+pub use kube::KubeService;
+pub use ledger::{Ledger, ServiceTime};
+pub use log::{Call, CallLog, Outcome};
+pub use serve::{Server, serve};
+pub use sim::{Sim, SimBuilder};
+pub use transport::{Body, TransportError};

@@ -1,0 +1,64 @@
+//! The call log: what clients asked, and what they were told.
+
+use std::time::Duration;
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The service did as asked.
+    Done,
+    /// The service refused, with this code.
+    Refused(String),
+    /// The service did as asked, and the answer never reached the client.
+    AnswerLost,
+    /// The request never reached the service.
+    NeverArrived,
+}
+
+/// One call of a client. Calls that AWS services make among themselves are not listed.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Call {
+    /// Number in the log, from 1.
+    pub number: u64,
+    /// When it was executed, on the simulator's clock.
+    pub at: Duration,
+    /// How long the client waited for the answer.
+    pub latency: Duration,
+    /// `ec2`, `eks`, … or `kubernetes`.
+    pub service: String,
+    /// `CreateVpc`, or method and path for Kubernetes.
+    pub action: String,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// Every call so far.
+#[derive(Clone, Debug, Default)]
+pub struct CallLog {
+    pub(crate) calls: Vec<Call>,
+    pub(crate) started: u64,
+}
+
+impl CallLog {
+    /// The calls, oldest first.
+    pub fn calls(&self) -> &[Call] {
+        &self.calls
+    }
+
+    /// How many calls were made.
+    pub fn len(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Whether no call was made.
+    pub fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
+    /// How many calls named this action.
+    pub fn count(&self, service: &str, action: &str) -> usize {
+        self.calls.iter().filter(|call| call.service == service && call.action == action).count()
+    }
+}

@@ -1,0 +1,228 @@
+//! The handle that users hold.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_smithy_async::{
+    rt::sleep::{AsyncSleep, Sleep},
+    time::TimeSource,
+};
+use aws_types::{SdkConfig, region::Region};
+use tokio::sync::watch;
+
+use crate::{
+    clock::Clock,
+    fault::{Fault, When},
+    iam,
+    inventory::Inventory,
+    kube::KubeService,
+    ledger::Ledger,
+    log::CallLog,
+    world::World,
+};
+
+/// One simulated AWS account in one Region, with its Kubernetes clusters. Cheap to clone; clones are the same account.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let sim = eks_sim::Sim::builder().region("eu-west-1").seed(7).build();
+/// let config = sim.sdk_config(); // give this to any AWS SDK client
+/// assert_eq!(config.region().map(|region| region.as_ref()), Some("eu-west-1"));
+/// assert!(sim.log().is_empty());
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Sim(Arc<Shared>);
+
+struct Shared {
+    world: Mutex<World>,
+    clock: Clock,
+    watched: watch::Sender<u64>,
+}
+
+impl fmt::Debug for Sim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sim").field("clock", &self.0.clock).finish_non_exhaustive()
+    }
+}
+
+/// Settings of a [`Sim`].
+#[derive(Clone, Debug)]
+pub struct SimBuilder {
+    account: String,
+    region: String,
+    seed: u64,
+    speed: f64,
+}
+
+impl SimBuilder {
+    /// Twelve digits. Default `123456789012`.
+    #[must_use]
+    pub fn account(mut self, account: impl Into<String>) -> Self {
+        self.account = account.into();
+        self
+    }
+
+    /// Default `us-east-1`.
+    #[must_use]
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.region = region.into();
+        self
+    }
+
+    /// Seeds every service time and id. Default 1.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Simulated seconds for each second of tokio's clock. Default 1.
+    #[must_use]
+    pub fn speed(mut self, speed: f64) -> Self {
+        self.speed = speed;
+        self
+    }
+
+    /// The account, empty but for what AWS puts into every new one.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime, as its clock is tokio's.
+    pub fn build(self) -> Sim {
+        let clock = Clock::new(self.speed);
+        let world = World::new(self.account, self.region, self.seed, clock);
+        Sim(Arc::new(Shared { world: Mutex::new(world), clock, watched: watch::Sender::new(0) }))
+    }
+}
+
+impl Sim {
+    /// An account in us-east-1 with default settings.
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// Settings for another account.
+    pub fn builder() -> SimBuilder {
+        SimBuilder { account: "123456789012".to_owned(), region: "us-east-1".to_owned(), seed: 1, speed: 1.0 }
+    }
+
+    /// Configuration for AWS SDK clients: this account, its administrator's credentials, simulated time.
+    pub fn sdk_config(&self) -> SdkConfig {
+        let region = self.with(|world| world.region.clone());
+        SdkConfig::builder()
+            .behavior_version(aws_smithy_runtime_api::client::behavior_version::BehaviorVersion::latest())
+            .region(Region::new(region))
+            .credentials_provider(self.credentials())
+            .http_client(self.clone())
+            .sleep_impl(ScaledSleep(self.0.clock))
+            .time_source(SimulatedTime(self.0.clock))
+            .build()
+    }
+
+    /// The administrator's credentials.
+    pub fn credentials(&self) -> SharedCredentialsProvider {
+        SharedCredentialsProvider::new(Credentials::from_keys(iam::ADMIN_ACCESS_KEY, iam::ADMIN_SECRET_KEY, None))
+    }
+
+    /// A tower service for `kube::Client`: requests go to the cluster whose endpoint the host names.
+    pub fn kube_service(&self) -> KubeService {
+        KubeService::new(self.clone())
+    }
+
+    /// The simulator's clock.
+    pub fn clock(&self) -> Clock {
+        self.0.clock
+    }
+
+    /// Every call so far.
+    pub fn log(&self) -> CallLog {
+        self.with(|world| world.log.clone())
+    }
+
+    /// What everything took.
+    pub fn ledger(&self) -> Ledger {
+        self.with(|world| world.ledger.clone())
+    }
+
+    /// What exists now.
+    pub fn inventory(&self) -> Inventory {
+        self.with(|world| world.inventory())
+    }
+
+    /// Makes a call go wrong.
+    pub fn inject(&self, when: When, fault: Fault) {
+        self.with(|world| world.faults.add(when, fault));
+    }
+
+    /// How many injected faults have not happened yet.
+    pub fn faults_pending(&self) -> usize {
+        self.with(|world| world.faults.pending())
+    }
+
+    /// A new process of the client, after a fault killed the last one.
+    pub fn revive(&self) {
+        self.with(|world| world.killed = false);
+    }
+
+    /// Works on the account as it is now: due events are carried out first.
+    pub(crate) fn with<R>(&self, work: impl FnOnce(&mut World) -> R) -> R {
+        let mut world = self.0.world.lock().unwrap_or_else(PoisonError::into_inner);
+        world.advance(self.0.clock.now());
+        let result = work(&mut world);
+        let revision = world.watch_revision;
+        drop(world);
+        self.0.watched.send_if_modified(|seen| std::mem::replace(seen, revision) != revision);
+        result
+    }
+
+    /// Waits until something that a watch may have to tell has happened, or the next event is due.
+    pub(crate) async fn changed(&self, watched: &mut watch::Receiver<u64>) {
+        let next = self.with(|world| world.next_event());
+        let due = async {
+            match next {
+                Some(at) => self.0.clock.sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = watched.changed() => {}
+            () = due => {}
+        }
+    }
+
+    /// A receiver for [`Sim::changed`]; make it before reading the state that is watched.
+    pub(crate) fn watched(&self) -> watch::Receiver<u64> {
+        self.0.watched.subscribe()
+    }
+}
+
+impl Default for Sim {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct SimulatedTime(Clock);
+
+impl TimeSource for SimulatedTime {
+    fn now(&self) -> SystemTime {
+        self.0.wall()
+    }
+}
+
+/// The SDK's own sleeps (retry backoff), on simulated time.
+#[derive(Clone, Copy, Debug)]
+struct ScaledSleep(Clock);
+
+impl AsyncSleep for ScaledSleep {
+    fn sleep(&self, duration: Duration) -> Sleep {
+        let clock = self.0;
+        Sleep::new(async move { clock.sleep(duration).await })
+    }
+}

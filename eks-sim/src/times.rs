@@ -1,0 +1,101 @@
+//! How long AWS takes. Triangular fits (low, mode, high; seconds) to published run logs.
+//!
+//! Sources: public Terraform and eksctl run logs of 2023–26 for control planes, NAT gateways, add-ons and deletes; AWS's
+//! own words ("several seconds", "30–90 s") where no log was found. Assumptions are marked as such.
+
+/// Something in AWS that takes time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Time {
+    /// One API call, request to answer. Assumption.
+    Call,
+    /// An IAM role or instance profile until every service sees it. AWS: "seconds"; clients retry for up to two minutes.
+    IamPropagation,
+    /// NAT gateway, pending to available. 13 public logs, median 1m54s.
+    NatGatewayCreate,
+    /// NAT gateway, deleting to deleted. Public logs 1m00s–1m34s.
+    NatGatewayDelete,
+    /// EKS control plane, CREATING to ACTIVE. eksctl logs of 2024–26.
+    ClusterCreate,
+    /// EKS control plane, DELETING to gone. Public logs 1m09s–3m48s.
+    ClusterDelete,
+    /// The control plane's network interfaces outlive it. AWS: "minutes"; assumption.
+    ClusterInterfaceRelease,
+    /// Add-on vpc-cni. Public logs 24–35 s.
+    AddonVpcCni,
+    /// Add-on kube-proxy. Public logs 4–45 s.
+    AddonKubeProxy,
+    /// Add-on coredns once nodes exist. Public logs 14–56 s.
+    AddonCoreDns,
+    /// Add-on aws-ebs-csi-driver. Public logs 45–46 s.
+    AddonEbsCsi,
+    /// Any other add-on; assumption from metrics-server, 45 s.
+    AddonOther,
+    /// Add-on removal; assumption.
+    AddonDelete,
+    /// An access entry's effect on the API server: "several seconds".
+    AccessEntryEffect,
+    /// CloudFormation's overhead for each resource; assumption.
+    StackResource,
+    /// CloudFormation holds a new instance profile for about two minutes; widely reported, no log found: assumption.
+    StackInstanceProfile,
+    /// Auto Scaling notices that it lacks an instance; assumption.
+    ScalingActivity,
+    /// Instance, pending to running; assumption.
+    InstanceLaunch,
+    /// Instance, shutting-down to terminated; assumption.
+    InstanceTerminate,
+    /// Instance running until the kubelet registers its node. AWS: nodes typically register in 30–90 s.
+    NodeRegister,
+    /// Registered node until Ready, once the CNI runs; assumption.
+    NodeReady,
+    /// EBS volume, creating to available; assumption.
+    VolumeCreate,
+    /// Volume attach or detach; assumption.
+    VolumeAttach,
+    /// Classic load balancer of a Service until its hostname is published: "seconds".
+    ClassicLoadBalancer,
+    /// Network load balancer until its hostname is published: 2–3 minutes.
+    NetworkLoadBalancer,
+    /// A deleted load balancer's network interfaces until they vanish; assumption.
+    LoadBalancerRelease,
+    /// A Pod from bound to Running (image pull); assumption.
+    PodStart,
+    /// Kubernetes controllers react; assumption.
+    Controller,
+}
+
+impl Time {
+    /// Low, mode and high, in seconds.
+    pub(crate) fn seconds(self) -> (f64, f64, f64) {
+        match self {
+            Self::Call => (0.08, 0.15, 0.45),
+            Self::IamPropagation => (4.0, 7.0, 14.0),
+            Self::NatGatewayCreate => (85.0, 114.0, 125.0),
+            Self::NatGatewayDelete => (60.0, 80.0, 94.0),
+            Self::ClusterCreate => (340.0, 390.0, 480.0),
+            Self::ClusterDelete => (69.0, 175.0, 228.0),
+            Self::ClusterInterfaceRelease => (20.0, 60.0, 150.0),
+            Self::AddonVpcCni => (24.0, 29.0, 35.0),
+            Self::AddonKubeProxy => (4.0, 20.0, 45.0),
+            Self::AddonCoreDns => (14.0, 30.0, 56.0),
+            Self::AddonEbsCsi => (45.0, 45.5, 46.0),
+            Self::AddonOther => (30.0, 45.0, 50.0),
+            Self::AddonDelete => (5.0, 15.0, 30.0),
+            Self::AccessEntryEffect => (3.0, 5.0, 9.0),
+            Self::StackResource => (1.0, 2.0, 4.0),
+            Self::StackInstanceProfile => (110.0, 120.0, 130.0),
+            Self::ScalingActivity => (2.0, 5.0, 10.0),
+            Self::InstanceLaunch => (12.0, 20.0, 35.0),
+            Self::InstanceTerminate => (30.0, 45.0, 60.0),
+            Self::NodeRegister => (30.0, 50.0, 90.0),
+            Self::NodeReady => (8.0, 12.0, 20.0),
+            Self::VolumeCreate => (2.0, 4.0, 8.0),
+            Self::VolumeAttach => (2.0, 4.0, 8.0),
+            Self::ClassicLoadBalancer => (3.0, 5.0, 10.0),
+            Self::NetworkLoadBalancer => (120.0, 150.0, 180.0),
+            Self::LoadBalancerRelease => (15.0, 40.0, 90.0),
+            Self::PodStart => (3.0, 8.0, 15.0),
+            Self::Controller => (0.2, 0.5, 1.0),
+        }
+    }
+}

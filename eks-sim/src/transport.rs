@@ -1,0 +1,222 @@
+//! The three ways in: the AWS SDK's HTTP client, a tower service for `kube::Client`, and HTTP on loopback. All end here.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use aws_smithy_runtime_api::client::{
+    http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
+    orchestrator::{HttpRequest, HttpResponse},
+    result::ConnectorError,
+    runtime_components::RuntimeComponents,
+};
+use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Frame;
+use http_body_util::BodyExt;
+
+use crate::{
+    error::ApiError,
+    fault::Fault,
+    iam, kube,
+    log::{Call, Outcome},
+    sim::Sim,
+    times::Time,
+    wire,
+};
+
+/// A response body: whole, or a stream of lines (a Kubernetes watch).
+#[derive(Debug)]
+pub struct Body(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Full(Option<Bytes>),
+    Stream(tokio::sync::mpsc::UnboundedReceiver<Bytes>),
+}
+
+impl Body {
+    /// A whole body.
+    pub(crate) fn full(bytes: impl Into<Bytes>) -> Self {
+        Self(Kind::Full(Some(bytes.into())))
+    }
+
+    /// A body that goes on until the sender is dropped.
+    pub(crate) fn stream(receiver: tokio::sync::mpsc::UnboundedReceiver<Bytes>) -> Self {
+        Self(Kind::Stream(receiver))
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match &mut self.0 {
+            Kind::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Kind::Stream(receiver) => receiver.poll_recv(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes)))),
+        }
+    }
+}
+
+/// Why no answer came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransportError {
+    /// The connection broke.
+    #[error("connection reset by the simulator before an answer")]
+    Reset,
+    /// The connection hung until it timed out.
+    #[error("timed out waiting for the simulator's answer")]
+    TimedOut,
+    /// The client's process was killed by a fault.
+    #[error("the client's process was killed by an injected fault")]
+    Killed,
+}
+
+/// How long a hanging connection hangs before the client is told.
+const HANG: std::time::Duration = std::time::Duration::from_secs(30);
+
+impl Sim {
+    /// Carries out one HTTP request to AWS, with latency, faults and log.
+    pub(crate) async fn aws(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
+        let decoded = match wire::decode(&request) {
+            Ok(decoded) => decoded,
+            Err(response) => return Ok(*response),
+        };
+        let service = decoded.service;
+        let action = decoded.action.clone();
+        let request_id = self.with(|world| {
+            let hex = world.draw.hex("request", 32);
+            format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+        });
+        let throttled =
+            || ApiError::new(throttling_code(service.name()), "Rate exceeded").status(if service.name() == "ec2" { 503 } else { 400 });
+        let (id, reply_action) = (request_id.clone(), action.clone());
+        self.logged(
+            service.name(),
+            &action,
+            move |sim| {
+                let result = sim.with(|world| {
+                    let caller = iam::authenticate(world, service, &decoded.access_key)?;
+                    world.call(service, &decoded.action, decoded.args, &caller)
+                });
+                let code = result.as_ref().err().map(|error| error.code.clone());
+                (wire::encode(service, &reply_action, &result, &id), code)
+            },
+            |fault| match fault {
+                Fault::Refuse { status, code, message } => {
+                    wire::encode(service, "", &Err(ApiError::new(code, message).status(status)), &request_id)
+                }
+                _ => wire::encode(service, "", &Err(throttled()), &request_id),
+            },
+        )
+        .await
+    }
+
+    /// Latency, faults and log around one call. `run` carries it out and tells the error code if it was refused; `refuse`
+    /// renders an injected refusal.
+    pub(crate) async fn logged(
+        &self,
+        service: &str,
+        action: &str,
+        run: impl FnOnce(&Self) -> (Response<Body>, Option<String>),
+        refuse: impl FnOnce(Fault) -> Response<Body>,
+    ) -> Result<Response<Body>, TransportError> {
+        let (number, latency, fault, killed) = self.with(|world| {
+            world.log.started += 1;
+            let number = world.log.started;
+            let fault = if world.killed { None } else { world.faults.take(number, service, action) };
+            if matches!(fault, Some(Fault::KillBefore)) {
+                world.killed = true;
+            }
+            (number, world.duration(Time::Call), fault, world.killed)
+        });
+        if killed {
+            return Err(TransportError::Killed);
+        }
+        let hangs = matches!(fault, Some(Fault::TimeOut));
+        let latency = if hangs { HANG } else { latency };
+        self.clock().sleep(latency).await;
+        let (result, outcome) = match fault {
+            None => {
+                let (response, code) = run(self);
+                (Ok(response), code.map_or(Outcome::Done, Outcome::Refused))
+            }
+            Some(Fault::LoseAnswer) => {
+                run(self);
+                (Err(TransportError::Reset), Outcome::AnswerLost)
+            }
+            Some(Fault::KillAfter) => {
+                run(self);
+                self.with(|world| world.killed = true);
+                (Err(TransportError::Killed), Outcome::AnswerLost)
+            }
+            Some(Fault::TimeOut) => (Err(TransportError::TimedOut), Outcome::NeverArrived),
+            Some(fault @ (Fault::Refuse { .. } | Fault::Throttle)) => {
+                let code = match &fault {
+                    Fault::Refuse { code, .. } => code.clone(),
+                    _ => throttling_code(service).to_owned(),
+                };
+                (Ok(refuse(fault)), Outcome::Refused(code))
+            }
+            Some(Fault::KillBefore) => (Err(TransportError::Killed), Outcome::NeverArrived),
+        };
+        self.with(|world| {
+            let call = Call { number, at: world.now, latency, service: service.to_owned(), action: action.to_owned(), outcome };
+            world.log.calls.push(call);
+        });
+        result
+    }
+
+    /// Any request to the served simulator: Kubernetes by host or path, AWS otherwise.
+    pub(crate) async fn any(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
+        match kube::cluster_of(self, &request) {
+            Some(cluster) => kube::serve(self, &cluster, request).await,
+            None => self.aws(request).await,
+        }
+    }
+}
+
+/// What each service calls "too many requests".
+fn throttling_code(service: &str) -> &'static str {
+    match service {
+        "ec2" => "RequestLimitExceeded",
+        "eks" | "ssm" => "ThrottlingException",
+        "kubernetes" => "TooManyRequests",
+        _ => "Throttling",
+    }
+}
+
+impl HttpConnector for Sim {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let sim = self.clone();
+        HttpConnectorFuture::new(async move {
+            let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
+            let (parts, body) = request.into_parts();
+            let body = body.collect().await.map_err(ConnectorError::user)?.to_bytes();
+            let response = sim.any(Request::from_parts(parts, body)).await.map_err(|error| match error {
+                TransportError::TimedOut => ConnectorError::timeout(error.into()),
+                TransportError::Reset => ConnectorError::io(error.into()),
+                // A dead process does not retry.
+                TransportError::Killed => ConnectorError::user(error.into()),
+            })?;
+            let (parts, body) = response.into_parts();
+            let bytes = match body.collect().await {
+                Ok(collected) => collected.to_bytes(),
+                Err(never) => match never {},
+            };
+            HttpResponse::try_from(Response::from_parts(parts, SdkBody::from(bytes)))
+                .map_err(|error| ConnectorError::other(error.into(), None))
+        })
+    }
+}
+
+impl HttpClient for Sim {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}

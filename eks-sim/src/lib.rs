@@ -26,6 +26,7 @@ mod inventory;
 mod kube;
 mod ledger;
 mod log;
+mod node;
 mod serve;
 mod sim;
 mod ssm;

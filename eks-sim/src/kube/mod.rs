@@ -68,3 +68,42 @@ where
         })
     }
 }
+
+/// A worker that asks to join.
+#[derive(Clone, Debug)]
+pub(crate) struct Kubelet {
+    /// Private DNS name; the node's name.
+    pub(crate) name: String,
+    pub(crate) instance: String,
+    pub(crate) instance_type: String,
+    pub(crate) zone: String,
+    pub(crate) zone_id: String,
+    pub(crate) region: String,
+    pub(crate) address: String,
+    pub(crate) role_arn: String,
+    /// `1.36`.
+    pub(crate) version: String,
+    pub(crate) labels: Vec<(String, String)>,
+    /// `key=value:Effect`.
+    pub(crate) taints: Vec<String>,
+    pub(crate) max_pods: u32,
+}
+
+/// The API server of a cluster comes up; EKS calls this when the cluster becomes ACTIVE.
+pub(crate) fn open(_world: &mut World, _cluster: &str) {}
+
+/// The API server and everything in it goes; EKS calls this when a cluster is deleted.
+pub(crate) fn close(_world: &mut World, _cluster: &str) {}
+
+/// A kubelet tries to register its node (once); the error is what its log would say ("Unauthorized").
+pub(crate) fn register(_world: &mut World, _cluster: &str, _kubelet: Kubelet) -> Result<(), String> {
+    Err("Unauthorized".to_owned())
+}
+
+/// The instance behind a node is gone: the cloud node controller removes the node.
+pub(crate) fn instance_gone(_world: &mut World, _instance: &str) {}
+
+/// How many nodes are Ready.
+pub(crate) fn ready_nodes(_world: &World, _cluster: &str) -> usize {
+    0
+}

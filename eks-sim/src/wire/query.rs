@@ -19,7 +19,8 @@ pub(super) fn pairs(text: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Action and parameters of a request, from the body or (GET) the query string.
+/// Action and parameters of a request, from the body or (GET) the query string. `Version` stays among the parameters: it tells
+/// the two load-balancing APIs apart.
 pub(super) fn decode(request: &Request<Bytes>) -> (String, Args) {
     let body = std::str::from_utf8(request.body()).unwrap_or_default();
     let text = if body.is_empty() { request.uri().query().unwrap_or_default() } else { body };
@@ -28,7 +29,6 @@ pub(super) fn decode(request: &Request<Bytes>) -> (String, Args) {
     for (key, value) in pairs(text) {
         match key.as_str() {
             "Action" => action = value,
-            "Version" => {}
             _ if key.starts_with("X-Amz-") => {}
             _ => root.insert(key.split('.').filter(|segment| *segment != "member"), value),
         }
@@ -82,7 +82,7 @@ mod tests {
         let request = Request::new(Bytes::from_static(body.as_bytes()));
         let (action, args) = decode(&request);
         assert_eq!(action, "DescribeVpcs");
-        assert_eq!(args.0, json!({"Filter": [{"Name": "tag:a", "Value": ["x y", "z"]}], "VpcId": ["vpc-1"]}));
+        assert_eq!(args.0, json!({"Version": "2016-11-15", "Filter": [{"Name": "tag:a", "Value": ["x y", "z"]}], "VpcId": ["vpc-1"]}));
     }
 
     #[test]

@@ -118,8 +118,25 @@ pub(crate) fn role_facts(world: &World, role_arn: &str) -> Option<(String, Strin
     role::by_arn(world, role_arn).map(|role| (role.name.clone(), role.id.clone(), role.max_session_seconds))
 }
 
-/// Whether a user or role of this account exists (services see a new one at once when they ask IAM itself).
-pub(crate) fn principal_exists(world: &World, arn: &str) -> bool {
+/// Whether a role has permissions of the account's own making: inline policies or policies that it wrote.
+pub(crate) fn has_own_policies(world: &World, role_arn: &str) -> bool {
+    let ours = format!("arn:aws:iam::{}:", world.account);
+    role::by_arn(world, role_arn).is_some_and(|role| !role.inline.is_empty() || role.attached.iter().any(|arn| arn.starts_with(&ours)))
+}
+
+/// The user or role behind a caller: a session's role, with the role's path.
+pub(crate) fn principal_of(world: &World, caller: &Caller) -> String {
+    principal::role_of_session(world, caller).unwrap_or_else(|| caller.arn.clone())
+}
+
+/// Whether services see a principal yet. What another account has is not ours to know.
+pub(crate) fn principal_seen(world: &World, arn: &str) -> bool {
+    let ours = arn.split(':').nth(4) == Some(world.account.as_str());
+    !ours || arn == principal::admin_arn(world) || role::by_arn(world, arn).is_some_and(|role| role.seen.is_some())
+}
+
+/// Whether a user or role of this account exists, as IAM itself knows it.
+fn principal_exists(world: &World, arn: &str) -> bool {
     arn == principal::admin_arn(world) || arn == format!("arn:aws:iam::{}:root", world.account) || role::by_arn(world, arn).is_some()
 }
 

@@ -170,6 +170,8 @@ fn teach(world: &mut World, cluster_name: &str, principal: &str, arn: &str) {
     let (name, id, principal) = (cluster_name.to_owned(), cluster.id.clone(), principal.to_owned());
     world.take(Time::AccessEntryEffect, arn, move |world| {
         let Some(cluster) = world.eks.clusters.get_mut(&name).filter(|cluster| cluster.id == id) else { return };
+        // The entry takes the place of the creator's invisible mapping.
+        cluster.creator_mapping &= cluster.creator != principal;
         // A lesson that was overtaken is forgotten.
         if cluster.effects.get(&principal).is_none_or(|(known, _)| *known < lesson.0) {
             cluster.effects.insert(principal, lesson);
@@ -210,7 +212,6 @@ pub(super) fn admit_creator(world: &mut World, cluster_name: &str) {
     let now = world.epoch_seconds();
     let Ok(cluster) = cluster::find_mut(world, cluster_name) else { return };
     let creator = cluster.creator.clone();
-    cluster.creator_mapping = false;
     let _made = insert(world, cluster_name, "STANDARD", &creator, |entry| {
         entry.policies.push(Associated {
             arn: format!("{POLICY_PREFIX}AmazonEKSClusterAdminPolicy"),

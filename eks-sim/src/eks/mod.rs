@@ -17,7 +17,6 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-#[expect(unused_imports, reason = "the node's and the API server's side of the contract")]
 pub(crate) use self::facts::{AccessFacts, ClusterFacts, access, cluster, cluster_by_host, nodes_changed, pod_role, software_installed};
 pub(crate) use self::route::route;
 use crate::{

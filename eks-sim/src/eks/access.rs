@@ -391,12 +391,9 @@ pub(super) fn list_policies(args: &Args) -> Result<Value, ApiError> {
 pub(super) fn in_effect(world: &World, cluster: &Cluster, principal: &str) -> Option<AccessFacts> {
     let facts = cluster.effects.get(principal)?.1.as_ref()?;
     // The entry holds the role's unique id: a role made anew under the same name is not admitted.
-    if let Some(entry) = cluster.entries.get(principal) {
-        if entry.role_id != iam::role_facts(world, principal).map(|(_, id, _)| id) {
-            return None;
-        }
-    }
-    Some(facts.clone())
+    let role_id = iam::role_facts(world, principal).map(|(_, id, _)| id);
+    let made_anew = cluster.entries.get(principal).is_some_and(|entry| entry.role_id != role_id);
+    (!made_anew).then(|| facts.clone())
 }
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ fn version_for(cluster: &Cluster, kind: &catalogue::Kind, asked: Option<&str>) -
     }
 }
 
-fn conflict_rule<'a>(args: &'a Args) -> Result<&'a str, ApiError> {
+fn conflict_rule(args: &Args) -> Result<&str, ApiError> {
     let rule = args.str("resolveConflicts").unwrap_or("NONE");
     if matches!(rule, "NONE" | "OVERWRITE" | "PRESERVE") {
         Ok(rule)

@@ -9,7 +9,15 @@ use super::{
     AccessFacts, Tags, access::Entry, addon::Addon, in_use, invalid_request, network, not_found, page, pod_identity::Association, required,
     update::Update, version,
 };
-use crate::{call::Args, error::ApiError, inventory::Inventory, kube, times::Time, world::World};
+use crate::{
+    call::Args,
+    error::ApiError,
+    iam::{self, Trust},
+    inventory::Inventory,
+    kube,
+    times::Time,
+    world::World,
+};
 
 /// A real certificate whose key nobody has: TLS libraries accept it as a trust anchor.
 const CERTIFICATE: &str = include_str!("ca.pem");
@@ -169,7 +177,14 @@ impl Cluster {
 }
 
 pub(super) fn describe(world: &World, args: &Args) -> Result<Value, ApiError> {
-    Ok(json!({"cluster": find(world, required(args, "name")?)?.describe(&world.region)}))
+    let cluster = find(world, required(args, "name")?)?;
+    let mut told = cluster.describe(&world.region);
+    // The role must go on existing (API reference, ClusterIssue).
+    if cluster.ready && iam::trust(world, &cluster.role_arn, "eks.amazonaws.com") == Trust::Missing {
+        let message = format!("The cluster role {} could not be found.", cluster.role_arn);
+        told["health"]["issues"] = json!([{"code": "IamRoleNotFound", "message": message, "resourceIds": [cluster.role_arn]}]);
+    }
+    Ok(json!({"cluster": told}))
 }
 
 pub(super) fn list(world: &World, args: &Args) -> Result<Value, ApiError> {

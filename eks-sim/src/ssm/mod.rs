@@ -49,6 +49,11 @@ pub(crate) fn handle(world: &mut World, _caller: &Caller, action: &str, args: &A
     }
 }
 
+/// The public parameter that names an image: it tells operating system, architecture and Kubernetes version.
+pub(crate) fn image_parameter(world: &World, image: &str) -> Option<String> {
+    world.ssm.parameters.iter().find(|(name, parameter)| is_reserved(name) && parameter.value == image).map(|(name, _)| name.clone())
+}
+
 /// Parameters below these names are AWS's (user guide, "Working with public parameters").
 fn is_reserved(name: &str) -> bool {
     let bare = name.trim_start_matches('/').to_lowercase();

@@ -169,8 +169,11 @@ async fn a_cluster_lives_and_dies() -> Tested {
     }
     assert_eq!(refusal(account.eks.describe_cluster().name("prod").send()).await.0, "ResourceNotFoundException");
     assert_eq!(account.interfaces().await?, 2, "the interfaces outlive the cluster");
+    let subnet = account.subnets[0].as_str();
+    assert_eq!(refusal(account.ec2.delete_subnet().subnet_id(subnet).send()).await.0, "DependencyViolation");
     seconds(150).await;
     assert_eq!(account.interfaces().await?, 0);
+    account.ec2.delete_subnet().subnet_id(subnet).send().await?;
     assert!(account.sim.inventory().items().iter().all(|item| !item.id.starts_with("eks") && !item.kind.starts_with("eks/")));
     Ok(())
 }
@@ -218,6 +221,20 @@ async fn networks_keep_the_rules() -> Tested {
 
     let clash = KubernetesNetworkConfigRequest::builder().service_ipv4_cidr("10.0.0.0/16").build();
     assert_eq!(refusal(account.create("prod").kubernetes_network_config(clash).send()).await.0, "InvalidParameterException");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_network_that_goes_away_fails_the_cluster() -> Tested {
+    let account = Account::new().await?;
+    account.create("prod").send().await?;
+    account.ec2.delete_subnet().subnet_id(&account.subnets[0]).send().await?;
+    seconds(480).await;
+    let cluster = account.describe("prod").await?;
+    assert_eq!(cluster.status(), Some(&ClusterStatus::Failed));
+    let issue = cluster.health().and_then(|health| health.issues().first()).and_then(|issue| issue.code());
+    assert_eq!(issue.map(|code| code.as_str()), Some("Ec2SubnetNotFound"));
+    account.eks.delete_cluster().name("prod").send().await?;
     Ok(())
 }
 

@@ -98,3 +98,106 @@ pub(crate) fn pod_role(world: &World, cluster: &str, namespace: &str, service_ac
 pub(crate) fn nodes_changed(world: &mut World, cluster: &str) {
     addon::nodes_changed(world, cluster);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{
+        call::{Args, Caller},
+        clock::Clock,
+        eks::handle,
+        error::ApiError,
+        iam::ADMIN_ACCESS_KEY,
+    };
+
+    const ADMIN: &str = "arn:aws:iam::123456789012:user/admin";
+
+    fn call(world: &mut World, action: &str, args: Value) -> Result<Value, ApiError> {
+        let caller = Caller { arn: ADMIN.to_owned(), user_id: ADMIN_ACCESS_KEY.to_owned() };
+        handle(world, &caller, action, &Args(args))
+    }
+
+    fn wait(world: &mut World, seconds: u64) {
+        world.advance(world.now + Duration::from_secs(seconds));
+    }
+
+    /// An account with a cluster that is there.
+    fn world() -> World {
+        let mut world = World::new("123456789012".to_owned(), "us-east-1".to_owned(), 1, Clock::new(1.0));
+        let cluster = Cluster {
+            name: "prod".to_owned(),
+            id: "0A".repeat(16),
+            version: "1.36".to_owned(),
+            status: "ACTIVE".to_owned(),
+            ready: true,
+            authentication_mode: "API".to_owned(),
+            creator: ADMIN.to_owned(),
+            self_managed: ["vpc-cni".to_owned()].into(),
+            ..Cluster::default()
+        };
+        world.eks.clusters.insert("prod".to_owned(), cluster);
+        world
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn endpoints_lead_to_clusters() {
+        let world = world();
+        let host = cluster(&world, "prod").map(|facts| facts.endpoint_host).unwrap_or_default();
+        assert_eq!(host, format!("{}.gr7.us-east-1.eks.amazonaws.com", "0A".repeat(16)));
+        assert_eq!(cluster_by_host(&world, &host.to_lowercase()).as_deref(), Some("prod"));
+        assert_eq!(cluster_by_host(&world, "x.eks.amazonaws.com"), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn access_entries_take_effect_late_and_lose_it_late() -> Result<(), ApiError> {
+        let mut world = world();
+        let entry = json!({"clusterName": "prod", "principalArn": ADMIN});
+        call(&mut world, "CreateAccessEntry", entry.clone())?;
+        assert!(access(&world, "prod", ADMIN).is_none());
+        wait(&mut world, 9);
+        assert_eq!(access(&world, "prod", ADMIN).map(|facts| facts.username).as_deref(), Some(ADMIN));
+        call(&mut world, "DeleteAccessEntry", entry)?;
+        assert!(access(&world, "prod", ADMIN).is_some());
+        wait(&mut world, 9);
+        assert!(access(&world, "prod", ADMIN).is_none());
+        Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pods_get_roles_through_association_agent_and_trust() -> Result<(), ApiError> {
+        let mut world = world();
+        let trust = json!({"Statement": [{"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"}, "Action": ["sts:AssumeRole", "sts:TagSession"]}]});
+        let caller = Caller { arn: ADMIN.to_owned(), user_id: String::new() };
+        let role = json!({"RoleName": "ebs", "AssumeRolePolicyDocument": trust.to_string()});
+        world.call(crate::call::Service::Iam, "CreateRole", role, &caller)?;
+        wait(&mut world, 14);
+        let role = "arn:aws:iam::123456789012:role/ebs";
+        let association = json!({"clusterName": "prod", "namespace": "kube-system", "serviceAccount": "ebs", "roleArn": role});
+        call(&mut world, "CreatePodIdentityAssociation", association)?;
+        assert_eq!(pod_role(&world, "prod", "kube-system", "ebs"), None, "no agent");
+        call(&mut world, "CreateAddon", json!({"clusterName": "prod", "addonName": "eks-pod-identity-agent"}))?;
+        wait(&mut world, 50);
+        assert_eq!(pod_role(&world, "prod", "kube-system", "ebs").as_deref(), Some(role));
+        assert_eq!(pod_role(&world, "prod", "default", "ebs"), None);
+        Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn software_comes_and_goes_with_add_ons() -> Result<(), ApiError> {
+        let mut world = world();
+        assert!(software_installed(&world, "prod", "vpc-cni"));
+        assert!(!software_installed(&world, "prod", "coredns"));
+        let addon = json!({"clusterName": "prod", "addonName": "vpc-cni", "resolveConflicts": "OVERWRITE"});
+        call(&mut world, "CreateAddon", addon.clone())?;
+        wait(&mut world, 40);
+        call(&mut world, "DeleteAddon", addon)?;
+        assert!(software_installed(&world, "prod", "vpc-cni"));
+        wait(&mut world, 30);
+        assert!(!software_installed(&world, "prod", "vpc-cni"));
+        Ok(())
+    }
+}

@@ -257,3 +257,68 @@ fn tag_list(tags: &Tags) -> Vec<Value> {
 fn tag_pairs(tags: &Tags) -> Vec<(String, String)> {
     tags.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::Clock;
+
+    const ROLE: &str = "arn:aws:iam::123456789012:role/node";
+
+    fn trusting(service: &str) -> String {
+        json!({"Statement": [{"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}]}).to_string()
+    }
+
+    fn call(world: &mut World, action: &str, args: Value) -> Result<Value, ApiError> {
+        let caller = Caller { arn: principal::admin_arn(world), user_id: String::new() };
+        handle(world, &caller, action, &Args(args))
+    }
+
+    fn settle(world: &mut World) {
+        world.advance(world.now + Duration::from_secs(14));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn services_see_changes_late() -> Result<(), ApiError> {
+        let mut world = World::new("123456789012".to_owned(), "us-east-1".to_owned(), 1, Clock::new(1.0));
+        let world = &mut world;
+        let policy = "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy";
+        assert_eq!(trust(world, ROLE, "ec2.amazonaws.com"), Trust::Missing);
+        call(world, "CreateRole", json!({"RoleName": "node", "AssumeRolePolicyDocument": trusting("ec2.amazonaws.com")}))?;
+        call(world, "AttachRolePolicy", json!({"RoleName": "node", "PolicyArn": policy}))?;
+        call(world, "CreateInstanceProfile", json!({"InstanceProfileName": "nodes"}))?;
+        call(world, "AddRoleToInstanceProfile", json!({"InstanceProfileName": "nodes", "RoleName": "node"}))?;
+        assert_eq!(trust(world, ROLE, "ec2.amazonaws.com"), Trust::NotYet);
+        assert!(attached_policies(world, ROLE).is_empty());
+        assert_eq!(profile_role(world, "nodes"), None);
+        settle(world);
+        assert_eq!(trust(world, ROLE, "ec2.amazonaws.com"), Trust::Ready);
+        assert_eq!(trust(world, ROLE, "eks.amazonaws.com"), Trust::Refused);
+        assert_eq!(attached_policies(world, ROLE), [policy]);
+        assert_eq!(profile_role(world, "arn:aws:iam::123456789012:instance-profile/nodes").as_deref(), Some(ROLE));
+
+        call(world, "UpdateAssumeRolePolicy", json!({"RoleName": "node", "PolicyDocument": trusting("eks.amazonaws.com")}))?;
+        assert_eq!(trust(world, ROLE, "ec2.amazonaws.com"), Trust::Ready, "the old policy still counts");
+        assert_eq!(trust(world, ROLE, "eks.amazonaws.com"), Trust::NotYet);
+        settle(world);
+        assert_eq!(trust(world, ROLE, "ec2.amazonaws.com"), Trust::Refused);
+        assert_eq!(trust(world, ROLE, "eks.amazonaws.com"), Trust::Ready);
+        Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_role_made_anew_is_not_seen_as_its_predecessor() -> Result<(), ApiError> {
+        let mut world = World::new("123456789012".to_owned(), "us-east-1".to_owned(), 1, Clock::new(1.0));
+        let world = &mut world;
+        let create = json!({"RoleName": "node", "AssumeRolePolicyDocument": trusting("ec2.amazonaws.com")});
+        call(world, "CreateRole", create.clone())?;
+        world.advance(world.now + Duration::from_secs(3));
+        call(world, "DeleteRole", json!({"RoleName": "node"}))?;
+        world.advance(world.now + Duration::from_secs(11));
+        call(world, "CreateRole", create)?;
+        assert_eq!(trust(world, ROLE, "ec2.amazonaws.com"), Trust::NotYet);
+        Ok(())
+    }
+}

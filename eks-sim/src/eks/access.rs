@@ -4,69 +4,29 @@ use serde_json::{Value, json};
 
 use super::{
     AccessFacts, Tags,
+    access_policy::Associated,
     cluster::{self, Cluster},
     in_use, invalid_parameter, invalid_request, not_found, page, required, strings, tags_of, uuid,
 };
 use crate::{call::Args, error::ApiError, iam, times::Time, world::World};
-
-const POLICY_PREFIX: &str = "arn:aws:eks::aws:cluster-access-policy/";
-
-/// Access policies (user guide, "Review access policy permissions").
-const POLICIES: &[&str] = &[
-    "AmazonEKSAdminPolicy",
-    "AmazonEKSAdminViewPolicy",
-    "AmazonEKSAutoNodePolicy",
-    "AmazonEKSBlockStorageClusterPolicy",
-    "AmazonEKSBlockStoragePolicy",
-    "AmazonEKSClusterAdminPolicy",
-    "AmazonEKSComputeClusterPolicy",
-    "AmazonEKSComputePolicy",
-    "AmazonEKSEditPolicy",
-    "AmazonEKSHybridPolicy",
-    "AmazonEKSLoadBalancingClusterPolicy",
-    "AmazonEKSLoadBalancingPolicy",
-    "AmazonEKSNetworkingClusterPolicy",
-    "AmazonEKSNetworkingPolicy",
-    "AmazonEKSViewPolicy",
-];
 
 /// Beginnings that neither user names nor group names may have.
 const RESERVED: &[&str] = &["system:", "eks:", "aws:", "amazon:", "iam:"];
 
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
-    principal: String,
+    pub(super) principal: String,
     pub(super) arn: String,
-    kind: String,
+    pub(super) kind: String,
     username: String,
     groups: Vec<String>,
-    policies: Vec<Associated>,
+    pub(super) policies: Vec<Associated>,
     pub(super) tags: Tags,
     created: f64,
     modified: f64,
     /// Unique id of the role: a role of the same name that is made later is another one.
     role_id: Option<String>,
     token: Option<String>,
-}
-
-#[derive(Clone, Debug)]
-struct Associated {
-    arn: String,
-    scope: String,
-    namespaces: Vec<String>,
-    associated: f64,
-    modified: f64,
-}
-
-impl Associated {
-    fn describe(&self) -> Value {
-        json!({
-            "policyArn": self.arn,
-            "accessScope": {"type": self.scope, "namespaces": self.namespaces},
-            "associatedAt": self.associated,
-            "modifiedAt": self.modified,
-        })
-    }
 }
 
 impl Entry {
@@ -86,7 +46,7 @@ impl Entry {
 
     /// What the API server makes of it. Only policies for the whole cluster are told: namespaces are not.
     fn facts(&self) -> AccessFacts {
-        let whole = self.policies.iter().filter(|policy| policy.scope == "cluster");
+        let whole = self.policies.iter().filter(|policy| policy.is_for_cluster());
         AccessFacts {
             kind: self.kind.clone(),
             username: self.username.clone(),
@@ -142,7 +102,7 @@ fn check_groups(groups: &[String]) -> Result<(), ApiError> {
 }
 
 /// Access entries need a mode with the API in it, and a control plane.
-fn usable<'a>(world: &'a World, args: &Args) -> Result<&'a Cluster, ApiError> {
+pub(super) fn usable<'a>(world: &'a World, args: &Args) -> Result<&'a Cluster, ApiError> {
     let cluster = cluster::find(world, required(args, "clusterName")?)?;
     if cluster.authentication_mode == "CONFIG_MAP" {
         let message = "The cluster's authentication mode must be set to one of [API, API_AND_CONFIG_MAP] to perform this operation.";
@@ -155,7 +115,7 @@ fn usable<'a>(world: &'a World, args: &Args) -> Result<&'a Cluster, ApiError> {
     Ok(cluster)
 }
 
-fn find<'a>(cluster: &'a Cluster, principal: &str) -> Result<&'a Entry, ApiError> {
+pub(super) fn find<'a>(cluster: &'a Cluster, principal: &str) -> Result<&'a Entry, ApiError> {
     cluster.entries.get(principal).ok_or_else(|| {
         let message = format!("The specified principalArn could not be found. You can view your access entries with 'aws eks list-access-entries'. ({principal})");
         not_found(message).field("clusterName", cluster.name.as_str())
@@ -213,13 +173,7 @@ pub(super) fn admit_creator(world: &mut World, cluster_name: &str) {
     let Ok(cluster) = cluster::find_mut(world, cluster_name) else { return };
     let creator = cluster.creator.clone();
     let _made = insert(world, cluster_name, "STANDARD", &creator, |entry| {
-        entry.policies.push(Associated {
-            arn: format!("{POLICY_PREFIX}AmazonEKSClusterAdminPolicy"),
-            scope: "cluster".to_owned(),
-            namespaces: Vec::new(),
-            associated: now,
-            modified: now,
-        });
+        entry.policies.push(Associated::cluster_admin(now));
     });
 }
 
@@ -289,7 +243,7 @@ pub(super) fn list(world: &World, args: &Args) -> Result<Value, ApiError> {
 }
 
 /// Changes an entry and teaches the API server.
-fn change(world: &mut World, args: &Args, work: impl FnOnce(&mut Entry, f64) -> Result<(), ApiError>) -> Result<(), ApiError> {
+pub(super) fn change(world: &mut World, args: &Args, work: impl FnOnce(&mut Entry, f64) -> Result<(), ApiError>) -> Result<(), ApiError> {
     let principal = required(args, "principalArn")?;
     let cluster = usable(world, args)?;
     let name = cluster.name.clone();
@@ -328,63 +282,6 @@ pub(super) fn delete(world: &mut World, args: &Args) -> Result<Value, ApiError> 
     cluster::find_mut(world, &name)?.entries.remove(principal);
     teach(world, &name, principal, &arn);
     Ok(json!({}))
-}
-
-pub(super) fn associate(world: &mut World, args: &Args) -> Result<Value, ApiError> {
-    let arn = required(args, "policyArn")?;
-    if !arn.strip_prefix(POLICY_PREFIX).is_some_and(|name| POLICIES.contains(&name)) {
-        return Err(invalid_parameter(format!("The specified policyArn is invalid: {arn}")));
-    }
-    let scope = args.sub("accessScope");
-    let (kind, namespaces) = (required(&scope, "type")?, scope.strings("namespaces"));
-    match kind {
-        "cluster" if namespaces.is_empty() => {}
-        "namespace" if !namespaces.is_empty() => {}
-        "cluster" | "namespace" => return Err(invalid_parameter("Namespaces go with an access scope of type namespace, and only with it")),
-        _ => return Err(invalid_parameter("The access scope's type must be one of [cluster, namespace]")),
-    }
-    let mut told = Value::Null;
-    change(world, args, |entry, now| {
-        if !matches!(entry.kind.as_str(), "STANDARD" | "EC2") {
-            return Err(invalid_request(format!("Access policies cannot be associated with an access entry of type {}", entry.kind)));
-        }
-        // Associating again changes the scope.
-        let associated = entry.policies.iter().find(|policy| policy.arn == arn).map_or(now, |policy| policy.associated);
-        entry.policies.retain(|policy| policy.arn != arn);
-        let policy = Associated { arn: arn.to_owned(), scope: kind.to_owned(), namespaces, associated, modified: now };
-        told = policy.describe();
-        entry.policies.push(policy);
-        Ok(())
-    })?;
-    Ok(json!({"clusterName": args.str("clusterName"), "principalArn": args.str("principalArn"), "associatedAccessPolicy": told}))
-}
-
-pub(super) fn disassociate(world: &mut World, args: &Args) -> Result<Value, ApiError> {
-    let arn = required(args, "policyArn")?;
-    change(world, args, |entry, _| {
-        let before = entry.policies.len();
-        entry.policies.retain(|policy| policy.arn != arn);
-        if entry.policies.len() == before {
-            Err(not_found(format!("The policy {arn} is not associated with the access entry.")))
-        } else {
-            Ok(())
-        }
-    })?;
-    Ok(json!({}))
-}
-
-pub(super) fn list_associated(world: &World, args: &Args) -> Result<Value, ApiError> {
-    let cluster = usable(world, args)?;
-    let entry = find(cluster, required(args, "principalArn")?)?;
-    let mut reply = page("associatedAccessPolicies", entry.policies.iter().map(Associated::describe).collect(), args)?;
-    reply["clusterName"] = json!(cluster.name);
-    reply["principalArn"] = json!(entry.principal);
-    Ok(reply)
-}
-
-pub(super) fn list_policies(args: &Args) -> Result<Value, ApiError> {
-    let policies = POLICIES.iter().map(|name| json!({"name": name, "arn": format!("{POLICY_PREFIX}{name}")})).collect();
-    page("accessPolicies", policies, args)
 }
 
 /// What the API server knows of a principal by its entry.

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 use ipnet::{IpNet, Ipv4Net};
 use serde_json::{Value, json};
 
-use super::invalid_parameter;
+use super::{cluster::Cluster, invalid_parameter};
 use crate::{
     call::{Caller, Service},
     error::ApiError,
@@ -167,35 +167,33 @@ pub(super) fn service_cidr(asked: Option<&str>, vpc_blocks: &[IpNet]) -> Result<
 pub(super) fn furnish(world: &mut World, name: &str) {
     let Some(cluster) = world.eks.clusters.get(name).cloned() else { return };
     let eks = world.service_caller(PRINCIPAL);
-    let made = make(world, &eks, name, &cluster.vpc, &cluster.subnets, &cluster.security_groups);
+    let mut made = Made::default();
+    let result = make(world, &eks, &cluster, &mut made);
     let Some(cluster) = world.eks.clusters.get_mut(name) else { return };
-    match made {
-        Ok((group, interfaces)) => {
-            cluster.cluster_security_group = Some(group);
-            cluster.interfaces = interfaces;
-        }
-        Err(error) => {
-            // ClusterIssue codes, API reference.
-            let code = match error.code.as_str() {
-                "InvalidSubnetID.NotFound" => "Ec2SubnetNotFound",
-                "InvalidGroup.NotFound" | "InvalidSecurityGroupID.NotFound" => "Ec2SecurityGroupNotFound",
-                "InsufficientFreeAddressesInSubnet" => "InsufficientFreeAddresses",
-                "InvalidVpcID.NotFound" => "VpcNotFound",
-                _ => "Other",
-            };
-            cluster.issues = vec![json!({"code": code, "message": error.message, "resourceIds": []})];
-        }
+    cluster.cluster_security_group = made.group;
+    cluster.interfaces = made.interfaces;
+    if let Err(error) = result {
+        // ClusterIssue codes, API reference.
+        let code = match error.code.as_str() {
+            "InvalidSubnetID.NotFound" => "Ec2SubnetNotFound",
+            "InvalidGroup.NotFound" | "InvalidSecurityGroupID.NotFound" => "Ec2SecurityGroupNotFound",
+            "InsufficientFreeAddressesInSubnet" => "InsufficientFreeAddresses",
+            "InvalidVpcID.NotFound" => "VpcNotFound",
+            _ => "Other",
+        };
+        cluster.issues = vec![json!({"code": code, "message": error.message, "resourceIds": []})];
     }
 }
 
-fn make(
-    world: &mut World,
-    eks: &Caller,
-    name: &str,
-    vpc: &str,
-    subnets: &[String],
-    groups: &[String],
-) -> Result<(String, Vec<String>), ApiError> {
+/// What EKS has in the VPC for a cluster, complete or not.
+#[derive(Debug, Default)]
+struct Made {
+    group: Option<String>,
+    interfaces: Vec<String>,
+}
+
+fn make(world: &mut World, eks: &Caller, cluster: &Cluster, made: &mut Made) -> Result<(), ApiError> {
+    let name = &cluster.name;
     let number = world.draw.bits("eks-cluster-sg") % 1_000_000_000;
     let group_name = format!("eks-cluster-sg-{name}-{number:09}");
     let tags = json!([
@@ -208,30 +206,30 @@ fn make(
     let group = json!({
         "GroupName": group_name,
         "GroupDescription": description,
-        "VpcId": vpc,
+        "VpcId": cluster.vpc,
         "TagSpecification": [{"ResourceType": "security-group", "Tag": tags}],
     });
     let group = text(&world.call(Service::Ec2, "CreateSecurityGroup", group, eks)?, "groupId");
+    made.group = Some(group.clone());
     let itself = json!({"GroupId": group, "IpPermissions": [{"IpProtocol": "-1", "Groups": [{"GroupId": group}]}]});
     world.call(Service::Ec2, "AuthorizeSecurityGroupIngress", itself, eks)?;
 
     // Two of the two to four interfaces, in different zones (user guide, "VPC and subnet considerations").
-    let reply = world.call(Service::Ec2, "DescribeSubnets", json!({"SubnetId": subnets}), eks)?;
+    let reply = world.call(Service::Ec2, "DescribeSubnets", json!({"SubnetId": cluster.subnets}), eks)?;
     let mut zones = BTreeSet::new();
     let spread: Vec<String> = items(&reply, "subnetSet")
         .iter()
         .filter(|subnet| zones.len() < 2 && zones.insert(text(subnet, "availabilityZone")))
         .map(|subnet| text(subnet, "subnetId"))
         .collect();
-    let mut all_groups = vec![group.clone()];
-    all_groups.extend(groups.iter().cloned());
-    let mut interfaces = Vec::new();
+    let mut all_groups = vec![group];
+    all_groups.extend(cluster.security_groups.iter().cloned());
     for subnet in spread {
         let request = json!({"SubnetId": subnet, "Description": format!("Amazon EKS {name}"), "SecurityGroupId": all_groups});
         let reply = world.call(Service::Ec2, "CreateNetworkInterface", request, eks)?;
-        interfaces.push(text(&reply["networkInterface"], "networkInterfaceId"));
+        made.interfaces.push(text(&reply["networkInterface"], "networkInterfaceId"));
     }
-    Ok((group, interfaces))
+    Ok(())
 }
 
 /// Takes back what [`furnish`] made. A group that something else uses stays (user guide, "Security group requirements").

@@ -21,7 +21,20 @@ pub(super) struct Address {
 #[derive(Clone, Debug)]
 pub(super) struct Association {
     pub(super) id: String,
-    pub(super) interface: String,
+    /// None of the account's when a regional NAT gateway has the address.
+    pub(super) interface: Option<String>,
+}
+
+impl Association {
+    pub(super) fn is_on(&self, interface: &str) -> bool {
+        self.interface.as_deref() == Some(interface)
+    }
+
+    /// Whether a service has the address, so that its owner cannot take it away.
+    fn is_held(&self, state: &State) -> bool {
+        let found = self.interface.as_ref().and_then(|id| state.interfaces.get(id));
+        found.is_none_or(|interface| interface.requester.is_some())
+    }
 }
 
 impl State {
@@ -35,7 +48,7 @@ impl State {
     pub(super) fn elastic_address(&self, interface: &str) -> Option<(&str, &Address)> {
         let mut addresses = self.addresses.iter();
         addresses
-            .find(|(_, address)| address.association.as_ref().is_some_and(|association| association.interface == interface))
+            .find(|(_, address)| address.association.as_ref().is_some_and(|association| association.is_on(interface)))
             .map(|(id, address)| (id.as_str(), address))
     }
 }
@@ -61,7 +74,7 @@ fn render(world: &World, id: &str, address: &Address) -> Value {
     if let Some(Association { id, interface }) = &address.association {
         item["associationId"] = json!(id);
         item["networkInterfaceId"] = json!(interface);
-        if let Some(found) = world.ec2.interfaces.get(interface) {
+        if let Some(found) = interface.as_ref().and_then(|id| world.ec2.interfaces.get(id)) {
             item["networkInterfaceOwnerId"] = json!(world.account);
             item["privateIpAddress"] = json!(found.private_ip());
             item["instanceId"] = json!(found.attachment.as_ref().and_then(|attachment| attachment.instance.clone()));
@@ -115,9 +128,8 @@ pub(super) fn associate(world: &mut World, _caller: &Caller, args: &Args) -> Rep
         return Err(ApiError::new("Gateway.NotAttached", format!("Network {vpc} is not attached to any internet gateway")));
     }
     let movable = args.bool("AllowReassociation") != Some(false);
-    if let Some(present) = state.addresses[&id].association.as_ref().filter(|present| present.interface != interface) {
-        let held = state.interfaces.get(&present.interface).is_some_and(|interface| interface.requester.is_some());
-        if held || !movable {
+    if let Some(present) = state.addresses[&id].association.as_ref().filter(|present| !present.is_on(&interface)) {
+        if present.is_held(state) || !movable {
             let message = format!("resource {id} is already associated with associate-id {}", present.id);
             return Err(ApiError::new("Resource.AlreadyAssociated", message));
         }
@@ -130,14 +142,16 @@ pub(super) fn associate(world: &mut World, _caller: &Caller, args: &Args) -> Rep
         let other = other.to_owned();
         ids::ADDRESS.find_mut(&mut world.ec2.addresses, &other)?.association = None;
     }
-    Ok(json!({"return": true, "associationId": put(world, &id, &interface)}))
+    // The address of the pool that the interface may have goes back ("Elastic IP addresses").
+    ids::NETWORK_INTERFACE.find_mut(&mut world.ec2.interfaces, &interface)?.public_ip = None;
+    Ok(json!({"return": true, "associationId": put(world, &id, Some(&interface))}))
 }
 
 /// Puts an address on an interface; tells the association.
-pub(super) fn put(world: &mut World, allocation: &str, interface: &str) -> String {
+pub(super) fn put(world: &mut World, allocation: &str, interface: Option<&str>) -> String {
     let association = world.id("eipassoc");
     if let Some(address) = world.ec2.addresses.get_mut(allocation) {
-        address.association = Some(Association { id: association.clone(), interface: interface.to_owned() });
+        address.association = Some(Association { id: association.clone(), interface: interface.map(str::to_owned) });
     }
     association
 }
@@ -159,8 +173,7 @@ pub(super) fn disassociate(world: &mut World, _caller: &Caller, args: &Args) -> 
         let wanted = wanted.unwrap_or_default();
         ApiError::new("InvalidAssociationID.NotFound", format!("The association ID '{wanted}' does not exist"))
     })?;
-    let interface = state.addresses[&id].association.as_ref().map(|association| association.interface.clone());
-    if interface.and_then(|id| state.interfaces.get(&id)).is_some_and(|interface| interface.requester.is_some()) {
+    if state.addresses[&id].association.as_ref().is_some_and(|association| association.is_held(state)) {
         // A NAT gateway's primary address stays on its interface, which is AWS's ("Work with NAT gateways").
         return Err(ApiError::new("AuthFailure", "You do not have permission to access the specified resource."));
     }

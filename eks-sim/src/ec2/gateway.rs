@@ -57,7 +57,9 @@ pub(super) fn detach(world: &mut World, _caller: &Caller, args: &Args) -> Reply 
     if gateway.vpc.as_deref() != Some(vpc) {
         return Err(ApiError::new("Gateway.NotAttached", format!("resource {id} is not attached to network {vpc}")));
     }
-    if state.interfaces.iter().any(|(id, interface)| interface.vpc == vpc && state.public_address(id).is_some()) {
+    let mapped = state.interfaces.iter().any(|(id, interface)| interface.vpc == vpc && state.public_address(id).is_some())
+        || state.nat_gateways.values().any(|nat| nat.vpc == vpc && nat.maps_public_addresses());
+    if mapped {
         return Err(ApiError::new(
             "DependencyViolation",
             format!(

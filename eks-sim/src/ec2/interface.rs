@@ -99,7 +99,7 @@ impl State {
         self.interfaces.remove(id);
         self.tags.remove(id);
         for address in self.addresses.values_mut() {
-            if address.association.as_ref().is_some_and(|association| association.interface == id) {
+            if address.association.as_ref().is_some_and(|association| association.is_on(id)) {
                 address.association = None;
             }
         }

@@ -46,6 +46,11 @@ impl NatGateway {
         matches!(self.state, "pending" | "available" | "deleting")
     }
 
+    /// Whether it has public addresses in its VPC.
+    pub(super) fn maps_public_addresses(&self) -> bool {
+        self.is_live() && self.addresses.iter().any(|address| address.public_ip.is_some())
+    }
+
     /// Zones that it is billed for.
     pub(super) fn zone_count(&self) -> usize {
         if self.subnet.is_some() { 1 } else { self.addresses.len() }
@@ -227,7 +232,7 @@ fn connect(world: &mut World, id: &str, request: &Request) -> Result<Vec<NatAddr
     let interface = interface::make(world, wanted)?;
     interface::attach_to(world, &interface, None, 1, false);
     let allocation = request.allocations.first().map(|(_, id)| id.clone());
-    let association = allocation.as_ref().map(|allocation| address::put(world, allocation, &interface));
+    let association = allocation.as_ref().map(|allocation| address::put(world, allocation, Some(&interface)));
     let public_ip = world.ec2.public_address(&interface);
     let private_ip = world.ec2.interfaces.get(&interface).map(interface::Interface::private_ip);
     Ok(vec![NatAddress { allocation, association, interface: Some(interface), private_ip, public_ip, zone: None }])
@@ -246,7 +251,7 @@ fn connect_regional(world: &mut World, request: &Request) -> Vec<NatAddress> {
     all.into_iter()
         .map(|(zone, allocation)| {
             // The association's other side is not an interface of the account; the allocation is in use all the same.
-            let association = allocation.as_ref().map(|id| address::put(world, id, ""));
+            let association = allocation.as_ref().map(|id| address::put(world, id, None));
             let public_ip = match &allocation {
                 Some(id) => world.ec2.addresses.get(id).map(|address| address.ip),
                 None => Some(address::from_pool(world)),

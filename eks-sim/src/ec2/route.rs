@@ -340,7 +340,7 @@ fn put_route(world: &mut World, args: &Args, replace: bool) -> Reply {
     let table = ids::ROUTE_TABLE.find_mut(&mut state.route_tables, id)?;
     match (present, replace) {
         (Some(index), true) => table.routes[index].target = target,
-        // The same route again is answered as done (CreateRoute is idempotent); another target is not.
+        // The same route again is answered as done; another target is not.
         (Some(index), false) if table.routes[index].target == target => {}
         (Some(_), false) => {
             return Err(ApiError::new("RouteAlreadyExists", format!("The route identified by {destination} already exists.")));

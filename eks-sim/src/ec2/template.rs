@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Reply, State, filter::Listing, ids, launch::check_user_data, quota, tags};
+use super::{Reply, State, filter::{self, Listing}, ids, launch::check_user_data, quota, tags};
 use crate::{
     call::{Args, Caller},
     error::ApiError,
@@ -70,7 +70,9 @@ impl Template {
 pub(super) fn resolve(state: &State, specification: &Args) -> Result<Value, ApiError> {
     let id = named(state, specification)?;
     let template = &state.templates[&id];
-    let number = template.version(&id, specification.str("Version").unwrap_or("$Default"))?;
+    // A number, when a service asks.
+    let wanted = specification.get("Version").map_or("$Default".to_owned(), |version| filter::values(version, "").concat());
+    let number = template.version(&id, &wanted)?;
     Ok(template.versions[&number].data.clone())
 }
 

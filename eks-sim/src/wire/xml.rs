@@ -61,7 +61,11 @@ fn namespace(service: Service) -> &'static str {
 fn write_members(xml: &mut String, value: &Value, item: &str) {
     if let Value::Object(members) = value {
         for (name, member) in members {
-            write_element(xml, name, member, item);
+            match (name.strip_suffix('*'), member) {
+                // A list without an element around it, whose members have this name.
+                (Some(name), Value::Array(values)) => values.iter().for_each(|value| write_element(xml, name, value, item)),
+                _ => write_element(xml, name, member, item),
+            }
         }
     }
 }

@@ -96,11 +96,10 @@ pub(super) fn propagate(world: &mut World, name: &str) {
     let seen = Seen { version: role.version, trust: role.trust.clone(), policies: role.attached.clone() };
     let owned = name.to_owned();
     world.take(Time::IamPropagation, name, move |world| {
-        if let Some(role) = world.iam.roles.get_mut(&owned).filter(|role| role.id == id) {
-            // An older change may arrive after a newer one.
-            if role.seen.as_ref().is_none_or(|known| known.version < seen.version) {
-                role.seen = Some(seen);
-            }
+        let role = world.iam.roles.get_mut(&owned).filter(|role| role.id == id);
+        // An older change may arrive after a newer one.
+        if let Some(role) = role.filter(|role| role.seen.as_ref().is_none_or(|known| known.version < seen.version)) {
+            role.seen = Some(seen);
         }
     });
 }

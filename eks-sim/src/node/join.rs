@@ -76,13 +76,15 @@ pub(super) fn join(world: &mut World, facts: &InstanceFacts) -> Result<(), Refus
 
 /// The node asks EC2 for its own private DNS name, which the worker policies allow ("Amazon EKS node IAM role").
 fn may_describe(world: &World, role: &str) -> Result<(), Refusal> {
-    let allowed = iam::attached_policies(world, role).iter().any(|arn| {
-        arn.ends_with(":policy/AmazonEKSWorkerNodePolicy") || arn.ends_with(":policy/AmazonEKSWorkerNodeMinimalPolicy")
-    });
+    let allowed = iam::attached_policies(world, role)
+        .iter()
+        .any(|arn| arn.ends_with(":policy/AmazonEKSWorkerNodePolicy") || arn.ends_with(":policy/AmazonEKSWorkerNodeMinimalPolicy"));
     if allowed {
         return Ok(());
     }
-    Err(retries(format!("operation error EC2: DescribeInstances, api error UnauthorizedOperation: {role} is not authorized to perform this operation")))
+    Err(retries(format!(
+        "operation error EC2: DescribeInstances, api error UnauthorizedOperation: {role} is not authorized to perform this operation"
+    )))
 }
 
 /// The cluster that the node's configuration leads to.
@@ -122,9 +124,6 @@ fn reaches(world: &mut World, facts: &InstanceFacts, cluster: &ClusterFacts) -> 
         return Err(timeout());
     }
     let control_plane: Vec<_> = cluster.security_groups.iter().chain([&cluster.cluster_security_group]).collect();
-    let allowed = facts
-        .security_groups
-        .iter()
-        .any(|from| control_plane.iter().any(|to| ec2::security_group_allows(world, from, to, 443)));
+    let allowed = facts.security_groups.iter().any(|from| control_plane.iter().any(|to| ec2::security_group_allows(world, from, to, 443)));
     if allowed { Ok(()) } else { Err(timeout()) }
 }

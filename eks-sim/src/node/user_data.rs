@@ -49,7 +49,8 @@ pub(super) fn nodeadm(text: &str) -> Result<NodeConfig, String> {
     }
     if config.is_null() {
         if parts.iter().any(|part| part.body.contains(BOOTSTRAP)) {
-            return Err("bootstrap.sh: the AL2023 AMI does not support bootstrap.sh, use nodeadm with a NodeConfig instead; exit status 1".to_owned());
+            return Err("bootstrap.sh: the AL2023 AMI does not support bootstrap.sh, use nodeadm with a NodeConfig instead; exit status 1"
+                .to_owned());
         }
         return Err("no NodeConfig found in user data".to_owned());
     }

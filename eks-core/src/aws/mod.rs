@@ -1,0 +1,7 @@
+//! What the crates that call AWS share: what an error means, and calls that must not be repeated blindly.
+
+mod call;
+mod classify;
+
+pub use call::{once, patient};
+pub use classify::{class_of_code, failed};

@@ -1,0 +1,229 @@
+//! Applying a plan, and carrying out a teardown.
+
+use std::{collections::BTreeMap, fmt};
+
+use super::{
+    Engine, Report, Status,
+    retry::Purpose,
+    run::{Node, Work, run},
+};
+use crate::{Action, Difference, Error, Op, Plan, PlanError, StepKey, Survivor, Teardown, Verdict};
+
+/// Why a plan was not applied, or not wholly.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApplyError {
+    /// The plan is not whole.
+    #[error("the plan cannot be applied")]
+    Plan(#[from] PlanError),
+    /// No driver was given for a layer of the plan.
+    #[error("the engine has no driver for layer {layer}; add it with Engine::driver")]
+    NoDriver {
+        /// The layer.
+        layer: String,
+    },
+    /// A step's operation is not one of its layer's.
+    #[error("step {key} cannot be carried out by this version; plan again")]
+    Operation {
+        /// The step.
+        key: StepKey,
+        /// Why.
+        #[source]
+        source: Error,
+    },
+    /// A layer could not be observed.
+    #[error("layer {layer} could not be observed")]
+    Observe {
+        /// The layer.
+        layer: String,
+        /// Why.
+        #[source]
+        source: Error,
+    },
+    /// What exists is no longer what the plan was made on. Nothing was done.
+    #[error("the plan no longer fits what exists; plan again{}", Lines(differences))]
+    Stale {
+        /// Every difference.
+        differences: Vec<Difference>,
+    },
+    /// Some steps failed or were not tried. What is done stays; running again continues.
+    #[error("{}", Summary(report))]
+    Incomplete {
+        /// What is done, and what is not.
+        report: Box<Report>,
+    },
+}
+
+impl ApplyError {
+    /// What was done before the failure, if anything was tried.
+    pub fn report(&self) -> Option<&Report> {
+        match self {
+            Self::Incomplete { report } => Some(report),
+            _ => None,
+        }
+    }
+}
+
+struct Lines<'a>(&'a [Difference]);
+
+impl fmt::Display for Lines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|difference| write!(f, "\n  {difference}"))
+    }
+}
+
+struct Summary<'a>(&'a Report);
+
+impl fmt::Display for Summary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let report = self.0;
+        let done = report.count(|status| matches!(status, Status::Done | Status::Kept));
+        write!(f, "{done} of {} steps are done", report.steps.len())?;
+        let later = report.count(|status| matches!(status, Status::NotStarted | Status::Skipped { .. }));
+        if later > 0 {
+            write!(f, ", {later} were not tried")?;
+        }
+        write!(f, "; run again to continue")?;
+        for (key, error) in report.failures() {
+            write!(f, "\n  {key}: {}", error.chain())?;
+        }
+        Ok(())
+    }
+}
+
+/// The end of a teardown.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Ending {
+    /// Whether anything is left.
+    pub verdict: Verdict,
+    /// What was done.
+    pub report: Report,
+}
+
+impl Plan {
+    /// Applies exactly this plan: observes its basis again, refuses if anything differs, then carries out its steps.
+    ///
+    /// # Errors
+    /// Before anything is done: [`ApplyError::Plan`], [`ApplyError::NoDriver`], [`ApplyError::Operation`],
+    /// [`ApplyError::Observe`], [`ApplyError::Stale`]. Afterwards: [`ApplyError::Incomplete`], with the report of what is done.
+    pub async fn apply(&self, engine: &Engine) -> Result<Report, ApplyError> {
+        self.whole()?;
+        engine.knows(self.steps().iter().map(|step| (&step.key, &step.op)))?;
+        let observed = engine.each(self.basis(), |driver, basis| Box::pin(driver.observe(self.owner(), &basis.scope))).await?;
+        let differences: Vec<_> = self
+            .basis()
+            .iter()
+            .flat_map(|(layer, basis)| observed.get(layer).map(|found| basis.facts.differences(found)).unwrap_or_default())
+            .collect();
+        if !differences.is_empty() {
+            return Err(ApplyError::Stale { differences });
+        }
+        let nodes = self
+            .steps()
+            .iter()
+            .map(|step| Node {
+                key: step.key.clone(),
+                title: step.title.clone(),
+                typical: step.typical,
+                needs: step.needs.clone(),
+                work: match step.action {
+                    Action::Keep => Work::Known(step.outputs.clone()),
+                    Action::Create | Action::Update => Work::Run(Box::new(step.clone())),
+                },
+            })
+            .collect();
+        let report = run(engine, self.owner(), Purpose::Make, self.critical_path().0, nodes).await;
+        if report.is_complete() { Ok(report) } else { Err(ApplyError::Incomplete { report: Box::new(report) }) }
+    }
+}
+
+impl Teardown {
+    /// Carries out the removals, then looks through the account and tells whether anything is left.
+    ///
+    /// A removal that fails does not end the teardown: what it leaves is in the verdict, with the reason.
+    ///
+    /// # Errors
+    /// [`ApplyError::NoDriver`], [`ApplyError::Operation`]; [`ApplyError::Incomplete`] if the run was stopped;
+    /// [`ApplyError::Observe`] if the account could not be looked through, as silence would not be proof.
+    pub async fn apply(&self, engine: &Engine) -> Result<Ending, ApplyError> {
+        engine.knows(self.removals().iter().map(|removal| (&removal.key, &removal.op)))?;
+        let nodes = self
+            .removals()
+            .iter()
+            .map(|removal| Node {
+                key: removal.key.clone(),
+                title: removal.title.clone(),
+                typical: removal.typical,
+                needs: self.needs(removal),
+                work: Work::Remove(Box::new(removal.clone())),
+            })
+            .collect();
+        let report = run(engine, self.owner(), Purpose::Remove, self.critical_path().0, nodes).await;
+        if report.failures().any(|(_, error)| matches!(error, Error::Stopped { .. }))
+            || report.count(|status| *status == Status::NotStarted) > 0
+        {
+            return Err(ApplyError::Incomplete { report: Box::new(report) });
+        }
+        let found = engine.each(self.scopes(), |driver, scope| Box::pin(driver.survivors(self.owner(), scope))).await?;
+        let mut survivors: Vec<Survivor> = found.into_values().flatten().collect();
+        for survivor in &mut survivors {
+            let step = self.removals().iter().find(|removal| removal.id == survivor.id).and_then(|removal| report.steps.get(&removal.key));
+            match step.map(|step| (&step.status, &step.error)) {
+                Some((_, Some(error))) => survivor.why = error.chain(),
+                Some((Status::Skipped { because }, _)) => survivor.why = format!("not tried, because the removal of {because} failed"),
+                _ => {}
+            }
+        }
+        Ok(Ending { verdict: Verdict::on(survivors), report })
+    }
+}
+
+type Asked<'a, T> = super::BoxFuture<'a, Result<T, Error>>;
+
+impl Engine {
+    /// Every operation has a driver that knows it.
+    fn knows<'a>(&self, ops: impl Iterator<Item = (&'a StepKey, &'a Op)>) -> Result<(), ApplyError> {
+        for (key, op) in ops {
+            let driver = self.drivers.get(key.layer()).ok_or_else(|| ApplyError::NoDriver { layer: key.layer().to_owned() })?;
+            driver.check(op).map_err(|source| ApplyError::Operation { key: key.clone(), source })?;
+        }
+        Ok(())
+    }
+
+    /// Asks the drivers of several layers at once.
+    async fn each<'a, I, T>(
+        &'a self,
+        inputs: &'a BTreeMap<String, I>,
+        ask: impl Fn(&'a dyn super::Driver, &'a I) -> Asked<'a, T>,
+    ) -> Result<BTreeMap<String, T>, ApplyError> {
+        let mut asked = Vec::new();
+        for (layer, input) in inputs {
+            let driver = self.drivers.get(layer.as_str()).ok_or_else(|| ApplyError::NoDriver { layer: layer.clone() })?;
+            asked.push((layer, ask(driver.as_ref(), input)));
+        }
+        let mut answers = BTreeMap::new();
+        // Started together by polling them as one: each is only a handful of calls.
+        let results = together(asked).await;
+        for (layer, result) in results {
+            answers.insert(layer.clone(), result.map_err(|source| ApplyError::Observe { layer: layer.clone(), source })?);
+        }
+        Ok(answers)
+    }
+}
+
+/// Awaits named futures concurrently.
+async fn together<'a, T>(mut waiting: Vec<(&'a String, Asked<'a, T>)>) -> Vec<(&'a String, Result<T, Error>)> {
+    let mut done = Vec::new();
+    std::future::poll_fn(move |cx| {
+        waiting.retain_mut(|(layer, future)| match future.as_mut().poll(cx) {
+            std::task::Poll::Ready(result) => {
+                done.push((*layer, result));
+                false
+            }
+            std::task::Poll::Pending => true,
+        });
+        if waiting.is_empty() { std::task::Poll::Ready(std::mem::take(&mut done)) } else { std::task::Poll::Pending }
+    })
+    .await
+}

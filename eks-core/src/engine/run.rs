@@ -1,0 +1,237 @@
+//! Walks a graph of steps, each as soon as what it needs is done.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Driver, Engine, Event, Report, Status, StepContext, StepReport,
+    poll::Pollers,
+    retry::{Purpose, pause},
+};
+use crate::{Class, Error, Outputs, Owner, Removal, Step, StepKey};
+
+/// What a node of the graph does.
+#[derive(Clone)]
+pub(super) enum Work {
+    /// Nothing: its outputs are known.
+    Known(Outputs),
+    Remove(Box<Removal>),
+    Run(Box<Step>),
+}
+
+pub(super) struct Node {
+    pub(super) key: StepKey,
+    pub(super) title: String,
+    pub(super) typical: Duration,
+    pub(super) needs: BTreeSet<StepKey>,
+    pub(super) work: Work,
+}
+
+/// What all steps of a run share.
+struct Run {
+    owner: Owner,
+    purpose: Purpose,
+    outputs: Arc<Mutex<BTreeMap<StepKey, Outputs>>>,
+    pollers: Arc<Pollers>,
+    slots: Arc<Semaphore>,
+    stop: CancellationToken,
+    cancel: CancellationToken,
+    emit: Arc<dyn Fn(Event) + Send + Sync>,
+    began: Instant,
+    speed: f64,
+}
+
+/// Carries out the graph; `nodes` come in order, and every layer has a driver.
+pub(super) async fn run(engine: &Engine, owner: &Owner, purpose: Purpose, expected: Duration, nodes: Vec<Node>) -> Report {
+    let observer = engine.observer.clone();
+    let emit: Arc<dyn Fn(Event) + Send + Sync> = Arc::new(move |event: Event| {
+        if let Some(observer) = &observer {
+            observer(&event);
+        }
+    });
+    let stop = engine.cancel.child_token();
+    let _deadline = engine.deadline.map(|after| {
+        let stop = stop.clone();
+        tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move {
+            tokio::time::sleep(after).await;
+            stop.cancel();
+        }))
+    });
+    let run = Arc::new(Run {
+        owner: owner.clone(),
+        purpose,
+        outputs: Arc::default(),
+        pollers: Arc::new(Pollers::new(emit.clone(), engine.speed)),
+        slots: Arc::new(Semaphore::new(engine.concurrency)),
+        stop,
+        cancel: engine.cancel.clone(),
+        emit,
+        began: Instant::now(),
+        speed: engine.speed,
+    });
+    let steps = nodes.iter().filter(|node| !matches!(node.work, Work::Known(_))).count();
+    (run.emit)(Event::RunStarted { steps, expected });
+
+    let mut walk = Walk { waiting: nodes.into(), report: Report::default(), tasks: JoinSet::new() };
+    walk.start_ready(engine, &run);
+    while let Some(ended) = walk.tasks.join_next().await {
+        // A driver that panics takes the run with it: the panic is a bug, and hiding it would leave its step undecided.
+        let (key, step) = match ended {
+            Ok(ended) => ended,
+            Err(failed) => match failed.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => continue,
+            },
+        };
+        walk.ended(&run, key, step);
+        walk.start_ready(engine, &run);
+    }
+    for node in std::mem::take(&mut walk.waiting) {
+        walk.report.steps.insert(node.key, StepReport::not_run(Status::NotStarted, &run));
+    }
+    let mut report = walk.report;
+    report.took = run.began.elapsed();
+    report.polls = run.pollers.polls();
+    (run.emit)(Event::RunFinished { took: report.took, complete: report.is_complete() });
+    report
+}
+
+struct Walk {
+    waiting: std::collections::VecDeque<Node>,
+    report: Report,
+    tasks: JoinSet<(StepKey, StepReport)>,
+}
+
+impl Walk {
+    /// Starts every node whose needs are met.
+    fn start_ready(&mut self, engine: &Engine, run: &Arc<Run>) {
+        let mut again = true;
+        while again && !run.stop.is_cancelled() {
+            again = false;
+            let (ready, waiting): (Vec<_>, Vec<_>) =
+                std::mem::take(&mut self.waiting).into_iter().partition(|node| node.needs.iter().all(|need| self.is_done(need)));
+            self.waiting = waiting.into();
+            for node in ready {
+                match node.work {
+                    Work::Known(outputs) => {
+                        run.tell(&node.key, &outputs);
+                        let report = StepReport { outputs, ..StepReport::not_run(Status::Kept, run) };
+                        self.report.steps.insert(node.key, report);
+                        again = true;
+                    }
+                    _ => {
+                        if let Some(driver) = engine.drivers.get(node.key.layer()) {
+                            self.tasks.spawn(step(run.clone(), driver.clone(), node));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_done(&self, key: &StepKey) -> bool {
+        self.report.steps.get(key).is_some_and(|step| matches!(step.status, Status::Done | Status::Kept))
+    }
+
+    /// Takes note of a step that ended; skips what needed it if it failed.
+    fn ended(&mut self, run: &Run, key: StepKey, step: StepReport) {
+        let failed = step.status == Status::Failed;
+        self.report.steps.insert(key.clone(), step);
+        if !failed {
+            return;
+        }
+        let mut lost = BTreeSet::from([key.clone()]);
+        // Nodes come in order, so one pass finds everything downstream.
+        for node in std::mem::take(&mut self.waiting) {
+            if node.needs.is_disjoint(&lost) {
+                self.waiting.push_back(node);
+            } else {
+                (run.emit)(Event::StepSkipped { key: node.key.clone(), because: key.clone() });
+                self.report.steps.insert(node.key.clone(), StepReport::not_run(Status::Skipped { because: key.clone() }, run));
+                lost.insert(node.key);
+            }
+        }
+    }
+}
+
+impl Run {
+    fn tell(&self, key: &StepKey, outputs: &Outputs) {
+        self.outputs.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), outputs.clone());
+    }
+}
+
+impl StepReport {
+    fn not_run(status: Status, run: &Run) -> Self {
+        Self { status, began: run.began.elapsed(), took: Duration::ZERO, attempts: 0, outputs: Outputs::new(), error: None }
+    }
+}
+
+/// One step, tried until it is done, or failed for good, or the run is stopped.
+async fn step(run: Arc<Run>, driver: Arc<dyn Driver>, node: Node) -> (StepKey, StepReport) {
+    let mut cx = StepContext {
+        key: node.key.clone(),
+        owner: run.owner.clone(),
+        attempt: 0,
+        outputs: run.outputs.clone(),
+        driver: driver.clone(),
+        pollers: run.pollers.clone(),
+        stop: run.stop.clone(),
+        cancel: run.cancel.clone(),
+        emit: run.emit.clone(),
+        slots: run.slots.clone(),
+        slot: tokio::sync::Mutex::default(),
+        began: Instant::now(),
+    };
+    cx.take_slot().await;
+    if run.stop.is_cancelled() {
+        return (node.key, StepReport::not_run(Status::NotStarted, &run));
+    }
+    let began = Instant::now();
+    cx.began = began;
+    (run.emit)(Event::StepStarted { key: node.key.clone(), title: node.title.clone(), typical: node.typical });
+    let mut failures: BTreeMap<Class, (u32, Instant)> = BTreeMap::new();
+    let result = loop {
+        cx.attempt += 1;
+        let result = match &node.work {
+            Work::Known(outputs) => Ok(outputs.clone()),
+            Work::Remove(removal) => driver.remove(removal, &cx).await.map(|()| Outputs::new()),
+            Work::Run(step) => driver.run(step, &cx).await,
+        };
+        let error = match result {
+            Ok(outputs) => break Ok(outputs),
+            Err(error @ Error::Stopped { .. }) => break Err(error),
+            Err(error) => error,
+        };
+        let (count, first) = failures.entry(error.class()).or_insert((0, Instant::now()));
+        *count += 1;
+        let Some(after) = pause(run.purpose, error.class(), *count, first.elapsed()) else { break Err(error) };
+        let after = after.div_f64(run.speed);
+        (run.emit)(Event::StepRetrying { key: node.key.clone(), attempt: cx.attempt, error: error.chain(), after });
+        let paused = cx.aside(node.key.as_str(), async {
+            tokio::time::sleep(after).await;
+            Ok(())
+        });
+        if paused.await.is_err() {
+            break Err(error);
+        }
+    };
+    let (status, outputs, error) = match result {
+        Ok(outputs) => {
+            run.tell(&node.key, &outputs);
+            (run.emit)(Event::StepFinished { key: node.key.clone(), took: began.elapsed() });
+            (Status::Done, outputs, None)
+        }
+        Err(error) => {
+            (run.emit)(Event::StepFailed { key: node.key.clone(), error: error.chain() });
+            (Status::Failed, Outputs::new(), Some(Arc::new(error)))
+        }
+    };
+    let report = StepReport { status, began: began - run.began, took: began.elapsed(), attempts: cx.attempt, outputs, error };
+    (node.key, report)
+}

@@ -1,0 +1,128 @@
+//! Plain data that one layer hands to the next. A layer that is not ours (an existing VPC, an existing cluster) is the
+//! same data with known values.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ClusterName, Ref, RoleArn, SecurityGroupId, StepKey, SubnetId, VpcId, ZoneName};
+
+/// Whether a subnet's default route leads to an internet gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Tier {
+    /// It does.
+    Public,
+    /// It leads elsewhere (NAT gateway, transit gateway), or nowhere.
+    Private,
+}
+
+/// A subnet, for the layers above the network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "users with their own network build it")]
+pub struct SubnetRef {
+    /// Its id.
+    pub id: Ref<SubnetId>,
+    /// Its zone.
+    pub zone: ZoneName,
+    /// Public or private.
+    pub tier: Tier,
+}
+
+/// A network, for the layers above it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "users with their own network build it")]
+pub struct NetworkRefs {
+    /// The VPC.
+    pub vpc: Ref<VpcId>,
+    /// IPv4 blocks of the VPC, in CIDR notation.
+    pub cidrs: Vec<String>,
+    /// The subnets.
+    pub subnets: Vec<SubnetRef>,
+    /// Security groups by name.
+    pub security_groups: BTreeMap<String, Ref<SecurityGroupId>>,
+    /// Steps after which instances in the private subnets reach the internet: NAT gateways and routes. Empty when the
+    /// network stands already.
+    pub egress: Vec<StepKey>,
+}
+
+impl NetworkRefs {
+    /// The private subnets alone; workers usually go there.
+    #[must_use]
+    pub fn private(mut self) -> Self {
+        self.subnets.retain(|subnet| subnet.tier == Tier::Private);
+        self
+    }
+}
+
+/// Where EKS looks for who may enter: `authenticationMode` of the cluster's access configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
+pub enum AuthenticationMode {
+    /// Access entries only.
+    Api,
+    /// Access entries, then the ConfigMap aws-auth.
+    ApiAndConfigMap,
+    /// The ConfigMap aws-auth only, as in 2018.
+    ConfigMap,
+}
+
+impl AuthenticationMode {
+    /// Whether access entries work.
+    pub fn has_access_entries(self) -> bool {
+        !matches!(self, Self::ConfigMap)
+    }
+
+    /// EKS's name of it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Api => "API",
+            Self::ApiAndConfigMap => "API_AND_CONFIG_MAP",
+            Self::ConfigMap => "CONFIG_MAP",
+        }
+    }
+}
+
+/// A cluster, for the layers above it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "users with their own cluster build it")]
+pub struct ClusterRefs {
+    /// Its name.
+    pub name: ClusterName,
+    /// Kubernetes minor version, `1.36`.
+    pub version: String,
+    /// `https://…`
+    pub endpoint: Ref<String>,
+    /// Base64 of the certificate authority's PEM.
+    pub certificate_authority: Ref<String>,
+    /// Addresses of Kubernetes Services, in CIDR notation.
+    pub service_cidr: Ref<String>,
+    /// Security groups given to the control plane.
+    pub security_groups: Vec<Ref<SecurityGroupId>>,
+    /// The security group that EKS made for the cluster.
+    pub cluster_security_group: Ref<SecurityGroupId>,
+    /// Where EKS looks for who may enter.
+    pub authentication: AuthenticationMode,
+    /// Steps that nodes need before they can become Ready, such as the CNI add-on. Empty when the cluster stands already.
+    pub nodes_need: Vec<StepKey>,
+    /// Steps that persistent volumes need, such as the EBS CSI driver.
+    pub volumes_need: Vec<StepKey>,
+}
+
+/// A group of workers, for the layers above it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "users with their own workers build it")]
+pub struct WorkersRefs {
+    /// Name of the group: its CloudFormation stack's.
+    pub name: String,
+    /// The role that its instances run under.
+    pub role: Ref<RoleArn>,
+    /// How many nodes are wanted.
+    pub desired: u32,
+    /// The label by which its nodes are found.
+    pub node_label: (String, String),
+    /// Steps after which its instances run. Empty when they stand already.
+    pub running: Vec<StepKey>,
+}

@@ -1,0 +1,336 @@
+//! Making, joining, saving and questioning plans.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Action, Step, longest_chain, sort};
+use crate::{Basis, Finding, Owner, Severity, StepKey};
+
+/// The form of saved plans that this version writes and reads.
+const FORMAT: u32 = 1;
+
+/// What should be done, in full: reviewable, serialisable, and the same for the same spec and the same account.
+///
+/// The plan of one layer may need steps of another; [`Plan::join`] brings them together. A plan never deletes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    format: u32,
+    owner: Owner,
+    steps: Vec<Step>,
+    findings: Vec<Finding>,
+    basis: BTreeMap<String, Basis>,
+}
+
+/// Why steps are no plan.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// Two steps have one key.
+    #[error("two steps have the key {key}; one thing must be planned by one spec")]
+    Duplicate {
+        /// The key.
+        key: StepKey,
+    },
+    /// A step needs one that is not in the plan.
+    #[error("{step} needs {needs}, which no joined plan has; join the plan that makes it, or give its id")]
+    Missing {
+        /// The step.
+        step: StepKey,
+        /// What it needs.
+        needs: StepKey,
+    },
+    /// Steps wait for one another.
+    #[error("steps wait for one another: {}", path.iter().map(StepKey::as_str).collect::<Vec<_>>().join(" → "))]
+    Cycle {
+        /// The cycle; its first key comes again at its end.
+        path: Vec<StepKey>,
+    },
+    /// Plans of different owners cannot be joined.
+    #[error("a plan of owner {one} cannot be joined with one of owner {other}")]
+    Owners {
+        /// One owner.
+        one: Owner,
+        /// The other.
+        other: Owner,
+    },
+    /// A step's key is of another layer than its operation.
+    #[error("{key} carries an operation of layer {layer}")]
+    Layer {
+        /// The step.
+        key: StepKey,
+        /// The operation's layer.
+        layer: String,
+    },
+    /// No plans were given.
+    #[error("there is nothing to join")]
+    Empty,
+    /// A saved plan cannot be read.
+    #[error("this is not a saved plan of format {FORMAT}")]
+    Unreadable(#[source] serde_json::Error),
+    /// A saved plan is of another format.
+    #[error("the plan was saved in format {0}, this version reads format {FORMAT}; plan again")]
+    Format(u32),
+}
+
+/// Collects the steps of one layer.
+#[derive(Clone, Debug)]
+pub struct PlanBuilder {
+    plan: Plan,
+    layer: String,
+}
+
+impl PlanBuilder {
+    /// What the plan stands on.
+    #[must_use]
+    pub fn basis(mut self, basis: Basis) -> Self {
+        self.plan.basis.insert(self.layer.clone(), basis);
+        self
+    }
+
+    /// Adds a step.
+    #[must_use]
+    pub fn step(mut self, step: Step) -> Self {
+        self.plan.steps.push(step);
+        self
+    }
+
+    /// Adds something that a reviewer should see.
+    #[must_use]
+    pub fn finding(mut self, finding: Finding) -> Self {
+        self.plan.findings.push(finding);
+        self
+    }
+
+    /// The plan, in order.
+    ///
+    /// # Errors
+    /// On duplicate keys and cycles. Steps of other layers may be missing yet.
+    pub fn build(self) -> Result<Plan, PlanError> {
+        self.plan.ordered()
+    }
+}
+
+impl Plan {
+    /// Starts the plan of one layer.
+    pub fn builder(owner: &Owner, layer: impl Into<String>) -> PlanBuilder {
+        let plan = Self { format: FORMAT, owner: owner.clone(), steps: Vec::new(), findings: Vec::new(), basis: BTreeMap::new() };
+        PlanBuilder { plan, layer: layer.into() }
+    }
+
+    /// Makes the plans of several layers one graph.
+    ///
+    /// # Errors
+    /// [`PlanError`] on duplicate keys, references to steps that no plan has, cycles, and plans of different owners.
+    pub fn join(plans: impl IntoIterator<Item = Self>) -> Result<Self, PlanError> {
+        let mut plans = plans.into_iter();
+        let mut joined = plans.next().ok_or(PlanError::Empty)?;
+        for plan in plans {
+            if plan.owner != joined.owner {
+                return Err(PlanError::Owners { one: joined.owner, other: plan.owner });
+            }
+            joined.steps.extend(plan.steps);
+            joined.findings.extend(plan.findings);
+            joined.basis.extend(plan.basis);
+        }
+        let joined = joined.ordered()?;
+        joined.whole()?;
+        Ok(joined)
+    }
+
+    /// Steps in order; no duplicates, no cycles, each operation of its key's layer.
+    fn ordered(mut self) -> Result<Self, PlanError> {
+        let mut seen = BTreeSet::new();
+        for step in &self.steps {
+            if !seen.insert(step.key.clone()) {
+                return Err(PlanError::Duplicate { key: step.key.clone() });
+            }
+            if step.op.layer != step.key.layer() {
+                return Err(PlanError::Layer { key: step.key.clone(), layer: step.op.layer.clone() });
+            }
+        }
+        let nodes: Vec<_> = self.steps.iter().map(|step| (step.key.clone(), step.needs.clone())).collect();
+        let order = sort(&nodes).map_err(|path| PlanError::Cycle { path })?;
+        let mut steps: Vec<_> = std::mem::take(&mut self.steps).into_iter().map(Some).collect();
+        self.steps = order.into_iter().filter_map(|at| steps[at].take()).collect();
+        Ok(self)
+    }
+
+    /// Every need is met by a step of this plan.
+    ///
+    /// # Errors
+    /// [`PlanError::Missing`] for the first one that is not.
+    pub fn whole(&self) -> Result<(), PlanError> {
+        let keys: BTreeSet<_> = self.steps.iter().map(|step| &step.key).collect();
+        for step in &self.steps {
+            if let Some(missing) = step.needs.iter().find(|key| !keys.contains(key)) {
+                return Err(PlanError::Missing { step: step.key.clone(), needs: missing.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    /// The owner.
+    pub fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    /// The steps, each after what it needs.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// The step with this key.
+    pub fn step(&self, key: &str) -> Option<&Step> {
+        self.steps.iter().find(|step| step.key.as_str() == key)
+    }
+
+    /// What a reviewer should see, warnings first.
+    pub fn findings(&self) -> Vec<&Finding> {
+        let mut findings: Vec<_> = self.findings.iter().collect();
+        findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+        findings
+    }
+
+    /// Whether a warning is among the findings.
+    pub fn has_warnings(&self) -> bool {
+        self.findings.iter().any(|finding| finding.severity == Severity::Warning)
+    }
+
+    /// By layer: how to observe again, and what was observed.
+    pub fn basis(&self) -> &BTreeMap<String, Basis> {
+        &self.basis
+    }
+
+    /// Steps that do something.
+    pub fn changes(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(|step| step.action != Action::Keep)
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_noop(&self) -> bool {
+        self.changes().next().is_none()
+    }
+
+    /// The chain of changes that takes longest, and how long it typically takes.
+    pub fn critical_path(&self) -> (Duration, Vec<&StepKey>) {
+        longest_chain(self.steps.iter().map(|step| {
+            let takes = if step.action == Action::Keep { Duration::ZERO } else { step.typical };
+            (&step.key, &step.needs, takes)
+        }))
+    }
+
+    /// What everything planned costs once it exists, in US dollars a month, on demand, before traffic.
+    pub fn usd_per_month(&self) -> f64 {
+        self.steps.iter().flat_map(|step| &step.prices).map(|price| price.usd_per_month).sum()
+    }
+
+    /// The part of [`Plan::usd_per_month`] that applying the plan adds.
+    pub fn added_usd_per_month(&self) -> f64 {
+        self.steps.iter().filter(|step| step.action == Action::Create).flat_map(|step| &step.prices).map(|price| price.usd_per_month).sum()
+    }
+
+    /// IAM actions that applying the plan needs.
+    pub fn iam_actions(&self) -> BTreeSet<&str> {
+        self.changes().flat_map(|step| &step.iam_actions).map(String::as_str).collect()
+    }
+
+    /// The plan as JSON, to be reviewed and applied later, exactly.
+    ///
+    /// # Errors
+    /// Never in practice: every part has a JSON form.
+    pub fn to_json(&self) -> Result<String, PlanError> {
+        serde_json::to_string_pretty(self).map_err(PlanError::Unreadable)
+    }
+
+    /// A saved plan.
+    ///
+    /// # Errors
+    /// If it cannot be read, is of another format, or is no valid graph.
+    pub fn from_json(text: &str) -> Result<Self, PlanError> {
+        #[derive(Deserialize)]
+        struct Head {
+            format: u32,
+        }
+        let head: Head = serde_json::from_str(text).map_err(PlanError::Unreadable)?;
+        if head.format != FORMAT {
+            return Err(PlanError::Format(head.format));
+        }
+        let plan: Self = serde_json::from_str(text).map_err(PlanError::Unreadable)?;
+        plan.ordered()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Facts, Operation, Price};
+
+    #[derive(Serialize, Deserialize)]
+    enum TestOp {
+        Make(u32),
+    }
+
+    impl Operation for TestOp {
+        const LAYER: &'static str = "t";
+    }
+
+    fn step(key: &str, needs: &[&str]) -> Step {
+        let mut step = Step::new(key.parse().unwrap(), Action::Create, key, &TestOp::Make(1)).unwrap().takes(Duration::from_secs(10));
+        step.op.layer = step.key.layer().to_owned();
+        needs.iter().fold(step, |step, need| step.after(need.parse().unwrap()))
+    }
+
+    fn plan(layer: &str, steps: Vec<Step>) -> Plan {
+        let builder = Plan::builder(&Owner::new("o").unwrap(), layer).basis(Basis::new(serde_json::json!({"x": 1}), Facts::new()));
+        steps.into_iter().fold(builder, PlanBuilder::step).build().unwrap()
+    }
+
+    #[test]
+    fn join_meets_needs_across_layers() {
+        let upper = plan("u", vec![step("u/a", &["t/b"])]);
+        let lower = plan("t", vec![step("t/b", &["t/a"]), step("t/a", &[])]);
+        assert!(upper.whole().is_err());
+        let joined = Plan::join([upper, lower]).unwrap();
+        assert_eq!(joined.steps().iter().map(|s| s.key.as_str()).collect::<Vec<_>>(), ["t/a", "t/b", "u/a"]);
+        assert_eq!(joined.critical_path().0, Duration::from_secs(30));
+        assert_eq!(joined.basis().len(), 2);
+    }
+
+    #[test]
+    fn join_refuses() {
+        let missing = Plan::join([plan("u", vec![step("u/a", &["t/b"])])]).unwrap_err();
+        assert_eq!(missing.to_string(), "u/a needs t/b, which no joined plan has; join the plan that makes it, or give its id");
+        let twice = Plan::join([plan("t", vec![step("t/a", &[])]), plan("t", vec![step("t/a", &[])])]).unwrap_err();
+        assert!(matches!(twice, PlanError::Duplicate { .. }));
+        let cycle = Plan::join([plan("t", vec![step("t/a", &["u/a"])]), plan("u", vec![step("u/a", &["t/a"])])]).unwrap_err();
+        assert_eq!(cycle.to_string(), "steps wait for one another: t/a → u/a → t/a");
+        let other = Plan::builder(&Owner::new("p").unwrap(), "t").build().unwrap();
+        assert!(matches!(Plan::join([plan("t", vec![]), other]).unwrap_err(), PlanError::Owners { .. }));
+        let foreign = Plan::builder(&Owner::new("p").unwrap(), "t")
+            .step(Step::new("u/x".parse().unwrap(), Action::Create, "x", &TestOp::Make(1)).unwrap())
+            .build();
+        assert!(matches!(foreign, Err(PlanError::Layer { .. })));
+    }
+
+    #[test]
+    fn saved_plans_come_back_the_same() {
+        let plan = plan("t", vec![step("t/a", &[]).costs(Price::hourly("NAT gateway", 0.045)), step("t/b", &["t/a"])]);
+        assert_eq!(Plan::from_json(&plan.to_json().unwrap()).unwrap(), plan);
+        let newer = plan.to_json().unwrap().replacen("\"format\": 1", "\"format\": 2", 1);
+        assert!(matches!(Plan::from_json(&newer).unwrap_err(), PlanError::Format(2)));
+        assert!(matches!(Plan::from_json("{}").unwrap_err(), PlanError::Unreadable(_)));
+    }
+
+    #[test]
+    fn kept_steps_cost_money_but_neither_time_nor_permissions() {
+        let mut kept = step("t/a", &[]).costs(Price::hourly("x", 1.0)).permits(["ec2:CreateVpc"]);
+        kept.action = Action::Keep;
+        let plan = plan("t", vec![kept]);
+        assert!(plan.is_noop() && plan.iam_actions().is_empty());
+        assert_eq!((plan.critical_path().0, plan.usd_per_month(), plan.added_usd_per_month()), (Duration::ZERO, 730.0, 0.0));
+    }
+}

@@ -1,0 +1,239 @@
+//! Making and joining teardowns.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Op, OpError, Operation, Owner, PlanError, StepKey,
+    plan::{longest_chain, sort},
+};
+
+/// What must be gone before something can be removed. What is not part of the teardown is gone already.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum After {
+    /// One removal.
+    Key(StepKey),
+    /// Every removal of a layer.
+    Layer(String),
+    /// Every removal whose key begins so: `net/nat/`.
+    Prefix(String),
+}
+
+/// One removal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Removal {
+    /// The key of what is removed; for what no step made, a key of its own kind (`net/leftover/eni-…`).
+    pub key: StepKey,
+    /// What is removed, for people.
+    pub title: String,
+    /// Its id.
+    pub id: String,
+    /// What must be gone first.
+    pub after: Vec<After>,
+    /// How long it typically takes.
+    pub typical: Duration,
+    /// What it costs while it is there.
+    pub usd_per_month: f64,
+    /// IAM actions that removing it needs.
+    pub iam_actions: BTreeSet<String>,
+    /// The operation.
+    pub op: Op,
+}
+
+impl Removal {
+    /// A removal that waits for nothing.
+    ///
+    /// # Errors
+    /// If the operation cannot be serialised.
+    pub fn new<O: Operation>(key: StepKey, title: impl Into<String>, id: impl Into<String>, operation: &O) -> Result<Self, OpError> {
+        Ok(Self {
+            key,
+            title: title.into(),
+            id: id.into(),
+            after: Vec::new(),
+            typical: Duration::ZERO,
+            usd_per_month: 0.0,
+            iam_actions: BTreeSet::new(),
+            op: Op::encode(operation)?,
+        })
+    }
+
+    /// What must be gone first.
+    #[must_use]
+    pub fn after(mut self, after: After) -> Self {
+        self.after.push(after);
+        self
+    }
+
+    /// How long it typically takes.
+    #[must_use]
+    pub fn takes(mut self, typical: Duration) -> Self {
+        self.typical = typical;
+        self
+    }
+
+    /// What it costs while it is there.
+    #[must_use]
+    pub fn saves(mut self, usd_per_month: f64) -> Self {
+        self.usd_per_month = usd_per_month;
+        self
+    }
+
+    /// IAM actions that it needs.
+    #[must_use]
+    pub fn permits<'a>(mut self, actions: impl IntoIterator<Item = &'a str>) -> Self {
+        self.iam_actions.extend(actions.into_iter().map(str::to_owned));
+        self
+    }
+}
+
+/// What will be removed, and in which order. Made from what was observed; it names nothing that we did not make.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Teardown {
+    owner: Owner,
+    removals: Vec<Removal>,
+    /// By layer: what its driver needs to look for survivors.
+    scopes: BTreeMap<String, serde_json::Value>,
+}
+
+/// Collects the removals of one layer.
+#[derive(Clone, Debug)]
+pub struct TeardownBuilder(Teardown);
+
+impl TeardownBuilder {
+    /// Adds a removal.
+    #[must_use]
+    pub fn removal(mut self, removal: Removal) -> Self {
+        self.0.removals.push(removal);
+        self
+    }
+
+    /// The teardown.
+    ///
+    /// # Errors
+    /// On duplicate keys and cycles.
+    pub fn build(self) -> Result<Teardown, PlanError> {
+        self.0.ordered()
+    }
+}
+
+impl Teardown {
+    /// Starts the teardown of one layer; `scope` is what its driver needs to look for survivors.
+    pub fn builder(owner: &Owner, layer: impl Into<String>, scope: serde_json::Value) -> TeardownBuilder {
+        TeardownBuilder(Self { owner: owner.clone(), removals: Vec::new(), scopes: BTreeMap::from([(layer.into(), scope)]) })
+    }
+
+    /// Makes the teardowns of several layers one.
+    ///
+    /// # Errors
+    /// On duplicate keys, cycles, and teardowns of different owners.
+    pub fn join(teardowns: impl IntoIterator<Item = Self>) -> Result<Self, PlanError> {
+        let mut teardowns = teardowns.into_iter();
+        let mut joined = teardowns.next().ok_or(PlanError::Empty)?;
+        for teardown in teardowns {
+            if teardown.owner != joined.owner {
+                return Err(PlanError::Owners { one: joined.owner, other: teardown.owner });
+            }
+            joined.removals.extend(teardown.removals);
+            joined.scopes.extend(teardown.scopes);
+        }
+        joined.ordered()
+    }
+
+    fn ordered(mut self) -> Result<Self, PlanError> {
+        let mut seen = BTreeSet::new();
+        if let Some(twice) = self.removals.iter().find(|removal| !seen.insert(removal.key.clone())) {
+            return Err(PlanError::Duplicate { key: twice.key.clone() });
+        }
+        let nodes: Vec<_> = self.removals.iter().map(|removal| (removal.key.clone(), self.needs(removal))).collect();
+        let order = sort(&nodes).map_err(|path| PlanError::Cycle { path })?;
+        let mut removals: Vec<_> = std::mem::take(&mut self.removals).into_iter().map(Some).collect();
+        self.removals = order.into_iter().filter_map(|at| removals[at].take()).collect();
+        Ok(self)
+    }
+
+    /// Keys of the removals that must come before `removal`.
+    pub fn needs(&self, removal: &Removal) -> BTreeSet<StepKey> {
+        let before = |other: &&Removal| {
+            other.key != removal.key
+                && removal.after.iter().any(|after| match after {
+                    After::Key(key) => *key == other.key,
+                    After::Layer(layer) => other.key.layer() == layer,
+                    After::Prefix(prefix) => other.key.as_str().starts_with(prefix.as_str()),
+                })
+        };
+        self.removals.iter().filter(before).map(|other| other.key.clone()).collect()
+    }
+
+    /// The owner.
+    pub fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    /// The removals, each after what must be gone first.
+    pub fn removals(&self) -> &[Removal] {
+        &self.removals
+    }
+
+    /// By layer: what its driver needs to look for survivors.
+    pub fn scopes(&self) -> &BTreeMap<String, serde_json::Value> {
+        &self.scopes
+    }
+
+    /// Whether nothing is there to remove.
+    pub fn is_empty(&self) -> bool {
+        self.removals.is_empty()
+    }
+
+    /// The chain of removals that takes longest, and how long it typically takes.
+    pub fn critical_path(&self) -> (Duration, Vec<&StepKey>) {
+        let needs: Vec<_> = self.removals.iter().map(|removal| self.needs(removal)).collect();
+        let (total, chain) = longest_chain(self.removals.iter().zip(&needs).map(|(removal, needs)| (&removal.key, needs, removal.typical)));
+        let keys = chain.iter().filter_map(|key| self.removals.iter().map(|removal| &removal.key).find(|own| own == key)).collect();
+        (total, keys)
+    }
+
+    /// IAM actions that it needs.
+    pub fn iam_actions(&self) -> BTreeSet<&str> {
+        self.removals.iter().flat_map(|removal| &removal.iam_actions).map(String::as_str).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize, Deserialize)]
+    struct TestOp;
+
+    impl Operation for TestOp {
+        const LAYER: &'static str = "t";
+    }
+
+    fn removal(key: &str, after: Vec<After>) -> Removal {
+        let removal = Removal::new(key.parse().unwrap(), key, "id", &TestOp).unwrap();
+        after.into_iter().fold(removal, Removal::after)
+    }
+
+    #[test]
+    fn what_is_gone_already_is_not_waited_for() {
+        let owner = Owner::new("o").unwrap();
+        let vpc = removal("net/vpc", vec![After::Prefix("net/subnet/".into()), After::Key("net/igw".parse().unwrap())]);
+        let subnet = removal("net/subnet/a", vec![After::Layer("cluster".into())]);
+        let net = Teardown::builder(&owner, "net", serde_json::Value::Null).removal(vpc).removal(subnet).build().unwrap();
+        let cluster = Teardown::builder(&owner, "cluster", serde_json::Value::Null)
+            .removal(removal("cluster/control-plane", vec![]))
+            .build()
+            .unwrap();
+        let joined = Teardown::join([net, cluster]).unwrap();
+        let order: Vec<_> = joined.removals().iter().map(|removal| removal.key.as_str()).collect();
+        assert_eq!(order, ["cluster/control-plane", "net/subnet/a", "net/vpc"]);
+    }
+}

@@ -42,7 +42,8 @@ pub(super) fn handle(world: &mut World, cluster: &str, request: &Request<Bytes>)
     }
     if path == "/apis/authentication.k8s.io/v1/selfsubjectreviews" {
         let info = json!({"username": user.name, "groups": user.groups});
-        let review = json!({"kind": "SelfSubjectReview", "apiVersion": "authentication.k8s.io/v1", "metadata": {}, "status": {"userInfo": info}});
+        let review =
+            json!({"kind": "SelfSubjectReview", "apiVersion": "authentication.k8s.io/v1", "metadata": {}, "status": {"userInfo": info}});
         return Ok(Reply::Object(201, review));
     }
     let ask = Ask::parse(request)?;
@@ -143,7 +144,8 @@ fn list(world: &World, cluster: &str, ask: &Ask) -> Verdict<Value> {
     let (revision, after) = match ask.option("continue") {
         "" => (state.revision, None),
         token => {
-            let decoded = BASE64_URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| serde_json::from_slice::<(u64, String, String)>(&bytes).ok());
+            let decoded =
+                BASE64_URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| serde_json::from_slice::<(u64, String, String)>(&bytes).ok());
             let (revision, namespace, name) = decoded.ok_or_else(|| Refusal::bad_request("continue key is not valid"))?;
             if revision < state.forgotten {
                 let message = "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.";
@@ -153,7 +155,8 @@ fn list(world: &World, cluster: &str, ask: &Ask) -> Verdict<Value> {
         }
     };
     let objects = state.at(revision, ask.kind, scope(ask));
-    let mut rest = objects.iter().filter(|(key, _)| after.as_ref().is_none_or(|after| *key > after)).filter(|(_, object)| selector.matches(object));
+    let mut rest =
+        objects.iter().filter(|(key, _)| after.as_ref().is_none_or(|after| *key > after)).filter(|(_, object)| selector.matches(object));
     let page: Vec<_> = rest.by_ref().take(limit).collect();
     let mut metadata = json!({"resourceVersion": revision.to_string()});
     let remaining = rest.count();

@@ -77,16 +77,11 @@ pub(super) fn run(world: &mut World, cluster: &str) -> bool {
         if !control::may_try(world, cluster, &subject) {
             continue;
         }
-        let result = if wanted {
-            ensure(world, cluster, &key, &service)
-        } else {
-            remove(world, cluster, &key, &place)
-        };
+        let result = if wanted { ensure(world, cluster, &key, &service) } else { remove(world, cluster, &key, &place) };
         match result {
             Ok(()) => control::succeeded(world, cluster, &subject),
             Err(error) => {
-                let (reason, what) =
-                    if wanted { ("SyncLoadBalancerFailed", "ensure") } else { ("SyncLoadBalancerFailed", "delete") };
+                let (reason, what) = if wanted { ("SyncLoadBalancerFailed", "ensure") } else { ("SyncLoadBalancerFailed", "delete") };
                 let message = format!("Error syncing load balancer: failed to {what} load balancer: {error}");
                 events::record(world, cluster, &service, true, reason, &message, "service-controller");
                 if wanted {
@@ -131,7 +126,10 @@ fn is_published(world: &World, cluster: &str, place: &Place) -> bool {
 fn caller(world: &World, cluster: &str) -> Caller {
     let role = facts::cluster(world, cluster).map(|facts| facts.role_arn).unwrap_or_default();
     let name = role.rsplit('/').next().unwrap_or_default();
-    Caller { arn: format!("arn:aws:sts::{}:assumed-role/{name}/aws-cloud-provider", world.account), user_id: format!("{name}:aws-cloud-provider") }
+    Caller {
+        arn: format!("arn:aws:sts::{}:assumed-role/{name}/aws-cloud-provider", world.account),
+        user_id: format!("{name}:aws-cloud-provider"),
+    }
 }
 
 fn ensure(world: &mut World, cluster: &str, key: &Key, service: &Value) -> Result<(), ApiError> {
@@ -152,7 +150,11 @@ fn ensure(world: &mut World, cluster: &str, key: &Key, service: &Value) -> Resul
         state.balancers.entry(place.clone()).or_insert_with(|| Balancer { name, network, began: now, ..Balancer::default() });
     }
     let caller = caller(world, cluster);
-    if network { ensure_network(world, cluster, &place, service, &caller)? } else { ensure_classic(world, cluster, &place, service, &caller)? }
+    if network {
+        ensure_network(world, cluster, &place, service, &caller)?
+    } else {
+        ensure_classic(world, cluster, &place, service, &caller)?
+    }
     sync_nodes(world, cluster, &place)?;
     publish(world, cluster, key, &place, &caller)
 }
@@ -180,7 +182,8 @@ fn ensure_classic(world: &mut World, cluster: &str, place: &Place, service: &Val
     let facts = facts::cluster(world, cluster).unwrap_or_default();
     if balancer.group.is_empty() {
         let name = format!("k8s-elb-{}", balancer.name);
-        let tags = json!([{"ResourceType": "security-group", "Tag": [{"Key": format!("kubernetes.io/cluster/{cluster}"), "Value": "owned"}]}]);
+        let tags =
+            json!([{"ResourceType": "security-group", "Tag": [{"Key": format!("kubernetes.io/cluster/{cluster}"), "Value": "owned"}]}]);
         let description = format!("Security group for Kubernetes ELB {} ({}/{})", balancer.name, place.0, place.1);
         let args = json!({"GroupName": name, "GroupDescription": description, "VpcId": facts.vpc, "TagSpecification": tags});
         let group = match world.call(Service::Ec2, "CreateSecurityGroup", args, caller) {
@@ -257,7 +260,8 @@ fn ensure_network(world: &mut World, cluster: &str, place: &Place, service: &Val
         "Version": NLB_API, "Name": balancer.name, "Type": "network", "Scheme": scheme, "Subnets": subnets, "Tags": tags,
     });
     let answer = world.call(Service::Elb, "CreateLoadBalancer", args, caller)?;
-    let (arn, dns_name) = (text(&answer, "/LoadBalancers/0/LoadBalancerArn").to_owned(), text(&answer, "/LoadBalancers/0/DNSName").to_owned());
+    let (arn, dns_name) =
+        (text(&answer, "/LoadBalancers/0/LoadBalancerArn").to_owned(), text(&answer, "/LoadBalancers/0/DNSName").to_owned());
     state(world, cluster, place, |balancer| {
         balancer.arn.clone_from(&arn);
         balancer.dns_name = dns_name;
@@ -400,7 +404,10 @@ fn node_groups(world: &mut World, cluster: &str, instances: &BTreeSet<String>, c
             ([], _) => {}
             (several, _) => {
                 let id = text(instance, "/instanceId");
-                let message = format!("Multiple tagged security groups found for instance {id}; ensure only the k8s security group is tagged; the tagged groups were {}", several.join(" "));
+                let message = format!(
+                    "Multiple tagged security groups found for instance {id}; ensure only the k8s security group is tagged; the tagged groups were {}",
+                    several.join(" ")
+                );
                 return Err(ApiError::new("MultipleTaggedSecurityGroups", message));
             }
         }
@@ -467,7 +474,10 @@ fn remove(world: &mut World, cluster: &str, key: &Key, place: &Place) -> Result<
             }
         }
         if !balancer.group.is_empty() {
-            ignoring(world.call(Service::Ec2, "DeleteSecurityGroup", json!({"GroupId": balancer.group}), &caller), "InvalidGroup.NotFound")?;
+            ignoring(
+                world.call(Service::Ec2, "DeleteSecurityGroup", json!({"GroupId": balancer.group}), &caller),
+                "InvalidGroup.NotFound",
+            )?;
         }
     }
     if let Some(state) = world.kube.clusters.get_mut(cluster) {

@@ -53,7 +53,9 @@ fn controlled(world: &World, cluster: &str, namespace: &str, pods: &[&Value]) ->
 fn expectation(spec: &Value, present: u64, controlled: u64) -> (u64, u64) {
     let scaled = |value: &Value, of: u64| match value {
         // Percentages are rounded up (`GetScaledValueFromIntOrPercent(.., true)`).
-        Value::String(text) => text.strip_suffix('%').and_then(|percent| percent.parse::<u64>().ok()).map_or(0, |percent| (of * percent).div_ceil(100)),
+        Value::String(text) => {
+            text.strip_suffix('%').and_then(|percent| percent.parse::<u64>().ok()).map_or(0, |percent| (of * percent).div_ceil(100))
+        }
         value => value.as_u64().unwrap_or(0),
     };
     let (minimum, maximum) = (&spec["minAvailable"], &spec["maxUnavailable"]);

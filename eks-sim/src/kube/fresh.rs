@@ -13,8 +13,7 @@ use crate::world::World;
 pub(super) fn furnish(world: &mut World, cluster: &str) {
     for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
         let labels = json!({"kubernetes.io/metadata.name": name});
-        let namespace =
-            json!({"metadata": {"labels": labels}, "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}});
+        let namespace = json!({"metadata": {"labels": labels}, "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}});
         put(world, cluster, &kinds::NAMESPACE, "", name, namespace);
         furnish_namespace(world, cluster, name);
     }
@@ -82,7 +81,9 @@ pub(super) fn install(world: &mut World, cluster: &str) {
     }
     let driver = Key::new(&kinds::CSI_DRIVER, "", "ebs.csi.aws.com");
     match (facts::software_installed(world, cluster, "aws-ebs-csi-driver"), store::fetch(world, cluster, &driver).is_some()) {
-        (true, false) => put(world, cluster, &kinds::CSI_DRIVER, "", &driver.name, json!({"metadata": {}, "spec": {"attachRequired": true}})),
+        (true, false) => {
+            put(world, cluster, &kinds::CSI_DRIVER, "", &driver.name, json!({"metadata": {}, "spec": {"attachRequired": true}}))
+        }
         (false, true) => drop(store::commit(world, cluster, &driver, None)),
         _ => {}
     }

@@ -106,7 +106,10 @@ pub(crate) async fn serve(sim: &Sim, cluster: &str, request: Request<Bytes>) -> 
         |fault| match fault {
             Fault::Refuse { status, code, message } => refuse(&Refusal::injected(status, &code, &message)),
             // API Priority and Fairness.
-            _ => refuse(&Refusal::new(429, "TooManyRequests", "the server has received too many requests and has asked us to try again later").retry_after(1)),
+            _ => refuse(
+                &Refusal::new(429, "TooManyRequests", "the server has received too many requests and has asked us to try again later")
+                    .retry_after(1),
+            ),
         },
     )
     .await

@@ -40,7 +40,10 @@ pub(super) fn register(world: &mut World, cluster: &str, kubelet: Kubelet) -> Re
         return Err(format!("nodes \"{}\" is forbidden: User \"{}\" cannot create resource \"nodes\"", kubelet.name, user.name));
     }
     if !facts::version_fits(&facts, &kubelet) {
-        return Err(format!("kubelet version {} is outside the supported version skew of control plane {}", kubelet.version, facts.version));
+        return Err(format!(
+            "kubelet version {} is outside the supported version skew of control plane {}",
+            kubelet.version, facts.version
+        ));
     }
     let (name, node) = (kubelet.name.clone(), node(world, &kubelet));
     if let Some(state) = world.kube.clusters.get_mut(cluster) {
@@ -107,7 +110,8 @@ pub(super) fn run(world: &mut World, cluster: &str) -> bool {
         waits |= lose(world, cluster, &kubelet, &node, admitted);
         if admitted && !is_ready(&node) {
             waits = true;
-            let fresh = network && world.kube.clusters.get_mut(cluster).is_some_and(|state| state.starting.insert(kubelet.instance.clone()));
+            let fresh =
+                network && world.kube.clusters.get_mut(cluster).is_some_and(|state| state.starting.insert(kubelet.instance.clone()));
             if fresh {
                 let (cluster, kubelet) = (cluster.to_owned(), kubelet.clone());
                 world.take(Time::NodeReady, &kubelet.instance.clone(), move |world| become_ready(world, &cluster, &kubelet));
@@ -192,7 +196,9 @@ fn taint(node: &mut Value, key: &str, effect: &str, wanted: bool) {
 pub(super) fn instance_gone(world: &mut World, instance: &str) {
     let mut gone = Vec::new();
     for (cluster, state) in &world.kube.clusters {
-        gone.extend(state.kubelets.values().filter(|kubelet| kubelet.instance == instance).map(|kubelet| (cluster.clone(), kubelet.name.clone())));
+        gone.extend(
+            state.kubelets.values().filter(|kubelet| kubelet.instance == instance).map(|kubelet| (cluster.clone(), kubelet.name.clone())),
+        );
     }
     for (cluster, name) in gone {
         let delay = world.duration(Time::Controller);

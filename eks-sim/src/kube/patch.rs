@@ -78,7 +78,8 @@ fn strategic_list(target: &mut Value, patch: &[Value], field: &str) {
 /// JSON patch (RFC 6902).
 pub(super) fn json(target: &mut Value, patch: &Value) -> Verdict<()> {
     let operations = patch.as_array().ok_or_else(|| Refusal::bad_request("a JSON patch is a list of operations"))?;
-    let failed = |why: String| Refusal::new(422, "Invalid", format!("the server rejected our request due to an error in our request: {why}"));
+    let failed =
+        |why: String| Refusal::new(422, "Invalid", format!("the server rejected our request due to an error in our request: {why}"));
     for operation in operations {
         let member = |name: &str| operation[name].as_str().unwrap_or_default();
         let (path, from) = (member("path"), member("from"));
@@ -158,7 +159,10 @@ mod tests {
     #[test]
     fn strategic_patches_merge_containers_and_replace_taints() {
         let mut target = json!({"containers": [{"name": "a", "image": "1"}, {"name": "b"}], "taints": [{"key": "x"}]});
-        strategic(&mut target, &json!({"containers": [{"name": "a", "image": "2"}, {"name": "b", "$patch": "delete"}], "taints": [{"key": "y"}]}));
+        strategic(
+            &mut target,
+            &json!({"containers": [{"name": "a", "image": "2"}, {"name": "b", "$patch": "delete"}], "taints": [{"key": "y"}]}),
+        );
         assert_eq!(target, json!({"containers": [{"name": "a", "image": "2"}], "taints": [{"key": "y"}]}));
     }
 

@@ -150,7 +150,9 @@ impl Ask {
         } else {
             serde_json::from_slice(&self.body).map_err(|error| error.to_string())
         };
-        parsed.map_err(|error| Refusal::bad_request(format!("the object provided is unrecognized (must be of type {}): {error}", self.kind.kind)))
+        parsed.map_err(|error| {
+            Refusal::bad_request(format!("the object provided is unrecognized (must be of type {}): {error}", self.kind.kind))
+        })
     }
 
     /// Options of a deletion: the body's, over the query's.

@@ -132,7 +132,11 @@ fn labels(object: &Value, errors: &mut Vec<Error>) {
         let value = value.as_str().unwrap_or_default();
         let name = key.rsplit('/').next().unwrap_or_default();
         if name.len() > 63 || !edges(name) || !name.chars().all(inner) {
-            errors.push(invalid("metadata.labels", key, "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"));
+            errors.push(invalid(
+                "metadata.labels",
+                key,
+                "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
+            ));
         }
         if value.len() > 63 {
             errors.push(("FieldValueTooLong", "Too long: may not be more than 63 bytes".to_owned(), "metadata.labels".to_owned()));
@@ -146,7 +150,11 @@ fn config_map(old: Option<&Value>, object: &Value, errors: &mut Vec<Error>) {
     let legal = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
     for key in object["data"].as_object().into_iter().flat_map(serde_json::Map::keys) {
         if key.is_empty() || key.len() > 253 || !key.chars().all(legal) {
-            errors.push(invalid(format!("data[{key}]"), key, "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"));
+            errors.push(invalid(
+                format!("data[{key}]"),
+                key,
+                "a valid config key must consist of alphanumeric characters, '-', '_' or '.'",
+            ));
         }
     }
     if let Some(old) = old.filter(|old| old["immutable"] == true) {
@@ -379,7 +387,11 @@ mod tests {
             (&kinds::NAMESPACE, "a.b", false),
             (&kinds::SERVICE, "1a", false),
         ] {
-            assert_eq!(check(&Key::new(kind, "", name), None, &json!({"spec": {"type": "ClusterIP", "ports": [{"port": 80}]}})).is_ok(), ok, "{name}");
+            assert_eq!(
+                check(&Key::new(kind, "", name), None, &json!({"spec": {"type": "ClusterIP", "ports": [{"port": 80}]}})).is_ok(),
+                ok,
+                "{name}"
+            );
         }
     }
 

@@ -68,7 +68,8 @@ pub(super) fn needs(world: &World, cluster: &str, key: &Key, pod: &Value) -> Res
             return Err(format!("persistentvolumeclaim \"{}\" is being deleted", claim_key.name));
         }
         if is_bound(&claim) {
-            let terms = volume_of(world, cluster, &claim).map(|(_, volume)| items(&volume, "/spec/nodeAffinity/required/nodeSelectorTerms").to_vec());
+            let terms = volume_of(world, cluster, &claim)
+                .map(|(_, volume)| items(&volume, "/spec/nodeAffinity/required/nodeSelectorTerms").to_vec());
             needs.terms.extend(terms.filter(|terms| !terms.is_empty()));
             continue;
         }
@@ -194,7 +195,10 @@ fn driver(world: &mut World, cluster: &str) -> Result<Caller, ApiError> {
         ApiError::new("UnauthorizedOperation", message).status(403)
     })?;
     let name = role.rsplit('/').next().unwrap_or_default();
-    Ok(Caller { arn: format!("arn:aws:sts::{}:assumed-role/{name}/ebs-csi-controller", world.account), user_id: format!("{name}:ebs-csi-controller") })
+    Ok(Caller {
+        arn: format!("arn:aws:sts::{}:assumed-role/{name}/ebs-csi-controller", world.account),
+        user_id: format!("{name}:ebs-csi-controller"),
+    })
 }
 
 fn driver_runs(world: &World, cluster: &str) -> bool {
@@ -404,14 +408,18 @@ fn uses(world: &World, cluster: &str) -> Vec<(Key, Arc<Value>, String)> {
         }
         for claim in claims(&key, &pod) {
             let volume = store::fetch(world, cluster, &claim).and_then(|claim| volume_of(world, cluster, &claim));
-            uses.extend(volume.filter(|(_, volume)| text(volume, "/spec/csi/driver") == DRIVER).map(|(key, volume)| (key, volume, node.to_owned())));
+            uses.extend(
+                volume.filter(|(_, volume)| text(volume, "/spec/csi/driver") == DRIVER).map(|(key, volume)| (key, volume, node.to_owned())),
+            );
         }
     }
     uses
 }
 
 fn attachment(volume: &str, node: &str) -> Key {
-    let hash = format!("{volume}/{node}").bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash = format!("{volume}/{node}")
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     Key::new(&kinds::VOLUME_ATTACHMENT, "", &format!("csi-{hash:016x}"))
 }
 
@@ -419,8 +427,11 @@ fn attachment(volume: &str, node: &str) -> Key {
 pub(super) fn are_attached(world: &World, cluster: &str, key: &Key, pod: &Value) -> bool {
     let node = text(pod, "/spec/nodeName");
     claims(key, pod).iter().all(|claim| {
-        let Some((volume, object)) = store::fetch(world, cluster, claim).and_then(|claim| volume_of(world, cluster, &claim)) else { return false };
-        let attached = || store::fetch(world, cluster, &attachment(&volume.name, node)).is_some_and(|found| found["status"]["attached"] == true);
+        let Some((volume, object)) = store::fetch(world, cluster, claim).and_then(|claim| volume_of(world, cluster, &claim)) else {
+            return false;
+        };
+        let attached =
+            || store::fetch(world, cluster, &attachment(&volume.name, node)).is_some_and(|found| found["status"]["attached"] == true);
         text(&object, "/spec/csi/driver") != DRIVER || attached()
     })
 }
@@ -447,9 +458,12 @@ fn attach(world: &mut World, cluster: &str) -> bool {
             }
             Ok(false) => {}
             Err(error) => {
-                let message = format!("AttachVolume.Attach failed for volume \"{}\" : rpc error: code = Internal desc = {error}", volume.name);
+                let message =
+                    format!("AttachVolume.Attach failed for volume \"{}\" : rpc error: code = Internal desc = {error}", volume.name);
                 let pods = store::all(world, cluster, &kinds::POD);
-                if let Some((_, pod)) = pods.iter().find(|(_, pod)| text(pod, "/spec/nodeName") == node && text(pod, "/status/phase") == "Pending") {
+                if let Some((_, pod)) =
+                    pods.iter().find(|(_, pod)| text(pod, "/spec/nodeName") == node && text(pod, "/status/phase") == "Pending")
+                {
                     events::record(world, cluster, pod, true, "FailedAttachVolume", &message, "attachdetach-controller");
                 }
                 control::failed(world, cluster, &key.name);
@@ -473,7 +487,12 @@ fn try_attach(world: &mut World, cluster: &str, id: &str, instance: &str) -> Res
     if items(&volume, "/attachmentSet").iter().any(|found| text(found, "/status") == "detaching") {
         return Ok(false);
     }
-    let used = world.call(Service::Ec2, "DescribeVolumes", json!({"Filter": [{"Name": "attachment.instance-id", "Value": [instance]}]}), &caller)?;
+    let used = world.call(
+        Service::Ec2,
+        "DescribeVolumes",
+        json!({"Filter": [{"Name": "attachment.instance-id", "Value": [instance]}]}),
+        &caller,
+    )?;
     let taken: Vec<&str> =
         items(&used, "/volumeSet").iter().flat_map(|volume| items(volume, "/attachmentSet")).map(|found| text(found, "/device")).collect();
     // The driver's device names: /dev/xvdaa and on.

@@ -88,9 +88,8 @@ pub(super) fn orphan(world: &mut World, cluster: &str, uid: &str) {
 pub(super) fn stopped(world: &mut World, cluster: &str, key: &Key, uid: &str) {
     let Some(pod) = store::fetch(world, cluster, key).filter(|pod| text(pod, "/metadata/uid") == uid) else { return };
     let node = Key::new(&kinds::NODE, "", text(&pod, "/spec/nodeName"));
-    let lost = store::fetch(world, cluster, &node).is_some_and(|node| {
-        items(&node, "/spec/taints").iter().any(|taint| text(taint, "/key") == "node.kubernetes.io/unreachable")
-    });
+    let lost = store::fetch(world, cluster, &node)
+        .is_some_and(|node| items(&node, "/spec/taints").iter().any(|taint| text(taint, "/key") == "node.kubernetes.io/unreachable"));
     if !lost {
         store::edit(world, cluster, key, |pod| pod["metadata"]["deletionGracePeriodSeconds"] = json!(0));
     }
@@ -140,7 +139,8 @@ fn deployment(world: &mut World, cluster: &str, key: &Key, object: &Value) {
         }
     }
     let total = |name: &str| sets.iter().map(|(_, set)| number(set, name)).sum::<u64>();
-    let (ready, updated) = (total("readyReplicas"), sets.iter().find(|(key, _)| *key == current).map_or(0, |(_, set)| number(set, "replicas")));
+    let (ready, updated) =
+        (total("readyReplicas"), sets.iter().find(|(key, _)| *key == current).map_or(0, |(_, set)| number(set, "replicas")));
     let available = ready + ready_quarter(wanted) >= wanted;
     let status = json!({
         "observedGeneration": object["metadata"]["generation"], "replicas": total("replicas"), "updatedReplicas": updated,
@@ -160,7 +160,8 @@ fn ready_quarter(replicas: u64) -> u64 {
 
 /// A Pod from a template.
 fn pod(template: &Value, owner_of: &Value) -> Value {
-    let mut pod = json!({"metadata": template["metadata"], "spec": template["spec"], "status": {"phase": "Pending", "qosClass": "BestEffort"}});
+    let mut pod =
+        json!({"metadata": template["metadata"], "spec": template["spec"], "status": {"phase": "Pending", "qosClass": "BestEffort"}});
     if !pod["metadata"].is_object() {
         pod["metadata"] = json!({});
     }

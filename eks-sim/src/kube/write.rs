@@ -252,7 +252,8 @@ fn apply(world: &mut World, cluster: &str, ask: &Ask) -> Verdict<(u16, Value)> {
         return Err(refusal.causes(&[("FieldValueRequired", why, "fieldManager".to_owned())]));
     }
     // YAML's superset JSON is what most clients send.
-    let config: Value = serde_yaml_ng::from_slice(&ask.body).map_err(|error| Refusal::bad_request(format!("error decoding YAML: {error}")))?;
+    let config: Value =
+        serde_yaml_ng::from_slice(&ask.body).map_err(|error| Refusal::bad_request(format!("error decoding YAML: {error}")))?;
     agree(ask, &config)?;
     if text(&config, "/kind").is_empty() || text(&config, "/apiVersion").is_empty() {
         return Err(Refusal::bad_request("invalid object type: apiVersion and kind must be set in an applied configuration"));

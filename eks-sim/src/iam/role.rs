@@ -47,7 +47,7 @@ impl Role {
         self.path.starts_with(SERVICE_LINKED)
     }
 
-    /// The element `Role`. Lists leave out tags, boundary and (here alike) nothing else (API reference, ListRoles).
+    /// The element `Role`. Lists leave out tags and boundary (API reference, ListRoles).
     pub(super) fn describe(&self, whole: bool) -> Value {
         let boundary = self.boundary.as_ref().filter(|_| whole);
         json!({
@@ -96,11 +96,10 @@ pub(super) fn propagate(world: &mut World, name: &str) {
     let seen = Seen { version: role.version, trust: role.trust.clone(), policies: role.attached.clone() };
     let owned = name.to_owned();
     world.take(Time::IamPropagation, name, move |world| {
-        if let Some(role) = world.iam.roles.get_mut(&owned).filter(|role| role.id == id) {
-            // An older change may arrive after a newer one.
-            if role.seen.as_ref().is_none_or(|known| known.version < seen.version) {
-                role.seen = Some(seen);
-            }
+        let role = world.iam.roles.get_mut(&owned).filter(|role| role.id == id);
+        // An older change may arrive after a newer one.
+        if let Some(role) = role.filter(|role| role.seen.as_ref().is_none_or(|known| known.version < seen.version)) {
+            role.seen = Some(seen);
         }
     });
 }

@@ -76,12 +76,16 @@ pub(crate) fn open_session(world: &mut World, caller: Caller, role_arn: &str, la
     (key, secret)
 }
 
+/// ARN of the role under which a session works.
+pub(super) fn role_of_session(world: &World, caller: &Caller) -> Option<String> {
+    world.iam.sessions.values().find(|session| session.caller == *caller).map(|session| session.role_arn.clone())
+}
+
 /// Every name under which a trust policy can mean this caller (IAM user guide, "AWS JSON policy elements: Principal").
 pub(super) fn names(world: &World, caller: &Caller) -> Vec<String> {
     let account = &world.account;
     let mut names = vec![account.clone(), format!("arn:aws:iam::{account}:root"), caller.arn.clone()];
-    names.extend(world.iam.sessions.values().filter(|session| session.caller == *caller).map(|session| session.role_arn.clone()));
-    names.dedup();
+    names.extend(role_of_session(world, caller));
     names
 }
 

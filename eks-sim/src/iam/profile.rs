@@ -51,10 +51,10 @@ fn propagate(world: &mut World, name: &str) {
     let (id, seen) = (profile.id.clone(), (profile.version, profile.role.clone()));
     let owned = name.to_owned();
     world.take(Time::IamPropagation, name, move |world| {
-        if let Some(profile) = world.iam.profiles.get_mut(&owned).filter(|profile| profile.id == id) {
-            if profile.seen.as_ref().is_none_or(|(version, _)| *version < seen.0) {
-                profile.seen = Some(seen);
-            }
+        let profile = world.iam.profiles.get_mut(&owned).filter(|profile| profile.id == id);
+        // An older change may arrive after a newer one.
+        if let Some(profile) = profile.filter(|profile| profile.seen.as_ref().is_none_or(|(version, _)| *version < seen.0)) {
+            profile.seen = Some(seen);
         }
     });
 }

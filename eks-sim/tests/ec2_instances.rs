@@ -19,8 +19,8 @@ use aws_sdk_ec2::{
 use eks_sim::Sim;
 
 const IMAGE: &str = "ami-0123456789abcdef0";
-/// The key of RFC 8709's kind, made for this test.
-const PUBLIC_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl me@example.org";
+/// A key whose private half nobody has.
+const PUBLIC_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIgQST6KVgqb/WNVOqMEECxMDpGYr5NbSY8KkdJ3h+Ie me@example.org";
 
 fn code<T: std::fmt::Debug, E: ProvideErrorMetadata + std::fmt::Debug>(result: Result<T, E>) -> String {
     result.expect_err("must be refused").code().unwrap_or_default().to_owned()

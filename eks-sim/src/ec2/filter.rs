@@ -68,6 +68,15 @@ impl Listing {
     }
 }
 
+/// Refuses a page of named resources, where an action's MaxResults excludes its ids (API reference).
+pub(super) fn ids_or_page(args: &Args, ids: &str) -> Result<(), ApiError> {
+    if args.list(ids).is_empty() || args.get("MaxResults").is_none() {
+        return Ok(());
+    }
+    let message = format!("The parameter {ids} cannot be used with the parameter maxResults");
+    Err(ApiError::new("InvalidParameterCombination", message))
+}
+
 /// Cuts `items` to the page that a call asks for; tells the token of the next page.
 fn paginate(args: &Args, key: &str, (low, high): (i64, i64), items: &mut Vec<Value>) -> Result<Option<String>, ApiError> {
     items.sort_by_cached_key(|item| values(item, key));

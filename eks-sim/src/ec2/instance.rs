@@ -4,7 +4,11 @@ use std::{net::Ipv4Addr, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::{Reply, State, address, filter::Listing, ids, instance_types, interface, zones};
+use super::{
+    Reply, State, address,
+    filter::{Listing, ids_or_page},
+    ids, instance_types, interface, zones,
+};
 use crate::{
     call::{Args, Caller},
     error::ApiError,
@@ -204,10 +208,7 @@ const LISTING: Listing = Listing {
 };
 
 pub(super) fn describe(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
-    if !args.list("InstanceId").is_empty() && args.get("MaxResults").is_some() {
-        let message = "The parameter instancesSet cannot be used with the parameter maxResults";
-        return Err(ApiError::new("InvalidParameterCombination", message));
-    }
+    ids_or_page(args, "InstanceId")?;
     let items = world.ec2.instances.iter().map(|(id, instance)| {
         let mut item = render(world, id, instance);
         item["reservationId"] = json!(instance.reservation);
@@ -230,6 +231,7 @@ pub(super) fn describe(world: &mut World, _caller: &Caller, args: &Args) -> Repl
 }
 
 pub(super) fn describe_status(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
+    ids_or_page(args, "InstanceId")?;
     let everything = args.bool("IncludeAllInstances") == Some(true);
     // Instances that do not run are told only on demand (DescribeInstanceStatus), but an id must exist.
     for id in args.strings("InstanceId") {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     Reply, State, address, done,
-    filter::Listing,
+    filter::{Listing, ids_or_page},
     ids, is_service, quota,
     security_group::DEFAULT_GROUP,
     tags::{self, Tags},
@@ -362,6 +362,7 @@ pub(super) fn detach(world: &mut World, caller: &Caller, args: &Args) -> Reply {
 }
 
 pub(super) fn describe(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
+    ids_or_page(args, "NetworkInterfaceId")?;
     let items = world.ec2.interfaces.iter().map(|(id, interface)| render(world, id, interface)).collect();
     Listing {
         set: "networkInterfaceSet",

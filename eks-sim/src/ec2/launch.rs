@@ -108,7 +108,7 @@ fn merge(state: &State, args: &Args) -> Result<Args, ApiError> {
     }
     let data = template::resolve(state, &args.sub("LaunchTemplate"))?;
     let mut merged = data.as_object().cloned().unwrap_or_default();
-    for (name, value) in args.0.as_object().into_iter().flatten() {
+    for (name, value) in args.0.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
         match (name.as_str(), merged.get_mut(name)) {
             ("TagSpecification", Some(present)) => *present = merge_tags(present, value),
             _ => {

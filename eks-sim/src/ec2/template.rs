@@ -4,7 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Reply, State, filter::{self, Listing}, ids, launch::check_user_data, quota, tags};
+use super::{
+    Reply, State,
+    filter::{self, Listing},
+    ids,
+    launch::check_user_data,
+    quota, tags,
+};
 use crate::{
     call::{Args, Caller},
     error::ApiError,
@@ -100,10 +106,8 @@ fn respond(data: &Value, in_interface: bool) -> Value {
     for (name, value) in members {
         let mut camel: String = name.chars().take(1).flat_map(char::to_lowercase).chain(name.chars().skip(1)).collect();
         match value {
-            // The one list whose members are not called `item`.
             Value::Array(_) if in_interface && name == "SecurityGroupId" => {
-                reply.insert("groupSet".to_owned(), json!({"groupId*": value}));
-                continue;
+                reply.insert("groupSet".to_owned(), value.clone());
             }
             Value::Array(items) => {
                 let interfaces = name == "NetworkInterface";
@@ -192,7 +196,7 @@ pub(super) fn create_version(world: &mut World, caller: &Caller, args: &Args) ->
         // The new version has the source's parameters but for those given.
         let number = template.version(&id, source)?;
         let mut base = template.versions[&number].data.clone();
-        for (name, value) in data.as_object().into_iter().flatten() {
+        for (name, value) in data.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
             base[name] = value.clone();
         }
         data = base;
@@ -302,7 +306,7 @@ mod tests {
             respond(&data, false),
             json!({
                 "imageId": "ami-1", "securityGroupIdSet": ["sg-1"], "metadataOptions": {"httpTokens": "required"},
-                "networkInterfaceSet": [{"deviceIndex": "0", "groupSet": {"groupId*": ["sg-1", "sg-2"]}}],
+                "networkInterfaceSet": [{"deviceIndex": "0", "groupSet": ["sg-1", "sg-2"]}],
                 "tagSpecificationSet": [{"resourceType": "instance", "tagSet": [{"key": "a", "value": "b"}]}],
             })
         );

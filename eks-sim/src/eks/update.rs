@@ -71,7 +71,8 @@ impl Cluster {
     }
 }
 
-type Change = Box<dyn FnOnce(&mut Cluster) + Send>;
+/// Applied to the cluster when the update ends, with the time of that.
+type Change = Box<dyn FnOnce(&mut Cluster, f64) + Send>;
 
 /// One kind of change that an UpdateClusterConfig asks for.
 struct Planned {
@@ -105,7 +106,7 @@ fn planned(world: &mut World, cluster: &Cluster, args: &Args) -> Result<Vec<Plan
             kind: "DeletionProtectionUpdate",
             time: Time::ClusterSettingUpdate,
             params: vec![("DeletionProtection", protect.to_string())],
-            apply: Box::new(move |cluster| cluster.deletion_protection = protect),
+            apply: Box::new(move |cluster, _| cluster.deletion_protection = protect),
         });
     }
     for (name, kind, param) in [
@@ -119,7 +120,7 @@ fn planned(world: &mut World, cluster: &Cluster, args: &Args) -> Result<Vec<Plan
                 kind,
                 time: Time::ClusterConfigUpdate,
                 params: vec![(param, told)],
-                apply: Box::new(move |cluster| {
+                apply: Box::new(move |cluster, _| {
                     cluster.echoed.insert(name.to_owned(), value);
                 }),
             });
@@ -139,7 +140,7 @@ fn logging(cluster: &Cluster, args: &Args) -> Result<Planned, ApiError> {
         kind: "LoggingUpdate",
         time: Time::ClusterConfigUpdate,
         params: vec![("ClusterLogging", logging.0.to_string())],
-        apply: Box::new(move |cluster| cluster.log_types = after.log_types),
+        apply: Box::new(move |cluster, _| cluster.log_types = after.log_types),
     })
 }
 
@@ -162,7 +163,7 @@ fn endpoint(cluster: &Cluster, vpc: &Args) -> Result<Planned, ApiError> {
         ("EndpointPrivateAccess", private.to_string()),
         ("PublicAccessCidrs", json!(cidrs).to_string()),
     ];
-    let apply: Change = Box::new(move |cluster| {
+    let apply: Change = Box::new(move |cluster, _| {
         cluster.endpoint_public = public;
         cluster.endpoint_private = private;
         cluster.public_cidrs = cidrs;
@@ -183,7 +184,7 @@ fn placement(world: &mut World, cluster: &Cluster, vpc: &Args) -> Result<Planned
         return Err(invalid_parameter("Provided subnets must belong to the VPC of the cluster"));
     }
     let params = vec![("Subnets", json!(subnets).to_string()), ("SecurityGroups", json!(groups).to_string())];
-    let apply: Change = Box::new(move |cluster| {
+    let apply: Change = Box::new(move |cluster, _| {
         cluster.subnets = subnets;
         cluster.security_groups = groups;
     });
@@ -201,7 +202,7 @@ fn authentication(cluster: &Cluster, mode: &str) -> Result<Planned, ApiError> {
         kind: "AccessConfigUpdate",
         time: Time::ClusterSettingUpdate,
         params: vec![("AuthenticationMode", json!(mode).to_string())],
-        apply: Box::new(move |cluster| cluster.authentication_mode = mode),
+        apply: Box::new(move |cluster, _| cluster.authentication_mode = mode),
     })
 }
 
@@ -221,7 +222,7 @@ fn support_type(world: &World, cluster: &Cluster, support: &str) -> Result<Plann
         kind: "UpgradePolicyUpdate",
         time: Time::ClusterSettingUpdate,
         params: vec![("UpgradePolicy", json!({"supportType": support}).to_string())],
-        apply: Box::new(move |cluster| cluster.support_type = support),
+        apply: Box::new(move |cluster, _| cluster.support_type = support),
     })
 }
 
@@ -249,9 +250,10 @@ fn begin(world: &mut World, name: &str, plan: Planned, args: &Args) -> Result<Va
     "UPDATING".clone_into(&mut cluster.status);
     let (owned, apply) = (name.to_owned(), plan.apply);
     world.take(plan.time, name, move |world| {
+        let now = world.epoch_seconds();
         let Ok(cluster) = cluster::find_mut(world, &owned) else { return };
         let before = cluster.authentication_mode.clone();
-        apply(cluster);
+        apply(cluster, now);
         "ACTIVE".clone_into(&mut cluster.status);
         if let Some(update) = cluster.updates.iter_mut().find(|update| update.id == id) {
             update.status = "Successful";
@@ -300,9 +302,8 @@ pub(super) fn version(world: &mut World, args: &Args) -> Result<Value, ApiError>
         return Err(refused(format!("Kubernetes version {to} needs the support type EXTENDED")));
     }
     let params = vec![("Version", to.clone()), ("PlatformVersion", release.platform().to_owned())];
-    let ends = world.epoch_seconds();
-    let apply: Change = Box::new(move |cluster| {
-        cluster.upgraded_from = (!rollback).then_some((from, ends));
+    let apply: Change = Box::new(move |cluster, ended| {
+        cluster.upgraded_from = (!rollback).then_some((from, ended));
         cluster.version = to;
     });
     let kind = if rollback { "VersionRollback" } else { "VersionUpdate" };

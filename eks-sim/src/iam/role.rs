@@ -53,7 +53,7 @@ impl Role {
         self.path.starts_with(SERVICE_LINKED)
     }
 
-    /// The element `Role`. Lists leave out tags, boundary and (here alike) nothing else (API reference, ListRoles).
+    /// The element `Role`. Lists leave out tags and boundary (API reference, ListRoles).
     pub(super) fn describe(&self, whole: bool) -> Value {
         let boundary = self.boundary.as_ref().filter(|_| whole);
         json!({

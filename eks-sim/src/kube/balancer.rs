@@ -81,9 +81,9 @@ pub(super) fn run(world: &mut World, cluster: &str) -> bool {
         match result {
             Ok(()) => control::succeeded(world, cluster, &subject),
             Err(error) => {
-                let (reason, what) = if wanted { ("SyncLoadBalancerFailed", "ensure") } else { ("SyncLoadBalancerFailed", "delete") };
+                let what = if wanted { "ensure" } else { "delete" };
                 let message = format!("Error syncing load balancer: failed to {what} load balancer: {error}");
-                events::record(world, cluster, &service, true, reason, &message, "service-controller");
+                events::record(world, cluster, &service, true, "SyncLoadBalancerFailed", &message, "service-controller");
                 if wanted {
                     control::failed(world, cluster, &subject);
                 } else {
@@ -273,8 +273,7 @@ fn ensure_network(world: &mut World, cluster: &str, place: &Place, service: &Val
             "Version": NLB_API, "Name": name, "Protocol": protocol, "Port": port["nodePort"].to_string(), "VpcId": facts.vpc,
             "TargetType": "instance", "Tags": tags,
         });
-        // An account without target groups in its simulator still has the load balancer.
-        let Ok(group) = world.call(Service::Elb, "CreateTargetGroup", args, caller) else { continue };
+        let group = world.call(Service::Elb, "CreateTargetGroup", args, caller)?;
         let group = text(&group, "/TargetGroups/0/TargetGroupArn").to_owned();
         state(world, cluster, place, |balancer| balancer.target_groups.push(group.clone()));
         let args = json!({
@@ -381,7 +380,7 @@ fn sync_nodes(world: &mut World, cluster: &str, place: &Place) -> Result<(), Api
         }
         let args = json!({"GroupId": group, "IpPermissions": [{"IpProtocol": "-1", "Groups": [{"GroupId": balancer.group}]}]});
         ignoring(world.call(Service::Ec2, "AuthorizeSecurityGroupIngress", args, &caller), "InvalidPermission.Duplicate")?;
-        state(world, cluster, place, |balancer| drop(balancer.node_groups.insert(group)));
+        state(world, cluster, place, |balancer| balancer.node_groups.extend([group]));
     }
     Ok(())
 }

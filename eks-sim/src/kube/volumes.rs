@@ -454,7 +454,7 @@ fn attach(world: &mut World, cluster: &str) -> bool {
         match try_attach(world, cluster, text(&object, "/spec/csi/volumeHandle"), &instance) {
             Ok(true) => {
                 control::succeeded(world, cluster, &key.name);
-                drop(store::edit(world, cluster, &key, |found| found["status"] = json!({"attached": true})));
+                store::edit(world, cluster, &key, |found| found["status"] = json!({"attached": true}));
             }
             Ok(false) => {}
             Err(error) => {

@@ -44,6 +44,7 @@ struct Run {
     cancel: CancellationToken,
     emit: Arc<dyn Fn(Event) + Send + Sync>,
     began: Instant,
+    speed: f64,
 }
 
 /// Carries out the graph; `nodes` come in order, and every layer has a driver.
@@ -66,12 +67,13 @@ pub(super) async fn run(engine: &Engine, owner: &Owner, purpose: Purpose, expect
         owner: owner.clone(),
         purpose,
         outputs: Arc::default(),
-        pollers: Arc::new(Pollers::new(emit.clone())),
+        pollers: Arc::new(Pollers::new(emit.clone(), engine.speed)),
         slots: Arc::new(Semaphore::new(engine.concurrency)),
         stop,
         cancel: engine.cancel.clone(),
         emit,
         began: Instant::now(),
+        speed: engine.speed,
     });
     let steps = nodes.iter().filter(|node| !matches!(node.work, Work::Known(_))).count();
     (run.emit)(Event::RunStarted { steps, expected });
@@ -209,6 +211,7 @@ async fn step(run: Arc<Run>, driver: Arc<dyn Driver>, node: Node) -> (StepKey, S
         let (count, first) = failures.entry(error.class()).or_insert((0, Instant::now()));
         *count += 1;
         let Some(after) = pause(run.purpose, error.class(), *count, first.elapsed()) else { break Err(error) };
+        let after = after.div_f64(run.speed);
         (run.emit)(Event::StepRetrying { key: node.key.clone(), attempt: cx.attempt, error: error.chain(), after });
         let paused = cx.aside(node.key.as_str(), async {
             tokio::time::sleep(after).await;

@@ -1,5 +1,7 @@
 //! The API as `kube::Client` sees it. EKS's part is stood in for; all else is the simulator's own.
 
+mod aws;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use ::kube::{
@@ -11,7 +13,7 @@ use futures::{StreamExt, TryStreamExt};
 use http::{HeaderValue, Request, header};
 use k8s_openapi::api::{
     apps::v1::Deployment,
-    core::v1::{ConfigMap, Event, Namespace, Node, PersistentVolumeClaim, Pod, Service},
+    core::v1::{ConfigMap, Event, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, Service},
     policy::v1::PodDisruptionBudget,
     storage::v1::StorageClass,
 };

@@ -2,21 +2,21 @@
 //!
 //! `cargo run --example chapter` does it on the embedded simulator; see `--help` for the rest.
 
-mod environment;
-mod floor;
 mod options;
 mod output;
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use eks_examples::{account::Account, progress::Progress};
+use eks_examples::{
+    account::Account,
+    environment::{Environment, Failure},
+    floor,
+    progress::Progress,
+};
 use serde_json::{Value, json};
 
-use crate::{
-    environment::{Environment, Failure},
-    options::{Options, Place},
-};
+use crate::options::{Options, Place};
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -45,7 +45,7 @@ async fn chapter(options: &Options) -> Result<(), Failure> {
         Place::Server(url) => Account::at(url).await,
         Place::Aws => Account::aws().await,
     };
-    let environment = Environment::new(options, &account)?;
+    let environment = Environment::new(&options.variant()?, &account)?;
     let mut json = json!({ "owner": options.owner, "plan": null, "apply": null, "replan": null, "teardown": null });
 
     let before = account.calls();

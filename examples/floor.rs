@@ -8,8 +8,8 @@ use std::{collections::BTreeMap, time::Duration};
 use eks_core::{Plan, Step, StepKey, engine::Report};
 use eks_sim::{Ledger, ServiceTime};
 
-/// The longest chain.
-pub(crate) fn of(plan: &Plan, report: &Report, ledger: &Ledger) -> Duration {
+/// The longest chain of the run that `report` tells of.
+pub fn of(plan: &Plan, report: &Report, ledger: &Ledger) -> Duration {
     let mut ends: BTreeMap<&StepKey, Duration> = BTreeMap::new();
     for step in plan.steps() {
         let start = step.needs.iter().filter_map(|need| ends.get(need)).max().copied().unwrap_or_default();

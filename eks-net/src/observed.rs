@@ -134,6 +134,7 @@ pub struct FoundInterface {
     pub id: NetworkInterfaceId,
     pub description: String,
     pub status: String,
+    pub groups: Vec<SecurityGroupId>,
 }
 
 /// What carries tags.

@@ -204,6 +204,28 @@ async fn what_kubernetes_left_goes_with_the_vpc() -> Done {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_living_cluster_in_the_vpc_is_not_touched() -> Done {
+    let (sim, networks, _, other, vpc) = stand(&chapter()).await?;
+    let now = networks.observe(&owner()).await?;
+    let group = other.create_security_group().vpc_id(&vpc).group_name("eks-cluster-sg-other-1").description("EKS created security group");
+    let group = group.tag_specifications(tag(ResourceType::SecurityGroup, "kubernetes.io/cluster/other", "owned")).send().await?;
+    let group = group.group_id().unwrap_or_default().to_owned();
+    let theirs = other.create_security_group().vpc_id(&vpc).group_name("their-nodes").description("nodes").send().await?;
+    let theirs = theirs.group_id().unwrap_or_default().to_owned();
+    let rule = IpPermission::builder().ip_protocol("-1").user_id_group_pairs(UserIdGroupPair::builder().group_id(&group).build()).build();
+    other.authorize_security_group_ingress().group_id(&theirs).ip_permissions(rule).send().await?;
+    let subnet = now.subnets[0].id.as_str();
+    other.create_network_interface().subnet_id(subnet).groups(&group).description("Amazon EKS other").send().await?;
+    let verdict = tear_down(&sim).await;
+    assert!(verdict.to_string().contains("it belongs to a control plane (Amazon EKS other)"), "{verdict}");
+    assert!(verdict.to_string().contains("(Amazon EKS other)"), "{verdict}");
+    let groups = other.describe_security_groups().group_ids(&theirs).send().await?;
+    assert_eq!(groups.security_groups()[0].ip_permissions().len(), 1, "the rules of a living cluster stay");
+    assert_eq!(sim.inventory().count("ec2/nat-gateway"), 0, "what costs money and holds nothing goes all the same");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_others_use_survives_with_reason_and_remedy() -> Done {
     let (sim, networks, _, other, _) = stand(&chapter()).await?;
     let subnet = networks.observe(&owner()).await?.subnets[0].id.to_string();

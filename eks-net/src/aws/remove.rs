@@ -7,7 +7,7 @@ use eks_core::{
     engine::{StepContext, Wait},
 };
 
-use super::{Networks, groups, is, observe::filter, unless_gone};
+use super::{Networks, groups, is, observe::filter, strange, unless_gone};
 use crate::{observed::FoundInterface, teardown::NAT_DELETE};
 
 /// Waits until a NAT gateway is deleted.
@@ -44,12 +44,18 @@ impl Networks {
         unless_gone(result.map(drop).map_err(|error| failed("ec2:DeleteInternetGateway", id.as_str(), error)))
     }
 
-    /// Deletes what Kubernetes left in our VPC, where nothing uses it any more: network interfaces of the VPC CNI, and
-    /// security groups of clusters.
+    /// Deletes what Kubernetes left in our VPC: network interfaces of the VPC CNI and security groups of clusters, once nothing
+    /// uses them. As long as something does, nothing is touched: the cluster may be another owner's, and alive.
     pub(super) async fn sweep(&self, vpc: &VpcId) -> Result<(), Error> {
         let inside = filter("vpc-id", [vpc.as_str()]);
-        self.sweep_interfaces(vpc.as_str(), &inside).await?;
+        let interfaces = self.sweep_interfaces(vpc.as_str(), &inside).await?;
         let left: Vec<_> = self.groups(vpc, &inside).await?.into_iter().filter(groups::of_cluster).collect();
+        for group in &left {
+            if let Some(user) = interfaces.iter().find(|interface| interface.groups.contains(&group.id)) {
+                let why = format!("{} uses it ({})", user.id, user.description);
+                return Err(strange("ec2:DeleteSecurityGroup", group.id.as_str(), Class::Conflict, why));
+            }
+        }
         for group in &left {
             self.revoke_names_of(&group.id, vpc).await?;
         }
@@ -59,13 +65,15 @@ impl Networks {
         Ok(())
     }
 
-    async fn sweep_interfaces(&self, subject: &str, which: &Filter) -> Result<(), Error> {
-        for interface in self.interfaces(&subject, which).await?.iter().filter(|interface| is_unused_of_cni(interface)) {
+    /// Deletes interfaces of the CNI that nothing uses; tells the others.
+    async fn sweep_interfaces(&self, subject: &str, which: &Filter) -> Result<Vec<FoundInterface>, Error> {
+        let (unused, others): (Vec<_>, Vec<_>) = self.interfaces(&subject, which).await?.into_iter().partition(is_unused_of_cni);
+        for interface in unused {
             let id = interface.id.as_str();
             let result = self.patient.delete_network_interface().network_interface_id(id).send().await;
             unless_gone(result.map(drop).map_err(|error| failed("ec2:DeleteNetworkInterface", id, error)))?;
         }
-        Ok(())
+        Ok(others)
     }
 
     pub(super) async fn delete_route_table(&self, id: &RouteTableId, associations: &[RouteTableAssociationId]) -> Result<(), Error> {

@@ -153,6 +153,7 @@ fn find(action: &str) -> Option<Action> {
         "DisassociateAddress" => address::disassociate,
         "DisassociateRouteTable" => route::disassociate,
         "DisassociateVpcCidrBlock" => vpc::disassociate_cidr,
+        "GetConsoleOutput" => crate::node::console_output,
         "ImportKeyPair" => key_pair::import,
         "ModifyLaunchTemplate" => template::modify,
         "ModifySubnetAttribute" => subnet::modify,

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use serde_json::{Value, json};
 
-use super::{Reply, State, done, filter::Listing, ids, instance::InstanceState, quota, tags};
+use super::{Reply, State, done, filter::Listing, ids, instance::InstanceState, invalid, quota, tags};
 use crate::{
     call::{Args, Caller},
     error::ApiError,
@@ -86,7 +86,7 @@ fn render(world: &World, id: &str, address: &Address) -> Value {
 pub(super) fn allocate(world: &mut World, caller: &Caller, args: &Args) -> Reply {
     let tags = tags::specified(args, caller, ids::ADDRESS.tag_type, &[])?;
     if let Some(domain) = args.str("Domain").filter(|domain| *domain != "vpc") {
-        return Err(ApiError::new("InvalidParameterValue", format!("Value ({domain}) for parameter domain is invalid.")));
+        return Err(invalid(format!("Value ({domain}) for parameter domain is invalid.")));
     }
     let message = "The maximum number of addresses has been reached.";
     quota::within(world.ec2.addresses.len(), quota::ELASTIC_IPS, "AddressLimitExceeded", message)?;

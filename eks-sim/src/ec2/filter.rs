@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
-use super::{Reply, ids::Kind};
+use super::{Reply, ids::Kind, invalid};
 use crate::{call::Args, error::ApiError};
 
 /// How one Describe action lists.
@@ -53,7 +53,7 @@ impl Listing {
             let wanted = filter.strings("Value");
             let path = self.filters.iter().find(|(known, _)| *known == name).map(|(_, path)| *path);
             if path.is_none() && name != "tag-key" && !name.starts_with("tag:") {
-                return Err(ApiError::new("InvalidParameterValue", format!("The filter '{name}' is invalid")));
+                return Err(invalid(format!("The filter '{name}' is invalid")));
             }
             items.retain(|item| {
                 let values = match (path, name.strip_prefix("tag:")) {

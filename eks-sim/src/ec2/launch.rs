@@ -4,12 +4,12 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Reply, State, address, ids, image,
+    Reply, State, address, attachment,
+    disk::{self, Disk},
+    ids, image,
     instance::{self, Instance, InstanceState, Metadata},
     instance_types::{self, InstanceType},
-    interface, quota, tags, template,
-    volume::{self, Disk},
-    zones,
+    interface, invalid, quota, tags, template, volume, zones,
 };
 use crate::{
     call::{Args, Caller},
@@ -21,10 +21,6 @@ use crate::{
 
 /// The kinds that RunInstances tags.
 const TAGGED: [&str; 4] = ["instance", "volume", "network-interface", "spot-instances-request"];
-
-fn invalid(message: impl Into<String>) -> ApiError {
-    ApiError::new("InvalidParameterValue", message)
-}
 
 /// A launch, checked as a whole before anything is made.
 struct Launch {
@@ -296,7 +292,7 @@ fn disks(image: &str, args: &Args) -> Result<Vec<(String, Disk, bool)>, ApiError
         }
         let base = present.map(|index| disks[index].clone());
         let (_, from_image, delete) = base.clone().unwrap_or_else(|| (device.to_owned(), Disk::of_type("gp2"), false));
-        let disk = volume::parse(&ebs, "VolumeSize", Some(&from_image))?;
+        let disk = disk::parse(&ebs, "VolumeSize", Some(&from_image))?;
         if base.is_some() && disk.size < from_image.size {
             let snapshot = from_image.snapshot.as_deref().unwrap_or_default();
             let message =
@@ -336,7 +332,7 @@ fn connect(world: &mut World, id: &str, launch: &Launch, tags: &tags::Tags) -> R
         let existing = specification.str("NetworkInterfaceId").is_some();
         let delete = specification.bool("DeleteOnTermination").unwrap_or(!existing);
         let device = specification.int("DeviceIndex").unwrap_or(0);
-        interface::attach_to(world, &interface, Some(id), device, delete);
+        attachment::attach_to(world, &interface, Some(id), device, delete);
         if index == 0 {
             if launch.public_ip && world.ec2.attached_gateway(&launch.vpc).is_some() {
                 let ip = address::from_pool(world);

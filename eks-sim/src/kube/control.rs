@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{balancer, budgets, fresh, kinds, kubelet, nodes, scheduler, store, store::Cluster, volumes, workloads, write};
+use super::{balancer, budgets, delete, fresh, kinds, kubelet, nodes, scheduler, store, store::Cluster, volumes, workloads};
 use crate::{times::Time, world::World};
 
 /// What is outside Kubernetes (an add-on, a volume, a load balancer) is looked at again after this time; assumption.
@@ -87,7 +87,7 @@ fn namespaces(world: &mut World, cluster: &str) {
         let content: Vec<_> =
             state.into_iter().flat_map(|state| state.objects.keys()).filter(|inner| inner.namespace == key.name).cloned().collect();
         for inner in content {
-            write::remove(world, cluster, &inner, None, "Background");
+            delete::remove(world, cluster, &inner, None, "Background");
         }
         let empty = world.kube.clusters.get(cluster).is_some_and(|state| state.objects.keys().all(|inner| inner.namespace != key.name));
         if empty {

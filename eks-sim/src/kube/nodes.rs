@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use super::{
     Kubelet, access, control, facts, kinds,
     store::{self, Key, items, text},
-    workloads,
 };
 use crate::{eks, times::Time, world::World};
 
@@ -110,7 +109,8 @@ pub(super) fn run(world: &mut World, cluster: &str) -> bool {
         waits |= lose(world, cluster, &kubelet, &node, admitted);
         if is_ready(&node) && facts::software_installed(world, cluster, "aws-ebs-csi-driver") {
             let drivers = json!([{"name": "ebs.csi.aws.com", "nodeID": kubelet.instance, "topologyKeys": ["topology.kubernetes.io/zone"]}]);
-            let object = json!({"metadata": {}, "spec": {"drivers": drivers}});
+            let owner = json!({"apiVersion": "v1", "kind": "Node", "name": kubelet.name, "uid": node["metadata"]["uid"]});
+            let object = json!({"metadata": {"ownerReferences": [owner]}, "spec": {"drivers": drivers}});
             store::create(world, cluster, &Key::new(&kinds::CSI_NODE, "", &kubelet.name), object);
         }
         if admitted && !is_ready(&node) {
@@ -208,9 +208,6 @@ pub(super) fn instance_gone(world: &mut World, instance: &str) {
                 state.refused.remove(&name);
             }
             store::commit(world, &cluster, &key(&name), None);
-            store::commit(world, &cluster, &Key::new(&kinds::CSI_NODE, "", &name), None);
-            // The Pod garbage collector removes Pods of nodes that are not there.
-            workloads::forget_node(world, &cluster, &name);
             eks::nodes_changed(world, &cluster);
         });
     }

@@ -1,9 +1,12 @@
 //! Plan and operate the Amazon EKS control plane.
 mod access;
 mod addon;
+#[cfg(feature = "aws")]
+mod aws;
 mod check;
 #[cfg(test)]
 mod check_tests;
+mod cluster_access;
 mod control_plane;
 mod endpoint;
 mod observed;
@@ -22,6 +25,9 @@ mod version;
 
 pub use access::{AccessKind, AccessRequest};
 pub use addon::{Addon, AddonRequest, Addons};
+#[cfg(feature = "aws")]
+pub use aws::Clusters;
+pub use cluster_access::ClusterAccess;
 pub use control_plane::{ClusterChange, ControlPlane, LogType, UpgradePolicy};
 pub use endpoint::Endpoint;
 pub use jiff::civil::Date;

@@ -12,6 +12,8 @@ pub(crate) enum Time {
     IamPropagation,
     /// NAT gateway, pending to available. 13 public logs, median 1m54s.
     NatGatewayCreate,
+    /// NAT gateway, pending to failed. Assumption.
+    NatGatewayFail,
     /// NAT gateway, deleting to deleted. Public logs 1m00s–1m34s.
     NatGatewayDelete,
     /// EKS control plane, CREATING to ACTIVE. eksctl logs of 2024–26.
@@ -77,6 +79,7 @@ impl Time {
             Self::Call => (0.08, 0.15, 0.45),
             Self::IamPropagation => (4.0, 7.0, 14.0),
             Self::NatGatewayCreate => (85.0, 114.0, 125.0),
+            Self::NatGatewayFail => (5.0, 15.0, 30.0),
             Self::NatGatewayDelete => (60.0, 80.0, 94.0),
             Self::ClusterCreate => (340.0, 390.0, 480.0),
             Self::ClusterDelete => (69.0, 175.0, 228.0),

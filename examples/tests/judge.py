@@ -5,14 +5,17 @@ import sys
 
 import boto3
 
-keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "us-east-1"}
-ec2, iam, eks = (boto3.client(name, endpoint_url=sys.argv[1], **keys) for name in ("ec2", "iam", "eks"))
+ec2, iam, eks = (boto3.client(name, endpoint_url=sys.argv[1], region_name="us-east-1") for name in ("ec2", "iam", "eks"))
 
 vpcs = [vpc for vpc in ec2.describe_vpcs()["Vpcs"] if not vpc["IsDefault"]]
 inside = [{"Name": "vpc-id", "Values": [vpc["VpcId"] for vpc in vpcs] or ["vpc-none"]}]
 subnets = sorted(ec2.describe_subnets(Filters=inside)["Subnets"], key=lambda subnet: subnet["CidrBlock"])
 tables = ec2.describe_route_tables(Filters=inside)["RouteTables"]
-groups = [group for group in ec2.describe_security_groups(Filters=inside)["SecurityGroups"] if group["GroupName"] != "default"]
+groups = [
+    group
+    for group in ec2.describe_security_groups(Filters=inside)["SecurityGroups"]
+    if group["GroupName"] != "default" and not group["GroupName"].startswith("eks-cluster-sg-")
+]
 gateways = [
     gateway
     for gateway in ec2.describe_internet_gateways()["InternetGateways"]

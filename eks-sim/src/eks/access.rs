@@ -6,9 +6,15 @@ use super::{
     AccessFacts, Tags,
     access_policy::Associated,
     cluster::{self, Cluster},
-    in_use, invalid_parameter, invalid_request, not_found, page, required, strings, tags_of, uuid,
+    in_use, invalid_parameter, invalid_request, not_found, page, required, strings, tags_by, uuid,
 };
-use crate::{call::Args, error::ApiError, iam, times::Time, world::World};
+use crate::{
+    call::{Args, Caller},
+    error::ApiError,
+    iam,
+    times::Time,
+    world::World,
+};
 
 /// Beginnings that neither user names nor group names may have.
 const RESERVED: &[&str] = &["system:", "eks:", "aws:", "amazon:", "iam:"];
@@ -177,7 +183,7 @@ pub(super) fn admit_creator(world: &mut World, cluster_name: &str) {
     });
 }
 
-pub(super) fn create(world: &mut World, args: &Args) -> Result<Value, ApiError> {
+pub(super) fn create(world: &mut World, caller: &Caller, args: &Args) -> Result<Value, ApiError> {
     let cluster = usable(world, args)?;
     let principal = required(args, "principalArn")?;
     let token = args.str("clientRequestToken");
@@ -216,7 +222,7 @@ pub(super) fn create(world: &mut World, args: &Args) -> Result<Value, ApiError> 
     }
     username.map_or(Ok(()), check_username)?;
     check_groups(&groups)?;
-    let tags = tags_of(args)?;
+    let tags = tags_by(caller, args)?;
     insert(world, &name, kind, principal, |entry| {
         entry.tags = tags;
         entry.token = token.map(str::to_owned);

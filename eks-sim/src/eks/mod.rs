@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 pub(crate) use self::facts::{AccessFacts, ClusterFacts, access, cluster, cluster_by_host, nodes_changed, pod_role, software_installed};
-use self::params::{Tags, in_use, invalid_parameter, invalid_request, not_found, page, required, strings, tags_of, uuid};
+use self::params::{Tags, in_use, invalid_parameter, invalid_request, not_found, page, required, strings, tags_by, tags_of, uuid};
 pub(crate) use self::route::route;
 use crate::{
     call::{Args, Caller},
@@ -56,7 +56,7 @@ pub(crate) fn handle(world: &mut World, caller: &Caller, action: &str, args: &Ar
         "ListAddons" => addon::list(world, args),
         "UpdateAddon" => addon::update(world, args),
         "DeleteAddon" => addon::delete(world, args),
-        "CreateAccessEntry" => access::create(world, args),
+        "CreateAccessEntry" => access::create(world, caller, args),
         "DescribeAccessEntry" => access::describe(world, args),
         "ListAccessEntries" => access::list(world, args),
         "UpdateAccessEntry" => access::update(world, args),

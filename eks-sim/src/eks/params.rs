@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::{call::Args, error::ApiError, world::World};
+use crate::{
+    call::{Args, Caller},
+    error::ApiError,
+    world::World,
+};
 
 pub(super) fn invalid_parameter(message: impl Into<String>) -> ApiError {
     ApiError::new("InvalidParameterException", message)
@@ -50,6 +54,15 @@ pub(super) type Tags = BTreeMap<String, String>;
 
 /// The `tags` parameter by EKS's rules (user guide, "Organize Amazon EKS resources with tags").
 pub(super) fn tags_of(args: &Args) -> Result<Tags, ApiError> {
+    checked_tags(args, false)
+}
+
+/// The same, where a service such as CloudFormation may add tags of AWS's own.
+pub(super) fn tags_by(caller: &Caller, args: &Args) -> Result<Tags, ApiError> {
+    checked_tags(args, caller.arn.contains("aws-service-role"))
+}
+
+fn checked_tags(args: &Args, by_service: bool) -> Result<Tags, ApiError> {
     let tags: Tags = args
         .get("tags")
         .and_then(Value::as_object)
@@ -59,7 +72,8 @@ pub(super) fn tags_of(args: &Args) -> Result<Tags, ApiError> {
         return Err(invalid_parameter("A resource can have at most 50 tags."));
     }
     for (key, value) in &tags {
-        if key.is_empty() || key.len() > 128 || value.len() > 256 || key.to_lowercase().starts_with("aws:") {
+        let reserved = !by_service && key.to_lowercase().starts_with("aws:");
+        if key.is_empty() || key.len() > 128 || value.len() > 256 || reserved {
             return Err(invalid_parameter(format!("The tag {key} is invalid.")));
         }
     }

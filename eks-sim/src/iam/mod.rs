@@ -22,7 +22,9 @@ pub(crate) use self::facts::{
 pub(crate) use self::principal::{ADMIN_ACCESS_KEY, ADMIN_SECRET_KEY, access_key, authenticate, open_session};
 use self::{
     facts::principal_exists,
-    params::{Tags, conflict, exists, name, no_such, page, path, quota, required, tag_list, tag_pairs, tags, unique_id, violation},
+    params::{
+        Tags, conflict, exists, name, no_such, page, path, quota, required, tag_list, tag_pairs, tags, tags_by, unique_id, violation,
+    },
 };
 use crate::{
     call::{Args, Caller},
@@ -46,7 +48,7 @@ pub(crate) struct State {
 
 pub(crate) fn handle(world: &mut World, caller: &Caller, action: &str, args: &Args) -> Result<Value, ApiError> {
     match action {
-        "CreateRole" => role::create(world, args),
+        "CreateRole" => role::create(world, caller, args),
         "GetRole" => role::get(world, args),
         "ListRoles" => role::list(world, args),
         "UpdateAssumeRolePolicy" => role::update_trust(world, args),

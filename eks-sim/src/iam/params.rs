@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::{call::Args, error::ApiError, world::World};
+use crate::{
+    call::{Args, Caller},
+    error::ApiError,
+    world::World,
+};
 
 /// A parameter that must be there, in IAM's words.
 pub(super) fn required<'a>(args: &'a Args, name: &str) -> Result<&'a str, ApiError> {
@@ -94,13 +98,22 @@ pub(super) type Tags = BTreeMap<String, String>;
 
 /// The `Tags` parameter, checked by IAM's rules (IAM user guide, "Tags for IAM resources").
 pub(super) fn tags(args: &Args) -> Result<Tags, ApiError> {
+    checked_tags(args, false)
+}
+
+/// The same, where a service such as CloudFormation may add tags of AWS's own.
+pub(super) fn tags_by(caller: &Caller, args: &Args) -> Result<Tags, ApiError> {
+    checked_tags(args, caller.arn.contains("aws-service-role"))
+}
+
+fn checked_tags(args: &Args, by_service: bool) -> Result<Tags, ApiError> {
     let mut tags = Tags::new();
     for tag in args.nested("Tags") {
         let (key, value) = (tag.str("Key").unwrap_or_default(), tag.str("Value").unwrap_or_default());
         if key.is_empty() || key.len() > 128 || value.len() > 256 {
             return Err(ApiError::new("ValidationError", "A tag key has 1 to 128 characters, a tag value at most 256."));
         }
-        if key.to_lowercase().starts_with("aws:") {
+        if !by_service && key.to_lowercase().starts_with("aws:") {
             return Err(ApiError::new("InvalidInput", "User-supplied tag keys may not start with the reserved prefix aws:."));
         }
         if tags.keys().any(|known| known.eq_ignore_ascii_case(key)) {

@@ -7,9 +7,15 @@ use serde_json::{Value, json};
 use super::{
     Tags, Trust, conflict,
     document::{TrustDocument, encoded},
-    exists, name, no_such, page, path, policy, principal_exists, quota, required, tag_list, tag_pairs, tags, unique_id, violation,
+    exists, name, no_such, page, path, policy, principal_exists, quota, required, tag_list, tag_pairs, tags, tags_by, unique_id, violation,
 };
-use crate::{call::Args, error::ApiError, inventory::Inventory, times::Time, world::World};
+use crate::{
+    call::{Args, Caller},
+    error::ApiError,
+    inventory::Inventory,
+    times::Time,
+    world::World,
+};
 
 #[derive(Clone, Debug)]
 pub(super) struct Role {
@@ -124,7 +130,7 @@ fn trust_document(world: &World, text: &str) -> Result<TrustDocument, ApiError> 
     TrustDocument::parse(text, |arn| !arn.contains(&ours) || arn.contains(":assumed-role/") || principal_exists(world, arn))
 }
 
-pub(super) fn create(world: &mut World, args: &Args) -> Result<Value, ApiError> {
+pub(super) fn create(world: &mut World, caller: &Caller, args: &Args) -> Result<Value, ApiError> {
     let name = name(args, "RoleName", 64)?.to_owned();
     let path = path(args)?;
     let trust = trust_document(world, required(args, "AssumeRolePolicyDocument")?)?;
@@ -133,7 +139,7 @@ pub(super) fn create(world: &mut World, args: &Args) -> Result<Value, ApiError> 
         let rule = "Member must have value between 3600 and 43200";
         return Err(violation("maxSessionDuration", &format!("Value '{max_session_seconds}'"), rule));
     }
-    let tags = tags(args)?;
+    let tags = tags_by(caller, args)?;
     if path.starts_with(SERVICE_LINKED) {
         return Err(ApiError::new("ValidationError", "The path /aws-service-role/ is reserved for service-linked roles."));
     }

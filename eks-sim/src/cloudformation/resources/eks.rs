@@ -13,7 +13,7 @@ pub(super) fn create(world: &mut World, target: &Target) -> Result<Made, Failure
     let (cluster, principal) = key(props);
     let tags: Map<String, Value> =
         target.tags().iter().filter_map(|tag| Some((tag["Key"].as_str()?.to_owned(), tag["Value"].clone()))).collect();
-    let mut args = json!({"name": cluster, "principalArn": principal, "tags": tags});
+    let mut args = json!({"clusterName": cluster, "principalArn": principal, "tags": tags});
     for (name, value) in
         [("type", props.get("Type")), ("username", props.get("Username")), ("kubernetesGroups", props.get("KubernetesGroups"))]
     {
@@ -40,13 +40,13 @@ fn associate(world: &mut World, cluster: &str, principal: &str, policy: &Args) -
     if scope.get("Namespaces").is_some() {
         access["namespaces"] = scope.strings("Namespaces").into();
     }
-    let args = json!({"name": cluster, "principalArn": principal, "policyArn": policy.str("PolicyArn"), "accessScope": access});
+    let args = json!({"clusterName": cluster, "principalArn": principal, "policyArn": policy.str("PolicyArn"), "accessScope": access});
     call(world, Service::Eks, "AssociateAccessPolicy", args).map(drop)
 }
 
 pub(super) fn update(world: &mut World, target: &Target, old: &Args) -> Result<Change, Failure> {
     let (cluster, principal) = key(&target.props);
-    let mut args = json!({"name": cluster, "principalArn": principal, "kubernetesGroups": target.props.strings("KubernetesGroups")});
+    let mut args = json!({"clusterName": cluster, "principalArn": principal, "kubernetesGroups": target.props.strings("KubernetesGroups")});
     if let Some(username) = target.props.str("Username") {
         args["username"] = username.into();
     }
@@ -57,7 +57,7 @@ pub(super) fn update(world: &mut World, target: &Target, old: &Args) -> Result<C
     }
     for policy in old.nested("AccessPolicies") {
         if !policies.iter().any(|kept| kept.str("PolicyArn") == policy.str("PolicyArn")) {
-            let args = json!({"name": cluster, "principalArn": principal, "policyArn": policy.str("PolicyArn")});
+            let args = json!({"clusterName": cluster, "principalArn": principal, "policyArn": policy.str("PolicyArn")});
             gone(call(world, Service::Eks, "DisassociateAccessPolicy", args))?;
         }
     }
@@ -66,5 +66,5 @@ pub(super) fn update(world: &mut World, target: &Target, old: &Args) -> Result<C
 
 pub(super) fn delete(world: &mut World, props: &Args) -> Result<Progress, Failure> {
     let (cluster, principal) = key(props);
-    gone(call(world, Service::Eks, "DeleteAccessEntry", json!({"name": cluster, "principalArn": principal})))
+    gone(call(world, Service::Eks, "DeleteAccessEntry", json!({"clusterName": cluster, "principalArn": principal})))
 }

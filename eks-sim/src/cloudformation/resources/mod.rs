@@ -250,7 +250,14 @@ pub(super) fn update(world: &mut World, target: &Target, now: &Resource) -> Resu
         "AWS::AutoScaling::AutoScalingGroup" => autoscaling::update_group(world, target, &id, &old),
         "AWS::AutoScaling::LifecycleHook" => autoscaling::put_hook(world, target, &id).map(|()| Change::InPlace(Map::new())),
         "AWS::EKS::AccessEntry" => eks::update(world, target, &old),
-        "AWS::EC2::VPC" => network::vpc_attributes(world, target, &id).map(|()| Change::InPlace(Map::new())),
+        "AWS::EC2::EIP" => {
+            let allocation = text(&Value::Object(now.attributes.clone()), "/AllocationId");
+            ec2::update_tags(world, target, &allocation, &old).map(|()| Change::InPlace(Map::new()))
+        }
+        "AWS::EC2::VPC" | "AWS::EC2::Subnet" => {
+            network::set_attributes(world, target, &id)?;
+            ec2::update_tags(world, target, &id, &old).map(|()| Change::InPlace(Map::new()))
+        }
         _ => ec2::update_tags(world, target, &id, &old).map(|()| Change::InPlace(Map::new())),
     }
 }

@@ -7,6 +7,8 @@ mod check;
 #[cfg(test)]
 mod check_tests;
 mod cluster_access;
+#[cfg(feature = "kube")]
+mod connect;
 mod control_plane;
 mod endpoint;
 mod observed;
@@ -21,6 +23,8 @@ mod spec;
 mod teardown;
 #[cfg(test)]
 mod testing;
+#[cfg(feature = "aws")]
+mod token;
 mod version;
 
 pub use access::{AccessKind, AccessRequest};
@@ -28,6 +32,8 @@ pub use addon::{Addon, AddonRequest, Addons};
 #[cfg(feature = "aws")]
 pub use aws::Clusters;
 pub use cluster_access::ClusterAccess;
+#[cfg(feature = "kube")]
+pub use connect::{ConnectError, Connector};
 pub use control_plane::{ClusterChange, ControlPlane, LogType, UpgradePolicy};
 pub use endpoint::Endpoint;
 pub use jiff::civil::Date;
@@ -35,4 +41,6 @@ pub use observed::{Observed, ObservedAccess, ObservedAddon, ObservedCluster, Obs
 pub use op::{ClusterOp, RoleRequest};
 pub use role::{OneOrMore, RoleChoice, RoleKind, TrustPolicy, TrustPrincipal, TrustStatement};
 pub use spec::{ClusterSpec, ClusterSpecBuilder};
+#[cfg(feature = "aws")]
+pub use token::{Token, TokenError, TokenSigner};
 pub use version::{KubernetesVersion, Support, VersionError};

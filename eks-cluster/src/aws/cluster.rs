@@ -128,13 +128,13 @@ impl Clusters {
     /// Deletes the cluster if it is ours, and waits until it is gone.
     pub(super) async fn delete_cluster(&self, name: &ClusterName, cx: &StepContext) -> Result<(), Error> {
         let Some(cluster) = self.describe(name).await? else { return Ok(()) };
-        let refuse = |rule: &str, remedy: &str| Err(refused(format!("cluster {name}"), rule, remedy));
         if !cluster.is_owned_by(cx.owner()) {
-            return refuse("does not carry our tag any more", "remove it by hand if it is not wanted");
+            return Err(kept(name, "not ours", "it does not carry our tag any more; remove it by hand if it is not wanted"));
         }
         if cluster.status != "DELETING" {
             if cluster.deletion_protection {
-                return Err(broken_protection(name));
+                let reason = "it is on, and a teardown does not switch it off; aws eks update-cluster-config --no-deletion-protection does";
+                return Err(kept(name, "deletion protection", reason));
             }
             let sent = self.eks.delete_cluster().name(name.as_str()).send().await;
             if found(sent.map_err(|error| failed("eks:DeleteCluster", name.as_str(), error)))?.is_none() {
@@ -145,13 +145,9 @@ impl Clusters {
     }
 }
 
-/// Not [`Error::Refused`], whose class would have the runner try again for a quarter of an hour.
-fn broken_protection(name: &ClusterName) -> Error {
-    Error::Terminal {
-        subject: format!("cluster {name}"),
-        state: "deletion protection".to_owned(),
-        reason: "it is on, and a teardown does not switch it off; aws eks update-cluster-config --no-deletion-protection does".to_owned(),
-    }
+/// A cluster that a teardown leaves. Not [`Error::Refused`], whose class would have the runner try for a quarter of an hour.
+fn kept(name: &ClusterName, state: &str, reason: &str) -> Error {
+    Error::Terminal { subject: format!("cluster {name}"), state: state.to_owned(), reason: reason.to_owned() }
 }
 
 /// What time heals right after a role or a subnet was made. IAM, "Changes that I make are not always immediately visible";

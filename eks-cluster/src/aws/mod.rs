@@ -14,7 +14,7 @@ use aws_types::SdkConfig;
 use eks_core::{ClusterName, Error, Owner, Plan, Teardown, aws};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
-use crate::{ClusterAccess, ClusterSpec, Observed, Scope, plan::refused};
+use crate::{ClusterAccess, ClusterSpec, Scope, plan::refused};
 
 /// Clusters of one account and Region. Cheap to clone; give a clone to [`eks_core::engine::Engine::driver`].
 #[derive(Clone, Debug)]
@@ -75,7 +75,6 @@ impl Clusters {
     }
 
     fn today(&self) -> Option<Date> {
-        use aws_smithy_async::time::TimeSource;
         let now = Timestamp::try_from(self.time.now()).ok()?;
         Some(now.to_zoned(TimeZone::UTC).date())
     }

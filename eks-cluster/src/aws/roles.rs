@@ -127,24 +127,5 @@ pub(super) fn not_seen_yet(error: Error) -> Error {
 
 /// IAM tells policy documents percent-encoded (RFC 3986).
 fn decoded(document: &str) -> String {
-    let mut bytes = Vec::with_capacity(document.len());
-    let mut rest = document.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let code = tail.get(..2).filter(|_| *first == b'%').and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        bytes.push(code.unwrap_or(*first));
-        rest = if code.is_some() { &tail[2..] } else { tail };
-    }
-    String::from_utf8(bytes).unwrap_or_else(|_| document.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percent_encoding() {
-        assert_eq!(decoded("%7B%22Version%22%3A%222012-10-17%22%7D"), r#"{"Version":"2012-10-17"}"#);
-        assert_eq!(decoded("100%"), "100%");
-        assert_eq!(decoded("%zz%4"), "%zz%4");
-    }
+    percent_encoding::percent_decode_str(document).decode_utf8_lossy().into_owned()
 }

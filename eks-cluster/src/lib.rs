@@ -1,9 +1,14 @@
 //! Plan and operate the Amazon EKS control plane.
 mod access;
 mod addon;
+#[cfg(feature = "aws")]
+mod aws;
 mod check;
 #[cfg(test)]
 mod check_tests;
+mod cluster_access;
+#[cfg(feature = "kube")]
+mod connect;
 mod control_plane;
 mod endpoint;
 mod observed;
@@ -18,10 +23,17 @@ mod spec;
 mod teardown;
 #[cfg(test)]
 mod testing;
+#[cfg(feature = "aws")]
+mod token;
 mod version;
 
 pub use access::{AccessKind, AccessRequest};
 pub use addon::{Addon, AddonRequest, Addons};
+#[cfg(feature = "aws")]
+pub use aws::Clusters;
+pub use cluster_access::ClusterAccess;
+#[cfg(feature = "kube")]
+pub use connect::{ConnectError, Connector};
 pub use control_plane::{ClusterChange, ControlPlane, LogType, UpgradePolicy};
 pub use endpoint::Endpoint;
 pub use jiff::civil::Date;
@@ -29,4 +41,6 @@ pub use observed::{Observed, ObservedAccess, ObservedAddon, ObservedCluster, Obs
 pub use op::{ClusterOp, RoleRequest};
 pub use role::{OneOrMore, RoleChoice, RoleKind, TrustPolicy, TrustPrincipal, TrustStatement};
 pub use spec::{ClusterSpec, ClusterSpecBuilder};
+#[cfg(feature = "aws")]
+pub use token::{Token, TokenError, TokenSigner};
 pub use version::{KubernetesVersion, Support, VersionError};

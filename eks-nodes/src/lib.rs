@@ -1,1 +1,96 @@
-//! Placeholder.
+//! Plans and runs Amazon EKS workers by CloudFormation.
+//!
+//! A [`WorkersSpec`] says what a group of workers should be like. It becomes two stacks, from typed templates: one with the
+//! role, instance profile and security group, which needs no control plane and so comes up beside it; and one with the launch template, the
+//! access entry of the role, and the Auto Scaling group.
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//! use eks_core::{AuthenticationMode, ClusterName, ClusterRefs, NetworkRefs, Owner, StackName, SubnetRef, Tier};
+//! use eks_nodes::{Capacity, Observed, Scope, WorkersSpec};
+//!
+//! let network = NetworkRefs {
+//!     vpc: "vpc-0a1b2c3d4e5f60718".parse::<eks_core::VpcId>()?.into(),
+//!     cidrs: vec!["10.0.0.0/16".to_owned()],
+//!     subnets: vec![SubnetRef {
+//!         id: "subnet-0a1b2c3d4e5f60718".parse::<eks_core::SubnetId>()?.into(),
+//!         zone: "us-east-1a".parse()?,
+//!         tier: Tier::Private,
+//!     }],
+//!     security_groups: BTreeMap::new(),
+//!     egress: Vec::new(),
+//! };
+//! let cluster = ClusterRefs {
+//!     name: ClusterName::new("chap10")?,
+//!     version: "1.36".to_owned(),
+//!     endpoint: "https://0123.gr7.us-east-1.eks.amazonaws.com".to_owned().into(),
+//!     certificate_authority: "LS0t".to_owned().into(),
+//!     service_cidr: "172.20.0.0/16".to_owned().into(),
+//!     security_groups: Vec::new(),
+//!     cluster_security_group: "sg-0a1b2c3d4e5f60718".parse::<eks_core::SecurityGroupId>()?.into(),
+//!     authentication: AuthenticationMode::Api,
+//!     nodes_need: Vec::new(),
+//!     volumes_need: Vec::new(),
+//! };
+//! let owner = Owner::new("chap10")?;
+//! let workers = WorkersSpec::builder(&owner, StackName::new("chap10-worker")?, cluster, network)
+//!     .instance_type("t4g.medium")
+//!     .capacity(Capacity::new(2, 2, 4)?)
+//!     .label("team", "books")
+//!     .build()?;
+//!
+//! // Nothing exists yet; with feature `aws`, `Workers::observe` looks.
+//! let plan = workers.plan(&Observed::new(&owner, Scope::of([&workers]), [])?)?;
+//! assert_eq!(plan.steps().len(), 2);
+//! assert!(plan.to_string().contains("2 × t4g.medium"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Features
+//! | feature | default | brings |
+//! |---|---|---|
+//! | `aws` | yes | observing, applying and tearing down: the CloudFormation SDK |
+//!
+//! # What this crate does not do
+//! It makes no managed node group and no launch configuration, drains nothing, and does not wait for Kubernetes nodes: the Kubernetes
+//! layer does. CloudFormation resolves the image's SSM parameter when it creates or updates a stack; a newer image alone is
+//! no difference. A cluster that was deleted and made again under its workers is not noticed by their plan.
+
+#[cfg(feature = "aws")]
+mod aws;
+
+mod actions;
+mod amazon;
+mod capacity;
+mod check;
+mod decide;
+mod fingerprint;
+mod image;
+mod instance;
+mod mapping;
+mod node_config;
+mod observed;
+mod op;
+mod plan;
+mod refs;
+mod request;
+mod spec;
+mod stacks;
+mod status;
+mod taint;
+mod teardown;
+mod template;
+
+#[cfg(feature = "aws")]
+pub use aws::Workers;
+pub use capacity::{Capacity, CapacityError};
+pub use fingerprint::TEMPLATE_TAG;
+pub use image::{Family, Image};
+pub use instance::Architecture;
+pub use mapping::RoleMapping;
+pub use observed::{Observed, Scope, Stack};
+pub use op::WorkersOp;
+pub use request::{Argument, StackRequest, TemplateSource};
+pub use spec::{WORKERS_LABEL, WorkersSpec, WorkersSpecBuilder};
+pub use status::{Next, Purpose, StackStatus};
+pub use taint::TaintEffect;

@@ -12,12 +12,20 @@ pub(crate) enum Time {
     IamPropagation,
     /// NAT gateway, pending to available. 13 public logs, median 1m54s.
     NatGatewayCreate,
+    /// NAT gateway, pending to failed. Assumption.
+    NatGatewayFail,
     /// NAT gateway, deleting to deleted. Public logs 1m00s–1m34s.
     NatGatewayDelete,
     /// EKS control plane, CREATING to ACTIVE. eksctl logs of 2024–26.
     ClusterCreate,
     /// EKS control plane, DELETING to gone. Public logs 1m09s–3m48s.
     ClusterDelete,
+    /// Logging, endpoint or network update of a cluster. An eksctl log has 32 s for logging; the rest is assumption.
+    ClusterConfigUpdate,
+    /// Update of a setting that touches no machine (access mode, deletion protection); assumption.
+    ClusterSettingUpdate,
+    /// Control plane, one minor up. AWS: "several minutes"; assumption.
+    ClusterVersionUpdate,
     /// The control plane's network interfaces outlive it. AWS: "minutes"; assumption.
     ClusterInterfaceRelease,
     /// Add-on vpc-cni. Public logs 24–35 s.
@@ -71,9 +79,13 @@ impl Time {
             Self::Call => (0.08, 0.15, 0.45),
             Self::IamPropagation => (4.0, 7.0, 14.0),
             Self::NatGatewayCreate => (85.0, 114.0, 125.0),
+            Self::NatGatewayFail => (5.0, 15.0, 30.0),
             Self::NatGatewayDelete => (60.0, 80.0, 94.0),
             Self::ClusterCreate => (340.0, 390.0, 480.0),
             Self::ClusterDelete => (69.0, 175.0, 228.0),
+            Self::ClusterConfigUpdate => (30.0, 90.0, 400.0),
+            Self::ClusterSettingUpdate => (5.0, 15.0, 30.0),
+            Self::ClusterVersionUpdate => (480.0, 600.0, 900.0),
             Self::ClusterInterfaceRelease => (20.0, 60.0, 150.0),
             Self::AddonVpcCni => (24.0, 29.0, 35.0),
             Self::AddonKubeProxy => (4.0, 20.0, 45.0),

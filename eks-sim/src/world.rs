@@ -18,7 +18,7 @@ use crate::{
     kube,
     ledger::{Ledger, ServiceTime},
     log::CallLog,
-    ssm, sts,
+    node, ssm, sts,
     times::Time,
 };
 
@@ -49,6 +49,7 @@ pub(crate) struct World {
     pub(crate) elb: elb::State,
     pub(crate) iam: iam::State,
     pub(crate) kube: kube::State,
+    pub(crate) node: node::State,
     pub(crate) ssm: ssm::State,
 }
 
@@ -84,6 +85,7 @@ impl World {
             elb: elb::State::default(),
             iam: iam::State::default(),
             kube: kube::State::default(),
+            node: node::State::default(),
             ssm: ssm::State::default(),
         };
         // What a new account already has: zones, instance types, AWS's managed policies, public SSM parameters.

@@ -168,9 +168,11 @@ impl Teardown {
         let found = engine.each(self.scopes(), |driver, scope| Box::pin(driver.survivors(self.owner(), scope))).await?;
         let mut survivors: Vec<Survivor> = found.into_values().flatten().collect();
         for survivor in &mut survivors {
-            let removal = self.removals().iter().find(|removal| removal.id == survivor.id);
-            if let Some(error) = removal.and_then(|removal| report.steps.get(&removal.key)?.error.as_ref()) {
-                survivor.why = error.chain();
+            let step = self.removals().iter().find(|removal| removal.id == survivor.id).and_then(|removal| report.steps.get(&removal.key));
+            match step.map(|step| (&step.status, &step.error)) {
+                Some((_, Some(error))) => survivor.why = error.chain(),
+                Some((Status::Skipped { because }, _)) => survivor.why = format!("not tried, because the removal of {because} failed"),
+                _ => {}
             }
         }
         Ok(Ending { verdict: Verdict::on(survivors), report })

@@ -25,6 +25,7 @@ pub(super) struct Pollers {
     groups: Mutex<BTreeMap<(&'static str, String), Group>>,
     polls: Arc<AtomicU64>,
     emit: Emit,
+    speed: f64,
 }
 
 struct Group {
@@ -44,8 +45,8 @@ struct Waiter {
 }
 
 impl Pollers {
-    pub(super) fn new(emit: Emit) -> Self {
-        Self { groups: Mutex::default(), polls: Arc::default(), emit }
+    pub(super) fn new(emit: Emit, speed: f64) -> Self {
+        Self { groups: Mutex::default(), polls: Arc::default(), emit, speed }
     }
 
     /// How many polls were made.
@@ -54,9 +55,10 @@ impl Pollers {
     }
 
     /// Waits as `wait` says; the answer comes through the channel.
-    pub(super) fn enlist(&self, driver: &Arc<dyn Driver>, step: StepKey, wait: Wait) -> oneshot::Receiver<Result<Outputs, Error>> {
+    pub(super) fn enlist(&self, driver: &Arc<dyn Driver>, step: StepKey, mut wait: Wait) -> oneshot::Receiver<Result<Outputs, Error>> {
         let (tell, told) = oneshot::channel();
         let now = Instant::now();
+        (wait.first, wait.every) = (wait.first.div_f64(self.speed), wait.every.div_f64(self.speed));
         let kind = wait.kind.clone();
         let waiter = Waiter { step, due: now + wait.first, began: now, wait, polls: 0, state: "not seen".to_owned(), tell: Some(tell) };
         let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);

@@ -44,6 +44,7 @@ struct Run {
     cancel: CancellationToken,
     emit: Arc<dyn Fn(Event) + Send + Sync>,
     began: Instant,
+    speed: f64,
 }
 
 /// Carries out the graph; `nodes` come in order, and every layer has a driver.
@@ -66,17 +67,18 @@ pub(super) async fn run(engine: &Engine, owner: &Owner, purpose: Purpose, expect
         owner: owner.clone(),
         purpose,
         outputs: Arc::default(),
-        pollers: Arc::new(Pollers::new(emit.clone())),
+        pollers: Arc::new(Pollers::new(emit.clone(), engine.speed)),
         slots: Arc::new(Semaphore::new(engine.concurrency)),
         stop,
         cancel: engine.cancel.clone(),
         emit,
         began: Instant::now(),
+        speed: engine.speed,
     });
     let steps = nodes.iter().filter(|node| !matches!(node.work, Work::Known(_))).count();
     (run.emit)(Event::RunStarted { steps, expected });
 
-    let mut walk = Walk { waiting: nodes.into(), report: Report::default(), tasks: JoinSet::new() };
+    let mut walk = Walk::new(nodes);
     walk.start_ready(engine, &run);
     while let Some(ended) = walk.tasks.join_next().await {
         // A driver that panics takes the run with it: the panic is a bug, and hiding it would leave its step undecided.
@@ -90,7 +92,7 @@ pub(super) async fn run(engine: &Engine, owner: &Owner, purpose: Purpose, expect
         walk.ended(&run, key, step);
         walk.start_ready(engine, &run);
     }
-    for node in std::mem::take(&mut walk.waiting) {
+    for (_, node) in std::mem::take(&mut walk.waiting) {
         walk.report.steps.insert(node.key, StepReport::not_run(Status::NotStarted, &run));
     }
     let mut report = walk.report;
@@ -100,59 +102,80 @@ pub(super) async fn run(engine: &Engine, owner: &Owner, purpose: Purpose, expect
     report
 }
 
+/// The graph, as far as it is not done.
 struct Walk {
-    waiting: std::collections::VecDeque<Node>,
+    /// Nodes that have not started, by position.
+    waiting: BTreeMap<usize, Node>,
+    /// By position: how many needs are not met.
+    unmet: Vec<usize>,
+    /// Who needs a step.
+    dependents: BTreeMap<StepKey, Vec<usize>>,
+    /// Positions whose needs are met.
+    ready: BTreeSet<usize>,
     report: Report,
     tasks: JoinSet<(StepKey, StepReport)>,
 }
 
 impl Walk {
+    fn new(nodes: Vec<Node>) -> Self {
+        let unmet: Vec<_> = nodes.iter().map(|node| node.needs.len()).collect();
+        let mut dependents: BTreeMap<StepKey, Vec<usize>> = BTreeMap::new();
+        for (at, node) in nodes.iter().enumerate() {
+            for need in &node.needs {
+                dependents.entry(need.clone()).or_default().push(at);
+            }
+        }
+        let ready = (0..nodes.len()).filter(|&at| unmet[at] == 0).collect();
+        Self {
+            waiting: nodes.into_iter().enumerate().collect(),
+            unmet,
+            dependents,
+            ready,
+            report: Report::default(),
+            tasks: JoinSet::new(),
+        }
+    }
+
     /// Starts every node whose needs are met.
     fn start_ready(&mut self, engine: &Engine, run: &Arc<Run>) {
-        let mut again = true;
-        while again && !run.stop.is_cancelled() {
-            again = false;
-            let (ready, waiting): (Vec<_>, Vec<_>) =
-                std::mem::take(&mut self.waiting).into_iter().partition(|node| node.needs.iter().all(|need| self.is_done(need)));
-            self.waiting = waiting.into();
-            for node in ready {
-                match node.work {
-                    Work::Known(outputs) => {
-                        run.tell(&node.key, &outputs);
-                        let report = StepReport { outputs, ..StepReport::not_run(Status::Kept, run) };
-                        self.report.steps.insert(node.key, report);
-                        again = true;
-                    }
-                    _ => {
-                        if let Some(driver) = engine.drivers.get(node.key.layer()) {
-                            self.tasks.spawn(step(run.clone(), driver.clone(), node));
-                        }
-                    }
-                }
+        while !run.stop.is_cancelled() {
+            let Some(node) = self.ready.pop_first().and_then(|at| self.waiting.remove(&at)) else { return };
+            if let Work::Known(outputs) = node.work {
+                run.tell(&node.key, &outputs);
+                let report = StepReport { outputs, ..StepReport::not_run(Status::Kept, run) };
+                self.ended(run, node.key, report);
+            } else if let Some(driver) = engine.drivers.get(node.key.layer()) {
+                self.tasks.spawn(step(run.clone(), driver.clone(), node));
             }
         }
     }
 
-    fn is_done(&self, key: &StepKey) -> bool {
-        self.report.steps.get(key).is_some_and(|step| matches!(step.status, Status::Done | Status::Kept))
-    }
-
-    /// Takes note of a step that ended; skips what needed it if it failed.
+    /// Takes note of a step that ended: what needed it becomes ready, or is skipped if it failed.
     fn ended(&mut self, run: &Run, key: StepKey, step: StepReport) {
         let failed = step.status == Status::Failed;
-        self.report.steps.insert(key.clone(), step);
-        if !failed {
-            return;
+        if failed {
+            self.skip_dependents(run, &key);
+        } else if let Some(dependents) = self.dependents.get(&key) {
+            for &at in dependents {
+                self.unmet[at] -= 1;
+                if self.unmet[at] == 0 {
+                    self.ready.insert(at);
+                }
+            }
         }
-        let mut lost = BTreeSet::from([key.clone()]);
-        // Nodes come in order, so one pass finds everything downstream.
-        for node in std::mem::take(&mut self.waiting) {
-            if node.needs.is_disjoint(&lost) {
-                self.waiting.push_back(node);
-            } else {
-                (run.emit)(Event::StepSkipped { key: node.key.clone(), because: key.clone() });
-                self.report.steps.insert(node.key.clone(), StepReport::not_run(Status::Skipped { because: key.clone() }, run));
-                lost.insert(node.key);
+        self.report.steps.insert(key, step);
+    }
+
+    fn skip_dependents(&mut self, run: &Run, because: &StepKey) {
+        let mut lost = vec![because.clone()];
+        while let Some(key) = lost.pop() {
+            for at in self.dependents.get(&key).cloned().unwrap_or_default() {
+                if let Some(node) = self.waiting.remove(&at) {
+                    (run.emit)(Event::StepSkipped { key: node.key.clone(), because: because.clone() });
+                    let report = StepReport::not_run(Status::Skipped { because: because.clone() }, run);
+                    self.report.steps.insert(node.key.clone(), report);
+                    lost.push(node.key);
+                }
             }
         }
     }
@@ -209,6 +232,7 @@ async fn step(run: Arc<Run>, driver: Arc<dyn Driver>, node: Node) -> (StepKey, S
         let (count, first) = failures.entry(error.class()).or_insert((0, Instant::now()));
         *count += 1;
         let Some(after) = pause(run.purpose, error.class(), *count, first.elapsed()) else { break Err(error) };
+        let after = after.div_f64(run.speed);
         (run.emit)(Event::StepRetrying { key: node.key.clone(), attempt: cx.attempt, error: error.chain(), after });
         let paused = cx.aside(node.key.as_str(), async {
             tokio::time::sleep(after).await;

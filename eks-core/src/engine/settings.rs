@@ -15,6 +15,7 @@ pub struct Engine {
     pub(super) concurrency: usize,
     pub(super) deadline: Option<Duration>,
     pub(super) cancel: CancellationToken,
+    pub(super) speed: f64,
     pub(super) observer: Option<Observer>,
 }
 
@@ -37,7 +38,7 @@ impl Default for Engine {
 impl Engine {
     /// No drivers yet, 16 steps at once, no deadline.
     pub fn new() -> Self {
-        Self { drivers: BTreeMap::new(), concurrency: 16, deadline: None, cancel: CancellationToken::new(), observer: None }
+        Self { drivers: BTreeMap::new(), concurrency: 16, deadline: None, cancel: CancellationToken::new(), speed: 1.0, observer: None }
     }
 
     /// Adds the driver of a layer.
@@ -65,6 +66,14 @@ impl Engine {
     #[must_use]
     pub fn cancelled_by(mut self, token: CancellationToken) -> Self {
         self.cancel = token;
+        self
+    }
+
+    /// How many times faster than AWS the server is. Default 1; an emulator that is done at once deserves shorter pauses between
+    /// polls and retries, which are divided by it.
+    #[must_use]
+    pub fn speed(mut self, times: f64) -> Self {
+        self.speed = times.max(f64::MIN_POSITIVE);
         self
     }
 

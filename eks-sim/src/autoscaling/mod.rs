@@ -1,4 +1,14 @@
-//! Placeholder.
+//! Amazon EC2 Auto Scaling: groups that keep their desired capacity.
+
+mod capacity;
+mod describe;
+mod group;
+mod hooks;
+mod launch;
+mod requests;
+mod tags;
+
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
@@ -9,12 +19,47 @@ use crate::{
     world::World,
 };
 
+pub(crate) use capacity::{instance_running, instance_terminated};
+
 /// The service's state.
 #[derive(Debug, Default)]
-pub(crate) struct State {}
-
-pub(crate) fn handle(_world: &mut World, _caller: &Caller, action: &str, _args: &Args) -> Result<Value, ApiError> {
-    Err(ApiError::unknown_action(action))
+pub(crate) struct State {
+    groups: BTreeMap<String, group::Group>,
 }
 
-pub(crate) fn inventory(_world: &World, _inventory: &mut Inventory) {}
+pub(crate) fn handle(world: &mut World, caller: &Caller, action: &str, args: &Args) -> Result<Value, ApiError> {
+    match action {
+        "CreateAutoScalingGroup" => requests::create(world, args),
+        "DeleteAutoScalingGroup" => requests::delete(world, args),
+        "DetachInstances" => requests::detach(world, args),
+        "ResumeProcesses" => requests::processes(world, args, false),
+        "SetDesiredCapacity" => requests::set_desired(world, args),
+        "SetInstanceProtection" => requests::protect(world, args),
+        "SuspendProcesses" => requests::processes(world, args, true),
+        "TerminateInstanceInAutoScalingGroup" => requests::terminate(world, args),
+        "UpdateAutoScalingGroup" => requests::update(world, args),
+        "CompleteLifecycleAction" => hooks::complete(world, args),
+        "DeleteLifecycleHook" => hooks::delete(world, args),
+        "DescribeLifecycleHooks" => hooks::describe(world, args),
+        "PutLifecycleHook" => hooks::put(world, args),
+        "CreateOrUpdateTags" => tags::put(world, caller, args),
+        "DeleteTags" => tags::delete(world, args),
+        "DescribeTags" => tags::describe(world, args),
+        "DescribeAutoScalingGroups" => describe::groups(world, args),
+        "DescribeAutoScalingInstances" => describe::instances(world, args),
+        "DescribeScalingActivities" => describe::activities(world, args),
+        // Closed to new accounts since 2024-10-01 (user guide, "Auto Scaling launch configurations").
+        "CreateLaunchConfiguration" => Err(ApiError::new(
+            "UnsupportedOperation",
+            "The Launch Configuration creation operation is not available in your account. Use launch templates to create configuration templates for your Auto Scaling groups.",
+        )),
+        _ => Err(ApiError::unknown_action(action)),
+    }
+}
+
+pub(crate) fn inventory(world: &World, inventory: &mut Inventory) {
+    for group in world.autoscaling.groups.values() {
+        let tags = group.tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect();
+        inventory.push("autoscaling/group", &group.name, tags, group.status().unwrap_or_default(), 0.0);
+    }
+}

@@ -1,7 +1,27 @@
-//! Placeholder.
+//! EKS: clusters, their add-ons, access entries and Pod Identity associations, each with its life.
 
-use serde_json::Value;
+mod access;
+mod access_policy;
+mod addon;
+mod catalogue;
+mod cluster;
+mod create;
+mod facts;
+mod network;
+mod params;
+mod pod_identity;
+mod route;
+mod tags;
+mod update;
+mod version;
 
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+pub(crate) use self::facts::{AccessFacts, ClusterFacts, access, cluster, cluster_by_host, nodes_changed, pod_role, software_installed};
+use self::params::{Tags, in_use, invalid_parameter, invalid_request, not_found, page, required, strings, tags_by, tags_of, uuid};
+pub(crate) use self::route::route;
 use crate::{
     call::{Args, Caller},
     error::ApiError,
@@ -11,80 +31,60 @@ use crate::{
 
 /// The service's state.
 #[derive(Debug, Default)]
-pub(crate) struct State {}
-
-pub(crate) fn handle(_world: &mut World, _caller: &Caller, action: &str, _args: &Args) -> Result<Value, ApiError> {
-    Err(ApiError::unknown_action(action))
+pub(crate) struct State {
+    clusters: BTreeMap<String, cluster::Cluster>,
 }
 
-pub(crate) fn inventory(_world: &World, _inventory: &mut Inventory) {}
-
-pub(crate) fn route(_method: &str, _path: &str) -> Option<(&'static str, Vec<(&'static str, String)>)> {
-    None
+pub(crate) fn handle(world: &mut World, caller: &Caller, action: &str, args: &Args) -> Result<Value, ApiError> {
+    match action {
+        "CreateCluster" => create::create(world, caller, args),
+        "DescribeCluster" => cluster::describe(world, args),
+        "ListClusters" => cluster::list(world, args),
+        "DeleteCluster" => cluster::delete(world, args),
+        "UpdateClusterConfig" => update::config(world, args),
+        "UpdateClusterVersion" => update::version(world, args),
+        "DescribeUpdate" => update::describe(world, args),
+        "ListUpdates" => update::list(world, args),
+        "DescribeClusterVersions" => version::describe_all(world, args),
+        "TagResource" => tags::tag(world, args),
+        "UntagResource" => tags::untag(world, args),
+        "ListTagsForResource" => tags::list(world, args),
+        "DescribeAddonVersions" => catalogue::describe_versions(args),
+        "DescribeAddonConfiguration" => catalogue::describe_configuration(args),
+        "CreateAddon" => addon::create(world, args),
+        "DescribeAddon" => addon::describe(world, args),
+        "ListAddons" => addon::list(world, args),
+        "UpdateAddon" => addon::update(world, args),
+        "DeleteAddon" => addon::delete(world, args),
+        "CreateAccessEntry" => access::create(world, caller, args),
+        "DescribeAccessEntry" => access::describe(world, args),
+        "ListAccessEntries" => access::list(world, args),
+        "UpdateAccessEntry" => access::update(world, args),
+        "DeleteAccessEntry" => access::delete(world, args),
+        "AssociateAccessPolicy" => access_policy::associate(world, args),
+        "DisassociateAccessPolicy" => access_policy::disassociate(world, args),
+        "ListAssociatedAccessPolicies" => access_policy::list_associated(world, args),
+        "ListAccessPolicies" => access_policy::list_policies(args),
+        "CreatePodIdentityAssociation" => pod_identity::create(world, args),
+        "DescribePodIdentityAssociation" => pod_identity::describe(world, args),
+        "ListPodIdentityAssociations" => pod_identity::list(world, args),
+        "UpdatePodIdentityAssociation" => pod_identity::update(world, args),
+        "DeletePodIdentityAssociation" => pod_identity::delete(world, args),
+        // Managed node groups, Fargate profiles and OIDC configurations cannot be made here: there are none.
+        "ListNodegroups" => empty(world, args, "nodegroups"),
+        "ListFargateProfiles" => empty(world, args, "fargateProfileNames"),
+        "ListIdentityProviderConfigs" => empty(world, args, "identityProviderConfigs"),
+        _ => Err(ApiError::new("UnknownOperationException", format!("EKS has no operation {action}")).status(404)),
+    }
 }
 
-/// What the rest of the account must know of a cluster.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct ClusterFacts {
-    pub(crate) name: String,
-    /// `CREATING`, `ACTIVE`, …
-    pub(crate) status: String,
-    /// Kubernetes minor version, `1.36`.
-    pub(crate) version: String,
-    /// Host of the endpoint, without scheme.
-    pub(crate) endpoint_host: String,
-    /// Base64 of the certificate authority, as DescribeCluster tells it.
-    pub(crate) certificate_authority: String,
-    pub(crate) service_cidr: String,
-    pub(crate) vpc: String,
-    pub(crate) subnets: Vec<String>,
-    /// Groups given at creation.
-    pub(crate) security_groups: Vec<String>,
-    /// The group that EKS made.
-    pub(crate) cluster_security_group: String,
-    /// `CONFIG_MAP`, `API_AND_CONFIG_MAP` or `API`.
-    pub(crate) authentication_mode: String,
-    pub(crate) endpoint_public: bool,
-    /// ARN of whoever created the cluster, if it was given administrator rights.
-    pub(crate) creator_admin: Option<String>,
-    pub(crate) role_arn: String,
+pub(crate) fn inventory(world: &World, inventory: &mut Inventory) {
+    for cluster in world.eks.clusters.values() {
+        cluster.inventory(world, inventory);
+    }
 }
 
-/// A mapping from an IAM principal into the cluster, as access entries give it (only those that have taken effect).
-#[derive(Clone, Debug, Default)]
-pub(crate) struct AccessFacts {
-    /// `STANDARD`, `EC2_LINUX`, …
-    pub(crate) kind: String,
-    pub(crate) username: String,
-    pub(crate) groups: Vec<String>,
-    /// ARNs of associated access policies.
-    pub(crate) policies: Vec<String>,
+fn empty(world: &World, args: &Args, list: &str) -> Result<Value, ApiError> {
+    cluster::find(world, required(args, "clusterName")?)?;
+    Ok(json!({ list: [] }))
 }
-
-/// A cluster by name.
-pub(crate) fn cluster(_world: &World, _name: &str) -> Option<ClusterFacts> {
-    None
-}
-
-/// The cluster that an endpoint's host belongs to, while it is there.
-pub(crate) fn cluster_by_host(_world: &World, _host: &str) -> Option<String> {
-    None
-}
-
-/// The access entry of a principal (a role's ARN, or a user's).
-pub(crate) fn access(_world: &World, _cluster: &str, _principal: &str) -> Option<AccessFacts> {
-    None
-}
-
-/// Whether an add-on's software runs: managed and installed, or self-managed from the start.
-pub(crate) fn software_installed(_world: &World, _cluster: &str, _addon: &str) -> bool {
-    false
-}
-
-/// The role that Pod Identity gives to a service account, if the association and the agent are there.
-pub(crate) fn pod_role(_world: &World, _cluster: &str, _namespace: &str, _service_account: &str) -> Option<String> {
-    None
-}
-
-/// Nodes came or went; Kubernetes calls this, as add-ons such as coredns wait for nodes.
-pub(crate) fn nodes_changed(_world: &mut World, _cluster: &str) {}

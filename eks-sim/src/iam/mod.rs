@@ -1,7 +1,31 @@
-//! Placeholder.
+//! IAM: roles, instance profiles, policies and OIDC providers, with the delay until other services see them.
+//!
+//! Permissions are not evaluated: whoever authenticates may do everything, as the account's administrator does. Trust
+//! policies are, as services and STS act by them.
+
+mod document;
+mod facts;
+mod oidc;
+mod params;
+mod policy;
+mod principal;
+mod profile;
+mod role;
+
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+pub(crate) use self::facts::{
+    Trust, attached_policies, has_own_policies, principal_of, principal_seen, profile_role, role_facts, trust, trust_caller,
+};
+pub(crate) use self::principal::{ADMIN_ACCESS_KEY, ADMIN_SECRET_KEY, access_key, authenticate, open_session};
+use self::{
+    facts::principal_exists,
+    params::{
+        Tags, conflict, exists, name, no_such, page, path, quota, required, tag_list, tag_pairs, tags, tags_by, unique_id, violation,
+    },
+};
 use crate::{
     call::{Args, Caller},
     error::ApiError,
@@ -11,55 +35,62 @@ use crate::{
 
 /// The service's state.
 #[derive(Debug, Default)]
-pub(crate) struct State {}
-
-pub(crate) fn handle(_world: &mut World, _caller: &Caller, action: &str, _args: &Args) -> Result<Value, ApiError> {
-    Err(ApiError::unknown_action(action))
+pub(crate) struct State {
+    roles: BTreeMap<String, role::Role>,
+    profiles: BTreeMap<String, profile::Profile>,
+    /// The account's own policies, by ARN.
+    policies: BTreeMap<String, policy::Policy>,
+    /// By ARN.
+    oidc_providers: BTreeMap<String, oidc::Provider>,
+    /// Temporary credentials, by access key.
+    sessions: BTreeMap<String, principal::Session>,
 }
 
-pub(crate) fn inventory(_world: &World, _inventory: &mut Inventory) {}
+pub(crate) fn handle(world: &mut World, caller: &Caller, action: &str, args: &Args) -> Result<Value, ApiError> {
+    match action {
+        "CreateRole" => role::create(world, caller, args),
+        "GetRole" => role::get(world, args),
+        "ListRoles" => role::list(world, args),
+        "UpdateAssumeRolePolicy" => role::update_trust(world, args),
+        "PutRolePermissionsBoundary" => role::put_boundary(world, args),
+        "DeleteRolePermissionsBoundary" => role::delete_boundary(world, args),
+        "DeleteRole" => role::delete(world, args),
+        "TagRole" => role::tag(world, args),
+        "UntagRole" => role::untag(world, args),
+        "ListRoleTags" => role::list_tags(world, args),
+        "CreateServiceLinkedRole" => role::create_service_linked(world, args),
+        "AttachRolePolicy" => policy::attach(world, args),
+        "DetachRolePolicy" => policy::detach(world, args),
+        "ListAttachedRolePolicies" => policy::list_attached(world, args),
+        "PutRolePolicy" => policy::put_inline(world, args),
+        "GetRolePolicy" => policy::get_inline(world, args),
+        "DeleteRolePolicy" => policy::delete_inline(world, args),
+        "ListRolePolicies" => policy::list_inline(world, args),
+        "CreatePolicy" => policy::create(world, args),
+        "GetPolicy" => policy::get(world, args),
+        "DeletePolicy" => policy::delete(world, args),
+        "CreateInstanceProfile" => profile::create(world, args),
+        "GetInstanceProfile" => profile::get(world, args),
+        "AddRoleToInstanceProfile" => profile::add_role(world, args),
+        "RemoveRoleFromInstanceProfile" => profile::remove_role(world, args),
+        "DeleteInstanceProfile" => profile::delete(world, args),
+        "ListInstanceProfiles" => profile::list(world, args),
+        "ListInstanceProfilesForRole" => profile::list_for_role(world, args),
+        "CreateOpenIDConnectProvider" => oidc::create(world, args),
+        "GetOpenIDConnectProvider" => oidc::get(world, args),
+        "DeleteOpenIDConnectProvider" => oidc::delete(world, args),
+        "ListOpenIDConnectProviders" => oidc::list(world),
+        "GetUser" => principal::get_user(world, caller, args),
+        _ => Err(ApiError::unknown_action(action)),
+    }
+}
 
-use crate::call::Service;
-
-/// The administrator's keys: the ones that AWS's documentation uses in its examples.
-pub(crate) const ADMIN_ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
-pub(crate) const ADMIN_SECRET_KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
-
+/// AWS's managed policies are constants and the administrator needs no record: a new account has nothing else in IAM.
 pub(crate) fn furnish(_world: &mut World) {}
 
-pub(crate) fn authenticate(world: &World, _service: Service, _access_key: &str) -> Result<Caller, ApiError> {
-    Ok(Caller { arn: format!("arn:aws:iam::{}:user/admin", world.account), user_id: "AIDACKCEVSQ6C2EXAMPLE".to_owned() })
-}
-
-/// Whether a service may act under a role.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trust {
-    /// No such role.
-    Missing,
-    /// The role or its trust policy is too new; services do not see it yet.
-    NotYet,
-    /// Its trust policy does not name the principal.
-    Refused,
-    /// The principal can assume it.
-    Ready,
-}
-
-/// Whether `principal` (`eks.amazonaws.com`, `ec2.amazonaws.com`, `pods.eks.amazonaws.com`) can assume the role.
-pub(crate) fn trust(_world: &World, _role_arn: &str, _principal: &str) -> Trust {
-    Trust::Ready
-}
-
-/// ARNs of the managed policies attached to a role, as far as services see them yet.
-pub(crate) fn attached_policies(_world: &World, _role_arn: &str) -> Vec<String> {
-    Vec::new()
-}
-
-/// ARN of the role in an instance profile (by name or ARN); `None` if there is none or services do not see it yet.
-pub(crate) fn profile_role(_world: &World, _profile: &str) -> Option<String> {
-    None
-}
-
-/// The principal behind an access key and the key's secret.
-pub(crate) fn access_key(_world: &World, _access_key: &str) -> Option<(Caller, String)> {
-    None
+pub(crate) fn inventory(world: &World, inventory: &mut Inventory) {
+    role::inventory(world, inventory);
+    profile::inventory(world, inventory);
+    policy::inventory(world, inventory);
+    oidc::inventory(world, inventory);
 }

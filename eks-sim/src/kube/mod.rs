@@ -1,16 +1,56 @@
-//! Placeholder.
+//! The Kubernetes API of the account's clusters, and the controllers and kubelets behind it.
+
+mod access;
+mod api;
+mod balancer;
+mod budgets;
+mod control;
+mod defaults;
+mod delete;
+mod events;
+mod evict;
+mod facts;
+mod fields;
+mod fresh;
+mod kinds;
+mod kubelet;
+mod nodes;
+mod patch;
+mod request;
+mod scheduler;
+mod select;
+mod shape;
+mod status;
+mod store;
+mod token;
+mod validate;
+mod volumes;
+mod watch;
+mod workloads;
+mod write;
+
+#[cfg(test)]
+mod tests;
 
 use std::{
+    collections::BTreeMap,
     future::Future,
     pin::Pin,
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 
+use self::{
+    api::Reply,
+    kinds::Kind,
+    status::Refusal,
+    store::{Cluster, items},
+};
 use crate::{
+    fault::Fault,
     inventory::Inventory,
     sim::Sim,
     transport::{Body, TransportError},
@@ -19,17 +59,76 @@ use crate::{
 
 /// State of every cluster's Kubernetes API.
 #[derive(Debug, Default)]
-pub(crate) struct State {}
-
-pub(crate) fn inventory(_world: &World, _inventory: &mut Inventory) {}
-
-/// The cluster that a request is for, by the host of its endpoint; `None` for requests to AWS.
-pub(crate) fn cluster_of(_sim: &Sim, _request: &Request<Bytes>) -> Option<String> {
-    None
+pub(crate) struct State {
+    clusters: BTreeMap<String, Cluster>,
+    #[cfg(test)]
+    stand_in: Option<facts::StandIn>,
 }
 
-pub(crate) async fn serve(_sim: &Sim, _cluster: &str, _request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
-    Err(TransportError::Reset)
+/// What comes and goes by itself in every cluster.
+static UNLISTED: [&Kind; 6] =
+    [&kinds::NODE, &kinds::EVENT, &kinds::LEASE, &kinds::ENDPOINT_SLICE, &kinds::CSI_NODE, &kinds::VOLUME_ATTACHMENT];
+
+/// What users made: not what a cluster has from the start, nor what controllers made for an owner.
+pub(crate) fn inventory(world: &World, inventory: &mut Inventory) {
+    for (name, cluster) in &world.kube.clusters {
+        for (key, object) in cluster.objects.iter().filter(|(key, _)| !UNLISTED.contains(&key.kind)) {
+            let owned = !items(object, "/metadata/ownerReferences").is_empty();
+            if owned || cluster.furnished.contains(store::text(object, "/metadata/uid")) {
+                continue;
+            }
+            let labels = object["metadata"]["labels"].as_object().into_iter().flatten();
+            let labels = labels.map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned())).collect();
+            let path: Vec<&str> = [name.as_str(), &key.namespace, &key.name].into_iter().filter(|part| !part.is_empty()).collect();
+            let state = store::text(object, "/status/phase");
+            inventory.push(&format!("kubernetes/{}", key.kind.kind), &path.join("/"), labels, state, 0.0);
+        }
+    }
+}
+
+/// The cluster that a request is for, by the host of its endpoint; `None` for requests to AWS.
+pub(crate) fn cluster_of(sim: &Sim, request: &Request<Bytes>) -> Option<String> {
+    let header = || request.headers().get(header::HOST).and_then(|value| value.to_str().ok());
+    let host = request.uri().host().or_else(header)?.split(':').next()?.to_ascii_lowercase();
+    sim.with(|world| facts::cluster_by_host(world, &host).filter(|cluster| world.kube.clusters.contains_key(cluster)))
+}
+
+pub(crate) async fn serve(sim: &Sim, cluster: &str, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
+    let action = format!("{} {}", request.method(), request.uri().path());
+    sim.logged(
+        "kubernetes",
+        &action,
+        |sim| match sim.with(|world| api::handle(world, cluster, &request)) {
+            Ok(Reply::Object(code, object)) => (respond(code, "application/json", Body::full(object.to_string())), None),
+            Ok(Reply::Text(text)) => (respond(200, "text/plain", Body::full(text)), None),
+            Ok(Reply::Watch(watch)) => (respond(200, "application/json", Body::stream(watch.start(sim))), None),
+            Err(refusal) => (refuse(&refusal), Some(refusal.reason)),
+        },
+        |fault| match fault {
+            Fault::Refuse { status, code, message } => refuse(&Refusal::injected(status, &code, &message)),
+            // API Priority and Fairness.
+            _ => refuse(
+                &Refusal::new(429, "TooManyRequests", "the server has received too many requests and has asked us to try again later")
+                    .retry_after(1),
+            ),
+        },
+    )
+    .await
+}
+
+fn refuse(refusal: &Refusal) -> Response<Body> {
+    let mut response = respond(refusal.http_status().as_u16(), "application/json", Body::full(refusal.object().to_string()));
+    if let Some(seconds) = refusal.retry_after_seconds() {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+fn respond(code: u16, content_type: &'static str, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
 }
 
 /// A tower service for `kube::Client`. Requests go to the cluster whose endpoint the host names.
@@ -90,20 +189,28 @@ pub(crate) struct Kubelet {
 }
 
 /// The API server of a cluster comes up; EKS calls this when the cluster becomes ACTIVE.
-pub(crate) fn open(_world: &mut World, _cluster: &str) {}
+pub(crate) fn open(world: &mut World, cluster: &str) {
+    world.kube.clusters.insert(cluster.to_owned(), Cluster::default());
+    fresh::furnish(world, cluster);
+}
 
 /// The API server and everything in it goes; EKS calls this when a cluster is deleted.
-pub(crate) fn close(_world: &mut World, _cluster: &str) {}
+pub(crate) fn close(world: &mut World, cluster: &str) {
+    world.kube.clusters.remove(cluster);
+    world.watch_revision += 1;
+}
 
 /// A kubelet tries to register its node (once); the error is what its log would say ("Unauthorized").
-pub(crate) fn register(_world: &mut World, _cluster: &str, _kubelet: Kubelet) -> Result<(), String> {
-    Err("Unauthorized".to_owned())
+pub(crate) fn register(world: &mut World, cluster: &str, kubelet: Kubelet) -> Result<(), String> {
+    nodes::register(world, cluster, kubelet)
 }
 
 /// The instance behind a node is gone: the cloud node controller removes the node.
-pub(crate) fn instance_gone(_world: &mut World, _instance: &str) {}
+pub(crate) fn instance_gone(world: &mut World, instance: &str) {
+    nodes::instance_gone(world, instance);
+}
 
 /// How many nodes are Ready.
-pub(crate) fn ready_nodes(_world: &World, _cluster: &str) -> usize {
-    0
+pub(crate) fn ready_nodes(world: &World, cluster: &str) -> usize {
+    store::all(world, cluster, &kinds::NODE).iter().filter(|(_, node)| nodes::is_ready(node)).count()
 }

@@ -72,6 +72,10 @@ fn write_element(xml: &mut String, name: &str, value: &Value, item: &str) {
     }
     xml.push_str(&format!("<{name}>"));
     match value {
+        // EC2's one list of plain ids whose elements are not items (GroupIdStringList).
+        Value::Array(values) if name == "groupSet" && values.iter().all(Value::is_string) => {
+            values.iter().for_each(|value| write_element(xml, "groupId", value, item));
+        }
         Value::Array(values) => values.iter().for_each(|value| write_element(xml, item, value, item)),
         Value::Object(_) => write_members(xml, value, item),
         Value::String(text) => xml.push_str(&escape(text.as_str())),

@@ -1,0 +1,5 @@
+//! On AWS.
+
+/// x
+#[derive(Debug)]
+pub struct Networks;

@@ -1,0 +1,167 @@
+//! Carries out the operations of this layer.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use eks_core::{
+    Class, Error, Facts, Op, OpError, Outputs, Owner, Removal, Step, Survivor,
+    engine::{BoxFuture, Driver, Poll, StepContext, Wait},
+};
+
+use super::{Workers, stack_calls::Call, wait::Goal};
+use crate::{
+    observed::{Observed, Scope, Stack},
+    op::WorkersOp,
+    request::StackRequest,
+    status::{Next, Purpose},
+};
+
+impl Driver for Workers {
+    fn layer(&self) -> &'static str {
+        <WorkersOp as eks_core::Operation>::LAYER
+    }
+
+    fn check(&self, op: &Op) -> Result<(), Error> {
+        op.decode::<WorkersOp>().map(drop).map_err(unknown)
+    }
+
+    fn observe<'a>(&'a self, owner: &'a Owner, scope: &'a serde_json::Value) -> BoxFuture<'a, Result<Facts, Error>> {
+        Box::pin(async move { Ok(self.within(owner, scope).await?.facts()) })
+    }
+
+    fn run<'a>(&'a self, step: &'a Step, cx: &'a StepContext) -> BoxFuture<'a, Result<Outputs, Error>> {
+        Box::pin(async move {
+            match step.op.decode::<WorkersOp>().map_err(unknown)? {
+                WorkersOp::AwaitStack { id, .. } => cx.wait(wait(Goal::Standing, &id, step.typical / 2)).await,
+                WorkersOp::CreateStack { stack } => self.create(&stack, step.typical, cx).await,
+                WorkersOp::ReplaceStack { id, stack } => {
+                    self.delete(&id, Duration::from_secs(20), cx).await?;
+                    self.create(&stack, step.typical, cx).await
+                }
+                WorkersOp::UpdateStack { id, stack } => self.update(&id, &stack, step.typical, cx).await,
+                WorkersOp::KeepStack { .. } => Ok(step.outputs.clone()),
+                WorkersOp::DeleteStack { name, .. } => Err(Error::Plan {
+                    subject: cx.key().to_string(),
+                    reason: format!("a plan never deletes, and this would delete stack {name}"),
+                }),
+            }
+        })
+    }
+
+    fn remove<'a>(&'a self, removal: &'a Removal, cx: &'a StepContext) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            match removal.op.decode::<WorkersOp>().map_err(unknown)? {
+                WorkersOp::DeleteStack { id, .. } => self.delete(&id, removal.typical, cx).await,
+                _ => Err(Error::Plan { subject: cx.key().to_string(), reason: "a removal only deletes".to_owned() }),
+            }
+        })
+    }
+
+    fn poll<'a>(&'a self, kind: &'a str, ids: &'a [String]) -> BoxFuture<'a, Result<BTreeMap<String, Poll>, Error>> {
+        Box::pin(self.look(kind, ids))
+    }
+
+    fn survivors<'a>(&'a self, owner: &'a Owner, scope: &'a serde_json::Value) -> BoxFuture<'a, Result<Vec<Survivor>, Error>> {
+        Box::pin(async move { Ok(self.within(owner, scope).await?.survivors()) })
+    }
+}
+
+impl Workers {
+    async fn within(&self, owner: &Owner, scope: &serde_json::Value) -> Result<Observed, Error> {
+        let scope: Scope = serde_json::from_value(scope.clone())
+            .map_err(|error| Error::Plan { subject: "scope of nodes".to_owned(), reason: error.to_string() })?;
+        self.observe(owner, scope).await
+    }
+
+    /// Creates the stack and waits until it stands.
+    async fn create(&self, request: &StackRequest, typical: Duration, cx: &StepContext) -> Result<Outputs, Error> {
+        // On a later attempt the stack may have been made although its answer was lost.
+        let found = if cx.attempt() > 1 { self.ours(request, cx).await? } else { None };
+        let id = match found {
+            Some(stack) if matches!(stack.status.next(Purpose::Make), Next::Compare | Next::Wait) => stack.id,
+            Some(stack) => {
+                self.delete(&stack.id, Duration::from_secs(20), cx).await?;
+                self.create_stack(request, cx).await?
+            }
+            None => match self.create_stack(request, cx).await {
+                Err(error) if error.code() == Some("AlreadyExistsException") => match self.ours(request, cx).await? {
+                    Some(stack) => stack.id,
+                    None => return Err(error.with_class(Class::Inconsistent)),
+                },
+                made => made?,
+            },
+        };
+        cx.wait(wait(Goal::Standing, &id, typical)).await
+    }
+
+    /// The stack of this name, which must be this step's.
+    async fn ours(&self, request: &StackRequest, cx: &StepContext) -> Result<Option<Stack>, Error> {
+        let found = self.describe(request.name.as_str()).await?;
+        if found.as_ref().is_some_and(|stack| stack.key(cx.owner()).as_ref() != Some(cx.key())) {
+            return Err(Error::Refused {
+                subject: format!("stack {}", request.name),
+                rule: "exists already, and is not this plan's".to_owned(),
+                remedy: "choose another name, or delete that stack".to_owned(),
+            });
+        }
+        Ok(found)
+    }
+
+    /// Changes the stack and waits until the change has been carried out.
+    async fn update(&self, id: &str, request: &StackRequest, typical: Duration, cx: &StepContext) -> Result<Outputs, Error> {
+        let running =
+            cx.attempt() > 1 && self.describe(id).await?.is_some_and(|stack| matches!(stack.status.next(Purpose::Make), Next::Wait));
+        let call = if running { Call::Began } else { self.update_stack(id, request, cx).await? };
+        let goal = if call == Call::Began { Goal::Updated } else { Goal::Standing };
+        let first = if call == Call::Began { typical / 4 } else { Duration::ZERO };
+        cx.wait(wait(goal, id, typical).first(first)).await
+    }
+
+    /// Deletes the stack and waits until it is gone.
+    async fn delete(&self, id: &str, typical: Duration, cx: &StepContext) -> Result<(), Error> {
+        while let Some(stack) = self.describe(id).await? {
+            match stack.status.next(Purpose::Remove) {
+                Next::Gone => return Ok(()),
+                Next::Wait => {
+                    cx.wait(wait(Goal::Settled, id, typical)).await?;
+                }
+                _ => {
+                    self.delete_stack(id, cx).await?;
+                    return match cx.wait(wait(Goal::Deleted, id, typical)).await {
+                        Err(error) => Err(held(error)),
+                        Ok(_) => Ok(()),
+                    };
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A deletion that failed because something still uses a resource (a network interface that the CNI left, a load balancer's rule)
+/// succeeds when that is gone: the runner tries such conflicts again.
+fn held(error: Error) -> Error {
+    match error {
+        Error::Terminal { subject, state, reason }
+            if ["DependencyViolation", "dependent object"].iter().any(|mark| reason.contains(mark)) =>
+        {
+            Error::Call {
+                call: "cloudformation:DeleteStack".to_owned(),
+                subject,
+                class: Class::Conflict,
+                code: Some(state),
+                request_id: None,
+                source: reason.into(),
+            }
+        }
+        other => other,
+    }
+}
+
+fn wait(goal: Goal, id: &str, typical: Duration) -> Wait {
+    Wait::typical(goal.kind(), id, typical)
+}
+
+fn unknown(error: OpError) -> Error {
+    let reason = std::error::Error::source(&error).map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));
+    Error::Plan { subject: "operation".to_owned(), reason }
+}

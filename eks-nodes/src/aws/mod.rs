@@ -1,0 +1,79 @@
+//! On AWS: observing stacks, and the handle that plans and tears down.
+
+mod driver;
+mod events;
+mod observe;
+mod stack_calls;
+mod wait;
+
+use std::fmt;
+
+use aws_sdk_cloudformation::Client;
+use aws_types::SdkConfig;
+use eks_core::{Error, Owner, Plan, Teardown, aws::patient};
+
+use crate::{
+    observed::{Observed, Scope},
+    spec::WorkersSpec,
+};
+
+/// The workers of one account and Region. Cheap to clone.
+///
+/// One client serves all calls: CloudFormation's creates and updates carry a token, so the SDK may repeat them.
+#[derive(Clone)]
+pub struct Workers {
+    client: Client,
+}
+
+impl fmt::Debug for Workers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Workers").finish_non_exhaustive()
+    }
+}
+
+impl Workers {
+    /// Uses the configuration's Region, credentials and HTTP client.
+    pub fn new(config: &SdkConfig) -> Self {
+        Self { client: Client::new(&patient(config)) }
+    }
+
+    /// Looks at the stacks of a scope: one call for each name, or one listing.
+    ///
+    /// # Errors
+    /// If a call fails, or two stacks carry one key.
+    pub async fn observe(&self, owner: &Owner, scope: Scope) -> Result<Observed, Error> {
+        let stacks = match &scope {
+            Scope::Named(names) => self.describe_named(names).await?,
+            Scope::Owned => self.list().await?,
+        };
+        Observed::new(owner, scope, stacks)
+    }
+
+    /// Observes, then plans.
+    ///
+    /// # Errors
+    /// As [`Workers::observe`] and [`WorkersSpec::plan`].
+    pub async fn plan(&self, spec: &WorkersSpec) -> Result<Plan, Error> {
+        self.plan_all(&[spec]).await
+    }
+
+    /// Observes, then plans several groups of one owner.
+    ///
+    /// # Errors
+    /// As [`Workers::observe`] and [`WorkersSpec::plan_all`].
+    pub async fn plan_all(&self, specs: &[&WorkersSpec]) -> Result<Plan, Error> {
+        let Some(first) = specs.first() else {
+            return Err(Error::Plan { subject: "nodes".to_owned(), reason: "there are no workers to plan".to_owned() });
+        };
+        let observed = self.observe(first.owner(), Scope::of(specs.iter().copied())).await?;
+        WorkersSpec::plan_all(specs.iter().copied(), &observed)
+    }
+
+    /// Finds every stack of the owner's by its tags, and plans its removal.
+    ///
+    /// # Errors
+    /// As [`Workers::observe`].
+    pub async fn teardown(&self, owner: &Owner) -> Result<Teardown, Error> {
+        self.observe(owner, Scope::Owned).await?.teardown(owner)
+    }
+}

@@ -1,0 +1,249 @@
+//! Every rule that can be checked without asking AWS.
+
+use std::collections::BTreeSet;
+
+use eks_core::{Problems, Tier};
+
+use crate::{
+    image::{Image, is_parameter_name},
+    instance::{GP3_GIB, InstanceType},
+    mapping::RoleMapping,
+    node_config::{SUBSTITUTED, USER_DATA_LIMIT},
+    request::TemplateSource,
+    spec::{WORKERS_LABEL, WorkersSpec},
+    taint,
+    template::{MAX_POLICIES, TEMPLATE_LIMIT, own_policies},
+};
+
+/// Root snapshot of the EKS AL2023 images, in GiB: a volume cannot be smaller.
+const IMAGE_GIB: u32 = 20;
+
+pub(crate) fn check(spec: &WorkersSpec) -> Problems {
+    let mut problems = Problems::new();
+    name(spec, &mut problems);
+    subnets(spec, &mut problems);
+    instance(spec, &mut problems);
+    match &spec.amazon {
+        Some(amazon) => amazon.check(&mut problems),
+        None => {
+            image(spec, &mut problems);
+            kubelet(spec, &mut problems);
+            role(spec, &mut problems);
+            sizes(spec, &mut problems);
+        }
+    }
+    problems
+}
+
+fn name(spec: &WorkersSpec, problems: &mut Problems) {
+    let name = spec.name.as_str();
+    if name.len() > 63 || name.ends_with('-') {
+        problems.add(
+            "workers-name",
+            format!("name {name}"),
+            "it is also the value of a node label: at most 63 characters, not ending with a hyphen",
+            "shorten it",
+        );
+    }
+}
+
+fn subnets(spec: &WorkersSpec, problems: &mut Problems) {
+    let subnets = &spec.network.subnets;
+    if subnets.is_empty() {
+        problems.add("no-subnets", "network", "workers need a subnet in at least one zone", "give a network that has private subnets");
+    }
+    let mut seen = BTreeSet::new();
+    for subnet in subnets {
+        let subject = || format!("subnet {} in {}", subnet.id, subnet.zone);
+        if subnet.tier != Tier::Private && !spec.public_subnets {
+            problems.add(
+                "public-subnet",
+                subject(),
+                "is public, and workers belong in private subnets",
+                "give the network's private() references, or allow_public_subnets(true)",
+            );
+        }
+        if !seen.insert(&subnet.id) {
+            problems.add("subnet-twice", subject(), "is given twice", "give it once");
+        }
+    }
+    let regions: BTreeSet<_> = subnets.iter().map(|subnet| subnet.zone.region()).collect();
+    if regions.len() > 1 {
+        let regions = regions.into_iter().collect::<Vec<_>>().join(" and ");
+        problems.add("regions", "subnets", format!("lie in {regions}; a VPC has one Region"), "give the subnets of one VPC");
+    }
+}
+
+fn instance(spec: &WorkersSpec, problems: &mut Problems) {
+    let subject = format!("instance type {}", spec.instance_type);
+    match InstanceType::parse(&spec.instance_type) {
+        None => problems.add("instance-type", subject, "must be a family and a size such as t3.medium", "correct it"),
+        Some(parsed) if spec.amazon.is_none() && spec.image == Image::Recommended => match (parsed.architecture(), spec.architecture) {
+            (None, None) => problems.add(
+                "architecture-unknown",
+                subject,
+                "is of a family whose architecture its name does not tell",
+                "say it with architecture(), or give an image",
+            ),
+            (Some(named), Some(given)) if named != given => problems.add(
+                "architecture-mismatch",
+                subject,
+                format!("has {named} processors, and architecture({given}) was asked for"),
+                "leave architecture() out",
+            ),
+            _ => {}
+        },
+        Some(_) => {}
+    }
+    if !(1..=GP3_GIB).contains(&spec.volume_gib) {
+        problems.add(
+            "volume-size",
+            format!("root volume of {} GiB", spec.volume_gib),
+            format!("gp3 volumes have 1–{GP3_GIB} GiB"),
+            "choose a size within",
+        );
+    } else if spec.volume_gib < IMAGE_GIB && spec.amazon.is_none() && spec.image == Image::Recommended {
+        problems.add(
+            "volume-size",
+            format!("root volume of {} GiB", spec.volume_gib),
+            format!("cannot be smaller than the image's snapshot of {IMAGE_GIB} GiB"),
+            format!("give it {IMAGE_GIB} GiB or more"),
+        );
+    }
+    if let Some(key) = &spec.key_pair
+        && !((1..=255).contains(&key.len()) && key.is_ascii() && key.trim() == key)
+    {
+        let rule = "names of key pairs are 1–255 ASCII characters without spaces around";
+        problems.add("key-pair", format!("key pair {key:?}"), rule, "use the name that EC2 shows");
+    }
+    if !(1..=64).contains(&spec.hop_limit) {
+        problems.add("hop-limit", format!("metadata hop limit {}", spec.hop_limit), "must be 1–64", "use 1, or 2 for Pods");
+    }
+}
+
+fn image(spec: &WorkersSpec, problems: &mut Problems) {
+    if let Image::Parameter(name) = &spec.image
+        && !is_parameter_name(name)
+    {
+        problems.add(
+            "image-parameter",
+            format!("SSM parameter {name:?}"),
+            "must be an absolute path of letters, digits and / . - _",
+            "give the path of a parameter that holds an AMI id",
+        );
+    }
+    let version = &spec.cluster.version;
+    let minor = version.strip_prefix("1.").and_then(|minor| minor.parse::<u16>().ok());
+    if minor.is_none() && spec.image == Image::Recommended {
+        let rule = "a Kubernetes version is 1 and a minor number, such as 1.36";
+        problems.add("kubernetes-version", format!("cluster version {version:?}"), rule, "correct it in the cluster's references");
+    }
+}
+
+fn kubelet(spec: &WorkersSpec, problems: &mut Problems) {
+    let mut seen = BTreeSet::new();
+    for (key, value) in &spec.labels {
+        let subject = format!("label {key}={value}");
+        if let Some(fault) = taint::key_fault(key).or_else(|| taint::value_fault(value)) {
+            problems.add("label-syntax", &subject, fault, "correct it");
+        }
+        if key == WORKERS_LABEL {
+            problems.add("label-reserved", &subject, "this label is how the group's nodes are found", "use another key");
+        } else if taint::is_restricted(key) {
+            problems.add(
+                "label-restricted",
+                &subject,
+                "a kubelet may not set this label on its own node (NodeRestriction)",
+                "use a prefix of your own, or node.kubernetes.io/",
+            );
+        }
+        if !seen.insert(key) {
+            problems.add("label-twice", &subject, "the key is given twice", "give it once");
+        }
+    }
+    let mut seen = BTreeSet::new();
+    for taint in &spec.taints {
+        let subject = format!("taint {taint}");
+        if let Some(fault) = taint::key_fault(&taint.key).or_else(|| taint::value_fault(&taint.value)) {
+            problems.add("taint-syntax", &subject, fault, "correct it");
+        }
+        if !seen.insert((&taint.key, taint.effect)) {
+            problems.add("taint-twice", &subject, "key and effect are given twice", "give them once");
+        }
+    }
+    if let Some(pods) = spec.max_pods
+        && !(1..=250).contains(&pods)
+    {
+        problems.add("max-pods", format!("max_pods {pods}"), "EKS recommends at most 250, and a node needs at least 1", "choose 1–250");
+    }
+}
+
+fn role(spec: &WorkersSpec, problems: &mut Problems) {
+    let mode = spec.cluster.authentication;
+    match spec.mapping {
+        RoleMapping::AccessEntry if !mode.has_access_entries() => problems.add(
+            "mapping-mode",
+            "mapping AccessEntry",
+            format!("the cluster's authentication mode {} has no access entries", mode.as_str()),
+            "use AwsAuth, or let the cluster have API_AND_CONFIG_MAP",
+        ),
+        RoleMapping::AwsAuth if mode.as_str() == "API" => problems.add(
+            "mapping-mode",
+            "mapping AwsAuth",
+            "the cluster's authentication mode API ignores the ConfigMap aws-auth",
+            "use AccessEntry",
+        ),
+        _ => {}
+    }
+    let mut seen = BTreeSet::new();
+    for arn in &spec.extra_policies {
+        if !is_policy_arn(arn) {
+            let rule = "must be arn:<partition>:iam::<aws or 12 digits>:policy/<path and name>";
+            problems.add("policy-arn", format!("policy {arn}"), rule, "give the ARN of a managed policy");
+        }
+        if !seen.insert(arn) {
+            problems.add("policy-twice", format!("policy {arn}"), "is given twice", "give it once");
+        }
+    }
+    let count = own_policies(spec.session_manager) + spec.extra_policies.len();
+    if count > MAX_POLICIES {
+        problems.add(
+            "policy-count",
+            "role of the nodes",
+            format!("would have {count} managed policies; IAM's quota is {MAX_POLICIES}"),
+            "join policies into one, or give Pods roles of their own",
+        );
+    }
+}
+
+fn is_policy_arn(arn: &str) -> bool {
+    let parts: Vec<_> = arn.splitn(6, ':').collect();
+    let [start, partition, service, region, account, resource] = parts[..] else { return false };
+    start == "arn"
+        && (partition == "aws" || partition.starts_with("aws-"))
+        && service == "iam"
+        && region.is_empty()
+        && (account == "aws" || (account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit())))
+        && resource.strip_prefix("policy/").is_some_and(|name| !name.is_empty() && !name.ends_with('/') && !name.contains(['$', '{', ' ']))
+}
+
+/// Limits of EC2 and CloudFormation for what the spec turns into.
+fn sizes(spec: &WorkersSpec, problems: &mut Problems) {
+    let user_data = spec.user_data().len() + SUBSTITUTED;
+    if user_data > USER_DATA_LIMIT {
+        problems.add(
+            "user-data-size",
+            "labels and taints",
+            format!("make user data of up to {user_data} bytes; EC2's limit is {USER_DATA_LIMIT}"),
+            "use fewer or shorter ones",
+        );
+    }
+    for request in [spec.base_request(), spec.group_request()] {
+        if let TemplateSource::Body(body) = &request.template
+            && body.len() > TEMPLATE_LIMIT
+        {
+            let rule = format!("its template has {} bytes; CloudFormation's limit is {TEMPLATE_LIMIT}", body.len());
+            problems.add("template-size", format!("stack {}", request.name), rule, "use fewer labels and policies");
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! What workers' stacks exist.
+
+use std::collections::BTreeMap;
+
+use eks_core::{Error, Facts, KEY_TAG, OWNER_TAG, Operation, Owner, StepKey};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    fingerprint::TEMPLATE_TAG,
+    instance::usd_per_month,
+    op::WorkersOp,
+    spec::WorkersSpec,
+    status::{Next, Purpose, StackStatus},
+};
+
+/// Which stacks to look at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Scope {
+    /// Those with these names.
+    Named(Vec<String>),
+    /// All that carry the owner's tag.
+    Owned,
+}
+
+impl Scope {
+    /// The stacks of these groups of workers.
+    pub fn of<'a>(specs: impl IntoIterator<Item = &'a WorkersSpec>) -> Self {
+        let names = specs.into_iter().flat_map(|spec| {
+            let base = spec.amazon.is_none().then(|| spec.base_name());
+            base.into_iter().chain([spec.name.to_string()])
+        });
+        Self::Named(names.collect())
+    }
+}
+
+/// A stack, as CloudFormation describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "plain data that tests and other observers build")]
+pub struct Stack {
+    /// Its name.
+    pub name: String,
+    /// Its ARN.
+    pub id: String,
+    /// Its state.
+    pub status: StackStatus,
+    /// Why it is in that state, where CloudFormation says.
+    pub reason: Option<String>,
+    /// Its parameters, as they were given.
+    pub parameters: BTreeMap<String, String>,
+    /// Its outputs.
+    pub outputs: BTreeMap<String, String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Stack {
+    /// The step that made it, if this owner did.
+    pub fn key(&self, owner: &Owner) -> Option<StepKey> {
+        let key = self.tags.get(KEY_TAG)?.parse::<StepKey>().ok()?;
+        (self.tags.get(OWNER_TAG).map(String::as_str) == Some(owner.as_str()) && key.layer() == WorkersOp::LAYER).then_some(key)
+    }
+
+    /// US dollars a month for what its parameters describe; nothing for a stack without instances.
+    pub fn usd_per_month(&self) -> f64 {
+        let number = |name| self.parameters.get(name).and_then(|text: &String| text.parse::<u32>().ok());
+        match (self.parameters.get("NodeInstanceType"), number("NodeAutoScalingGroupDesiredCapacity")) {
+            (Some(kind), Some(count)) => usd_per_month(kind, count, number("NodeVolumeSize").unwrap_or_default()),
+            _ => 0.0,
+        }
+    }
+}
+
+/// The stacks that exist within a scope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observed {
+    owner: Owner,
+    scope: Scope,
+    stacks: BTreeMap<String, Stack>,
+}
+
+impl Observed {
+    /// What was found. Within [`Scope::Owned`], stacks of others are left out.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if two stacks carry one key, naming both.
+    pub fn new(owner: &Owner, scope: Scope, stacks: impl IntoIterator<Item = Stack>) -> Result<Self, Error> {
+        let mut keys: BTreeMap<StepKey, String> = BTreeMap::new();
+        let mut kept = BTreeMap::new();
+        for stack in stacks.into_iter().filter(|stack| stack.status != StackStatus::DeleteComplete) {
+            let key = stack.key(owner);
+            if scope == Scope::Owned && key.is_none() {
+                continue;
+            }
+            if let Some(key) = key
+                && let Some(other) = keys.insert(key.clone(), stack.id.clone())
+            {
+                return Err(Error::Refused {
+                    subject: key.to_string(),
+                    rule: format!("two stacks carry this key: {other} and {}", stack.id),
+                    remedy: "delete the one that is not wanted, or take the tag off it".to_owned(),
+                });
+            }
+            kept.insert(stack.name.clone(), stack);
+        }
+        Ok(Self { owner: owner.clone(), scope, stacks: kept })
+    }
+
+    /// The owner it was observed for.
+    pub fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    /// Which stacks were looked at.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// The stack with this name.
+    pub fn stack(&self, name: &str) -> Option<&Stack> {
+        self.stacks.get(name)
+    }
+
+    /// The stacks, by name.
+    pub fn stacks(&self) -> impl Iterator<Item = &Stack> {
+        self.stacks.values()
+    }
+
+    /// Everything that a plan's decisions rest on.
+    ///
+    /// A stack that an operation brings to where it should be counts as being there: a plan that waits for it does not
+    /// become stale by its arrival.
+    pub fn facts(&self) -> Facts {
+        let mut facts = Facts::new();
+        for stack in self.stacks() {
+            let key = stack.key(&self.owner).map_or_else(|| format!("nodes/{}", stack.name), |key| key.to_string());
+            let state = match stack.status.next(Purpose::Make) {
+                Next::Compare | Next::Wait => "standing".to_owned(),
+                Next::Replace => "failed".to_owned(),
+                _ => stack.status.to_string(),
+            };
+            facts.note(&key, "id", &stack.id);
+            facts.note(&key, "name", &stack.name);
+            facts.note(&key, "state", state);
+            for tag in [OWNER_TAG, KEY_TAG, TEMPLATE_TAG] {
+                facts.note(&key, tag, stack.tags.get(tag).map_or("none", String::as_str));
+            }
+            for (name, value) in &stack.parameters {
+                facts.note(&key, format!("parameter {name}"), value);
+            }
+        }
+        facts
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn stack(owner: &Owner, key: &str, name: &str, status: StackStatus) -> Stack {
+        let key: StepKey = key.parse().expect("a key");
+        Stack {
+            name: name.to_owned(),
+            id: format!("arn:aws:cloudformation:us-east-1:123456789012:stack/{name}/1"),
+            status,
+            reason: None,
+            parameters: BTreeMap::new(),
+            outputs: BTreeMap::new(),
+            tags: owner.tags(&key).into_iter().collect(),
+        }
+    }
+
+    #[test]
+    fn two_stacks_with_one_key_are_refused() {
+        let owner = Owner::new("o").expect("a name");
+        let stacks = ["a", "b"].map(|name| stack(&owner, "nodes/a", name, StackStatus::CreateComplete));
+        let error = Observed::new(&owner, Scope::Owned, stacks).expect_err("two");
+        assert!(error.to_string().contains("stack/a/1 and arn:"), "{error}");
+    }
+
+    #[test]
+    fn the_owned_scope_leaves_others_out() {
+        let (owner, other) = (Owner::new("o").expect("a name"), Owner::new("p").expect("a name"));
+        let stacks = [
+            stack(&other, "nodes/a", "a", StackStatus::CreateComplete),
+            stack(&owner, "net/vpc", "b", StackStatus::CreateComplete),
+            stack(&owner, "nodes/c", "c", StackStatus::CreateComplete),
+            stack(&owner, "nodes/d", "d", StackStatus::DeleteComplete),
+        ];
+        let observed = Observed::new(&owner, Scope::Owned, stacks).expect("no two");
+        assert_eq!(observed.stacks().map(|stack| stack.name.as_str()).collect::<Vec<_>>(), ["c"]);
+    }
+
+    #[test]
+    fn arrival_is_no_difference() {
+        let owner = Owner::new("o").expect("a name");
+        let facts = |status| {
+            let stacks = [stack(&owner, "nodes/a", "a", status)];
+            Observed::new(&owner, Scope::Owned, stacks).expect("one").facts()
+        };
+        assert_eq!(facts(StackStatus::CreateInProgress), facts(StackStatus::CreateComplete));
+        assert_ne!(facts(StackStatus::CreateInProgress), facts(StackStatus::RollbackComplete));
+    }
+}

@@ -1,0 +1,55 @@
+//! The operations on workers' stacks.
+
+use eks_core::{Operation, StackName};
+use serde::{Deserialize, Serialize};
+
+use crate::request::StackRequest;
+
+/// What a step of this layer does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum WorkersOp {
+    /// Waits for what an earlier run began.
+    AwaitStack {
+        /// The stack.
+        name: StackName,
+        /// Its ARN.
+        id: String,
+    },
+    /// Creates a stack and waits for it.
+    CreateStack {
+        /// What is wanted.
+        stack: StackRequest,
+    },
+    /// Deletes a stack and waits until it is gone. Removals only, never part of a plan.
+    DeleteStack {
+        /// The stack.
+        name: StackName,
+        /// Its ARN.
+        id: String,
+    },
+    /// Nothing: the stack is as it should be.
+    KeepStack {
+        /// The stack.
+        name: StackName,
+    },
+    /// Clears away a stack that never came to be, then creates it again.
+    ReplaceStack {
+        /// ARN of what is left of the failed creation.
+        id: String,
+        /// What is wanted.
+        stack: StackRequest,
+    },
+    /// Changes a stack in place and waits for it.
+    UpdateStack {
+        /// Its ARN.
+        id: String,
+        /// What is wanted.
+        stack: StackRequest,
+    },
+}
+
+impl Operation for WorkersOp {
+    const LAYER: &'static str = "nodes";
+}

@@ -1,0 +1,261 @@
+//! What workers should exist.
+
+use std::collections::BTreeMap;
+
+use eks_core::{ClusterRefs, NetworkRefs, Owner, Ref, SpecError, StackName, StepKey};
+
+use crate::{
+    amazon::AmazonTemplate,
+    capacity::Capacity,
+    check,
+    image::{Family, Image},
+    instance::{Architecture, InstanceType, Variant},
+    mapping::RoleMapping,
+    taint::{Taint, TaintEffect},
+};
+
+/// Label by which the nodes of a group are found: its value is the group's name.
+pub const WORKERS_LABEL: &str = "eks-rs/workers";
+
+/// A group of workers: an Auto Scaling group of instances that join one cluster, with the role, security group and launch
+/// template that they need. A `WorkersSpec` that exists is valid.
+#[derive(Clone, Debug)]
+pub struct WorkersSpec {
+    pub(crate) owner: Owner,
+    pub(crate) name: StackName,
+    pub(crate) cluster: ClusterRefs,
+    pub(crate) network: NetworkRefs,
+    pub(crate) instance_type: String,
+    pub(crate) architecture: Option<Architecture>,
+    pub(crate) family: Family,
+    pub(crate) image: Image,
+    pub(crate) capacity: Capacity,
+    pub(crate) volume_gib: u32,
+    pub(crate) key_pair: Option<String>,
+    pub(crate) labels: Vec<(String, String)>,
+    pub(crate) taints: Vec<Taint>,
+    pub(crate) max_pods: Option<u16>,
+    pub(crate) extra_policies: Vec<String>,
+    pub(crate) session_manager: bool,
+    pub(crate) hop_limit: u8,
+    pub(crate) public_subnets: bool,
+    pub(crate) mapping: RoleMapping,
+    pub(crate) amazon: Option<AmazonTemplate>,
+}
+
+/// Collects what workers should be like. See [`WorkersSpec::builder`].
+#[derive(Clone, Debug)]
+pub struct WorkersSpecBuilder(WorkersSpec);
+
+impl WorkersSpec {
+    /// Starts a group named `name`, which is also the name of its CloudFormation stack (beside it: `<name>-base`), in the
+    /// subnets of `network`. Defaults: two t3.medium of at most three, 20 GiB gp3, AL2023 as AWS recommends it.
+    pub fn builder(owner: &Owner, name: StackName, cluster: ClusterRefs, network: NetworkRefs) -> WorkersSpecBuilder {
+        let mapping = RoleMapping::fitting(cluster.authentication);
+        WorkersSpecBuilder(Self {
+            owner: owner.clone(),
+            name,
+            cluster,
+            network,
+            instance_type: "t3.medium".to_owned(),
+            architecture: None,
+            family: Family::default(),
+            image: Image::default(),
+            capacity: Capacity::default(),
+            volume_gib: 20,
+            key_pair: None,
+            labels: Vec::new(),
+            taints: Vec::new(),
+            max_pods: None,
+            extra_policies: Vec::new(),
+            session_manager: false,
+            hop_limit: 1,
+            public_subnets: false,
+            mapping,
+            amazon: None,
+        })
+    }
+
+    /// The owner.
+    pub fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    /// The name of the group and of its stack.
+    pub fn name(&self) -> &StackName {
+        &self.name
+    }
+
+    /// How the role of the nodes is let into the cluster.
+    pub fn mapping(&self) -> RoleMapping {
+        self.mapping
+    }
+
+    /// The key of the step that makes the instances.
+    pub(crate) fn key(&self) -> StepKey {
+        key(&[self.name.as_str()])
+    }
+
+    /// The key of the step that makes what the instances stand on.
+    pub(crate) fn base_key(&self) -> StepKey {
+        key(&[self.name.as_str(), "base"])
+    }
+
+    pub(crate) fn base_name(&self) -> String {
+        format!("{}-base", self.name)
+    }
+
+    /// The labels that a node registers with.
+    pub(crate) fn node_labels(&self) -> BTreeMap<String, String> {
+        self.labels.iter().cloned().chain([(WORKERS_LABEL.to_owned(), self.name.to_string())]).collect()
+    }
+
+    /// The SSM parameter that names the image, unless the image is given.
+    pub(crate) fn image_parameter(&self) -> Option<String> {
+        let parsed = InstanceType::parse(&self.instance_type);
+        let architecture = self.architecture.or(parsed.and_then(InstanceType::architecture)).unwrap_or(Architecture::X86_64);
+        match &self.image {
+            Image::Ami(_) => None,
+            Image::Parameter(name) => Some(name.clone()),
+            Image::Recommended => {
+                let variant = parsed.map_or(Variant::Standard, InstanceType::variant);
+                Some(self.family.parameter(&self.cluster.version, architecture, variant))
+            }
+        }
+    }
+}
+
+/// A key of this layer. Stack names hold no character that a key may not, and the rules of the spec bound their length.
+pub(crate) fn key(segments: &[&str]) -> StepKey {
+    #[expect(clippy::expect_used, reason = "segments are a checked stack name and words of this crate")]
+    StepKey::new(["nodes"].iter().chain(segments)).expect("stack names are key segments")
+}
+
+impl WorkersSpecBuilder {
+    /// Instance type. Default `t3.medium`.
+    #[must_use]
+    pub fn instance_type(mut self, instance_type: impl Into<String>) -> Self {
+        self.0.instance_type = instance_type.into();
+        self
+    }
+
+    /// Architecture, where the instance type's name does not tell it.
+    #[must_use]
+    pub fn architecture(mut self, architecture: Architecture) -> Self {
+        self.0.architecture = Some(architecture);
+        self
+    }
+
+    /// How many instances. Default two, at most three.
+    #[must_use]
+    pub fn capacity(mut self, capacity: Capacity) -> Self {
+        self.0.capacity = capacity;
+        self
+    }
+
+    /// Size of the root volume (gp3, encrypted) in GiB. Default 20.
+    #[must_use]
+    pub fn volume_gib(mut self, gib: u32) -> Self {
+        self.0.volume_gib = gib;
+        self
+    }
+
+    /// Operating system. Default Amazon Linux 2023.
+    #[must_use]
+    pub fn family(mut self, family: Family) -> Self {
+        self.0.family = family;
+        self
+    }
+
+    /// Image. Default: the one that AWS recommends.
+    #[must_use]
+    pub fn image(mut self, image: Image) -> Self {
+        self.0.image = image;
+        self
+    }
+
+    /// EC2 key pair for SSH. Default none.
+    #[must_use]
+    pub fn key_pair(mut self, name: impl Into<String>) -> Self {
+        self.0.key_pair = Some(name.into());
+        self
+    }
+
+    /// A label that the nodes register with.
+    #[must_use]
+    pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.0.labels.push((key.into(), value.into()));
+        self
+    }
+
+    /// A taint that the nodes register with.
+    #[must_use]
+    pub fn taint(mut self, key: impl Into<String>, value: impl Into<String>, effect: TaintEffect) -> Self {
+        self.0.taints.push(Taint { key: key.into(), value: value.into(), effect });
+        self
+    }
+
+    /// Most Pods on a node. Default: what nodeadm finds for the instance type.
+    #[must_use]
+    pub fn max_pods(mut self, pods: u16) -> Self {
+        self.0.max_pods = Some(pods);
+        self
+    }
+
+    /// A managed policy for the nodes' role, by ARN. Pods should rather have roles of their own.
+    #[must_use]
+    pub fn extra_policy(mut self, arn: impl Into<String>) -> Self {
+        self.0.extra_policies.push(arn.into());
+        self
+    }
+
+    /// Lets AWS Systems Manager Session Manager open shells on the nodes. Default off.
+    #[must_use]
+    pub fn session_manager(mut self, on: bool) -> Self {
+        self.0.session_manager = on;
+        self
+    }
+
+    /// How many hops the instance metadata's answers travel: 1, the default, keeps Pods from the node's credentials; 2 lets
+    /// them in.
+    #[must_use]
+    pub fn metadata_hop_limit(mut self, hops: u8) -> Self {
+        self.0.hop_limit = hops;
+        self
+    }
+
+    /// Allows public subnets. Default off: workers belong behind NAT.
+    #[must_use]
+    pub fn allow_public_subnets(mut self, allow: bool) -> Self {
+        self.0.public_subnets = allow;
+        self
+    }
+
+    /// How the role of the nodes is let into the cluster. Default: an access entry where the cluster has them.
+    #[must_use]
+    pub fn mapping(mut self, mapping: RoleMapping) -> Self {
+        self.0.mapping = mapping;
+        self
+    }
+
+    /// Uses a template of Amazon's (or your own) instead of ours: one stack, with these parameters.
+    ///
+    /// `ClusterName`, `ClusterControlPlaneSecurityGroup`, `NodeGroupName`, `VpcId`, `Subnets`, `NodeInstanceType`,
+    /// `NodeVolumeSize` and the three `NodeAutoScalingGroup…` sizes are given by the spec unless given here; image, key
+    /// pair, labels, taints and role mapping are the template's business. The template must have an output `NodeInstanceRole`. Nodes
+    /// are found by the label `eks-rs/workers=<name>`, which its `BootstrapArguments` must set.
+    #[must_use]
+    pub fn amazon_template(mut self, url: impl Into<String>, parameters: impl IntoIterator<Item = (String, Ref<String>)>) -> Self {
+        self.0.amazon = Some(AmazonTemplate { url: url.into(), parameters: parameters.into_iter().collect() });
+        self
+    }
+
+    /// The spec, if it breaks no rule.
+    ///
+    /// # Errors
+    /// [`SpecError`] with every rule that is broken.
+    pub fn build(self) -> Result<WorkersSpec, SpecError> {
+        let problems = check::check(&self.0);
+        problems.finish(format!("workers {}", self.0.name), || self.0)
+    }
+}

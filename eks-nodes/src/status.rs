@@ -1,0 +1,176 @@
+//! The states of a CloudFormation stack, and what each means for whoever wants it made or removed.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! statuses {
+    ($($name:ident = $text:literal,)*) => {
+        /// State of a stack. CloudFormation API Reference, "Stack", `StackStatus`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+        #[non_exhaustive]
+        pub enum StackStatus {
+            $(#[doc = concat!("`", $text, "`")] $name,)*
+            /// One that this version does not know.
+            Unknown,
+        }
+
+        impl StackStatus {
+            /// Every state that this version knows.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// CloudFormation's name of it.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                    Self::Unknown => "an unknown state",
+                }
+            }
+        }
+
+        impl FromStr for StackStatus {
+            type Err = std::convert::Infallible;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Ok(match text {
+                    $($text => Self::$name,)*
+                    _ => Self::Unknown,
+                })
+            }
+        }
+    };
+}
+
+statuses! {
+    CreateComplete = "CREATE_COMPLETE",
+    CreateFailed = "CREATE_FAILED",
+    CreateInProgress = "CREATE_IN_PROGRESS",
+    DeleteComplete = "DELETE_COMPLETE",
+    DeleteFailed = "DELETE_FAILED",
+    DeleteInProgress = "DELETE_IN_PROGRESS",
+    ImportComplete = "IMPORT_COMPLETE",
+    ImportInProgress = "IMPORT_IN_PROGRESS",
+    ImportRollbackComplete = "IMPORT_ROLLBACK_COMPLETE",
+    ImportRollbackFailed = "IMPORT_ROLLBACK_FAILED",
+    ImportRollbackInProgress = "IMPORT_ROLLBACK_IN_PROGRESS",
+    ReviewInProgress = "REVIEW_IN_PROGRESS",
+    RollbackComplete = "ROLLBACK_COMPLETE",
+    RollbackFailed = "ROLLBACK_FAILED",
+    RollbackInProgress = "ROLLBACK_IN_PROGRESS",
+    UpdateComplete = "UPDATE_COMPLETE",
+    UpdateCompleteCleanupInProgress = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+    UpdateFailed = "UPDATE_FAILED",
+    UpdateInProgress = "UPDATE_IN_PROGRESS",
+    UpdateRollbackComplete = "UPDATE_ROLLBACK_COMPLETE",
+    UpdateRollbackCompleteCleanupInProgress = "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
+    UpdateRollbackFailed = "UPDATE_ROLLBACK_FAILED",
+    UpdateRollbackInProgress = "UPDATE_ROLLBACK_IN_PROGRESS",
+}
+
+/// What the stack is looked at for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a stack is made or removed")]
+pub enum Purpose {
+    /// It should be there as specified.
+    Make,
+    /// It should not be there.
+    Remove,
+}
+
+/// What to do about a stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Next {
+    /// Compare it with what is wanted; update it where it differs.
+    Compare,
+    /// Create it.
+    Create,
+    /// Delete it.
+    Delete,
+    /// Nothing: it is gone.
+    Gone,
+    /// Leave it: a person must decide.
+    Refuse,
+    /// Delete it, wait until it is gone, and create it again.
+    Replace,
+    /// Wait until the operation that runs has ended, then look again.
+    Wait,
+}
+
+impl StackStatus {
+    /// What to do about a stack in this state. Exhaustive: a new state must be decided here.
+    pub fn next(self, purpose: Purpose) -> Next {
+        match (self, purpose) {
+            (Self::CreateComplete | Self::UpdateComplete | Self::UpdateRollbackComplete, Purpose::Make)
+            | (Self::ImportComplete | Self::ImportRollbackComplete, Purpose::Make) => Next::Compare,
+            (Self::DeleteComplete, Purpose::Make) => Next::Create,
+            (Self::DeleteComplete, Purpose::Remove) => Next::Gone,
+            // A stack whose creation failed can only be deleted; so can one whose deletion did.
+            (Self::CreateFailed | Self::ReviewInProgress | Self::RollbackComplete | Self::RollbackFailed, Purpose::Make)
+            | (Self::RollbackInProgress | Self::DeleteInProgress | Self::DeleteFailed, Purpose::Make) => Next::Replace,
+            // Whatever made these may be wanted: a person continues the rollback, or removes the stack.
+            (Self::ImportRollbackFailed | Self::UpdateFailed | Self::UpdateRollbackFailed | Self::Unknown, Purpose::Make) => Next::Refuse,
+            (Self::CreateInProgress, Purpose::Make) => Next::Wait,
+            // CloudFormation refuses to delete what it is updating.
+            (Self::UpdateInProgress | Self::UpdateCompleteCleanupInProgress | Self::UpdateRollbackInProgress, _)
+            | (Self::UpdateRollbackCompleteCleanupInProgress | Self::ImportInProgress | Self::ImportRollbackInProgress, _)
+            | (Self::RollbackInProgress | Self::DeleteInProgress, Purpose::Remove) => Next::Wait,
+            (
+                Self::CreateComplete
+                | Self::CreateFailed
+                | Self::CreateInProgress
+                | Self::DeleteFailed
+                | Self::ImportComplete
+                | Self::ImportRollbackComplete
+                | Self::ImportRollbackFailed
+                | Self::ReviewInProgress
+                | Self::RollbackComplete
+                | Self::RollbackFailed
+                | Self::Unknown
+                | Self::UpdateComplete
+                | Self::UpdateFailed
+                | Self::UpdateRollbackComplete
+                | Self::UpdateRollbackFailed,
+                Purpose::Remove,
+            ) => Next::Delete,
+        }
+    }
+
+    /// Whether no operation runs.
+    pub fn is_settled(self) -> bool {
+        !self.as_str().ends_with("_IN_PROGRESS") || self == Self::ReviewInProgress
+    }
+}
+
+impl fmt::Display for StackStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_back() {
+        for status in StackStatus::ALL {
+            assert_eq!(status.as_str().parse(), Ok(*status));
+        }
+        assert_eq!(StackStatus::ALL.len(), 23);
+        assert_eq!("SOMETHING_NEW".parse(), Ok(StackStatus::Unknown));
+    }
+
+    #[test]
+    fn every_state_is_decided() {
+        let table: Vec<_> = StackStatus::ALL
+            .iter()
+            .map(|status| {
+                let (make, remove) = (status.next(Purpose::Make), status.next(Purpose::Remove));
+                format!("{status:<46} {:<9} {remove:?}", format!("{make:?}"))
+            })
+            .collect();
+        insta::assert_snapshot!(table.join("\n"), @"");
+    }
+}

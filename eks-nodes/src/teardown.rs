@@ -1,0 +1,123 @@
+//! Removing the workers' stacks.
+
+use std::time::Duration;
+
+use eks_core::{After, Error, Owner, Removal, StackName, StepKey, Survivor, Teardown};
+
+use crate::{
+    observed::{Observed, Scope, Stack},
+    op::WorkersOp,
+    spec::key,
+};
+
+/// Instances until they are terminated, then the rest.
+pub(crate) const GROUP_GOES: Duration = Duration::from_secs(80);
+/// Rules, a group, a profile, a role.
+pub(crate) const BASE_GOES: Duration = Duration::from_secs(15);
+
+/// What deleting a stack needs: CloudFormation deletes with its caller's rights.
+const ACTIONS: [&str; 26] = [
+    "autoscaling:DeleteAutoScalingGroup",
+    "autoscaling:DescribeAutoScalingGroups",
+    "autoscaling:DescribeScalingActivities",
+    "autoscaling:UpdateAutoScalingGroup",
+    "cloudformation:DeleteStack",
+    "cloudformation:DescribeStackEvents",
+    "cloudformation:DescribeStacks",
+    "ec2:DeleteLaunchTemplate",
+    "ec2:DeleteSecurityGroup",
+    "ec2:DescribeInstances",
+    "ec2:DescribeLaunchTemplates",
+    "ec2:DescribeSecurityGroupRules",
+    "ec2:DescribeSecurityGroups",
+    "ec2:RevokeSecurityGroupEgress",
+    "ec2:RevokeSecurityGroupIngress",
+    "ec2:TerminateInstances",
+    "eks:DeleteAccessEntry",
+    "eks:DescribeAccessEntry",
+    "iam:DeleteInstanceProfile",
+    "iam:DeleteRole",
+    "iam:DetachRolePolicy",
+    "iam:GetInstanceProfile",
+    "iam:GetRole",
+    "iam:ListAttachedRolePolicies",
+    "iam:ListRolePolicies",
+    "iam:RemoveRoleFromInstanceProfile",
+];
+
+impl Observed {
+    /// Removes every stack that carries this owner's tag and a key of this layer, and nothing else.
+    ///
+    /// Stacks of instances go after everything of the Kubernetes layer, as its load balancers and volumes need nodes to be
+    /// let go of; what the instances stand on goes after them.
+    ///
+    /// # Errors
+    /// [`Error::Plan`] if another owner was observed.
+    pub fn teardown(&self, owner: &Owner) -> Result<Teardown, Error> {
+        if self.owner() != owner {
+            let reason = format!("owner {} was observed, not {owner}", self.owner());
+            return Err(Error::Plan { subject: "nodes".to_owned(), reason });
+        }
+        let scope = serde_json::to_value(Scope::Owned).map_err(fault)?;
+        let mut teardown = Teardown::builder(owner, "nodes", scope);
+        for stack in self.stacks() {
+            if let Some(key) = stack.key(owner) {
+                teardown = teardown.removal(removal(key, stack)?);
+            }
+        }
+        teardown.build().map_err(fault)
+    }
+
+    /// What of this owner is still there, after a teardown.
+    pub fn survivors(&self) -> Vec<Survivor> {
+        let ours = self.stacks().filter(|stack| stack.key(self.owner()).is_some());
+        ours.map(|stack| {
+            let why = match &stack.reason {
+                Some(reason) => format!("{}: {reason}", stack.status),
+                None => stack.status.to_string(),
+            };
+            let remedy = "read the stack's events for what still uses its resources, remove that, and tear down again";
+            Survivor::new("CloudFormation stack", &stack.id, why, remedy, stack.usd_per_month())
+        })
+        .collect()
+    }
+}
+
+fn removal(step: StepKey, stack: &Stack) -> Result<Removal, Error> {
+    let name = StackName::new(&stack.name).map_err(fault)?;
+    let op = WorkersOp::DeleteStack { name, id: stack.id.clone() };
+    let title = format!("stack {}", stack.name);
+    let removal = Removal::new(step.clone(), title, &stack.id, &op)
+        .map_err(fault)?
+        .after(After::Layer("k8s".to_owned()))
+        .saves(stack.usd_per_month())
+        .permits(ACTIONS);
+    Ok(match step.as_str().split('/').collect::<Vec<_>>()[..] {
+        [_, group, "base"] => removal.after(After::Key(key(&[group]))).takes(BASE_GOES),
+        _ => removal.takes(GROUP_GOES),
+    })
+}
+
+fn fault(error: impl std::error::Error) -> Error {
+    Error::Plan { subject: "nodes".to_owned(), reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{observed::tests::stack, status::StackStatus};
+
+    #[test]
+    fn instances_before_what_they_stand_on() {
+        let owner = Owner::new("o").expect("a name");
+        let stacks = [
+            stack(&owner, "nodes/w/base", "w-base", StackStatus::CreateComplete),
+            stack(&owner, "nodes/w", "w", StackStatus::RollbackComplete),
+        ];
+        let observed = Observed::new(&owner, Scope::Owned, stacks).expect("no two");
+        let teardown = observed.teardown(&owner).expect("orders");
+        assert_eq!(teardown.removals().iter().map(|removal| removal.key.as_str()).collect::<Vec<_>>(), ["nodes/w", "nodes/w/base"]);
+        assert_eq!(observed.survivors().len(), 2);
+        assert!(observed.teardown(&Owner::new("p").expect("a name")).is_err());
+    }
+}

@@ -1,0 +1,117 @@
+//! CloudFormation templates as types: only what the workers' stacks need, and nothing untyped.
+
+mod base;
+mod group;
+mod resource;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+pub(crate) use base::{MAX_POLICIES, base, own_policies};
+pub(crate) use group::{GroupShape, ImageSource, group};
+use resource::Resource;
+
+/// CloudFormation's limit for a template in the request itself, in bytes.
+pub(crate) const TEMPLATE_LIMIT: usize = 51_200;
+
+/// A template.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Template {
+    #[serde(rename = "AWSTemplateFormatVersion")]
+    format: &'static str,
+    description: &'static str,
+    parameters: BTreeMap<&'static str, Parameter>,
+    resources: BTreeMap<&'static str, Resource>,
+    outputs: BTreeMap<&'static str, Output>,
+}
+
+impl Template {
+    /// The template as it is sent: JSON without spaces.
+    pub(crate) fn to_json(&self) -> String {
+        // Maps with text keys only: this cannot fail.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// A parameter of a template.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Parameter {
+    #[serde(rename = "Type")]
+    kind: &'static str,
+    description: &'static str,
+}
+
+/// An output of a template.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Output {
+    description: &'static str,
+    value: Text,
+}
+
+/// A text, known or computed by CloudFormation.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+enum Text {
+    Plain(String),
+    Ref {
+        #[serde(rename = "Ref")]
+        name: &'static str,
+    },
+    Attribute {
+        #[serde(rename = "Fn::GetAtt")]
+        of: [&'static str; 2],
+    },
+    Sub {
+        #[serde(rename = "Fn::Sub")]
+        text: String,
+    },
+    Base64 {
+        #[serde(rename = "Fn::Base64")]
+        of: Box<Self>,
+    },
+}
+
+impl Text {
+    fn plain(text: impl Into<String>) -> Self {
+        Self::Plain(text.into())
+    }
+
+    fn reference(name: &'static str) -> Self {
+        Self::Ref { name }
+    }
+
+    fn attribute(resource: &'static str, name: &'static str) -> Self {
+        Self::Attribute { of: [resource, name] }
+    }
+
+    fn sub(text: impl Into<String>) -> Self {
+        Self::Sub { text: text.into() }
+    }
+
+    fn base64(self) -> Self {
+        Self::Base64 { of: Box::new(self) }
+    }
+}
+
+/// A tag.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Tag {
+    key: Text,
+    value: Text,
+}
+
+impl Tag {
+    fn new(key: Text, value: Text) -> Self {
+        Self { key, value }
+    }
+
+    /// The tag by which the cloud provider and load balancer controllers know the cluster's own.
+    fn cluster() -> Self {
+        Self::new(Text::sub("kubernetes.io/cluster/${ClusterName}"), Text::plain("owned"))
+    }
+}

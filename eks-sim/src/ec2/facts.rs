@@ -1,0 +1,244 @@
+//! What other services and the data plane may know of the network and its instances.
+
+use std::net::Ipv4Addr;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+
+use super::{State, interface, route::Target, security_group_rule::Peer, zones};
+use crate::world::World;
+
+/// What an instance is.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct InstanceFacts {
+    pub(crate) id: String,
+    /// `pending`, `running`, `shutting-down` or `terminated`.
+    pub(crate) state: String,
+    pub(crate) private_dns: String,
+    pub(crate) private_ip: String,
+    pub(crate) zone: String,
+    pub(crate) zone_id: String,
+    pub(crate) subnet: String,
+    pub(crate) vpc: String,
+    pub(crate) security_groups: Vec<String>,
+    pub(crate) instance_type: String,
+    pub(crate) image: String,
+    /// Instance profile, by ARN.
+    pub(crate) profile: Option<String>,
+    /// As the instance reads it, not base64.
+    pub(crate) user_data: String,
+    /// `required` when only IMDSv2 is answered.
+    pub(crate) http_tokens: String,
+    pub(crate) tags: Vec<(String, String)>,
+}
+
+/// An instance that exists or is still told.
+pub(crate) fn instance(world: &World, id: &str) -> Option<InstanceFacts> {
+    let found = world.ec2.instances.get(id)?;
+    let subnet = world.ec2.subnets.get(&found.subnet);
+    let zone = subnet.map(|subnet| subnet.zone.clone()).unwrap_or_default();
+    let decoded = STANDARD.decode(&found.user_data).unwrap_or_default();
+    Some(InstanceFacts {
+        id: id.to_owned(),
+        state: found.state.name().to_owned(),
+        private_dns: interface::private_dns(&world.region, found.private_ip),
+        private_ip: found.private_ip.to_string(),
+        zone_id: zones::id_of(&world.region, &zone),
+        zone,
+        subnet: found.subnet.clone(),
+        vpc: found.vpc.clone(),
+        security_groups: found.groups.clone(),
+        instance_type: found.instance_type.clone(),
+        image: found.image.clone(),
+        profile: found.profile.clone(),
+        user_data: String::from_utf8_lossy(&decoded).into_owned(),
+        http_tokens: found.metadata.tokens.clone(),
+        tags: world.ec2.tag_pairs(id),
+    })
+}
+
+impl State {
+    /// Whether what has these addresses in a subnet reaches the internet.
+    fn reaches_internet(&self, subnet: &str, has_public_address: bool) -> bool {
+        match self.default_route(subnet) {
+            Some(Target::Gateway(_)) => has_public_address,
+            Some(Target::Nat(id)) => self.nat_gateways.get(id).is_some_and(|nat| {
+                // The gateway itself must be in a public subnet ("NAT gateway basics").
+                let public = |subnet: &String| matches!(self.default_route(subnet), Some(Target::Gateway(_)));
+                nat.state == "available" && nat.subnet.as_ref().is_none_or(public)
+            }),
+            _ => false,
+        }
+    }
+}
+
+/// Whether instances that are launched into a subnet reach the internet.
+pub(crate) fn egress(world: &World, subnet: &str) -> bool {
+    let public = world.ec2.subnets.get(subnet).is_some_and(|subnet| subnet.map_public_ip);
+    world.ec2.reaches_internet(subnet, public)
+}
+
+/// Whether an instance reaches the internet with the addresses that it has.
+pub(crate) fn instance_egress(world: &World, id: &str) -> bool {
+    let Some(instance) = world.ec2.instances.get(id) else { return false };
+    let public = world.ec2.interfaces_of(id).iter().any(|interface| world.ec2.public_address(interface).is_some());
+    world.ec2.reaches_internet(&instance.subnet, public)
+}
+
+/// Whether a VPC resolves names and gives them to instances.
+pub(crate) fn dns_enabled(world: &World, vpc: &str) -> bool {
+    world.ec2.vpcs.get(vpc).is_some_and(|vpc| vpc.dns_support && vpc.dns_hostnames)
+}
+
+/// VPC, zone and zone id of a subnet.
+pub(crate) fn subnet_zone(world: &World, subnet: &str) -> Option<(String, String, String)> {
+    let found = world.ec2.subnets.get(subnet)?;
+    Some((found.vpc.clone(), found.zone.clone(), zones::id_of(&world.region, &found.zone)))
+}
+
+/// How many addresses a subnet has left.
+pub(crate) fn free_addresses(world: &World, subnet: &str) -> usize {
+    world.ec2.free_in(subnet)
+}
+
+/// Whether members of `to_group` take TCP at `port` from members of `from_group`.
+pub(crate) fn security_group_allows(world: &World, from_group: &str, to_group: &str, port: u16) -> bool {
+    let Some(group) = world.ec2.security_groups.get(to_group) else { return false };
+    let members: Vec<Ipv4Addr> = world
+        .ec2
+        .interfaces
+        .values()
+        .filter(|interface| interface.groups.iter().any(|group| group == from_group))
+        .map(interface::Interface::private_ip)
+        .collect();
+    group.rules.iter().filter(|(_, rule)| !rule.egress && rule.lets_tcp(port)).any(|(_, rule)| match &rule.peer {
+        Peer::Group(id) => id == from_group,
+        Peer::Cidr(cidr) if cidr == "0.0.0.0/0" => true,
+        // A block lets them in when it covers every member.
+        Peer::Cidr(cidr) => {
+            let net = cidr.parse::<ipnet::Ipv4Net>();
+            !members.is_empty() && net.is_ok_and(|net| members.iter().all(|address| net.contains(address)))
+        }
+        Peer::Cidr6(_) | Peer::PrefixList(_) => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{
+        call::{Caller, Service},
+        clock::Clock,
+    };
+
+    struct Account {
+        world: World,
+        caller: Caller,
+    }
+
+    impl Account {
+        fn new() -> Self {
+            let world = World::new("123456789012".to_owned(), "eu-west-1".to_owned(), 1, Clock::new(1.0));
+            Self { world, caller: Caller { arn: "arn:aws:iam::123456789012:user/admin".to_owned(), user_id: "AIDA".to_owned() } }
+        }
+
+        fn call(&mut self, action: &str, args: Value) -> Value {
+            self.world.call(Service::Ec2, action, args, &self.caller).expect(action)
+        }
+
+        fn id(&mut self, action: &str, args: Value, pointer: &str) -> String {
+            self.call(action, args).pointer(pointer).and_then(Value::as_str).expect("id").to_owned()
+        }
+
+        fn vpc(&mut self) -> String {
+            self.id("CreateVpc", json!({"CidrBlock": "10.0.0.0/16"}), "/vpc/vpcId")
+        }
+
+        fn subnet(&mut self, vpc: &str, block: &str) -> String {
+            let args = json!({"VpcId": vpc, "CidrBlock": block, "AvailabilityZone": "eu-west-1a"});
+            self.id("CreateSubnet", args, "/subnet/subnetId")
+        }
+
+        /// A route table of its own for a subnet, with a default route.
+        fn route(&mut self, vpc: &str, subnet: &str, target: &str, id: &str) {
+            let table = self.id("CreateRouteTable", json!({"VpcId": vpc}), "/routeTable/routeTableId");
+            self.call("AssociateRouteTable", json!({"RouteTableId": table, "SubnetId": subnet}));
+            self.call("CreateRoute", json!({"RouteTableId": table, "DestinationCidrBlock": "0.0.0.0/0", (target): id}));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn egress_needs_a_whole_way_out() {
+        let mut account = Account::new();
+        let vpc = account.vpc();
+        let (public, private) = (account.subnet(&vpc, "10.0.1.0/24"), account.subnet(&vpc, "10.0.2.0/24"));
+        let gateway = account.id("CreateInternetGateway", json!({}), "/internetGateway/internetGatewayId");
+        account.call("AttachInternetGateway", json!({"InternetGatewayId": gateway, "VpcId": vpc}));
+        account.route(&vpc, &public, "GatewayId", &gateway);
+        assert!(!egress(&account.world, &public), "no public addresses");
+        account.call("ModifySubnetAttribute", json!({"SubnetId": public, "MapPublicIpOnLaunch": {"Value": "true"}}));
+        assert!(egress(&account.world, &public));
+
+        let address = account.id("AllocateAddress", json!({}), "/allocationId");
+        let nat = account.id("CreateNatGateway", json!({"SubnetId": public, "AllocationId": address}), "/natGateway/natGatewayId");
+        account.route(&vpc, &private, "NatGatewayId", &nat);
+        assert!(!egress(&account.world, &private), "the NAT gateway is pending");
+        account.world.advance(Duration::from_secs(180));
+        assert!(egress(&account.world, &private));
+        account.call("DeleteNatGateway", json!({"NatGatewayId": nat}));
+        assert!(!egress(&account.world, &private));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn dns_needs_both_attributes() {
+        let mut account = Account::new();
+        let vpc = account.vpc();
+        assert!(!dns_enabled(&account.world, &vpc));
+        account.call("ModifyVpcAttribute", json!({"VpcId": vpc, "EnableDnsHostnames": {"Value": "true"}}));
+        assert!(dns_enabled(&account.world, &vpc));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn groups_let_through_what_rules_say() {
+        let mut account = Account::new();
+        let vpc = account.vpc();
+        let mut group =
+            |name: &str| account.id("CreateSecurityGroup", json!({"GroupName": name, "GroupDescription": name, "VpcId": vpc}), "/groupId");
+        let (nodes, control_plane) = (group("nodes"), group("control-plane"));
+        let rule = json!({"IpProtocol": "tcp", "FromPort": 1025, "ToPort": 65535, "Groups": [{"GroupId": control_plane}]});
+        account.call("AuthorizeSecurityGroupIngress", json!({"GroupId": nodes, "IpPermissions": [rule]}));
+        for (from, to, port, expected) in
+            [(&control_plane, &nodes, 10250, true), (&control_plane, &nodes, 443, false), (&nodes, &control_plane, 10250, false)]
+        {
+            assert_eq!(security_group_allows(&account.world, from, to, port), expected, "{from} {to} {port}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn interfaces_of_services_are_theirs() {
+        let mut account = Account::new();
+        let vpc = account.vpc();
+        let subnet = account.subnet(&vpc, "10.0.1.0/24");
+        let gateway = account.id("CreateInternetGateway", json!({}), "/internetGateway/internetGatewayId");
+        account.call("AttachInternetGateway", json!({"InternetGatewayId": gateway, "VpcId": vpc}));
+        let elb = account.world.service_caller("elasticloadbalancing.amazonaws.com");
+        let args =
+            json!({"SubnetId": subnet, "Description": "ELB public-elb", "RequesterId": "amazon-elb", "AssociatePublicIpAddress": true});
+        let made = account.world.call(Service::Ec2, "CreateNetworkInterface", args, &elb).expect("interface");
+        let interface = made["networkInterface"]["networkInterfaceId"].clone();
+        assert_eq!(made["networkInterface"]["attachment"]["instanceOwnerId"], "amazon-elb");
+        assert_eq!(free_addresses(&account.world, &subnet), 250);
+        let args = json!({"NetworkInterfaceId": interface});
+        let refused = account.world.call(Service::Ec2, "DeleteNetworkInterface", args.clone(), &account.caller).map(drop);
+        assert_eq!(refused.map_err(|error| error.code), Err("OperationNotPermitted".to_owned()));
+        let detach = json!({"InternetGatewayId": gateway, "VpcId": vpc});
+        let refused = account.world.call(Service::Ec2, "DetachInternetGateway", detach.clone(), &account.caller).map(drop);
+        assert_eq!(refused.map_err(|error| error.code), Err("DependencyViolation".to_owned()));
+        account.world.call(Service::Ec2, "DeleteNetworkInterface", args, &elb).expect("delete");
+        account.call("DetachInternetGateway", detach);
+        assert_eq!(free_addresses(&account.world, &subnet), 251);
+    }
+}

@@ -1,0 +1,80 @@
+//! AMIs. The simulator knows no catalogue: every well-formed id is an image of Amazon's, except the one of zeros.
+
+use serde_json::{Value, json};
+
+use super::{Reply, filter::Listing, ids::well_formed};
+use crate::{
+    call::{Args, Caller},
+    error::ApiError,
+    world::World,
+};
+
+/// Size of the root volume of Amazon's EKS images.
+pub(super) const ROOT_GIB: i64 = 20;
+pub(super) const ROOT_DEVICE: &str = "/dev/xvda";
+
+/// The snapshot behind an image.
+pub(super) fn snapshot(image: &str) -> String {
+    image.replacen("ami", "snap", 1)
+}
+
+/// Refuses what is no image's id.
+pub(super) fn check(id: &str) -> Result<(), ApiError> {
+    if !well_formed("ami", id) {
+        return Err(ApiError::new("InvalidAMIID.Malformed", format!("Invalid id: \"{id}\" (expecting \"ami-...\")")));
+    }
+    if id.trim_start_matches("ami-").bytes().all(|b| b == b'0') {
+        return Err(ApiError::new("InvalidAMIID.NotFound", format!("The image id '[{id}]' does not exist")));
+    }
+    Ok(())
+}
+
+pub(super) fn describe(_world: &mut World, _caller: &Caller, args: &Args) -> Reply {
+    let mut items: Vec<Value> = Vec::new();
+    for id in args.strings("ImageId") {
+        check(&id)?;
+        items.push(json!({
+            "imageId": id,
+            "imageState": "available",
+            "imageOwnerId": "602401143452",
+            "imageOwnerAlias": "amazon",
+            "imageLocation": format!("amazon/{id}"),
+            "imageType": "machine",
+            "name": format!("amazon-eks-node-{id}"),
+            "isPublic": true,
+            "architecture": "x86_64",
+            "rootDeviceType": "ebs",
+            "rootDeviceName": ROOT_DEVICE,
+            "virtualizationType": "hvm",
+            "hypervisor": "xen",
+            "enaSupport": true,
+            "imdsSupport": "v2.0",
+            "platformDetails": "Linux/UNIX",
+            "blockDeviceMapping": [{
+                "deviceName": ROOT_DEVICE,
+                "ebs": {
+                    "deleteOnTermination": true, "snapshotId": snapshot(&id), "volumeSize": ROOT_GIB, "volumeType": "gp3",
+                    "encrypted": false,
+                },
+            }],
+        }));
+    }
+    Listing {
+        set: "imagesSet",
+        ids: None,
+        key: "imageId",
+        filters: &[
+            ("image-id", "imageId"),
+            ("architecture", "architecture"),
+            ("name", "name"),
+            ("owner-alias", "imageOwnerAlias"),
+            ("owner-id", "imageOwnerId"),
+            ("is-public", "isPublic"),
+            ("root-device-type", "rootDeviceType"),
+            ("state", "imageState"),
+            ("virtualization-type", "virtualizationType"),
+        ],
+        page: Some((1, 1000)),
+    }
+    .reply(args, items)
+}

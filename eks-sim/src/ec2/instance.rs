@@ -1,0 +1,341 @@
+//! Instances: their states, their end, and how they are told. Launching is in `launch`.
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use serde_json::{Value, json};
+
+use super::{
+    Reply, State, address,
+    attachment::Attachment,
+    filter::{Listing, ids_or_page},
+    ids, instance_types, interface, zones,
+};
+use crate::{
+    call::{Args, Caller},
+    error::ApiError,
+    node,
+    times::Time,
+    world::World,
+};
+
+/// How long a terminated instance is still told ("Terminate Amazon EC2 instances": about an hour).
+const VISIBLE: Duration = Duration::from_secs(3600);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum InstanceState {
+    Pending,
+    Running,
+    ShuttingDown,
+    Terminated,
+}
+
+impl InstanceState {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::ShuttingDown => "shutting-down",
+            Self::Terminated => "terminated",
+        }
+    }
+
+    fn render(self) -> Value {
+        let code = match self {
+            Self::Pending => 0,
+            Self::Running => 16,
+            Self::ShuttingDown => 32,
+            Self::Terminated => 48,
+        };
+        json!({"code": code, "name": self.name()})
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Instance {
+    pub(super) reservation: String,
+    pub(super) index: usize,
+    pub(super) state: InstanceState,
+    pub(super) image: String,
+    pub(super) instance_type: String,
+    pub(super) key_name: Option<String>,
+    /// By ARN.
+    pub(super) profile: Option<String>,
+    /// In base64, as it came.
+    pub(super) user_data: String,
+    pub(super) metadata: Metadata,
+    pub(super) protected: bool,
+    pub(super) subnet: String,
+    pub(super) vpc: String,
+    pub(super) zone: String,
+    pub(super) private_ip: Ipv4Addr,
+    pub(super) groups: Vec<String>,
+    pub(super) launched: String,
+    pub(super) client_token: Option<String>,
+    pub(super) reason: Option<(&'static str, String)>,
+}
+
+/// Options of the instance metadata service.
+#[derive(Clone, Debug)]
+pub(super) struct Metadata {
+    pub(super) tokens: String,
+    pub(super) hop_limit: i64,
+    pub(super) endpoint: String,
+}
+
+fn render(world: &World, id: &str, instance: &Instance) -> Value {
+    let state = &world.ec2;
+    let gone = instance.state == InstanceState::Terminated;
+    let interfaces = state.interfaces_of(id);
+    let public = interfaces.first().and_then(|interface| state.public_address(interface));
+    let dns_hostnames = state.vpcs.get(&instance.vpc).is_some_and(|vpc| vpc.dns_support && vpc.dns_hostnames);
+    let groups: Vec<_> = instance
+        .groups
+        .iter()
+        .filter(|_| !gone)
+        .map(|id| json!({"groupId": id, "groupName": state.security_groups.get(id).map(|group| &group.name)}))
+        .collect();
+    let volumes: Vec<_> = state
+        .volumes
+        .iter()
+        .filter_map(|(volume, found)| {
+            let attachment = found.attachment.as_ref().filter(|attachment| attachment.instance == id)?;
+            Some(json!({
+                "deviceName": attachment.device,
+                "ebs": {
+                    "volumeId": volume, "status": attachment.state, "attachTime": attachment.at,
+                    "deleteOnTermination": attachment.delete_on_termination,
+                },
+            }))
+        })
+        .collect();
+    let told: Vec<_> = interfaces.iter().map(|id| interface::render(world, id, &state.interfaces[id])).collect();
+    json!({
+        "instanceId": id,
+        "imageId": instance.image,
+        "instanceState": instance.state.render(),
+        "privateDnsName": if gone { String::new() } else { interface::private_dns(&world.region, instance.private_ip) },
+        "dnsName": public.filter(|_| dns_hostnames).map(|ip| address::public_dns(&world.region, ip)).unwrap_or_default(),
+        "privateIpAddress": (!gone).then_some(instance.private_ip),
+        "ipAddress": public,
+        "subnetId": (!gone).then_some(&instance.subnet),
+        "vpcId": (!gone).then_some(&instance.vpc),
+        "keyName": instance.key_name,
+        "amiLaunchIndex": instance.index,
+        "instanceType": instance.instance_type,
+        "launchTime": instance.launched,
+        "placement": {
+            "availabilityZone": instance.zone, "availabilityZoneId": zones::id_of(&world.region, &instance.zone), "tenancy": "default",
+            "groupName": "",
+        },
+        "monitoring": {"state": "disabled"},
+        "architecture": instance_types::find(&instance.instance_type).map(|found| found.architecture),
+        "rootDeviceType": "ebs",
+        "rootDeviceName": super::image::ROOT_DEVICE,
+        "blockDeviceMapping": volumes,
+        "virtualizationType": "hvm",
+        "hypervisor": "xen",
+        "enaSupport": true,
+        "sourceDestCheck": true,
+        "clientToken": instance.client_token,
+        "iamInstanceProfile": instance.profile.as_ref().map(|arn| json!({"arn": arn, "id": profile_id(arn)})),
+        "groupSet": groups,
+        "networkInterfaceSet": told,
+        "metadataOptions": {
+            "state": "applied", "httpTokens": instance.metadata.tokens, "httpPutResponseHopLimit": instance.metadata.hop_limit,
+            "httpEndpoint": instance.metadata.endpoint, "httpProtocolIpv6": "disabled", "instanceMetadataTags": "disabled",
+        },
+        "stateReason": instance.reason.as_ref().map(|(code, message)| json!({"code": code, "message": message})),
+        "reason": instance.reason.as_ref().map(|(_, message)| message.clone()).unwrap_or_default(),
+        "platformDetails": "Linux/UNIX",
+        "tagSet": state.tag_set(id),
+    })
+}
+
+/// A stable id for an instance profile, of the form of IAM's.
+fn profile_id(arn: &str) -> String {
+    let hash = arn.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    format!("AIPA{hash:016X}")
+}
+
+/// The reply of RunInstances, and each member of DescribeInstances' list.
+pub(super) fn reservation(world: &World, id: &str, instances: Vec<Value>) -> Value {
+    json!({"reservationId": id, "ownerId": world.account, "groupSet": [], "instancesSet": instances})
+}
+
+pub(super) fn told(world: &World, ids: &[String]) -> Vec<Value> {
+    ids.iter().filter_map(|id| Some(render(world, id, world.ec2.instances.get(id)?))).collect()
+}
+
+/// Filters of DescribeInstances.
+const LISTING: Listing = Listing {
+    set: "instancesSet",
+    ids: Some(("InstanceId", &ids::INSTANCE)),
+    key: "instanceId",
+    filters: &[
+        ("instance-id", "instanceId"),
+        ("image-id", "imageId"),
+        ("instance-state-name", "instanceState.name"),
+        ("instance-state-code", "instanceState.code"),
+        ("instance-type", "instanceType"),
+        ("instance.group-id", "groupSet.groupId"),
+        ("instance.group-name", "groupSet.groupName"),
+        ("architecture", "architecture"),
+        ("availability-zone", "placement.availabilityZone"),
+        ("availability-zone-id", "placement.availabilityZoneId"),
+        ("block-device-mapping.volume-id", "blockDeviceMapping.ebs.volumeId"),
+        ("block-device-mapping.device-name", "blockDeviceMapping.deviceName"),
+        ("client-token", "clientToken"),
+        ("dns-name", "dnsName"),
+        ("iam-instance-profile.arn", "iamInstanceProfile.arn"),
+        ("iam-instance-profile.id", "iamInstanceProfile.id"),
+        ("ip-address", "ipAddress"),
+        ("key-name", "keyName"),
+        ("launch-time", "launchTime"),
+        ("metadata-options.http-tokens", "metadataOptions.httpTokens"),
+        ("network-interface.network-interface-id", "networkInterfaceSet.networkInterfaceId"),
+        ("network-interface.group-id", "networkInterfaceSet.groupSet.groupId"),
+        ("network-interface.subnet-id", "networkInterfaceSet.subnetId"),
+        ("network-interface.vpc-id", "networkInterfaceSet.vpcId"),
+        ("network-interface.addresses.private-ip-address", "networkInterfaceSet.privateIpAddressesSet.privateIpAddress"),
+        ("owner-id", "ownerId"),
+        ("private-dns-name", "privateDnsName"),
+        ("private-ip-address", "privateIpAddress"),
+        ("reservation-id", "reservationId"),
+        ("root-device-type", "rootDeviceType"),
+        ("subnet-id", "subnetId"),
+        ("vpc-id", "vpcId"),
+    ],
+    page: Some((5, 1000)),
+};
+
+pub(super) fn describe(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
+    ids_or_page(args, "InstanceId")?;
+    let items = world.ec2.instances.iter().map(|(id, instance)| {
+        let mut item = render(world, id, instance);
+        item["reservationId"] = json!(instance.reservation);
+        item["ownerId"] = json!(world.account);
+        item
+    });
+    let mut reply = LISTING.reply(args, items.collect())?;
+    let mut reservations: Vec<(String, Vec<Value>)> = Vec::new();
+    for mut item in reply["instancesSet"].take().as_array().cloned().unwrap_or_default() {
+        let id = item["reservationId"].take().as_str().unwrap_or_default().to_owned();
+        item["ownerId"] = Value::Null;
+        match reservations.iter_mut().find(|(other, _)| *other == id) {
+            Some((_, items)) => items.push(item),
+            None => reservations.push((id, vec![item])),
+        }
+    }
+    let set: Vec<_> = reservations.into_iter().map(|(id, items)| reservation(world, &id, items)).collect();
+    reply["reservationSet"] = json!(set);
+    Ok(reply)
+}
+
+pub(super) fn describe_status(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
+    ids_or_page(args, "InstanceId")?;
+    let everything = args.bool("IncludeAllInstances") == Some(true);
+    // Instances that do not run are told only on demand (DescribeInstanceStatus), but an id must exist.
+    for id in args.strings("InstanceId") {
+        ids::INSTANCE.find(&world.ec2.instances, &id)?;
+    }
+    let wanted = args.strings("InstanceId");
+    let instances =
+        world.ec2.instances.iter().filter(|(id, instance)| {
+            (everything || instance.state == InstanceState::Running) && (wanted.is_empty() || wanted.contains(id))
+        });
+    let items = instances.map(|(id, instance)| {
+        let health = if instance.state == InstanceState::Running { "ok" } else { "not-applicable" };
+        let status = json!({"status": health, "details": if health == "ok" { json!([{"name": "reachability", "status": "passed"}]) } else { Value::Null }});
+        json!({
+            "instanceId": id, "availabilityZone": instance.zone, "instanceState": instance.state.render(), "instanceStatus": status,
+            "systemStatus": status, "eventsSet": [],
+        })
+    });
+    Listing {
+        set: "instanceStatusSet",
+        ids: None,
+        key: "instanceId",
+        filters: &[
+            ("availability-zone", "availabilityZone"),
+            ("instance-state-name", "instanceState.name"),
+            ("instance-state-code", "instanceState.code"),
+            ("instance-status.status", "instanceStatus.status"),
+            ("system-status.status", "systemStatus.status"),
+        ],
+        page: Some((5, 1000)),
+    }
+    .reply(args, items.collect())
+}
+
+pub(super) fn terminate(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
+    let wanted = args.strings("InstanceId");
+    if wanted.is_empty() {
+        return Err(ApiError::missing("InstanceId"));
+    }
+    // One bad id and nothing is terminated (TerminateInstances).
+    for id in &wanted {
+        if ids::INSTANCE.find(&world.ec2.instances, id)?.protected {
+            let message =
+                format!("The instance '{id}' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again.");
+            return Err(ApiError::new("OperationNotPermitted", message));
+        }
+    }
+    let mut changes = Vec::new();
+    for id in wanted {
+        let before = world.ec2.instances[&id].state;
+        if matches!(before, InstanceState::Pending | InstanceState::Running) {
+            shut_down(world, &id);
+        }
+        let after = world.ec2.instances[&id].state;
+        changes.push(json!({"instanceId": id, "currentState": after.render(), "previousState": before.render()}));
+    }
+    Ok(json!({"instancesSet": changes}))
+}
+
+fn shut_down(world: &mut World, id: &str) {
+    let at = world.timestamp();
+    if let Some(instance) = world.ec2.instances.get_mut(id) {
+        instance.state = InstanceState::ShuttingDown;
+        instance.reason = Some(("Client.UserInitiatedShutdown", format!("Client.UserInitiatedShutdown: User initiated shutdown ({at})")));
+    }
+    node::instance_terminated(world, id);
+    let event = id.to_owned();
+    world.take(Time::InstanceTerminate, id, move |world| finish(world, &event));
+}
+
+/// Terminated: interfaces and volumes go, or are let go of.
+fn finish(world: &mut World, id: &str) {
+    for interface in world.ec2.interfaces_of(id) {
+        world.ec2.release_interface(&interface);
+    }
+    world.ec2.release_volumes(id);
+    if let Some(instance) = world.ec2.instances.get_mut(id) {
+        instance.state = InstanceState::Terminated;
+    }
+    let event = id.to_owned();
+    world.after(VISIBLE, move |world| {
+        world.ec2.instances.remove(&event);
+        world.ec2.tags.remove(&event);
+    });
+}
+
+impl State {
+    /// Deletes the interface of a terminated instance, or detaches it if it shall stay.
+    fn release_interface(&mut self, id: &str) {
+        let stays = |attachment: &Attachment| !attachment.delete_on_termination;
+        match self.interfaces.get_mut(id) {
+            Some(found) if found.attachment.as_ref().is_some_and(stays) => {
+                found.attachment = None;
+                found.public_ip = None;
+            }
+            _ => self.remove_interface(id),
+        }
+    }
+}
+
+/// The instance runs from now on.
+pub(super) fn start(world: &mut World, id: &str) {
+    let Some(instance) = world.ec2.instances.get_mut(id).filter(|instance| instance.state == InstanceState::Pending) else { return };
+    instance.state = InstanceState::Running;
+    node::instance_running(world, id);
+}

@@ -1,0 +1,351 @@
+//! Elastic network interfaces.
+
+use std::net::Ipv4Addr;
+
+use serde_json::{Value, json};
+
+use super::{
+    Reply, State, address,
+    attachment::{self, Attachment},
+    done,
+    filter::{Listing, ids_or_page},
+    ids, invalid, is_service, quota,
+    security_group::DEFAULT_GROUP,
+    tags::{self, Tags},
+    zones,
+};
+use crate::{
+    call::{Args, Caller},
+    error::ApiError,
+    world::World,
+};
+
+#[derive(Debug)]
+pub(super) struct Interface {
+    pub(super) subnet: String,
+    pub(super) vpc: String,
+    /// Private addresses, the primary one first.
+    pub(super) addresses: Vec<Ipv4Addr>,
+    pub(super) groups: Vec<String>,
+    pub(super) description: String,
+    pub(super) interface_type: String,
+    /// The AWS service that manages it.
+    pub(super) requester: Option<String>,
+    pub(super) attachment: Option<Attachment>,
+    /// An address of Amazon's pool that lives as long as the attachment.
+    pub(super) public_ip: Option<Ipv4Addr>,
+    mac: String,
+}
+
+/// What an interface shall be.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wanted {
+    pub(super) subnet: String,
+    pub(super) address: Option<Ipv4Addr>,
+    /// Further private addresses.
+    pub(super) secondary: usize,
+    pub(super) groups: Vec<String>,
+    pub(super) description: String,
+    pub(super) interface_type: Option<String>,
+    pub(super) requester: Option<String>,
+    pub(super) tags: Tags,
+}
+
+impl Interface {
+    pub(super) fn private_ip(&self) -> Ipv4Addr {
+        self.addresses.first().copied().unwrap_or(Ipv4Addr::UNSPECIFIED)
+    }
+}
+
+/// The private DNS name of an address ("EC2 instance hostnames": IP name).
+pub(super) fn private_dns(region: &str, ip: Ipv4Addr) -> String {
+    let [a, b, c, d] = ip.octets();
+    let domain = if region == "us-east-1" { "ec2.internal".to_owned() } else { format!("{region}.compute.internal") };
+    format!("ip-{a}-{b}-{c}-{d}.{domain}")
+}
+
+impl State {
+    /// The interface at device index 0 of an instance.
+    pub(super) fn primary_interface(&self, instance: &str) -> Option<String> {
+        let at_zero = |attachment: &Attachment| attachment.instance.as_deref() == Some(instance) && attachment.device_index == 0;
+        self.interfaces.iter().find(|(_, found)| found.attachment.as_ref().is_some_and(at_zero)).map(|(id, _)| id.clone())
+    }
+
+    /// The interfaces of an instance.
+    pub(super) fn interfaces_of(&self, instance: &str) -> Vec<String> {
+        let mut of: Vec<_> = self
+            .interfaces
+            .iter()
+            .filter_map(|(id, found)| {
+                let attachment = found.attachment.as_ref()?;
+                (attachment.instance.as_deref() == Some(instance)).then(|| (attachment.device_index, id.clone()))
+            })
+            .collect();
+        of.sort();
+        of.into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// Removes an interface and takes elastic addresses off it.
+    pub(super) fn remove_interface(&mut self, id: &str) {
+        self.interfaces.remove(id);
+        self.tags.remove(id);
+        for address in self.addresses.values_mut() {
+            if address.association.as_ref().is_some_and(|association| association.is_on(id)) {
+                address.association = None;
+            }
+        }
+    }
+
+    /// Checks security groups for an interface in a VPC; the VPC's default group if there are none.
+    pub(super) fn groups_for(&self, groups: &[String], subnet: &str, vpc: &str) -> Result<Vec<String>, ApiError> {
+        if groups.is_empty() {
+            let default = self.security_groups.iter().find(|(_, group)| group.vpc == vpc && group.name == DEFAULT_GROUP);
+            return Ok(default.map(|(id, _)| id.clone()).into_iter().collect());
+        }
+        for id in groups {
+            if ids::SECURITY_GROUP.find(&self.security_groups, id)?.vpc != vpc {
+                let message = format!("Security group {id} and subnet {subnet} belong to different networks.");
+                return Err(ApiError::new("InvalidParameter", message));
+            }
+        }
+        let message = "The maximum number of security groups per interface has been reached.";
+        quota::within(groups.len(), quota::GROUPS_PER_INTERFACE + 1, "SecurityGroupsPerInterfaceLimitExceeded", message)?;
+        Ok(groups.to_vec())
+    }
+}
+
+/// Makes an interface that is attached to nothing yet.
+pub(super) fn make(world: &mut World, wanted: Wanted) -> Result<String, ApiError> {
+    let subnet_id = wanted.subnet;
+    let subnet = ids::SUBNET.find(&world.ec2.subnets, &subnet_id)?;
+    let vpc = subnet.vpc.clone();
+    let is_nat = wanted.interface_type.as_deref() == Some("nat_gateway");
+    // A NAT gateway has no security groups ("NAT gateways": you cannot associate one).
+    let groups = if is_nat { Vec::new() } else { world.ec2.groups_for(&wanted.groups, &subnet_id, &vpc)? };
+    if let Some(address) = wanted.address {
+        if !subnet.is_usable(address) {
+            let message = format!("Address {address} does not fall within the subnet's address range");
+            return Err(invalid(message));
+        }
+        if !world.ec2.is_free(&subnet_id, address) {
+            return Err(ApiError::new("InvalidIPAddress.InUse", format!("Address {address} is in use.")));
+        }
+    }
+    let full = || {
+        let message = format!("The specified subnet '{subnet_id}' does not have enough free addresses to satisfy the request.");
+        ApiError::new("InsufficientFreeAddressesInSubnet", message)
+    };
+    if world.ec2.free_in(&subnet_id) <= wanted.secondary {
+        return Err(full());
+    }
+    let message = "The maximum number of network interfaces has been reached.";
+    quota::within(world.ec2.interfaces.len(), quota::INTERFACES, "NetworkInterfaceLimitExceeded", message)?;
+    let id = world.id(ids::NETWORK_INTERFACE.prefix);
+    let hex = world.draw.hex("mac", 10);
+    let octets: Vec<_> = (0..5).map(|n| &hex[2 * n..2 * n + 2]).collect();
+    let interface = Interface {
+        subnet: subnet_id.clone(),
+        vpc,
+        addresses: wanted.address.into_iter().collect(),
+        groups,
+        description: wanted.description,
+        interface_type: wanted.interface_type.unwrap_or_else(|| "interface".to_owned()),
+        requester: wanted.requester,
+        attachment: None,
+        public_ip: None,
+        mac: format!("02:{}", octets.join(":")),
+    };
+    let mut missing = wanted.secondary + usize::from(interface.addresses.is_empty());
+    world.ec2.interfaces.insert(id.clone(), interface);
+    while missing > 0 {
+        let hint = world.draw.bits("private-ip");
+        let Some(address) = world.ec2.pick_address(&subnet_id, hint) else { break };
+        if let Some(interface) = world.ec2.interfaces.get_mut(&id) {
+            interface.addresses.push(address);
+        }
+        missing -= 1;
+    }
+    world.ec2.tag(&id, wanted.tags);
+    Ok(id)
+}
+
+pub(super) fn render(world: &World, id: &str, interface: &Interface) -> Value {
+    let state = &world.ec2;
+    let groups: Vec<_> = interface
+        .groups
+        .iter()
+        .map(|id| json!({"groupId": id, "groupName": state.security_groups.get(id).map(|group| &group.name)}))
+        .collect();
+    let zone = state.subnets.get(&interface.subnet).map(|subnet| subnet.zone.clone()).unwrap_or_default();
+    let association = association(world, id);
+    let addresses: Vec<_> = interface
+        .addresses
+        .iter()
+        .enumerate()
+        .map(|(index, ip)| {
+            let public = if index == 0 { association.clone() } else { Value::Null };
+            json!({"privateIpAddress": ip, "primary": index == 0, "privateDnsName": private_dns(&world.region, *ip), "association": public})
+        })
+        .collect();
+    let attachment = interface.attachment.as_ref().map(|attachment| {
+        json!({
+            "attachmentId": attachment.id, "instanceId": attachment.instance, "instanceOwnerId": attachment.owner,
+            "deviceIndex": attachment.device_index, "networkCardIndex": 0, "status": "attached", "attachTime": attachment.at,
+            "deleteOnTermination": attachment.delete_on_termination,
+        })
+    });
+    json!({
+        "networkInterfaceId": id,
+        "subnetId": interface.subnet,
+        "vpcId": interface.vpc,
+        "availabilityZoneId": zones::id_of(&world.region, &zone),
+        "availabilityZone": zone,
+        "description": interface.description,
+        "ownerId": world.account,
+        "requesterId": interface.requester,
+        "requesterManaged": interface.requester.is_some(),
+        "status": if interface.attachment.is_some() { "in-use" } else { "available" },
+        "macAddress": interface.mac,
+        "privateIpAddress": interface.private_ip(),
+        "privateDnsName": private_dns(&world.region, interface.private_ip()),
+        "sourceDestCheck": interface.interface_type != "nat_gateway",
+        "interfaceType": interface.interface_type,
+        "groupSet": groups,
+        "privateIpAddressesSet": addresses,
+        "ipv6AddressesSet": [],
+        "association": association,
+        "attachment": attachment,
+        "tagSet": state.tag_set(id),
+    })
+}
+
+/// The public side of an interface as replies tell it.
+pub(super) fn association(world: &World, id: &str) -> Value {
+    let Some(ip) = world.ec2.public_address(id) else { return Value::Null };
+    let dns = address::public_dns(&world.region, ip);
+    match world.ec2.elastic_address(id) {
+        Some((allocation, address)) => json!({
+            "publicIp": ip, "publicDnsName": dns, "ipOwnerId": world.account, "allocationId": allocation,
+            "associationId": address.association.as_ref().map(|association| &association.id),
+        }),
+        None => json!({"publicIp": ip, "publicDnsName": dns, "ipOwnerId": "amazon"}),
+    }
+}
+
+pub(super) fn create(world: &mut World, caller: &Caller, args: &Args) -> Reply {
+    let tags = tags::specified(args, caller, ids::NETWORK_INTERFACE.tag_type, &[])?;
+    let before = world.ec2.made_before("CreateNetworkInterface", args)?.and_then(|made| made.first().cloned());
+    let id = match before {
+        Some(id) => id,
+        None => {
+            let service = is_service(caller);
+            let list = args.nested("PrivateIpAddresses");
+            let wanted = Wanted {
+                subnet: args.required("SubnetId")?.to_owned(),
+                address: parse_address(args.str("PrivateIpAddress"))?,
+                secondary: args
+                    .int("SecondaryPrivateIpAddressCount")
+                    .and_then(|n| usize::try_from(n).ok())
+                    .unwrap_or(list.len().saturating_sub(1)),
+                groups: args.strings("SecurityGroupId"),
+                description: args.str("Description").unwrap_or_default().to_owned(),
+                interface_type: args.str("InterfaceType").map(str::to_owned),
+                requester: service.then(|| args.str("RequesterId").unwrap_or(&caller.user_id).to_owned()),
+                tags,
+            };
+            let id = make(world, wanted)?;
+            // What a service makes is in use from the start: the service attaches it to something of its own.
+            if service {
+                attachment::attach_to(world, &id, None, 1, false);
+                if args.bool("AssociatePublicIpAddress") == Some(true) {
+                    let ip = address::from_pool(world);
+                    ids::NETWORK_INTERFACE.find_mut(&mut world.ec2.interfaces, &id)?.public_ip = Some(ip);
+                }
+            }
+            world.ec2.remember("CreateNetworkInterface", args, vec![id.clone()]);
+            id
+        }
+    };
+    let interface = ids::NETWORK_INTERFACE.find(&world.ec2.interfaces, &id)?;
+    Ok(json!({"networkInterface": render(world, &id, interface), "clientToken": args.str("ClientToken")}))
+}
+
+/// An optional private address.
+pub(super) fn parse_address(text: Option<&str>) -> Result<Option<Ipv4Addr>, ApiError> {
+    text.map(|text| text.parse().map_err(|_| invalid(format!("Value ({text}) for parameter privateIpAddress is invalid.")))).transpose()
+}
+
+/// Interfaces that a service manages are not the account's owner's to change.
+pub(super) fn permitted(interface: &Interface, caller: &Caller) -> Result<(), ApiError> {
+    if interface.requester.is_some() && !is_service(caller) {
+        return Err(ApiError::new("OperationNotPermitted", "You do not have permission to access the specified resource."));
+    }
+    Ok(())
+}
+
+pub(super) fn delete(world: &mut World, caller: &Caller, args: &Args) -> Reply {
+    let id = args.required("NetworkInterfaceId")?;
+    let interface = ids::NETWORK_INTERFACE.find(&world.ec2.interfaces, id)?;
+    permitted(interface, caller)?;
+    // A service lets go of what it holds as it deletes it.
+    if interface.attachment.is_some() && interface.requester.is_none() {
+        return Err(ApiError::new("InvalidNetworkInterface.InUse", format!("Network interface '{id}' is currently in use.")));
+    }
+    world.ec2.remove_interface(id);
+    Ok(done())
+}
+
+pub(super) fn describe(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
+    ids_or_page(args, "NetworkInterfaceId")?;
+    let items = world.ec2.interfaces.iter().map(|(id, interface)| render(world, id, interface)).collect();
+    Listing {
+        set: "networkInterfaceSet",
+        ids: Some(("NetworkInterfaceId", &ids::NETWORK_INTERFACE)),
+        key: "networkInterfaceId",
+        filters: &[
+            ("network-interface-id", "networkInterfaceId"),
+            ("vpc-id", "vpcId"),
+            ("subnet-id", "subnetId"),
+            ("availability-zone", "availabilityZone"),
+            ("availability-zone-id", "availabilityZoneId"),
+            ("description", "description"),
+            ("group-id", "groupSet.groupId"),
+            ("group-name", "groupSet.groupName"),
+            ("interface-type", "interfaceType"),
+            ("mac-address", "macAddress"),
+            ("owner-id", "ownerId"),
+            ("private-dns-name", "privateDnsName"),
+            ("private-ip-address", "privateIpAddress"),
+            ("addresses.private-ip-address", "privateIpAddressesSet.privateIpAddress"),
+            ("addresses.association.public-ip", "privateIpAddressesSet.association.publicIp"),
+            ("association.allocation-id", "association.allocationId"),
+            ("association.association-id", "association.associationId"),
+            ("association.public-ip", "association.publicIp"),
+            ("association.ip-owner-id", "association.ipOwnerId"),
+            ("attachment.attachment-id", "attachment.attachmentId"),
+            ("attachment.instance-id", "attachment.instanceId"),
+            ("attachment.instance-owner-id", "attachment.instanceOwnerId"),
+            ("attachment.device-index", "attachment.deviceIndex"),
+            ("attachment.status", "attachment.status"),
+            ("attachment.delete-on-termination", "attachment.deleteOnTermination"),
+            ("requester-id", "requesterId"),
+            ("requester-managed", "requesterManaged"),
+            ("source-dest-check", "sourceDestCheck"),
+            ("status", "status"),
+        ],
+        page: Some((5, 1000)),
+    }
+    .reply(args, items)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dns_names() {
+        let ip = Ipv4Addr::new(10, 0, 4, 12);
+        assert_eq!(private_dns("us-east-1", ip), "ip-10-0-4-12.ec2.internal");
+        assert_eq!(private_dns("eu-west-1", ip), "ip-10-0-4-12.eu-west-1.compute.internal");
+    }
+}

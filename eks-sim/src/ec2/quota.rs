@@ -1,0 +1,27 @@
+//! Default quotas ("Amazon VPC quotas", "Amazon EC2 endpoints and quotas").
+
+use crate::error::ApiError;
+
+pub(super) const VPCS: usize = 5;
+pub(super) const INTERNET_GATEWAYS: usize = 5;
+pub(super) const SUBNETS_PER_VPC: usize = 200;
+pub(super) const CIDRS_PER_VPC: usize = 5;
+pub(super) const ROUTE_TABLES_PER_VPC: usize = 200;
+pub(super) const ROUTES_PER_TABLE: usize = 500;
+pub(super) const ELASTIC_IPS: usize = 5;
+pub(super) const NAT_GATEWAYS_PER_ZONE: usize = 5;
+pub(super) const SECURITY_GROUPS: usize = 2_500;
+pub(super) const RULES_PER_DIRECTION: usize = 60;
+pub(super) const GROUPS_PER_INTERFACE: usize = 5;
+pub(super) const INTERFACES: usize = 5_000;
+pub(super) const TAGS: usize = 50;
+pub(super) const TEMPLATES: usize = 5_000;
+pub(super) const VERSIONS_PER_TEMPLATE: usize = 10_000;
+/// Running On-Demand Standard instances, vCPUs. AWS starts accounts at 5 and raises it by itself with use; an account that
+/// has run clusters before is at 32 or more. We take 64, as a test account is not a new one.
+pub(super) const STANDARD_VCPUS: usize = 64;
+
+/// Refuses one more of something of which there are `count` and may be `most`.
+pub(super) fn within(count: usize, most: usize, code: &str, message: &str) -> Result<(), ApiError> {
+    if count < most { Ok(()) } else { Err(ApiError::new(code, message)) }
+}

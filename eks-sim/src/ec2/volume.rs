@@ -1,0 +1,239 @@
+//! EBS volumes.
+
+use serde_json::{Value, json};
+
+use super::{
+    Reply, State,
+    disk::{self, Disk},
+    done,
+    filter::Listing,
+    ids,
+    instance::InstanceState,
+    invalid,
+    tags::{self, Tags},
+    zones,
+};
+use crate::{
+    call::{Args, Caller},
+    error::ApiError,
+    times::Time,
+    world::World,
+};
+
+#[derive(Debug)]
+pub(super) struct Volume {
+    pub(super) disk: Disk,
+    zone: String,
+    pub(super) state: &'static str,
+    pub(super) attachment: Option<VolumeAttachment>,
+    created: String,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct VolumeAttachment {
+    pub(super) instance: String,
+    pub(super) device: String,
+    pub(super) state: &'static str,
+    pub(super) at: String,
+    pub(super) delete_on_termination: bool,
+}
+
+fn render(world: &World, id: &str, volume: &Volume) -> Value {
+    let disk = &volume.disk;
+    let attachments: Vec<_> = volume.attachment.iter().map(|attachment| render_attachment(id, attachment)).collect();
+    json!({
+        "volumeId": id,
+        "size": disk.size,
+        "snapshotId": disk.snapshot.clone().unwrap_or_default(),
+        "availabilityZone": volume.zone,
+        "availabilityZoneId": zones::id_of(&world.region, &volume.zone),
+        "status": volume.state,
+        "createTime": volume.created,
+        "attachmentSet": attachments,
+        "volumeType": disk.kind,
+        "iops": disk.effective_iops(),
+        "throughput": (disk.kind == "gp3").then(|| disk.throughput.unwrap_or(125)),
+        "encrypted": disk.encrypted,
+        "multiAttachEnabled": false,
+        "tagSet": world.ec2.tag_set(id),
+    })
+}
+
+fn render_attachment(volume: &str, attachment: &VolumeAttachment) -> Value {
+    json!({
+        "volumeId": volume, "instanceId": attachment.instance, "device": attachment.device, "status": attachment.state,
+        "attachTime": attachment.at, "deleteOnTermination": attachment.delete_on_termination,
+    })
+}
+
+fn insert(world: &mut World, volume: Volume, tags: Tags) -> String {
+    let id = world.id(ids::VOLUME.prefix);
+    world.ec2.volumes.insert(id.clone(), volume);
+    world.ec2.tag(&id, tags);
+    id
+}
+
+/// A volume that is launched with an instance.
+pub(super) fn make_attached(world: &mut World, disk: Disk, zone: &str, instance: &str, device: &str, delete: bool, tags: Tags) {
+    let at = world.timestamp();
+    let attachment = VolumeAttachment {
+        instance: instance.to_owned(),
+        device: device.to_owned(),
+        state: "attached",
+        at: at.clone(),
+        delete_on_termination: delete,
+    };
+    insert(world, Volume { disk, zone: zone.to_owned(), state: "in-use", attachment: Some(attachment), created: at }, tags);
+}
+
+impl State {
+    /// Deletes or detaches the volumes of a terminated instance.
+    pub(super) fn release_volumes(&mut self, instance: &str) {
+        let of = |volume: &Volume| volume.attachment.as_ref().filter(|attachment| attachment.instance == instance).cloned();
+        let held: Vec<_> = self.volumes.iter().filter_map(|(id, volume)| Some((id.clone(), of(volume)?))).collect();
+        for (id, attachment) in held {
+            if attachment.delete_on_termination {
+                self.volumes.remove(&id);
+                self.tags.remove(&id);
+            } else if let Some(volume) = self.volumes.get_mut(&id) {
+                volume.attachment = None;
+                volume.state = "available";
+            }
+        }
+    }
+}
+
+pub(super) fn create(world: &mut World, caller: &Caller, args: &Args) -> Reply {
+    let tags = tags::specified(args, caller, ids::VOLUME.tag_type, &[])?;
+    if let Some(id) = world.ec2.made_before("CreateVolume", args)?.and_then(|made| made.first().cloned()) {
+        return Ok(render(world, &id, ids::VOLUME.find(&world.ec2.volumes, &id)?));
+    }
+    let named = zones::named(&world.region, args);
+    let zone = named.map_err(|_| {
+        let zone = args.str("AvailabilityZone").or(args.str("AvailabilityZoneId")).unwrap_or_default();
+        ApiError::new("InvalidZone.NotFound", format!("The zone '{zone}' does not exist."))
+    })?;
+    let zone = zone.ok_or_else(|| ApiError::missing("AvailabilityZone"))?;
+    let disk = disk::parse(args, "Size", None)?;
+    let created = world.timestamp();
+    let id = insert(world, Volume { disk, zone, state: "creating", attachment: None, created }, tags);
+    world.ec2.remember("CreateVolume", args, vec![id.clone()]);
+    let event = id.clone();
+    world.take(Time::VolumeCreate, &id, move |world| {
+        if let Some(volume) = world.ec2.volumes.get_mut(&event).filter(|volume| volume.state == "creating") {
+            volume.state = "available";
+        }
+    });
+    Ok(render(world, &id, &world.ec2.volumes[&id]))
+}
+
+pub(super) fn delete(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
+    let id = args.required("VolumeId")?;
+    let volume = ids::VOLUME.find(&world.ec2.volumes, id)?;
+    if let Some(attachment) = &volume.attachment {
+        return Err(ApiError::new("VolumeInUse", format!("Volume {id} is currently attached to {}", attachment.instance)));
+    }
+    if volume.state == "creating" {
+        return Err(ApiError::new("IncorrectState", format!("Volume '{id}' is in the creating state.")));
+    }
+    world.ec2.volumes.remove(id);
+    world.ec2.tags.remove(id);
+    Ok(done())
+}
+
+pub(super) fn attach(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
+    let (id, instance_id, device) = (args.required("VolumeId")?, args.required("InstanceId")?, args.required("Device")?);
+    let volume = ids::VOLUME.find(&world.ec2.volumes, id)?;
+    let instance = ids::INSTANCE.find(&world.ec2.instances, instance_id)?;
+    if let Some(attachment) = &volume.attachment {
+        return Err(ApiError::new("VolumeInUse", format!("{id} is already attached to an instance ({})", attachment.instance)));
+    }
+    if volume.state != "available" {
+        return Err(ApiError::new("IncorrectState", format!("Volume '{id}' is not 'available'.")));
+    }
+    if instance.state != InstanceState::Running {
+        let message = format!("Instance '{instance_id}' is not 'running'.");
+        return Err(ApiError::new("IncorrectState", message));
+    }
+    if instance.zone != volume.zone {
+        let message = format!("The volume '{id}' is not in the same availability zone as instance '{instance_id}'");
+        return Err(ApiError::new("InvalidVolume.ZoneMismatch", message));
+    }
+    let taken = |other: &Volume| other.attachment.as_ref().is_some_and(|held| held.instance == instance_id && held.device == device);
+    if world.ec2.volumes.values().any(taken) {
+        return Err(invalid(format!("Invalid value '{device}' for unixDevice. Attachment point {device} is already in use")));
+    }
+    let attachment = VolumeAttachment {
+        instance: instance_id.to_owned(),
+        device: device.to_owned(),
+        state: "attaching",
+        at: world.timestamp(),
+        delete_on_termination: false,
+    };
+    let reply = render_attachment(id, &attachment);
+    let volume = ids::VOLUME.find_mut(&mut world.ec2.volumes, id)?;
+    volume.attachment = Some(attachment);
+    volume.state = "in-use";
+    let event = id.to_owned();
+    world.take(Time::VolumeAttach, id, move |world| {
+        let attachment = world.ec2.volumes.get_mut(&event).and_then(|volume| volume.attachment.as_mut());
+        if let Some(attachment) = attachment.filter(|attachment| attachment.state == "attaching") {
+            attachment.state = "attached";
+        }
+    });
+    Ok(reply)
+}
+
+pub(super) fn detach(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
+    let id = args.required("VolumeId")?;
+    let volume = ids::VOLUME.find_mut(&mut world.ec2.volumes, id)?;
+    let Some(attachment) = &mut volume.attachment else {
+        return Err(ApiError::new("IncorrectState", format!("Volume '{id}' is in the 'available' state.")));
+    };
+    let wrong = |name: &str, is: &str| args.str(name).is_some_and(|wanted| wanted != is);
+    if wrong("InstanceId", &attachment.instance) || wrong("Device", &attachment.device) {
+        let message = format!(
+            "The volume '{id}' is not attached to instance '{}' as device '{}'.",
+            args.str("InstanceId").unwrap_or_default(),
+            args.str("Device").unwrap_or_default()
+        );
+        return Err(ApiError::new("InvalidAttachment.NotFound", message));
+    }
+    attachment.state = "detaching";
+    let reply = render_attachment(id, attachment);
+    let event = id.to_owned();
+    world.take(Time::VolumeAttach, id, move |world| {
+        let detaching = |volume: &&mut Volume| volume.attachment.as_ref().is_some_and(|attachment| attachment.state == "detaching");
+        if let Some(volume) = world.ec2.volumes.get_mut(&event).filter(detaching) {
+            volume.attachment = None;
+            volume.state = "available";
+        }
+    });
+    Ok(reply)
+}
+
+pub(super) fn describe(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
+    let items = world.ec2.volumes.iter().map(|(id, volume)| render(world, id, volume)).collect();
+    Listing {
+        set: "volumeSet",
+        ids: Some(("VolumeId", &ids::VOLUME)),
+        key: "volumeId",
+        filters: &[
+            ("volume-id", "volumeId"),
+            ("attachment.instance-id", "attachmentSet.instanceId"),
+            ("attachment.device", "attachmentSet.device"),
+            ("attachment.status", "attachmentSet.status"),
+            ("attachment.delete-on-termination", "attachmentSet.deleteOnTermination"),
+            ("availability-zone", "availabilityZone"),
+            ("availability-zone-id", "availabilityZoneId"),
+            ("create-time", "createTime"),
+            ("encrypted", "encrypted"),
+            ("size", "size"),
+            ("snapshot-id", "snapshotId"),
+            ("status", "status"),
+            ("volume-type", "volumeType"),
+        ],
+        page: Some((5, 1000)),
+    }
+    .reply(args, items)
+}

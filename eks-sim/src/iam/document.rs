@@ -1,0 +1,221 @@
+//! Policy documents: parsed and checked as IAM checks them (IAM user guide, "Grammar of the IAM JSON policy language").
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+
+use crate::error::ApiError;
+
+/// What RFC 3986 leaves unescaped, as IAM does in the documents that it returns.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A document as IAM returns it: URL-encoded.
+pub(super) fn encoded(document: &str) -> String {
+    utf8_percent_encode(document, ESCAPED).to_string()
+}
+
+/// A role's trust policy.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct TrustDocument {
+    pub(super) text: String,
+    statements: Vec<Statement>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Statement {
+    allow: bool,
+    /// Kind (`Service`, `AWS`, `Federated`) and name; `*` is an AWS principal.
+    principals: Vec<(String, String)>,
+    actions: Vec<String>,
+}
+
+fn malformed(message: impl Into<String>) -> ApiError {
+    ApiError::new("MalformedPolicyDocument", message)
+}
+
+/// The statements of any policy document; the fields that both kinds share are checked.
+fn statements(text: &str) -> Result<Vec<Value>, ApiError> {
+    let document: Value = serde_json::from_str(text).map_err(|_| malformed("This policy contains invalid Json"))?;
+    let document = document.as_object().ok_or_else(|| malformed("Syntax errors in policy."))?;
+    if document.keys().any(|key| !matches!(key.as_str(), "Version" | "Id" | "Statement")) {
+        return Err(malformed("Syntax errors in policy."));
+    }
+    if document.get("Version").is_some_and(|version| version != "2012-10-17" && version != "2008-10-17") {
+        return Err(malformed("The policy must contain a valid version string"));
+    }
+    let statements = match document.get("Statement") {
+        Some(Value::Array(statements)) => statements.clone(),
+        Some(statement @ Value::Object(_)) => vec![statement.clone()],
+        _ => return Err(malformed("Syntax errors in policy.")),
+    };
+    for statement in &statements {
+        let fields = statement.as_object().ok_or_else(|| malformed("Syntax errors in policy."))?;
+        if !fields.get("Effect").is_some_and(|effect| effect == "Allow" || effect == "Deny") {
+            return Err(malformed("Missing required field Effect"));
+        }
+        if !fields.contains_key("Action") && !fields.contains_key("NotAction") {
+            return Err(malformed("Missing required field Action"));
+        }
+    }
+    Ok(statements)
+}
+
+/// Checks a permissions policy (inline or managed).
+pub(super) fn check_permissions(text: &str) -> Result<(), ApiError> {
+    let mut any = false;
+    for statement in statements(text)? {
+        any = true;
+        if statement.get("Principal").is_some() {
+            return Err(malformed("Policy document should not specify a principal."));
+        }
+        if statement.get("Resource").is_none() && statement.get("NotResource").is_none() {
+            return Err(malformed("Policy statement must contain resources."));
+        }
+    }
+    if any { Ok(()) } else { Err(malformed("Syntax errors in policy.")) }
+}
+
+/// One string or a list of them.
+fn strings(value: Option<&Value>) -> Vec<String> {
+    match value {
+        Some(Value::String(text)) => vec![text.clone()],
+        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        _ => Vec::new(),
+    }
+}
+
+impl TrustDocument {
+    /// Parses and checks a trust policy. `known` tells whether an ARN of this account names a principal that exists.
+    pub(super) fn parse(text: &str, known: impl Fn(&str) -> bool) -> Result<Self, ApiError> {
+        let mut parsed = Vec::new();
+        for statement in statements(text)? {
+            if statement.get("Resource").is_some() || statement.get("NotResource").is_some() {
+                return Err(malformed("Has prohibited field Resource"));
+            }
+            let principals = match statement.get("Principal") {
+                Some(Value::String(text)) if text == "*" => vec![("AWS".to_owned(), "*".to_owned())],
+                Some(Value::Object(kinds)) => {
+                    kinds.iter().flat_map(|(kind, names)| strings(Some(names)).into_iter().map(move |name| (kind.clone(), name))).collect()
+                }
+                Some(_) => return Err(malformed("Invalid principal in policy.")),
+                None => return Err(malformed("Missing required field Principal")),
+            };
+            if principals.is_empty() {
+                return Err(malformed("Missing required field Principal cannot be empty!"));
+            }
+            if let Some((kind, name)) = principals.iter().find(|(kind, name)| !valid(kind, name, &known)) {
+                return Err(malformed(format!("Invalid principal in policy: \"{}\":\"{name}\"", kind.to_uppercase())));
+            }
+            let actions = strings(statement.get("Action"));
+            if actions.iter().any(|action| !action.to_lowercase().starts_with("sts:") && action != "*") {
+                return Err(malformed("AssumeRole policy may only specify STS AssumeRole actions."));
+            }
+            parsed.push(Statement { allow: statement["Effect"] == "Allow", principals, actions });
+        }
+        if parsed.is_empty() {
+            return Err(malformed("Syntax errors in policy."));
+        }
+        Ok(Self { text: text.to_owned(), statements: parsed })
+    }
+
+    pub(super) fn allows_service(&self, service: &str) -> bool {
+        self.allows(|kind, name| kind == "Service" && name == service)
+    }
+
+    /// Whether a principal that goes by any of these names can assume the role.
+    pub(super) fn allows_aws(&self, names: &[String]) -> bool {
+        self.allows(|kind, name| kind == "AWS" && (name == "*" || names.iter().any(|known| known == name)))
+    }
+
+    /// Conditions are not evaluated: a statement with one counts as if it were met.
+    fn allows(&self, named: impl Fn(&str, &str) -> bool) -> bool {
+        let assume = |action: &String| matches!(action.to_lowercase().as_str(), "*" | "sts:*" | "sts:assumerole" | "sts:assumerole*");
+        let matching = |allow: bool| {
+            self.statements.iter().any(|statement| {
+                statement.allow == allow
+                    && statement.actions.iter().any(assume)
+                    && statement.principals.iter().any(|(kind, name)| named(kind, name))
+            })
+        };
+        matching(true) && !matching(false)
+    }
+}
+
+fn valid(kind: &str, name: &str, known: &impl Fn(&str) -> bool) -> bool {
+    let account = |text: &str| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+    match kind {
+        "Service" => name.split_once('.').is_some_and(|(_, domain)| {
+            let domain = domain.strip_suffix(".cn").unwrap_or(domain);
+            domain == "amazonaws.com" || domain.ends_with(".amazonaws.com")
+        }),
+        "AWS" if name == "*" || account(name) => true,
+        "AWS" => {
+            let parts: Vec<&str> = name.splitn(6, ':').collect();
+            matches!(parts.as_slice(), ["arn", "aws", "iam" | "sts", "", id, _] if account(id)) && known(name)
+        }
+        "Federated" | "CanonicalUser" => !name.is_empty(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trust(service: &str) -> String {
+        format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"Service":"{service}"}},"Action":["sts:AssumeRole","sts:TagSession"]}}]}}"#
+        )
+    }
+
+    #[test]
+    fn trusts_only_whom_it_names() -> Result<(), ApiError> {
+        let document = TrustDocument::parse(&trust("eks.amazonaws.com"), |_| true)?;
+        assert!(document.allows_service("eks.amazonaws.com"));
+        assert!(!document.allows_service("ec2.amazonaws.com"));
+        assert!(!document.allows_aws(&["arn:aws:iam::123456789012:root".to_owned()]));
+        Ok(())
+    }
+
+    #[test]
+    fn deny_wins() -> Result<(), ApiError> {
+        let text = r#"{"Statement":[
+            {"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"},
+            {"Effect":"Deny","Principal":{"AWS":"123456789012"},"Action":"sts:*"}]}"#;
+        let document = TrustDocument::parse(text, |_| true)?;
+        assert!(!document.allows_aws(&["123456789012".to_owned()]));
+        assert!(document.allows_aws(&["210987654321".to_owned()]));
+        Ok(())
+    }
+
+    #[test]
+    fn refuses_what_iam_refuses() {
+        for (text, message) in [
+            ("{", "This policy contains invalid Json"),
+            (r#"{"Statement":[{"Effect":"Allow","Action":"sts:AssumeRole"}]}"#, "Missing required field Principal"),
+            (
+                r#"{"Statement":{"Effect":"Allow","Principal":"*","Action":"s3:GetObject"}}"#,
+                "AssumeRole policy may only specify STS AssumeRole actions.",
+            ),
+            (
+                r#"{"Statement":{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole","Resource":"*"}}"#,
+                "Has prohibited field Resource",
+            ),
+            (&trust("eks.example.com"), "Invalid principal in policy: \"SERVICE\":\"eks.example.com\""),
+        ] {
+            let error = TrustDocument::parse(text, |_| true).expect_err(text);
+            assert_eq!((error.code.as_str(), error.message.as_str()), ("MalformedPolicyDocument", message));
+        }
+    }
+
+    #[test]
+    fn an_unknown_principal_of_this_account_is_refused() {
+        let text =
+            r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:role/none"},"Action":"sts:AssumeRole"}}"#;
+        assert!(TrustDocument::parse(text, |_| false).is_err());
+    }
+
+    #[test]
+    fn documents_return_url_encoded() {
+        assert_eq!(encoded("{\"a\": \"b-c\"}"), "%7B%22a%22%3A%20%22b-c%22%7D");
+    }
+}

@@ -1,0 +1,129 @@
+//! Whether a worker may and can join its cluster.
+//!
+//! EKS user guide, "Troubleshoot problems with Amazon EKS clusters and nodes": "Nodes fail to join cluster" lists the causes.
+
+use serde_json::{Value, json};
+
+use super::{
+    max_pods,
+    user_data::{self, NodeConfig},
+};
+use crate::{
+    call::Service,
+    ec2::{self, InstanceFacts},
+    eks::{self, ClusterFacts},
+    iam,
+    kube::{self, Kubelet},
+    ssm,
+    world::World,
+};
+
+/// Why a worker did not join.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// The boot is over.
+    Aborts(String),
+    /// A daemon tries again.
+    Retries(String),
+}
+
+use Refusal::{Aborts, Retries};
+
+fn retries(reason: impl Into<String>) -> Refusal {
+    Retries(reason.into())
+}
+
+/// Operating system and Kubernetes version of an image: `/aws/service/eks/optimized-ami/<version>/<system>/…`.
+fn image(world: &World, image: &str) -> (Option<String>, bool) {
+    let Some(name) = ssm::image_parameter(world, image) else { return (None, false) };
+    let mut path = name.split('/').skip_while(|part| *part != "optimized-ami").skip(1);
+    let (version, system) = (path.next().map(str::to_owned), path.next().unwrap_or_default());
+    let is_al2 = system == "amazon-linux-2" || system.starts_with("amazon-linux-2-");
+    (version, is_al2)
+}
+
+/// One try of the worker to join.
+pub(super) fn join(world: &mut World, facts: &InstanceFacts) -> Result<(), Refusal> {
+    let (version, is_al2) = image(world, &facts.image);
+    let config = if is_al2 { user_data::bootstrap(&facts.user_data) } else { user_data::nodeadm(&facts.user_data) }.map_err(Aborts)?;
+    let role = facts.profile.as_deref().ok_or_else(|| Aborts("no IAM instance profile: the instance has no credentials".to_owned()))?;
+    let role = iam::profile_role(world, role).ok_or_else(|| retries("no credentials from the instance metadata service yet"))?;
+    if !ec2::dns_enabled(world, &facts.vpc) {
+        return Err(retries("dial tcp: lookup: no such host (the VPC's DNS support or DNS hostnames are off)"));
+    }
+    if !ec2::instance_egress(world, &facts.id) {
+        return Err(retries("dial tcp: i/o timeout (the subnet has no route to AWS's endpoints and the image registry)"));
+    }
+    may_describe(world, &role)?;
+    let cluster = find_cluster(world, &config)?;
+    reaches(world, facts, &cluster)?;
+    let kubelet = Kubelet {
+        name: if config.named_by_instance { facts.id.clone() } else { facts.private_dns.clone() },
+        instance: facts.id.clone(),
+        instance_type: facts.instance_type.clone(),
+        zone: facts.zone.clone(),
+        zone_id: facts.zone_id.clone(),
+        region: world.region.clone(),
+        address: facts.private_ip.clone(),
+        role_arn: role,
+        version: version.unwrap_or_else(|| cluster.version.clone()),
+        max_pods: config.max_pods.unwrap_or_else(|| max_pods::of(world, &facts.instance_type)),
+        labels: config.labels,
+        taints: config.taints,
+    };
+    kube::register(world, &cluster.name, kubelet).map_err(retries)
+}
+
+/// The node asks EC2 for its own private DNS name, which the worker policies allow ("Amazon EKS node IAM role").
+fn may_describe(world: &World, role: &str) -> Result<(), Refusal> {
+    let allowed = iam::attached_policies(world, role)
+        .iter()
+        .any(|arn| arn.ends_with(":policy/AmazonEKSWorkerNodePolicy") || arn.ends_with(":policy/AmazonEKSWorkerNodeMinimalPolicy"));
+    if allowed {
+        return Ok(());
+    }
+    Err(retries(format!(
+        "operation error EC2: DescribeInstances, api error UnauthorizedOperation: {role} is not authorized to perform this operation"
+    )))
+}
+
+/// The cluster that the node's configuration leads to.
+fn find_cluster(world: &mut World, config: &NodeConfig) -> Result<ClusterFacts, Refusal> {
+    let named = eks::cluster(world, &config.cluster);
+    let Some(endpoint) = &config.endpoint else {
+        return named.ok_or_else(|| Aborts(format!("ResourceNotFoundException: No cluster found for name: {}.", config.cluster)));
+    };
+    let host = endpoint.trim_start_matches("https://").trim_end_matches('/').to_ascii_lowercase();
+    if !endpoint.starts_with("https://") {
+        return Err(Aborts(format!("the API server endpoint {endpoint} is not an https URL")));
+    }
+    let Some(found) = eks::cluster_by_host(world, &host).and_then(|name| eks::cluster(world, &name)) else {
+        return Err(retries(format!("dial tcp: lookup {host}: no such host")));
+    };
+    if config.certificate_authority.as_deref().is_some_and(|authority| authority.trim() != found.certificate_authority) {
+        return Err(retries("tls: failed to verify certificate: x509: certificate signed by unknown authority"));
+    }
+    // A token is signed for one cluster's name; another cluster refuses it.
+    if found.name != config.cluster {
+        return Err(retries("Unauthorized"));
+    }
+    Ok(found)
+}
+
+/// With the private endpoint, the API server is the control plane's interfaces in the VPC, behind their security groups
+/// ("Cluster API server endpoint"); without it, the internet.
+fn reaches(world: &mut World, facts: &InstanceFacts, cluster: &ClusterFacts) -> Result<(), Refusal> {
+    let caller = world.service_caller("eks.amazonaws.com");
+    let reply = world.call(Service::Eks, "DescribeCluster", json!({"name": cluster.name}), &caller).unwrap_or_default();
+    let private = reply.pointer("/cluster/resourcesVpcConfig/endpointPrivateAccess").and_then(Value::as_bool) == Some(true);
+    let timeout = || retries(format!("dial tcp {}:443: i/o timeout", cluster.endpoint_host));
+    if !private {
+        return if cluster.endpoint_public { Ok(()) } else { Err(timeout()) };
+    }
+    if facts.vpc != cluster.vpc {
+        return Err(timeout());
+    }
+    let control_plane: Vec<_> = cluster.security_groups.iter().chain([&cluster.cluster_security_group]).collect();
+    let allowed = facts.security_groups.iter().any(|from| control_plane.iter().any(|to| ec2::security_group_allows(world, from, to, 443)));
+    if allowed { Ok(()) } else { Err(timeout()) }
+}

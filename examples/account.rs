@@ -1,0 +1,120 @@
+//! Where a program runs: the embedded simulator, any AWS-compatible server, or AWS.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use aws_smithy_runtime_api::client::{
+    http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector},
+    orchestrator::HttpRequest,
+    runtime_components::RuntimeComponents,
+};
+use aws_types::SdkConfig;
+use eks_cluster::Connector;
+use eks_core::engine::Engine;
+use eks_sim::Sim;
+
+/// An account to work on, and the count of calls made to it.
+#[derive(Clone, Debug)]
+pub struct Account {
+    config: SdkConfig,
+    sim: Option<Sim>,
+    calls: Arc<AtomicU64>,
+    speed: f64,
+}
+
+impl Account {
+    /// The embedded simulator. Needs a tokio runtime; with its clock paused, waiting costs nothing.
+    pub fn simulated() -> Self {
+        let sim = Sim::new();
+        Self { config: sim.sdk_config(), sim: Some(sim), calls: Arc::default(), speed: 1.0 }
+    }
+
+    /// A server that speaks AWS's protocols, with the credentials of the environment. It is taken to be faster than AWS.
+    pub async fn at(endpoint_url: &str) -> Self {
+        let config = aws_config::defaults(aws_config::BehaviorVersion::latest()).http_client(http_client()).endpoint_url(endpoint_url);
+        Self::counted(config.load().await, 1000.0)
+    }
+
+    /// AWS, with the default credential chain and Region.
+    pub async fn aws() -> Self {
+        Self::counted(aws_config::defaults(aws_config::BehaviorVersion::latest()).http_client(http_client()).load().await, 1.0)
+    }
+
+    fn counted(config: SdkConfig, speed: f64) -> Self {
+        let calls = Arc::<AtomicU64>::default();
+        let config = match config.http_client() {
+            Some(inner) => config.to_builder().http_client(Counting { inner, calls: calls.clone() }).build(),
+            None => config,
+        };
+        Self { config, sim: None, calls, speed }
+    }
+
+    /// Configuration for AWS SDK clients.
+    pub fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+
+    /// The simulator, if it is one.
+    pub fn sim(&self) -> Option<&Sim> {
+        self.sim.as_ref()
+    }
+
+    /// Connects to clusters of this account with in-process tokens.
+    pub fn connector(&self) -> Connector {
+        let connector = Connector::new(&self.config);
+        match &self.sim {
+            Some(sim) => connector.with_transport(sim.kube_service()),
+            None => connector,
+        }
+    }
+
+    /// An engine that keeps pace with the account; drivers are yet to be added.
+    pub fn engine(&self) -> Engine {
+        Engine::new().speed(self.speed)
+    }
+
+    /// Calls made so far.
+    pub fn calls(&self) -> u64 {
+        match &self.sim {
+            Some(sim) => sim.log().len() as u64,
+            None => self.calls.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// rustls with ring, the platform's certificates.
+fn http_client() -> SharedHttpClient {
+    use aws_smithy_http_client::{
+        Builder,
+        tls::{Provider, rustls_provider::CryptoMode},
+    };
+    Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+}
+
+/// Counts requests on their way to the real client.
+#[derive(Debug)]
+struct Counting {
+    inner: SharedHttpClient,
+    calls: Arc<AtomicU64>,
+}
+
+impl HttpClient for Counting {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(CountingConnector { inner: self.inner.http_connector(settings, components), calls: self.calls.clone() })
+    }
+}
+
+#[derive(Debug)]
+struct CountingConnector {
+    inner: SharedHttpConnector,
+    calls: Arc<AtomicU64>,
+}
+
+impl HttpConnector for CountingConnector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.inner.call(request)
+    }
+}

@@ -1,0 +1,226 @@
+//! The AWS layers against servers over HTTP, with boto3 as the judge of what exists: moto, which is not ours, and `eks-sim`
+//! served, which must look the same to a foreign client.
+//!
+//! `cargo test --test foreign -- --ignored` makes a virtual environment below `target/`, starts the servers on loopback ports,
+//! and runs the chapter's network and control plane against each: create, plan again, tear down.
+
+use std::{
+    io::Read,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+const MOTO: &str = "moto[server]==5.2.5";
+
+/// What Terraform's VPC module 5.21 with provider 5.100 needs for the same 29 resources on the same server.
+const TERRAFORM_SECONDS: (f64, f64) = (35.0, 69.0);
+const TERRAFORM_MEGABYTES: f64 = 640.0;
+
+/// AWS's documentation uses these keys in its examples; the simulator's administrator has them, and moto takes any.
+const KEYS: [(&str, &str); 3] = [
+    ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
+    ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
+    ("AWS_REGION", "us-east-1"),
+];
+
+#[test]
+#[ignore = "needs Python 3 and PyPI; run by .ci/run and by `cargo test --test foreign -- --ignored`"]
+fn the_chapter_on_moto() {
+    let python = environment();
+    let server = Server::moto(&python);
+    let [created, again, ended] = create_again_destroy(&python, &server.url);
+
+    let count = |run: &Run, phase: &str| run.json[phase]["calls"].as_u64().unwrap();
+    let all = |run: &Run, phase: &str| count(run, phase) + run.json[phase]["polls"].as_u64().unwrap();
+    let (create, replan, destroy) = (all(&created, "apply"), count(&again, "replan"), all(&ended, "teardown"));
+    println!("create {create} calls in {:.1?}, plan again {replan} calls, destroy {destroy} calls in {:.1?}", created.took, ended.took);
+    println!("peak memory {:.0} MB", created.megabytes.max(ended.megabytes));
+    assert!(create <= 60 && replan <= 12 && destroy <= 55, "{create}, {replan}, {destroy}");
+    // A tenth of Terraform's time and memory. Coarse on purpose: no fine timing belongs into a test.
+    assert!(created.took.as_secs_f64() <= TERRAFORM_SECONDS.0 / 10.0, "{:?}", created.took);
+    assert!(ended.took.as_secs_f64() <= TERRAFORM_SECONDS.1 / 10.0, "{:?}", ended.took);
+    assert!(created.megabytes <= TERRAFORM_MEGABYTES / 10.0, "{} MB", created.megabytes);
+}
+
+#[test]
+#[ignore = "needs Python 3 and PyPI; run by .ci/run and by `cargo test --test foreign -- --ignored`"]
+fn the_chapter_on_the_served_simulator() {
+    let python = environment();
+    create_again_destroy(&python, &Server::simulator().url);
+}
+
+/// Creates, runs again, destroys; boto3 tells after each what exists.
+fn create_again_destroy(python: &Path, url: &str) -> [Run; 3] {
+    let clean = empty();
+    assert_eq!(judge(python, url), clean, "a new account");
+
+    let created = chapter(url, &["--keep"]);
+    let exists = judge(python, url);
+    assert_eq!(exists["vpcs"], json!([{"cidr": "10.0.0.0/16", "dns_support": true, "dns_hostnames": true}]));
+    assert_eq!(
+        exists["subnets"],
+        json!([
+            {"cidr": "10.0.1.0/24", "zone": "us-east-1a", "public_ip": true, "default_route": "igw", "role": "elb"},
+            {"cidr": "10.0.2.0/24", "zone": "us-east-1b", "public_ip": false, "default_route": "nat", "role": "internal-elb"},
+            {"cidr": "10.0.3.0/24", "zone": "us-east-1b", "public_ip": true, "default_route": "igw", "role": "elb"},
+            {"cidr": "10.0.4.0/24", "zone": "us-east-1a", "public_ip": false, "default_route": "nat", "role": "internal-elb"},
+        ])
+    );
+    assert_eq!(exists["nat_gateways"], json!([{"state": "available", "subnet": "10.0.1.0/24"}]));
+    assert_eq!((&exists["addresses"], &exists["internet_gateways"], &exists["route_tables"]), (&json!(1), &json!(1), &json!(2)));
+    assert_eq!(
+        exists["security_groups"],
+        json!({
+            "eks-control-plane": [],
+            "elb": ["tcp 80-80 0.0.0.0/0"],
+            "private": ["tcp 22-22 public", "tcp 80-80 public"],
+            "public": ["tcp 22-22 98.234.106.21/32", "tcp 80-80 0.0.0.0/0"],
+        })
+    );
+    assert_eq!(exists["clusters"], json!([{"name": "chap10", "status": "ACTIVE", "subnets": 4}]));
+    assert_eq!(exists["role_policies"], json!(["AmazonEKSClusterPolicy"]));
+    assert_eq!(exists["untagged"], json!([]), "everything that we made carries our tags");
+    assert_eq!(created.json["replan"]["changes"], 0);
+    assert_eq!(created.json["teardown"], Value::Null);
+
+    let again = chapter(url, &["--keep"]);
+    assert_eq!(judge(python, url), exists, "a second run changes nothing");
+
+    let ended = chapter(url, &[]);
+    assert_eq!(ended.json["teardown"]["verdict"], "clean");
+    assert_eq!(judge(python, url), clean, "nothing is left");
+    [created, again, ended]
+}
+
+struct Run {
+    json: Value,
+    took: Duration,
+    megabytes: f64,
+}
+
+/// Runs the chapter's AWS layers, as a user would.
+fn chapter(url: &str, options: &[&str]) -> Run {
+    let began = Instant::now();
+    let mut child = Command::new(built("examples/chapter"))
+        .args(["--endpoint-url", url, "--layers", "net,cluster", "--no-addons", "--auth", "config-map", "--json"])
+        .args(options)
+        .envs(KEYS)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the chapter example is built");
+    let status = PathBuf::from(format!("/proc/{}/status", child.id()));
+    let mut peak = 0.0_f64;
+    let mut output = child.stdout.take().expect("piped");
+    let reader = std::thread::spawn(move || {
+        let mut text = String::new();
+        output.read_to_string(&mut text).map(|_| text)
+    });
+    while child.try_wait().expect("a child of ours").is_none() {
+        peak = peak.max(peak_memory(&status).unwrap_or_default());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let took = began.elapsed();
+    let text = reader.join().expect("no panic").expect("UTF-8");
+    assert!(child.wait().expect("ended").success(), "{text}");
+    let last = text.lines().last().expect("a line");
+    Run { json: serde_json::from_str(last).unwrap_or_else(|_| panic!("no JSON: {last}")), took, megabytes: peak }
+}
+
+/// `VmHWM`, in megabytes.
+fn peak_memory(status: &Path) -> Option<f64> {
+    let text = std::fs::read_to_string(status).ok()?;
+    let line = text.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse::<f64>().ok().map(|kilobytes| kilobytes / 1024.0)
+}
+
+/// A program that cargo has built before it runs the tests of the whole workspace.
+fn built(program: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a path");
+    test.ancestors().nth(2).expect("target/debug").join(program)
+}
+
+/// A virtual environment with moto; made once.
+fn environment() -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("moto");
+    let python = directory.join("bin/python");
+    let complete = directory.join("complete");
+    if !complete.exists() {
+        run(Command::new("python3").args(["-m", "venv"]).arg(&directory));
+        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", MOTO]));
+        std::fs::write(&complete, MOTO).expect("writable");
+    }
+    python
+}
+
+fn run(command: &mut Command) {
+    let status = command.status().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(status.success(), "{command:?}: {status}");
+}
+
+/// A server on loopback; killed when dropped.
+struct Server {
+    process: Child,
+    url: String,
+}
+
+impl Server {
+    fn moto(python: &Path) -> Self {
+        Self::start(|port| {
+            let mut command = Command::new(python.with_file_name("moto_server"));
+            command.args(["-H", "127.0.0.1", "-p", &port.to_string()]).envs([
+                ("MOTO_IAM_LOAD_MANAGED_POLICIES", "true"),
+                ("MOTO_ENABLE_AMI_VALIDATION", "true"),
+                ("MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION", "true"),
+                ("MOTO_ENABLE_KEYPAIR_VALIDATION", "true"),
+            ]);
+            command
+        })
+    }
+
+    fn simulator() -> Self {
+        Self::start(|port| {
+            let mut command = Command::new(built("eks-sim"));
+            command.args(["serve", "--speed", "1000", "--addr", &format!("127.0.0.1:{port}")]);
+            command
+        })
+    }
+
+    fn start(command: impl FnOnce(u16) -> Command) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound").port();
+        let process = command(port).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the server is installed");
+        let server = Self { process, url: format!("http://127.0.0.1:{port}") };
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(Instant::now() < deadline, "the server does not start");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        server
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Already gone is as good as killed.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// What exists, as boto3 sees it; default resources of the account left out.
+fn judge(python: &Path, url: &str) -> Value {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/judge.py");
+    let output = Command::new(python).arg(script).arg(url).envs(KEYS).output().expect("python runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("the judge writes JSON")
+}
+
+fn empty() -> Value {
+    json!({
+        "vpcs": [], "subnets": [], "nat_gateways": [], "addresses": 0, "internet_gateways": 0, "route_tables": 0,
+        "security_groups": {}, "clusters": [], "roles": [], "role_policies": [], "untagged": [],
+    })
+}

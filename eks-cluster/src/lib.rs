@@ -6,7 +6,6 @@ mod aws;
 mod check;
 #[cfg(test)]
 mod check_tests;
-mod cluster_access;
 #[cfg(feature = "kube")]
 mod connect;
 mod control_plane;
@@ -31,10 +30,10 @@ pub use access::{AccessKind, AccessRequest};
 pub use addon::{Addon, AddonRequest, Addons};
 #[cfg(feature = "aws")]
 pub use aws::Clusters;
-pub use cluster_access::ClusterAccess;
 #[cfg(feature = "kube")]
 pub use connect::{ConnectError, Connector};
 pub use control_plane::{ClusterChange, ControlPlane, LogType, UpgradePolicy};
+pub use eks_core::ClusterAccess;
 pub use endpoint::Endpoint;
 pub use jiff::civil::Date;
 pub use observed::{Observed, ObservedAccess, ObservedAddon, ObservedCluster, ObservedRole, Scope};

@@ -92,6 +92,7 @@ impl FoundNatGateway {
 #[expect(missing_docs, reason = "fields are EC2's own")]
 pub struct FoundAddress {
     pub id: AllocationId,
+    pub public_ip: String,
     pub tags: Tags,
 }
 

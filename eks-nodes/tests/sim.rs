@@ -1,0 +1,198 @@
+//! Workers made, changed, resumed and torn down on the simulated account.
+
+mod account;
+
+use account::{Account, Tested, minutes, owner, security_group_of};
+use eks_core::{Action, Verdict, engine::ApplyError};
+use eks_nodes::{Capacity, Scope};
+use eks_sim::{Fault, When};
+
+fn action(action: &str, nth: u64) -> When {
+    When::Action { service: "cloudformation".to_owned(), action: action.to_owned(), nth }
+}
+
+/// Nothing is left, and the verdict says so.
+async fn torn_down(account: &Account) -> Tested {
+    let teardown = account.workers.teardown(&owner()).await?;
+    let ending = teardown.apply(&account.engine()).await?;
+    assert_eq!(ending.verdict, Verdict::Clean);
+    assert_eq!(account.ours(), [""; 0]);
+    assert_eq!((account.count("iam/role"), account.count("eks/access-entry"), account.count("ec2/volume")), (1, 1, 0), "the cluster's own");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn workers_join_and_go() -> Tested {
+    let account = Account::new().await?;
+    let spec = account.spec().label("team", "books").build()?;
+    let before = account.sim.log().calls().len();
+    let plan = account.workers.plan(&spec).await?;
+    assert_eq!(account.sim.log().calls().len() - before, 2, "one call a stack");
+    let report = account.apply(&plan).await?;
+    assert_eq!(account.running_instances(), 2);
+    assert!(report.output("nodes/chap10-worker/base", "NodeInstanceRole").is_some_and(|role| role.starts_with("arn:aws:iam::")));
+    minutes(3).await;
+    let inventory = account.sim.inventory();
+    let nodes: Vec<_> = inventory.items().iter().filter(|item| item.kind == "kubernetes/Node").collect();
+    assert_eq!(nodes.len(), 2, "both nodes have joined");
+    for node in &nodes {
+        for (key, value) in [("eks-rs/workers", "chap10-worker"), ("team", "books")] {
+            assert!(node.tags.contains(&(key.to_owned(), value.to_owned())), "{node:?}");
+        }
+    }
+    let again = account.workers.plan(&spec).await?;
+    assert!(again.is_noop(), "{again}");
+    torn_down(&account).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_is_made_in_place() -> Tested {
+    let account = Account::new().await?;
+    account.apply(&account.workers.plan(&account.spec().build()?).await?).await?;
+    let spec = account.spec().capacity(Capacity::new(1, 3, 3)?).label("team", "books").session_manager(true).build()?;
+    let plan = account.workers.plan(&spec).await?;
+    assert_eq!(plan.steps().iter().map(|step| step.action).collect::<Vec<_>>(), [Action::Update, Action::Update]);
+    account.apply(&plan).await?;
+    minutes(3).await;
+    assert_eq!(account.running_instances(), 3);
+    let again = account.workers.plan(&spec).await?;
+    assert!(again.is_noop(), "{again}");
+    torn_down(&account).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_creation_tells_its_cause_and_is_replaced() -> Tested {
+    let account = Account::new().await?;
+    let wrong = account.spec().extra_policy("arn:aws:iam::123456789012:policy/missing").build()?;
+    let plan = account.workers.plan(&wrong).await?;
+    let error = account.apply(&plan).await.expect_err("no such policy");
+    let text = error.to_string();
+    assert!(text.contains("AWS::IAM::Role NodeInstanceRole: ") && text.contains("missing"), "{text}");
+    assert!(!text.contains("cancelled"), "{text}");
+    let spec = account.spec().build()?;
+    let plan = account.workers.plan(&spec).await?;
+    assert!(plan.to_string().contains("after what is left of a failed creation"), "{plan}");
+    account.apply(&plan).await?;
+    assert!(account.workers.plan(&spec).await?.is_noop());
+    torn_down(&account).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn lost_answers_make_nothing_twice() -> Tested {
+    let account = Account::new().await?;
+    for call in ["CreateStack", "DescribeStacks", "DeleteStack"] {
+        account.sim.inject(action(call, 1), Fault::LoseAnswer);
+        account.sim.inject(action(call, 2), Fault::Throttle);
+        account.sim.inject(action(call, 3), Fault::TimeOut);
+    }
+    let spec = account.spec().build()?;
+    account.apply(&account.workers.plan(&spec).await?).await?;
+    assert_eq!((account.count("cloudformation/stack"), account.count("autoscaling/group")), (2, 1));
+    assert!(account.workers.plan(&spec).await?.is_noop());
+    torn_down(&account).await?;
+    assert_eq!(account.sim.faults_pending(), 0);
+    Ok(())
+}
+
+/// Dies at its n-th call, then runs again as another process would.
+async fn killed_at(n: u64, fault: Fault) -> Tested<bool> {
+    let account = Account::new().await?;
+    let spec = account.spec().build()?;
+    let plan = account.workers.plan(&spec).await?;
+    let began = account.sim.log().calls().len() as u64;
+    account.sim.inject(When::Call(began + n), fault.clone());
+    let died = account.apply(&plan).await.is_err();
+    account.sim.revive();
+    let plan = account.workers.plan(&spec).await?;
+    account.apply(&plan).await.map_err(|error| format!("after {fault:?} at call {n}: {error}\n{plan}"))?;
+    let again = account.workers.plan(&spec).await?;
+    assert!(again.is_noop(), "after {fault:?} at call {n}: {again}");
+    assert_eq!((account.count("cloudformation/stack"), account.running_instances()), (2, 2), "after {fault:?} at call {n}");
+    // Teardown dies there, too.
+    let began = account.sim.log().calls().len() as u64;
+    let teardown = account.workers.teardown(&owner()).await?;
+    account.sim.inject(When::Call(began + 1 + n), fault);
+    let survived = teardown.apply(&account.engine()).await.is_ok_and(|ending| ending.verdict.is_clean());
+    account.sim.revive();
+    torn_down(&account).await?;
+    Ok(died || !survived)
+}
+
+#[tokio::test(start_paused = true)]
+async fn killed_at_any_call_it_resumes() -> Tested {
+    for fault in [Fault::KillBefore, Fault::KillAfter] {
+        let mut number = 1;
+        while killed_at(number, fault.clone()).await? {
+            number += 1;
+        }
+        assert!(number > 10, "{number} calls");
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_in_progress_is_awaited() -> Tested {
+    let account = Account::new().await?;
+    let spec = account.spec().build()?;
+    let plan = account.workers.plan(&spec).await?;
+    account.sim.inject(action("CreateStack", 1), Fault::KillAfter);
+    assert!(account.apply(&plan).await.is_err());
+    account.sim.revive();
+    let plan = account.workers.plan(&spec).await?;
+    assert!(plan.to_string().contains("begun by an earlier run"), "{plan}");
+    minutes(5).await;
+    account.apply(&plan).await.map_err(|error| format!("its arrival made the plan stale: {error}"))?;
+    torn_down(&account).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leak_is_told_with_its_reason() -> Tested {
+    let account = Account::new().await?;
+    account.apply(&account.workers.plan(&account.spec().build()?).await?).await?;
+    let subnet = account.network.subnets[0].id.known().expect("known").to_string();
+    let group = security_group_of(&account).await?;
+    let left = account.ec2.create_network_interface().subnet_id(subnet).groups(group).send().await?;
+    let left = left.network_interface().and_then(|interface| interface.network_interface_id()).expect("an id").to_owned();
+    let ending = account.workers.teardown(&owner()).await?.apply(&account.engine()).await?;
+    let [survivor] = ending.verdict.survivors() else { panic!("{:?}", ending.verdict) };
+    assert!(survivor.id.contains("stack/chap10-worker-base/"), "{survivor}");
+    assert!(survivor.why.contains("NodeSecurityGroup"), "{survivor}");
+    account.ec2.delete_network_interface().network_interface_id(left).send().await?;
+    torn_down(&account).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn others_stacks_stay() -> Tested {
+    let account = Account::new().await?;
+    let config = account.sim.sdk_config();
+    let template = r#"{"Resources":{"G":{"Type":"AWS::EC2::InternetGateway"}}}"#;
+    let client = aws_sdk_cloudformation::Client::new(&config);
+    client.create_stack().stack_name("chap10-worker").template_body(template).send().await?;
+    minutes(1).await;
+    let spec = account.spec().build()?;
+    let error = account.workers.plan(&spec).await.expect_err("not ours");
+    assert!(error.to_string().contains("not this plan's"), "{error}");
+    assert!(account.workers.teardown(&owner()).await?.removals().is_empty());
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_that_no_longer_fits_is_refused() -> Tested {
+    let account = Account::new().await?;
+    let spec = account.spec().build()?;
+    let plan = account.workers.plan(&spec).await?;
+    account.apply(&plan).await?;
+    assert!(matches!(account.apply(&plan).await, Err(ApplyError::Stale { .. })));
+    torn_down(&account).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_groups_are_one_plan() -> Tested {
+    let account = Account::new().await?;
+    let (old, new) = (account.spec().build()?, account.named("chap10-v11").build()?);
+    account.apply(&account.workers.plan_all(&[&old, &new]).await?).await?;
+    assert_eq!(account.running_instances(), 4);
+    assert!(account.workers.plan_all(&[&old, &new]).await?.is_noop());
+    assert_eq!(account.workers.observe(&owner(), Scope::Owned).await?.stacks().count(), 4);
+    torn_down(&account).await
+}

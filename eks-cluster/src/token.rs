@@ -18,7 +18,7 @@ use aws_sigv4::{
     http_request::{SignableBody, SignableRequest, SignatureLocation, SigningError, SigningSettings, sign},
     sign::v4,
 };
-use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource, TimeSource};
+use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use aws_types::SdkConfig;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use eks_core::{BoxError, ClusterName};
@@ -193,6 +193,7 @@ impl Signer {
 mod tests {
     use std::time::UNIX_EPOCH;
 
+    use aws_smithy_async::time::TimeSource;
     use aws_types::region::Region;
 
     use super::*;

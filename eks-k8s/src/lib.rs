@@ -1,1 +1,80 @@
-//! Placeholder.
+//! The Kubernetes objects of an Amazon EKS cluster: nodes that are Ready, `aws-auth`, storage, Pods, load balancers.
+//!
+//! An [`ObjectsSpec`] says what should exist; [`ObjectsSpec::plan`] compares it with what does. The cluster may be one that
+//! stands, or one that another plan is going to make:
+//!
+//! ```
+//! use eks_core::{AuthenticationMode, ClusterName, ClusterRefs, Owner, Ref, StepKey};
+//! use eks_k8s::{Claim, ObjectsSpec, Observed, Pod, Service, StorageClass};
+//!
+//! let plane: StepKey = "cluster/control-plane".parse()?;
+//! # let cluster_refs = ClusterRefs {
+//! #     name: ClusterName::new("chap10")?,
+//! #     version: "1.36".into(),
+//! #     endpoint: Ref::output(plane.clone(), "endpoint"),
+//! #     certificate_authority: Ref::output(plane.clone(), "certificate_authority"),
+//! #     service_cidr: Ref::output(plane.clone(), "service_cidr"),
+//! #     security_groups: vec![],
+//! #     cluster_security_group: Ref::output(plane, "cluster_security_group"),
+//! #     authentication: AuthenticationMode::Api,
+//! #     nodes_need: vec![],
+//! #     volumes_need: vec![],
+//! # };
+//! let objects = ObjectsSpec::builder(&Owner::new("chap10")?, cluster_refs) // from eks-cluster, or known values
+//!     .storage_class(StorageClass::gp3("gp3-us-east-1a").zone("us-east-1a"))
+//!     .claim(Claim::new("pvc-a", "10Gi").class("gp3-us-east-1a"))
+//!     .pod(Pod::new("nginx", "nginx:1.29").mount("pvc-a", "/data").zone("us-east-1a"))
+//!     .service(Service::load_balancer("nginx").internal().port(80, 80).selector("app", "nginx"))
+//!     .build()?;
+//! let plan = objects.plan(&Observed::nothing(&objects))?;
+//! assert_eq!(plan.steps().len(), 4);
+//! assert!(plan.usd_per_month() > 19.0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Features
+//! | feature | default | brings |
+//! |---|---|---|
+//! | `client` | yes | `client::Objects`, which observes, applies and tears down through a `kube::Client` |
+//!
+//! The application chooses the `k8s-openapi` version, the TLS stack, and how the client authenticates.
+//!
+//! # What this crate does not do
+//! It installs no controller and no add-on, makes no namespace, templates no manifests, and never changes or deletes an object
+//! that does not carry its owner's label. In `aws-auth` it adds and removes entries of node roles, and leaves every other byte.
+
+#[cfg(feature = "client")]
+pub mod client;
+
+mod access;
+mod auth_map;
+mod aws_auth;
+mod claim;
+mod diff;
+#[cfg(test)]
+mod fixture;
+mod kind;
+mod name;
+mod observed;
+mod op;
+mod plan;
+mod pod;
+mod quantity;
+mod service;
+mod spec;
+mod storage_class;
+mod teardown;
+mod zone;
+
+pub use access::{Access, AccessRef};
+pub use aws_auth::{MapRoles, RoleMapping};
+pub use claim::{AccessMode, Claim};
+pub use kind::{Kind, ObjectRef};
+pub use observed::{Observed, Volume};
+pub use op::ObjectOp;
+pub use pod::Pod;
+pub use quantity::{Quantity, QuantityError};
+pub use service::{Controller, LoadBalancerKind, Service};
+pub use spec::{ObjectsSpec, ObjectsSpecBuilder};
+pub use storage_class::{Binding, Reclaim, StorageClass, VolumeType};
+pub use zone::{EBS_ZONE_LABEL, LEGACY_ZONE_LABEL, ZONE_LABEL, zone_of};

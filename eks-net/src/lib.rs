@@ -1,1 +1,71 @@
-//! Placeholder.
+//! Plan and build the network under an Amazon EKS cluster: CIDRs, VPC, subnets, gateways, routes, security groups.
+//!
+//! A [`NetworkSpec`] says what should exist; building one checks every rule that AWS documents, offline and all at once.
+//! With what [`Observed`] says exists, it makes a plan:
+//!
+//! ```
+//! use eks_core::Owner;
+//! use eks_net::{Nat, NetworkSpec, Observed, Rule, SecurityGroup};
+//!
+//! let owner = Owner::new("shop")?;
+//! let network = NetworkSpec::builder(&owner, "10.0.0.0/16")
+//!     .zones(["us-east-1a", "us-east-1b"])
+//!     .nat(Nat::Single)
+//!     .security_group(SecurityGroup::new("web", "web servers").allow(Rule::tcp(80).from_cidr("0.0.0.0/0")))
+//!     .cluster("shop")
+//!     .build()?;
+//!
+//! let plan = network.plan(&Observed::nothing(&owner))?;
+//! assert_eq!(plan.step("net/subnet/private/us-east-1b").map(|step| step.title.as_str()),
+//!     Some("private subnet 10.0.64.0/19 in us-east-1b, 8187 addresses"));
+//! assert!(plan.to_string().contains("a single point of failure"));
+//!
+//! // The layers above refer to it before it exists.
+//! assert_eq!(network.refs().private().subnets.len(), 2);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! With the feature `aws`, `Networks` observes, and its plans and teardowns are applied by `eks_core::engine`.
+//!
+//! # Features
+//! | feature | default | brings |
+//! |---|---|---|
+//! | `aws` | yes | `Networks`: observing, applying and tearing down with aws-sdk-ec2 |
+//!
+//! # What this crate does not do
+//! It never changes or deletes what it did not make, but for what Kubernetes leaves in the network's own VPC at a teardown.
+//! It plans IPv4 only, and no peering, transit gateways, VPC endpoints, network ACLs, flow logs or regional NAT gateways.
+
+#[cfg(feature = "aws")]
+mod aws;
+mod cidr;
+mod keys;
+mod nat;
+mod observed;
+mod op;
+mod permissions;
+mod plan;
+mod refs;
+mod rule;
+mod security_group;
+mod spec;
+mod subnet;
+mod survivors;
+mod tags;
+mod teardown;
+#[cfg(test)]
+mod testing;
+
+#[cfg(feature = "aws")]
+pub use aws::Networks;
+pub use cidr::{reserved_addresses, usable_addresses};
+pub use nat::Nat;
+pub use observed::{
+    FoundAddress, FoundGroup, FoundInterface, FoundInternetGateway, FoundNatGateway, FoundRouteTable, FoundSubnet, FoundVpc, Observed,
+};
+pub use op::{DnsAttribute, NetOp, RouteTarget};
+pub use rule::{Ingress, Ports, Protocol, Rule, Source};
+pub use security_group::{CheckedGroup, SecurityGroup};
+pub use spec::{NetworkSpec, NetworkSpecBuilder};
+pub use subnet::{PlacedSubnet, Subnet};
+pub use tags::Tags;

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use serde_json::{Value, json};
 
-use super::{Reply, State, done, filter::Listing, ids, instance::InstanceState, quota, tags};
+use super::{Reply, State, done, filter::Listing, ids, instance::InstanceState, invalid, quota, tags};
 use crate::{
     call::{Args, Caller},
     error::ApiError,
@@ -86,7 +86,7 @@ fn render(world: &World, id: &str, address: &Address) -> Value {
 pub(super) fn allocate(world: &mut World, caller: &Caller, args: &Args) -> Reply {
     let tags = tags::specified(args, caller, ids::ADDRESS.tag_type, &[])?;
     if let Some(domain) = args.str("Domain").filter(|domain| *domain != "vpc") {
-        return Err(ApiError::new("InvalidParameterValue", format!("Value ({domain}) for parameter domain is invalid.")));
+        return Err(invalid(format!("Value ({domain}) for parameter domain is invalid.")));
     }
     let message = "The maximum number of addresses has been reached.";
     quota::within(world.ec2.addresses.len(), quota::ELASTIC_IPS, "AddressLimitExceeded", message)?;
@@ -128,11 +128,10 @@ pub(super) fn associate(world: &mut World, _caller: &Caller, args: &Args) -> Rep
         return Err(ApiError::new("Gateway.NotAttached", format!("Network {vpc} is not attached to any internet gateway")));
     }
     let movable = args.bool("AllowReassociation") != Some(false);
-    if let Some(present) = state.addresses[&id].association.as_ref().filter(|present| !present.is_on(&interface)) {
-        if present.is_held(state) || !movable {
-            let message = format!("resource {id} is already associated with associate-id {}", present.id);
-            return Err(ApiError::new("Resource.AlreadyAssociated", message));
-        }
+    let elsewhere = state.addresses[&id].association.as_ref().filter(|present| !present.is_on(&interface));
+    if let Some(present) = elsewhere.filter(|present| present.is_held(state) || !movable) {
+        let message = format!("resource {id} is already associated with associate-id {}", present.id);
+        return Err(ApiError::new("Resource.AlreadyAssociated", message));
     }
     if let Some((other, _)) = state.elastic_address(&interface).filter(|(other, _)| *other != id) {
         if !movable {

@@ -71,12 +71,6 @@ impl State {
     }
 }
 
-/// Whether instances that are launched into a subnet reach the internet.
-pub(crate) fn egress(world: &World, subnet: &str) -> bool {
-    let public = world.ec2.subnets.get(subnet).is_some_and(|subnet| subnet.map_public_ip);
-    world.ec2.reaches_internet(subnet, public)
-}
-
 /// Whether an instance reaches the internet with the addresses that it has.
 pub(crate) fn instance_egress(world: &World, id: &str) -> bool {
     let Some(instance) = world.ec2.instances.get(id) else { return false };
@@ -87,17 +81,6 @@ pub(crate) fn instance_egress(world: &World, id: &str) -> bool {
 /// Whether a VPC resolves names and gives them to instances.
 pub(crate) fn dns_enabled(world: &World, vpc: &str) -> bool {
     world.ec2.vpcs.get(vpc).is_some_and(|vpc| vpc.dns_support && vpc.dns_hostnames)
-}
-
-/// VPC, zone and zone id of a subnet.
-pub(crate) fn subnet_zone(world: &World, subnet: &str) -> Option<(String, String, String)> {
-    let found = world.ec2.subnets.get(subnet)?;
-    Some((found.vpc.clone(), found.zone.clone(), zones::id_of(&world.region, &found.zone)))
-}
-
-/// How many addresses a subnet has left.
-pub(crate) fn free_addresses(world: &World, subnet: &str) -> usize {
-    world.ec2.free_in(subnet)
 }
 
 /// Whether members of `to_group` take TCP at `port` from members of `from_group`.
@@ -120,4 +103,124 @@ pub(crate) fn security_group_allows(world: &World, from_group: &str, to_group: &
         }
         Peer::Cidr6(_) | Peer::PrefixList(_) => false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{
+        call::{Caller, Service},
+        clock::Clock,
+    };
+
+    struct Account {
+        world: World,
+        caller: Caller,
+    }
+
+    impl Account {
+        fn new() -> Self {
+            let world = World::new("123456789012".to_owned(), "eu-west-1".to_owned(), 1, Clock::new(1.0));
+            Self { world, caller: Caller { arn: "arn:aws:iam::123456789012:user/admin".to_owned(), user_id: "AIDA".to_owned() } }
+        }
+
+        fn call(&mut self, action: &str, args: Value) -> Value {
+            self.world.call(Service::Ec2, action, args, &self.caller).expect(action)
+        }
+
+        fn id(&mut self, action: &str, args: Value, pointer: &str) -> String {
+            self.call(action, args).pointer(pointer).and_then(Value::as_str).expect("id").to_owned()
+        }
+
+        fn vpc(&mut self) -> String {
+            self.id("CreateVpc", json!({"CidrBlock": "10.0.0.0/16"}), "/vpc/vpcId")
+        }
+
+        fn subnet(&mut self, vpc: &str, block: &str) -> String {
+            let args = json!({"VpcId": vpc, "CidrBlock": block, "AvailabilityZone": "eu-west-1a"});
+            self.id("CreateSubnet", args, "/subnet/subnetId")
+        }
+
+        /// A route table of its own for a subnet, with a default route.
+        fn route(&mut self, vpc: &str, subnet: &str, target: &str, id: &str) {
+            let table = self.id("CreateRouteTable", json!({"VpcId": vpc}), "/routeTable/routeTableId");
+            self.call("AssociateRouteTable", json!({"RouteTableId": table, "SubnetId": subnet}));
+            self.call("CreateRoute", json!({"RouteTableId": table, "DestinationCidrBlock": "0.0.0.0/0", (target): id}));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn egress_needs_a_whole_way_out() {
+        let mut account = Account::new();
+        let vpc = account.vpc();
+        let (public, private) = (account.subnet(&vpc, "10.0.1.0/24"), account.subnet(&vpc, "10.0.2.0/24"));
+        let gateway = account.id("CreateInternetGateway", json!({}), "/internetGateway/internetGatewayId");
+        account.call("AttachInternetGateway", json!({"InternetGatewayId": gateway, "VpcId": vpc}));
+        account.route(&vpc, &public, "GatewayId", &gateway);
+        assert!(!account.world.ec2.reaches_internet(&public, false));
+        assert!(account.world.ec2.reaches_internet(&public, true));
+
+        let address = account.id("AllocateAddress", json!({}), "/allocationId");
+        let nat = account.id("CreateNatGateway", json!({"SubnetId": public, "AllocationId": address}), "/natGateway/natGatewayId");
+        account.route(&vpc, &private, "NatGatewayId", &nat);
+        assert!(!account.world.ec2.reaches_internet(&private, false), "the NAT gateway is pending");
+        account.world.advance(Duration::from_secs(180));
+        assert!(account.world.ec2.reaches_internet(&private, false));
+        account.call("DeleteNatGateway", json!({"NatGatewayId": nat}));
+        assert!(!account.world.ec2.reaches_internet(&private, false));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn dns_needs_both_attributes() {
+        let mut account = Account::new();
+        let vpc = account.vpc();
+        assert!(!dns_enabled(&account.world, &vpc));
+        account.call("ModifyVpcAttribute", json!({"VpcId": vpc, "EnableDnsHostnames": {"Value": "true"}}));
+        assert!(dns_enabled(&account.world, &vpc));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn groups_let_through_what_rules_say() {
+        let mut account = Account::new();
+        let vpc = account.vpc();
+        let mut group =
+            |name: &str| account.id("CreateSecurityGroup", json!({"GroupName": name, "GroupDescription": name, "VpcId": vpc}), "/groupId");
+        let (nodes, control_plane) = (group("nodes"), group("control-plane"));
+        let rule = json!({"IpProtocol": "tcp", "FromPort": 1025, "ToPort": 65535, "Groups": [{"GroupId": control_plane}]});
+        account.call("AuthorizeSecurityGroupIngress", json!({"GroupId": nodes, "IpPermissions": [rule]}));
+        for (from, to, port, expected) in
+            [(&control_plane, &nodes, 10250, true), (&control_plane, &nodes, 443, false), (&nodes, &control_plane, 10250, false)]
+        {
+            assert_eq!(security_group_allows(&account.world, from, to, port), expected, "{from} {to} {port}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn interfaces_of_services_are_theirs() {
+        let mut account = Account::new();
+        let vpc = account.vpc();
+        let subnet = account.subnet(&vpc, "10.0.1.0/24");
+        let gateway = account.id("CreateInternetGateway", json!({}), "/internetGateway/internetGatewayId");
+        account.call("AttachInternetGateway", json!({"InternetGatewayId": gateway, "VpcId": vpc}));
+        let elb = account.world.service_caller("elasticloadbalancing.amazonaws.com");
+        let args =
+            json!({"SubnetId": subnet, "Description": "ELB public-elb", "RequesterId": "amazon-elb", "AssociatePublicIpAddress": true});
+        let made = account.world.call(Service::Ec2, "CreateNetworkInterface", args, &elb).expect("interface");
+        let interface = made["networkInterface"]["networkInterfaceId"].clone();
+        assert_eq!(made["networkInterface"]["attachment"]["instanceOwnerId"], "amazon-elb");
+        assert_eq!(account.world.ec2.free_in(&subnet), 250);
+        let args = json!({"NetworkInterfaceId": interface});
+        let refused = account.world.call(Service::Ec2, "DeleteNetworkInterface", args.clone(), &account.caller).map(drop);
+        assert_eq!(refused.map_err(|error| error.code), Err("OperationNotPermitted".to_owned()));
+        let detach = json!({"InternetGatewayId": gateway, "VpcId": vpc});
+        let refused = account.world.call(Service::Ec2, "DetachInternetGateway", detach.clone(), &account.caller).map(drop);
+        assert_eq!(refused.map_err(|error| error.code), Err("DependencyViolation".to_owned()));
+        account.world.call(Service::Ec2, "DeleteNetworkInterface", args, &elb).expect("delete");
+        account.call("DetachInternetGateway", detach);
+        assert_eq!(account.world.ec2.free_in(&subnet), 251);
+    }
 }

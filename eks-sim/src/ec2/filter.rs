@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
-use super::{Reply, ids::Kind};
+use super::{Reply, ids::Kind, invalid};
 use crate::{call::Args, error::ApiError};
 
 /// How one Describe action lists.
@@ -25,10 +25,10 @@ impl Listing {
     pub(super) fn reply(&self, args: &Args, items: Vec<Value>) -> Reply {
         let mut items = self.select(args, items)?;
         let mut reply = json!({});
-        if let Some(bounds) = self.page {
-            if let Some(next) = paginate(args, self.key, bounds, &mut items)? {
-                reply["nextToken"] = json!(next);
-            }
+        if let Some(bounds) = self.page
+            && let Some(next) = paginate(args, self.key, bounds, &mut items)?
+        {
+            reply["nextToken"] = json!(next);
         }
         reply[self.set] = Value::Array(items);
         Ok(reply)
@@ -53,7 +53,7 @@ impl Listing {
             let wanted = filter.strings("Value");
             let path = self.filters.iter().find(|(known, _)| *known == name).map(|(_, path)| *path);
             if path.is_none() && name != "tag-key" && !name.starts_with("tag:") {
-                return Err(ApiError::new("InvalidParameterValue", format!("The filter '{name}' is invalid")));
+                return Err(invalid(format!("The filter '{name}' is invalid")));
             }
             items.retain(|item| {
                 let values = match (path, name.strip_prefix("tag:")) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Reply, done, filter::Listing, ids, quota, tags};
+use super::{Reply, done, filter::Listing, ids, invalid, quota, tags};
 use crate::{
     call::{Args, Caller},
     error::ApiError,
@@ -42,7 +42,7 @@ pub(super) fn attach(world: &mut World, _caller: &Caller, args: &Args) -> Reply 
         return Err(ApiError::new("Resource.AlreadyAssociated", format!("resource {id} is already attached to network {vpc}")));
     }
     if state.attached_gateway(vpc).is_some() {
-        return Err(ApiError::new("InvalidParameterValue", format!("Network {vpc} already has an internet gateway attached")));
+        return Err(invalid(format!("Network {vpc} already has an internet gateway attached")));
     }
     ids::INTERNET_GATEWAY.find_mut(&mut state.internet_gateways, id)?.vpc = Some(vpc.to_owned());
     Ok(done())

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     Reply, State, address,
+    attachment::Attachment,
     filter::{Listing, ids_or_page},
     ids, instance_types, interface, zones,
 };
@@ -321,7 +322,7 @@ fn finish(world: &mut World, id: &str) {
 impl State {
     /// Deletes the interface of a terminated instance, or detaches it if it shall stay.
     fn release_interface(&mut self, id: &str) {
-        let stays = |attachment: &interface::Attachment| !attachment.delete_on_termination;
+        let stays = |attachment: &Attachment| !attachment.delete_on_termination;
         match self.interfaces.get_mut(id) {
             Some(found) if found.attachment.as_ref().is_some_and(stays) => {
                 found.attachment = None;

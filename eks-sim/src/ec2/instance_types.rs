@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Reply, filter::Listing, zones};
+use super::{Reply, filter::Listing, invalid, zones};
 use crate::{
     call::{Args, Caller},
     error::ApiError,
@@ -153,7 +153,7 @@ pub(super) fn describe_offerings(world: &mut World, _caller: &Caller, args: &Arg
         "availability-zone-id" => zones.into_iter().map(|(_, id)| (id.clone(), id)).collect(),
         other => {
             let message = format!("Value ({other}) for parameter locationType is invalid.");
-            return Err(ApiError::new("InvalidParameterValue", message));
+            return Err(invalid(message));
         }
     };
     let mut items = Vec::new();

@@ -5,9 +5,11 @@ use std::net::Ipv4Addr;
 use serde_json::{Value, json};
 
 use super::{
-    Reply, State, address, done,
+    Reply, State, address,
+    attachment::{self, Attachment},
+    done,
     filter::{Listing, ids_or_page},
-    ids, is_service, quota,
+    ids, invalid, is_service, quota,
     security_group::DEFAULT_GROUP,
     tags::{self, Tags},
     zones,
@@ -33,17 +35,6 @@ pub(super) struct Interface {
     /// An address of Amazon's pool that lives as long as the attachment.
     pub(super) public_ip: Option<Ipv4Addr>,
     mac: String,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Attachment {
-    pub(super) id: String,
-    /// Absent when a service has it.
-    pub(super) instance: Option<String>,
-    owner: String,
-    pub(super) device_index: i64,
-    pub(super) delete_on_termination: bool,
-    at: String,
 }
 
 /// What an interface shall be.
@@ -134,7 +125,7 @@ pub(super) fn make(world: &mut World, wanted: Wanted) -> Result<String, ApiError
     if let Some(address) = wanted.address {
         if !subnet.is_usable(address) {
             let message = format!("Address {address} does not fall within the subnet's address range");
-            return Err(ApiError::new("InvalidParameterValue", message));
+            return Err(invalid(message));
         }
         if !world.ec2.is_free(&subnet_id, address) {
             return Err(ApiError::new("InvalidIPAddress.InUse", format!("Address {address} is in use.")));
@@ -176,25 +167,6 @@ pub(super) fn make(world: &mut World, wanted: Wanted) -> Result<String, ApiError
     }
     world.ec2.tag(&id, wanted.tags);
     Ok(id)
-}
-
-/// Attaches an interface to an instance, or to what a service has behind it.
-pub(super) fn attach_to(world: &mut World, id: &str, instance: Option<&str>, device_index: i64, delete_on_termination: bool) -> String {
-    let prefix = if instance.is_some() { "eni-attach" } else { "ela-attach" };
-    let (attachment, at) = (world.id(prefix), world.timestamp());
-    let account = world.account.clone();
-    if let Some(interface) = world.ec2.interfaces.get_mut(id) {
-        let owner = if instance.is_some() { account } else { interface.requester.clone().unwrap_or_default() };
-        interface.attachment = Some(Attachment {
-            id: attachment.clone(),
-            instance: instance.map(str::to_owned),
-            owner,
-            device_index,
-            delete_on_termination,
-            at,
-        });
-    }
-    attachment
 }
 
 pub(super) fn render(world: &World, id: &str, interface: &Interface) -> Value {
@@ -284,7 +256,7 @@ pub(super) fn create(world: &mut World, caller: &Caller, args: &Args) -> Reply {
             let id = make(world, wanted)?;
             // What a service makes is in use from the start: the service attaches it to something of its own.
             if service {
-                attach_to(world, &id, None, 1, false);
+                attachment::attach_to(world, &id, None, 1, false);
                 if args.bool("AssociatePublicIpAddress") == Some(true) {
                     let ip = address::from_pool(world);
                     ids::NETWORK_INTERFACE.find_mut(&mut world.ec2.interfaces, &id)?.public_ip = Some(ip);
@@ -300,15 +272,11 @@ pub(super) fn create(world: &mut World, caller: &Caller, args: &Args) -> Reply {
 
 /// An optional private address.
 pub(super) fn parse_address(text: Option<&str>) -> Result<Option<Ipv4Addr>, ApiError> {
-    text.map(|text| {
-        text.parse()
-            .map_err(|_| ApiError::new("InvalidParameterValue", format!("Value ({text}) for parameter privateIpAddress is invalid.")))
-    })
-    .transpose()
+    text.map(|text| text.parse().map_err(|_| invalid(format!("Value ({text}) for parameter privateIpAddress is invalid.")))).transpose()
 }
 
 /// Interfaces that a service manages are not the account's owner's to change.
-fn permitted(interface: &Interface, caller: &Caller) -> Result<(), ApiError> {
+pub(super) fn permitted(interface: &Interface, caller: &Caller) -> Result<(), ApiError> {
     if interface.requester.is_some() && !is_service(caller) {
         return Err(ApiError::new("OperationNotPermitted", "You do not have permission to access the specified resource."));
     }
@@ -324,40 +292,6 @@ pub(super) fn delete(world: &mut World, caller: &Caller, args: &Args) -> Reply {
         return Err(ApiError::new("InvalidNetworkInterface.InUse", format!("Network interface '{id}' is currently in use.")));
     }
     world.ec2.remove_interface(id);
-    Ok(done())
-}
-
-pub(super) fn attach(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
-    let id = args.required("NetworkInterfaceId")?;
-    let instance = args.required("InstanceId")?;
-    let device = args.int("DeviceIndex").ok_or_else(|| ApiError::missing("DeviceIndex"))?;
-    let interface = ids::NETWORK_INTERFACE.find(&world.ec2.interfaces, id)?;
-    ids::INSTANCE.find(&world.ec2.instances, instance)?;
-    if interface.attachment.is_some() {
-        return Err(ApiError::new("InvalidNetworkInterface.InUse", format!("Interface: {id} in use.")));
-    }
-    let taken =
-        |other: &String| world.ec2.interfaces[other].attachment.as_ref().is_some_and(|attachment| attachment.device_index == device);
-    if world.ec2.interfaces_of(instance).iter().any(taken) {
-        let message = format!("Instance '{instance}' already has an interface attached at device index '{device}'.");
-        return Err(ApiError::new("InvalidParameterValue", message));
-    }
-    Ok(json!({"attachmentId": attach_to(world, id, Some(instance), device, false)}))
-}
-
-pub(super) fn detach(world: &mut World, caller: &Caller, args: &Args) -> Reply {
-    let wanted = args.required("AttachmentId")?;
-    let has = |interface: &Interface| interface.attachment.as_ref().is_some_and(|attachment| attachment.id == wanted);
-    let interface = world.ec2.interfaces.values_mut().find(|interface| has(interface)).ok_or_else(|| {
-        ApiError::new("InvalidAttachmentID.NotFound", format!("The networkInterface attachment ID '{wanted}' does not exist"))
-    })?;
-    permitted(interface, caller)?;
-    if interface.attachment.as_ref().is_some_and(|attachment| attachment.device_index == 0) {
-        let message = "The network interface at device index 0 cannot be detached.";
-        return Err(ApiError::new("OperationNotPermitted", message));
-    }
-    interface.attachment = None;
-    interface.public_ip = None;
     Ok(done())
 }
 

@@ -41,7 +41,7 @@ pub(crate) fn inventory(world: &World, inventory: &mut Inventory) {
         push("ec2/instance", id, instance.state.name(), if running { hourly * HOURS } else { 0.0 });
     }
     for (id, volume) in &state.volumes {
-        push("ec2/volume", id, volume.state, volume.usd_per_month());
+        push("ec2/volume", id, volume.state, volume.disk.usd_per_month());
     }
     for (id, interface) in &state.interfaces {
         let cost = if interface.public_ip.is_some() { PUBLIC_IPV4 * HOURS } else { 0.0 };

@@ -4,12 +4,12 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Reply, State, address, ids, image,
+    Reply, State, address, attachment,
+    disk::{self, Disk},
+    ids, image,
     instance::{self, Instance, InstanceState, Metadata},
     instance_types::{self, InstanceType},
-    interface, quota, tags, template,
-    volume::{self, Disk},
-    zones,
+    interface, invalid, quota, tags, template, volume, zones,
 };
 use crate::{
     call::{Args, Caller},
@@ -21,10 +21,6 @@ use crate::{
 
 /// The kinds that RunInstances tags.
 const TAGGED: [&str; 4] = ["instance", "volume", "network-interface", "spot-instances-request"];
-
-fn invalid(message: impl Into<String>) -> ApiError {
-    ApiError::new("InvalidParameterValue", message)
-}
 
 /// A launch, checked as a whole before anything is made.
 struct Launch {
@@ -147,6 +143,13 @@ fn check(world: &World, args: &Args) -> Result<Launch, ApiError> {
     // The API's own default is a type that this table does not have, so a type must be given.
     let type_name = args.required("InstanceType")?;
     let instance_type = instance_types::find(type_name).ok_or_else(|| invalid(format!("Invalid value '{type_name}' for InstanceType.")))?;
+    let known = image::known(world, &image);
+    if let Some(other) = known.as_ref().map(|known| known.architecture).filter(|other| *other != instance_type.architecture) {
+        return Err(invalid(format!(
+            "The architecture '{}' of the specified instance type does not match the architecture '{other}' of the specified AMI. Specify an instance type and an AMI that have matching architectures, and try again.",
+            instance_type.architecture
+        )));
+    }
     let key_name = args.str("KeyName").map(str::to_owned);
     if let Some(name) = &key_name {
         state.check_key(name)?;
@@ -219,7 +222,7 @@ fn check(world: &World, args: &Args) -> Result<Launch, ApiError> {
         key_name,
         profile,
         user_data,
-        metadata: metadata(&args.sub("MetadataOptions")),
+        metadata: metadata(&args.sub("MetadataOptions"), known.is_none_or(|known| known.imds_v2)),
         protected: args.bool("DisableApiTermination") == Some(true),
         subnet,
         zone,
@@ -256,11 +259,13 @@ pub(super) fn check_user_data(text: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// What a call leaves open is as the image has it: IMDSv2 only, two hops (AL2023's `imdsSupport` v2.0).
-fn metadata(options: &Args) -> Metadata {
+/// What a call leaves open is as the image has it: IMDSv2 only and two hops, or EC2's old defaults ("Order of precedence for
+/// instance metadata options").
+fn metadata(options: &Args, v2: bool) -> Metadata {
+    let (tokens, hop_limit) = if v2 { ("required", 2) } else { ("optional", 1) };
     Metadata {
-        tokens: options.str("HttpTokens").unwrap_or("required").to_owned(),
-        hop_limit: options.int("HttpPutResponseHopLimit").unwrap_or(2),
+        tokens: options.str("HttpTokens").unwrap_or(tokens).to_owned(),
+        hop_limit: options.int("HttpPutResponseHopLimit").unwrap_or(hop_limit),
         endpoint: options.str("HttpEndpoint").unwrap_or("enabled").to_owned(),
     }
 }
@@ -296,7 +301,7 @@ fn disks(image: &str, args: &Args) -> Result<Vec<(String, Disk, bool)>, ApiError
         }
         let base = present.map(|index| disks[index].clone());
         let (_, from_image, delete) = base.clone().unwrap_or_else(|| (device.to_owned(), Disk::of_type("gp2"), false));
-        let disk = volume::parse(&ebs, "VolumeSize", Some(&from_image))?;
+        let disk = disk::parse(&ebs, "VolumeSize", Some(&from_image))?;
         if base.is_some() && disk.size < from_image.size {
             let snapshot = from_image.snapshot.as_deref().unwrap_or_default();
             let message =
@@ -336,7 +341,7 @@ fn connect(world: &mut World, id: &str, launch: &Launch, tags: &tags::Tags) -> R
         let existing = specification.str("NetworkInterfaceId").is_some();
         let delete = specification.bool("DeleteOnTermination").unwrap_or(!existing);
         let device = specification.int("DeviceIndex").unwrap_or(0);
-        interface::attach_to(world, &interface, Some(id), device, delete);
+        attachment::attach_to(world, &interface, Some(id), device, delete);
         if index == 0 {
             if launch.public_ip && world.ec2.attached_gateway(&launch.vpc).is_some() {
                 let ip = address::from_pool(world);

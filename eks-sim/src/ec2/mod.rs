@@ -2,6 +2,8 @@
 
 mod acl;
 mod address;
+mod attachment;
+mod disk;
 mod facts;
 mod filter;
 mod gateway;
@@ -16,6 +18,7 @@ mod launch;
 mod nat;
 mod quota;
 mod route;
+mod route_table;
 mod security_group;
 mod security_group_rule;
 mod subnet;
@@ -31,7 +34,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 pub(crate) use self::{
-    facts::{InstanceFacts, dns_enabled, egress, free_addresses, instance, instance_egress, security_group_allows, subnet_zone},
+    facts::{InstanceFacts, dns_enabled, instance, instance_egress, security_group_allows},
     inventory::inventory,
     vpc::furnish,
 };
@@ -51,7 +54,7 @@ pub(crate) struct State {
     internet_gateways: BTreeMap<String, gateway::InternetGateway>,
     key_pairs: BTreeMap<String, key_pair::KeyPair>,
     nat_gateways: BTreeMap<String, nat::NatGateway>,
-    route_tables: BTreeMap<String, route::RouteTable>,
+    route_tables: BTreeMap<String, route_table::RouteTable>,
     /// Security group rule id to security group id.
     rule_owners: BTreeMap<String, String>,
     security_groups: BTreeMap<String, security_group::SecurityGroup>,
@@ -73,6 +76,11 @@ fn done() -> Value {
     json!({"return": true})
 }
 
+/// A parameter has a value that it may not have.
+fn invalid(message: impl Into<String>) -> ApiError {
+    ApiError::new("InvalidParameterValue", message)
+}
+
 /// Whether an AWS service calls, not the account's owner.
 fn is_service(caller: &Caller) -> bool {
     caller.arn.contains("aws-service-role")
@@ -92,10 +100,10 @@ fn find(action: &str) -> Option<Action> {
     Some(match action {
         "AllocateAddress" => address::allocate,
         "AssociateAddress" => address::associate,
-        "AssociateRouteTable" => route::associate,
+        "AssociateRouteTable" => route_table::associate,
         "AssociateVpcCidrBlock" => vpc::associate_cidr,
         "AttachInternetGateway" => gateway::attach,
-        "AttachNetworkInterface" => interface::attach,
+        "AttachNetworkInterface" => attachment::attach,
         "AttachVolume" => volume::attach,
         "AuthorizeSecurityGroupEgress" => security_group_rule::authorize_egress,
         "AuthorizeSecurityGroupIngress" => security_group_rule::authorize_ingress,
@@ -104,8 +112,8 @@ fn find(action: &str) -> Option<Action> {
         "CreateLaunchTemplateVersion" => template::create_version,
         "CreateNatGateway" => nat::create,
         "CreateNetworkInterface" => interface::create,
-        "CreateRoute" => route::create_route,
-        "CreateRouteTable" => route::create,
+        "CreateRoute" => route::create,
+        "CreateRouteTable" => route_table::create,
         "CreateSecurityGroup" => security_group::create,
         "CreateSubnet" => subnet::create,
         "CreateTags" => tags::create,
@@ -116,8 +124,8 @@ fn find(action: &str) -> Option<Action> {
         "DeleteLaunchTemplate" => template::delete,
         "DeleteNatGateway" => nat::delete,
         "DeleteNetworkInterface" => interface::delete,
-        "DeleteRoute" => route::delete_route,
-        "DeleteRouteTable" => route::delete,
+        "DeleteRoute" => route::delete,
+        "DeleteRouteTable" => route_table::delete,
         "DeleteSecurityGroup" => security_group::delete,
         "DeleteSubnet" => subnet::delete,
         "DeleteTags" => tags::delete,
@@ -139,7 +147,7 @@ fn find(action: &str) -> Option<Action> {
         "DescribeNetworkAcls" => acl::describe,
         "DescribeNetworkInterfaces" => interface::describe,
         "DescribeRegions" => zones::describe_regions,
-        "DescribeRouteTables" => route::describe,
+        "DescribeRouteTables" => route_table::describe,
         "DescribeSecurityGroupRules" => security_group_rule::describe,
         "DescribeSecurityGroups" => security_group::describe,
         "DescribeSubnets" => subnet::describe,
@@ -148,18 +156,19 @@ fn find(action: &str) -> Option<Action> {
         "DescribeVpcAttribute" => vpc::describe_attribute,
         "DescribeVpcs" => vpc::describe,
         "DetachInternetGateway" => gateway::detach,
-        "DetachNetworkInterface" => interface::detach,
+        "DetachNetworkInterface" => attachment::detach,
         "DetachVolume" => volume::detach,
         "DisassociateAddress" => address::disassociate,
-        "DisassociateRouteTable" => route::disassociate,
+        "DisassociateRouteTable" => route_table::disassociate,
         "DisassociateVpcCidrBlock" => vpc::disassociate_cidr,
+        "GetConsoleOutput" => crate::node::console_output,
         "ImportKeyPair" => key_pair::import,
         "ModifyLaunchTemplate" => template::modify,
         "ModifySubnetAttribute" => subnet::modify,
         "ModifyVpcAttribute" => vpc::modify_attribute,
         "ReleaseAddress" => address::release,
-        "ReplaceRoute" => route::replace_route,
-        "ReplaceRouteTableAssociation" => route::replace_association,
+        "ReplaceRoute" => route::replace,
+        "ReplaceRouteTableAssociation" => route_table::replace_association,
         "RevokeSecurityGroupEgress" => security_group_rule::revoke_egress,
         "RevokeSecurityGroupIngress" => security_group_rule::revoke_ingress,
         "RunInstances" => launch::run,

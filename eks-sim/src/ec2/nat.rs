@@ -4,7 +4,7 @@ use std::{net::Ipv4Addr, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::{Reply, State, address, filter::Listing, ids, interface, quota, tags, zones};
+use super::{Reply, State, address, attachment, filter::Listing, ids, interface, invalid, quota, tags, zones};
 use crate::{
     call::{Args, Caller},
     error::ApiError,
@@ -100,10 +100,6 @@ struct Request {
     /// Elastic addresses, for a regional gateway with their zones.
     allocations: Vec<(Option<String>, String)>,
     automatic: bool,
-}
-
-fn invalid(message: impl Into<String>) -> ApiError {
-    ApiError::new("InvalidParameterValue", message)
 }
 
 /// A gateway in one subnet.
@@ -230,7 +226,7 @@ fn connect(world: &mut World, id: &str, request: &Request) -> Result<Vec<NatAddr
         ..interface::Wanted::default()
     };
     let interface = interface::make(world, wanted)?;
-    interface::attach_to(world, &interface, None, 1, false);
+    attachment::attach_to(world, &interface, None, 1, false);
     let allocation = request.allocations.first().map(|(_, id)| id.clone());
     let association = allocation.as_ref().map(|allocation| address::put(world, allocation, Some(&interface)));
     let public_ip = world.ec2.public_address(&interface);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{
     Reply, State,
     filter::Listing,
-    ids, quota,
+    ids, invalid, quota,
     security_group_rule::{self, Peer, Rule},
     tags,
 };
@@ -54,7 +54,7 @@ fn check_text(parameter: &str, text: &str) -> Result<(), ApiError> {
     let message = format!(
         "Invalid security group {parameter}. Valid {parameter}s are strings less than 256 characters from the following set:  a-zA-Z0-9. _-:/()#,@[]+=&;{{}}!$*"
     );
-    Err(ApiError::new("InvalidParameterValue", message))
+    Err(invalid(message))
 }
 
 pub(super) fn create(world: &mut World, caller: &Caller, args: &Args) -> Reply {
@@ -65,7 +65,7 @@ pub(super) fn create(world: &mut World, caller: &Caller, args: &Args) -> Reply {
     check_text("name", name)?;
     check_text("description", description)?;
     if name.starts_with("sg-") {
-        return Err(ApiError::new("InvalidParameterValue", "Invalid group name. Group names may not be in the format sg-*."));
+        return Err(invalid("Invalid group name. Group names may not be in the format sg-*."));
     }
     let vpc = match args.str("VpcId") {
         Some(vpc) => vpc.to_owned(),
@@ -73,7 +73,7 @@ pub(super) fn create(world: &mut World, caller: &Caller, args: &Args) -> Reply {
     };
     ids::VPC.find(&world.ec2.vpcs, &vpc)?;
     if name == DEFAULT_GROUP {
-        return Err(ApiError::new("InvalidParameterValue", "Cannot use reserved security group name: default"));
+        return Err(invalid("Cannot use reserved security group name: default"));
     }
     if world.ec2.security_groups.values().any(|group| group.vpc == vpc && group.name == name) {
         let message = format!("The security group '{name}' already exists for VPC '{vpc}'");

@@ -3,7 +3,7 @@
 use ipnet::{Ipv4Net, Ipv6Net};
 use serde_json::{Value, json};
 
-use super::{Reply, filter::Listing, ids, quota, tags};
+use super::{Reply, filter::Listing, ids, invalid, quota, tags};
 use crate::{
     call::{Args, Caller},
     error::ApiError,
@@ -64,10 +64,6 @@ impl Rule {
         };
         format!("peer: {peer}, {protocol}, ALLOW")
     }
-}
-
-fn invalid(message: impl Into<String>) -> ApiError {
-    ApiError::new("InvalidParameterValue", message)
 }
 
 /// Protocol and ports of a permission (IpPermission: names or numbers; all ports with -1 and unnamed protocols).

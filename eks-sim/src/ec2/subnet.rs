@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::Ipv4Addr};
 use ipnet::{Ipv4Net, Ipv6Net};
 use serde_json::{Value, json};
 
-use super::{Reply, State, done, filter::Listing, ids, quota, tags, vpc::parse_cidr, zones};
+use super::{Reply, State, done, filter::Listing, ids, invalid, quota, tags, vpc::parse_cidr, zones};
 use crate::{
     call::{Args, Caller},
     error::ApiError,
@@ -197,7 +197,7 @@ pub(super) fn modify(world: &mut World, _caller: &Caller, args: &Args) -> Reply 
         }
         (Some(on), None) => subnet.map_public_ip = on,
         (None, Some(true)) if subnet.ipv6.is_none() => {
-            return Err(ApiError::new("InvalidParameterValue", "Subnet does not have an IPv6 CIDR block"));
+            return Err(invalid("Subnet does not have an IPv6 CIDR block"));
         }
         (None, Some(on)) => subnet.assign_ipv6 = on,
         // Attributes that change nothing here (DNS64, hostname type) are accepted.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Reply, State, done, filter::Listing, ids::Kind, is_service, quota};
+use super::{Reply, State, done, filter::Listing, ids::Kind, invalid, is_service, quota};
 use crate::{
     call::{Args, Caller},
     error::ApiError,
@@ -35,7 +35,7 @@ pub(super) fn specified(args: &Args, caller: &Caller, tag_type: &str, others: &[
 
 /// Checks tags by "Tag restrictions" of the EC2 user guide.
 fn parse(list: &[Args], caller: &Caller) -> Result<Tags, ApiError> {
-    let invalid = |message: String| ApiError::new("InvalidParameterValue", message);
+    let invalid = |message: String| invalid(message);
     let mut tags = Tags::new();
     for tag in list {
         let key = tag.required("Key")?;

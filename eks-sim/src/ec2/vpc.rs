@@ -9,8 +9,9 @@ use super::{
     done,
     filter::Listing,
     gateway::InternetGateway,
-    ids, quota,
-    route::{Route, RouteTable, Target},
+    ids, invalid, quota,
+    route::{Route, Target},
+    route_table::RouteTable,
     security_group::{self, DEFAULT_GROUP},
     subnet, tags, zones,
 };
@@ -108,7 +109,7 @@ pub(super) fn create(world: &mut World, caller: &Caller, args: &Args) -> Reply {
     let cidr = vpc_cidr(args)?;
     let tenancy = args.str("InstanceTenancy").unwrap_or("default").to_owned();
     if !matches!(tenancy.as_str(), "default" | "dedicated") {
-        return Err(ApiError::new("InvalidParameterValue", format!("Value ({tenancy}) for parameter instanceTenancy is invalid.")));
+        return Err(invalid(format!("Value ({tenancy}) for parameter instanceTenancy is invalid.")));
     }
     quota::within(world.ec2.vpcs.len(), quota::VPCS, "VpcLimitExceeded", "The maximum number of VPCs has been reached.")?;
     let id = make(world, cidr, tenancy, false);
@@ -195,7 +196,7 @@ pub(super) fn modify_attribute(world: &mut World, _caller: &Caller, args: &Args)
     match (value("EnableDnsSupport"), value("EnableDnsHostnames"), metrics) {
         (Some(on), None, None) => vpc.dns_support = on,
         (None, Some(on), None) if on && !vpc.dns_support => {
-            return Err(ApiError::new("InvalidParameterValue", "DNS hostnames cannot be enabled while DNS support is disabled"));
+            return Err(invalid("DNS hostnames cannot be enabled while DNS support is disabled"));
         }
         (None, Some(on), None) => vpc.dns_hostnames = on,
         (None, None, Some(_)) => {}
@@ -213,7 +214,7 @@ pub(super) fn describe_attribute(world: &mut World, _caller: &Caller, args: &Arg
         "enableDnsSupport" => vpc.dns_support,
         "enableDnsHostnames" => vpc.dns_hostnames,
         "enableNetworkAddressUsageMetrics" => false,
-        other => return Err(ApiError::new("InvalidParameterValue", format!("Value ({other}) for parameter attribute is invalid."))),
+        other => return Err(invalid(format!("Value ({other}) for parameter attribute is invalid."))),
     };
     Ok(json!({"vpcId": id, attribute: {"value": value}}))
 }

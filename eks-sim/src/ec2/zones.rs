@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Reply, filter::Listing};
+use super::{Reply, filter::Listing, invalid};
 use crate::{
     call::{Args, Caller},
     error::ApiError,
@@ -91,7 +91,7 @@ pub(super) fn describe(world: &mut World, _caller: &Caller, args: &Args) -> Repl
     for (parameter, by_name) in [("ZoneName", true), ("ZoneId", false)] {
         for wanted in args.strings(parameter) {
             if !zones.iter().any(|(name, id)| *(if by_name { name } else { id }) == wanted) {
-                return Err(ApiError::new("InvalidParameterValue", format!("Invalid availability zone: [{wanted}]")));
+                return Err(invalid(format!("Invalid availability zone: [{wanted}]")));
             }
         }
     }
@@ -128,7 +128,7 @@ pub(super) fn describe_regions(world: &mut World, _caller: &Caller, args: &Args)
     }
     let wanted = args.strings("RegionName");
     if let Some(unknown) = wanted.iter().find(|name| !names.contains(name)) {
-        return Err(ApiError::new("InvalidParameterValue", format!("Invalid region provided: {unknown}")));
+        return Err(invalid(format!("Invalid region provided: {unknown}")));
     }
     names.retain(|name| wanted.is_empty() || wanted.contains(name));
     let items = names.iter().map(

@@ -64,7 +64,7 @@ pub(super) fn find(
         return Err(ApiError::new("InvalidConfigurationRequest", "All subnets must belong to the same VPC."));
     }
     let mut placed: Vec<_> = found.iter().map(|subnet| (text(subnet, "subnetId"), text(subnet, "availabilityZone"))).collect();
-    placed.sort();
+    placed.sort_by(|a, b| (&a.1, &a.0).cmp(&(&b.1, &b.0)));
     let mut zones: Vec<_> = placed.iter().map(|(_, zone)| zone).collect();
     zones.sort();
     zones.dedup();

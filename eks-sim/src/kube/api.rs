@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     access::{self, User},
-    evict, facts,
+    delete, evict, facts,
     kinds::{self, Kind},
     request::{Ask, Verb},
     select::Selector,
@@ -57,8 +57,8 @@ pub(super) fn handle(world: &mut World, cluster: &str, request: &Request<Bytes>)
         (Verb::Update | Verb::Patch | Verb::Get, "scale") if is_scalable(ask.kind) => write::scale(world, cluster, &ask)?,
         (Verb::Update, "" | "status" | "finalize") => write::update(world, cluster, &ask)?,
         (Verb::Patch, "" | "status") => write::patch(world, cluster, &ask)?,
-        (Verb::Delete, "") => write::delete(world, cluster, &ask)?,
-        (Verb::DeleteCollection, "") => write::delete_collection(world, cluster, &ask)?,
+        (Verb::Delete, "") => delete::delete(world, cluster, &ask)?,
+        (Verb::DeleteCollection, "") => delete::delete_collection(world, cluster, &ask)?,
         _ => return Err(Refusal::no_such_path()),
     };
     Ok(Reply::Object(code, object))

@@ -1,12 +1,17 @@
 //! Load balancers of Services, as the AWS cloud provider in the control plane makes them ("Network load balancing", EKS).
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+mod create;
+mod nodes;
+mod subnets;
+
+use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::{Value, json};
 
+use self::{
+    create::{ensure_classic, ensure_network},
+    nodes::sync_nodes,
+};
 use super::{
     control, events, facts, kinds,
     store::{self, Key, items, text},
@@ -81,9 +86,9 @@ pub(super) fn run(world: &mut World, cluster: &str) -> bool {
         match result {
             Ok(()) => control::succeeded(world, cluster, &subject),
             Err(error) => {
-                let (reason, what) = if wanted { ("SyncLoadBalancerFailed", "ensure") } else { ("SyncLoadBalancerFailed", "delete") };
+                let what = if wanted { "ensure" } else { "delete" };
                 let message = format!("Error syncing load balancer: failed to {what} load balancer: {error}");
-                events::record(world, cluster, &service, true, reason, &message, "service-controller");
+                events::record(world, cluster, &service, true, "SyncLoadBalancerFailed", &message, "service-controller");
                 if wanted {
                     control::failed(world, cluster, &subject);
                 } else {
@@ -159,172 +164,9 @@ fn ensure(world: &mut World, cluster: &str, key: &Key, service: &Value) -> Resul
     publish(world, cluster, key, &place, &caller)
 }
 
-/// The tags of a load balancer and its security group.
-fn tags(cluster: &str, place: &Place, service: &Value) -> Vec<Value> {
-    let mut tags = vec![
-        json!({"Key": format!("kubernetes.io/cluster/{cluster}"), "Value": "owned"}),
-        json!({"Key": "kubernetes.io/service-name", "Value": format!("{}/{}", place.0, place.1)}),
-    ];
-    for pair in annotation(service, "additional-resource-tags").split(',').filter(|pair| !pair.is_empty()) {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        tags.push(json!({"Key": key.trim(), "Value": value.trim()}));
-    }
-    tags
-}
-
 fn is_internal(service: &Value) -> bool {
     // Any value but "false" and none (`aws-load-balancer-internal`, 0.0.0.0/0 in old manifests).
     !["", "false"].contains(&annotation(service, "internal"))
-}
-
-fn ensure_classic(world: &mut World, cluster: &str, place: &Place, service: &Value, caller: &Caller) -> Result<(), ApiError> {
-    let balancer = read(world, cluster, place);
-    let facts = facts::cluster(world, cluster).unwrap_or_default();
-    if balancer.group.is_empty() {
-        let name = format!("k8s-elb-{}", balancer.name);
-        let tags =
-            json!([{"ResourceType": "security-group", "Tag": [{"Key": format!("kubernetes.io/cluster/{cluster}"), "Value": "owned"}]}]);
-        let description = format!("Security group for Kubernetes ELB {} ({}/{})", balancer.name, place.0, place.1);
-        let args = json!({"GroupName": name, "GroupDescription": description, "VpcId": facts.vpc, "TagSpecification": tags});
-        let group = match world.call(Service::Ec2, "CreateSecurityGroup", args, caller) {
-            Ok(answer) => text(&answer, "/groupId").to_owned(),
-            Err(error) if error.code == "InvalidGroup.Duplicate" => {
-                let filter = json!({"Filter": [{"Name": "group-name", "Value": [name]}, {"Name": "vpc-id", "Value": [facts.vpc]}]});
-                let found = world.call(Service::Ec2, "DescribeSecurityGroups", filter, caller)?;
-                text(&found, "/securityGroupInfo/0/groupId").to_owned()
-            }
-            Err(error) => return Err(error),
-        };
-        let sources: Vec<&str> = items(service, "/spec/loadBalancerSourceRanges").iter().filter_map(Value::as_str).collect();
-        let sources = if sources.is_empty() { vec!["0.0.0.0/0"] } else { sources };
-        let ranges: Vec<Value> = sources.iter().map(|range| json!({"CidrIp": range})).collect();
-        let permissions: Vec<Value> = items(service, "/spec/ports")
-            .iter()
-            .map(|port| {
-                let number = port["port"].to_string();
-                json!({"IpProtocol": "tcp", "FromPort": number, "ToPort": number, "IpRanges": ranges})
-            })
-            .collect();
-        state(world, cluster, place, |balancer| balancer.group.clone_from(&group));
-        let args = json!({"GroupId": group, "IpPermissions": permissions});
-        ignoring(world.call(Service::Ec2, "AuthorizeSecurityGroupIngress", args, caller), "InvalidPermission.Duplicate")?;
-    }
-    let balancer = read(world, cluster, place);
-    if !balancer.dns_name.is_empty() {
-        return Ok(());
-    }
-    let subnets = subnets(world, cluster, service, caller)?;
-    let protocol = match annotation(service, "backend-protocol") {
-        "http" => "HTTP",
-        "https" => "HTTPS",
-        "ssl" => "SSL",
-        _ => "TCP",
-    };
-    let listeners: Vec<Value> = items(service, "/spec/ports")
-        .iter()
-        .map(|port| {
-            json!({
-                "Protocol": protocol, "LoadBalancerPort": port["port"].to_string(), "InstanceProtocol": protocol,
-                "InstancePort": port["nodePort"].to_string(),
-            })
-        })
-        .collect();
-    let mut args = json!({
-        "Version": CLASSIC_API, "LoadBalancerName": balancer.name, "Listeners": listeners, "Subnets": subnets,
-        "SecurityGroups": [balancer.group], "Tags": tags(cluster, place, service),
-    });
-    if is_internal(service) {
-        args["Scheme"] = json!("internal");
-    }
-    let answer = world.call(Service::Elb, "CreateLoadBalancer", args, caller)?;
-    let dns_name = text(&answer, "/DNSName").to_owned();
-    state(world, cluster, place, |balancer| balancer.dns_name = dns_name);
-    let port = items(service, "/spec/ports").first().map(|port| port["nodePort"].to_string()).unwrap_or_default();
-    let check = json!({
-        "Target": format!("TCP:{port}"), "Interval": "10", "Timeout": "5", "UnhealthyThreshold": "6", "HealthyThreshold": "2",
-    });
-    let args = json!({"Version": CLASSIC_API, "LoadBalancerName": balancer.name, "HealthCheck": check});
-    world.call(Service::Elb, "ConfigureHealthCheck", args, caller).map(drop)
-}
-
-fn ensure_network(world: &mut World, cluster: &str, place: &Place, service: &Value, caller: &Caller) -> Result<(), ApiError> {
-    let balancer = read(world, cluster, place);
-    if !balancer.arn.is_empty() {
-        return Ok(());
-    }
-    let facts = facts::cluster(world, cluster).unwrap_or_default();
-    let subnets = subnets(world, cluster, service, caller)?;
-    let tags = tags(cluster, place, service);
-    let scheme = if is_internal(service) { "internal" } else { "internet-facing" };
-    let args = json!({
-        "Version": NLB_API, "Name": balancer.name, "Type": "network", "Scheme": scheme, "Subnets": subnets, "Tags": tags,
-    });
-    let answer = world.call(Service::Elb, "CreateLoadBalancer", args, caller)?;
-    let (arn, dns_name) =
-        (text(&answer, "/LoadBalancers/0/LoadBalancerArn").to_owned(), text(&answer, "/LoadBalancers/0/DNSName").to_owned());
-    state(world, cluster, place, |balancer| {
-        balancer.arn.clone_from(&arn);
-        balancer.dns_name = dns_name;
-    });
-    for (index, port) in items(service, "/spec/ports").iter().enumerate() {
-        let name = format!("k8s-{}-{index}", &balancer.name[..balancer.name.len().min(26)]);
-        let protocol = Some(text(port, "/protocol")).filter(|protocol| !protocol.is_empty()).unwrap_or("TCP");
-        let args = json!({
-            "Version": NLB_API, "Name": name, "Protocol": protocol, "Port": port["nodePort"].to_string(), "VpcId": facts.vpc,
-            "TargetType": "instance", "Tags": tags,
-        });
-        // An account without target groups in its simulator still has the load balancer.
-        let Ok(group) = world.call(Service::Elb, "CreateTargetGroup", args, caller) else { continue };
-        let group = text(&group, "/TargetGroups/0/TargetGroupArn").to_owned();
-        state(world, cluster, place, |balancer| balancer.target_groups.push(group.clone()));
-        let args = json!({
-            "Version": NLB_API, "LoadBalancerArn": arn, "Protocol": protocol, "Port": port["port"].to_string(),
-            "DefaultActions": [{"Type": "forward", "TargetGroupArn": group}],
-        });
-        world.call(Service::Elb, "CreateListener", args, caller)?;
-    }
-    Ok(())
-}
-
-/// Subnets for a load balancer (`findELBSubnets`): of the VPC, not tagged for other clusters only; public ones route to an internet
-/// gateway; one for each zone by role tag, then cluster tag, then id.
-fn subnets(world: &mut World, cluster: &str, service: &Value, caller: &Caller) -> Result<Vec<String>, ApiError> {
-    let given = annotation(service, "subnets");
-    if !given.is_empty() {
-        return Ok(given.split(',').map(|subnet| subnet.trim().to_owned()).collect());
-    }
-    let internal = is_internal(service);
-    let vpc = facts::cluster(world, cluster).unwrap_or_default().vpc;
-    let filter = json!({"Filter": [{"Name": "vpc-id", "Value": [vpc]}]});
-    let subnets = world.call(Service::Ec2, "DescribeSubnets", filter.clone(), caller)?;
-    let tables = world.call(Service::Ec2, "DescribeRouteTables", filter, caller)?;
-    let own = format!("kubernetes.io/cluster/{cluster}");
-    let role = if internal { "kubernetes.io/role/internal-elb" } else { "kubernetes.io/role/elb" };
-    let mut by_zone: BTreeMap<&str, (bool, bool, &str)> = BTreeMap::new();
-    for subnet in items(&subnets, "/subnetSet") {
-        let has = |key: &str| items(subnet, "/tagSet").iter().any(|tag| text(tag, "/key") == key);
-        let clustered = items(subnet, "/tagSet").iter().any(|tag| text(tag, "/key").starts_with("kubernetes.io/cluster/"));
-        let id = text(subnet, "/subnetId");
-        if (clustered && !has(&own)) || (!internal && !is_public(&tables, id)) {
-            continue;
-        }
-        let rank = (!has(role), !has(&own), id);
-        let best = by_zone.entry(text(subnet, "/availabilityZone")).or_insert(rank);
-        *best = (*best).min(rank);
-    }
-    if by_zone.is_empty() {
-        return Err(ApiError::new("could not find any suitable subnets for creating the ELB", ""));
-    }
-    Ok(by_zone.into_values().map(|(_, _, id)| id.to_owned()).collect())
-}
-
-/// Whether a subnet's route table, its own or the VPC's main one, routes to an internet gateway.
-fn is_public(tables: &Value, subnet: &str) -> bool {
-    let tables = items(tables, "/routeTableSet");
-    let associated = |table: &&Value, wanted: &dyn Fn(&Value) -> bool| items(table, "/associationSet").iter().any(wanted);
-    let own = tables.iter().find(|table| associated(table, &|association| text(association, "/subnetId") == subnet));
-    let table = own.or_else(|| tables.iter().find(|table| associated(table, &|association| association["main"] == true)));
-    table.is_some_and(|table| items(table, "/routeSet").iter().any(|route| text(route, "/gatewayId").starts_with("igw-")))
 }
 
 fn ignoring(result: Result<Value, ApiError>, code: &str) -> Result<(), ApiError> {
@@ -332,87 +174,6 @@ fn ignoring(result: Result<Value, ApiError>, code: &str) -> Result<(), ApiError>
         Err(error) if error.code != code => Err(error),
         _ => Ok(()),
     }
-}
-
-/// Registers the nodes and opens their security groups to a classic load balancer.
-fn sync_nodes(world: &mut World, cluster: &str, place: &Place) -> Result<(), ApiError> {
-    let balancer = read(world, cluster, place);
-    if balancer.dns_name.is_empty() {
-        return Ok(());
-    }
-    let caller = caller(world, cluster);
-    let excluded = |node: &Value| node["metadata"]["labels"].get("node.kubernetes.io/exclude-from-external-load-balancers").is_some();
-    let nodes = store::all(world, cluster, &kinds::NODE);
-    let wanted: BTreeSet<String> = nodes
-        .iter()
-        .filter(|(_, node)| !excluded(node))
-        .filter_map(|(_, node)| text(node, "/spec/providerID").rsplit('/').next())
-        .map(str::to_owned)
-        .collect();
-    if balancer.network {
-        for group in &balancer.target_groups {
-            let targets: Vec<Value> = wanted.iter().map(|instance| json!({"Id": instance})).collect();
-            if !targets.is_empty() {
-                let args = json!({"Version": NLB_API, "TargetGroupArn": group, "Targets": targets});
-                world.call(Service::Elb, "RegisterTargets", args, &caller)?;
-            }
-        }
-        return Ok(());
-    }
-    let args = json!({"Version": CLASSIC_API, "LoadBalancerNames": [balancer.name]});
-    let described = world.call(Service::Elb, "DescribeLoadBalancers", args, &caller)?;
-    let present: BTreeSet<String> = items(&described, "/LoadBalancerDescriptions/0/Instances")
-        .iter()
-        .map(|instance| text(instance, "/InstanceId").to_owned())
-        .collect();
-    for (action, list) in [
-        ("RegisterInstancesWithLoadBalancer", wanted.difference(&present).cloned().collect::<Vec<_>>()),
-        ("DeregisterInstancesFromLoadBalancer", present.difference(&wanted).cloned().collect()),
-    ] {
-        if !list.is_empty() {
-            let instances: Vec<Value> = list.iter().map(|instance| json!({"InstanceId": instance})).collect();
-            let args = json!({"Version": CLASSIC_API, "LoadBalancerName": balancer.name, "Instances": instances});
-            world.call(Service::Elb, action, args, &caller)?;
-        }
-    }
-    for group in node_groups(world, cluster, &wanted, &caller)? {
-        if balancer.node_groups.contains(&group) {
-            continue;
-        }
-        let args = json!({"GroupId": group, "IpPermissions": [{"IpProtocol": "-1", "Groups": [{"GroupId": balancer.group}]}]});
-        ignoring(world.call(Service::Ec2, "AuthorizeSecurityGroupIngress", args, &caller), "InvalidPermission.Duplicate")?;
-        state(world, cluster, place, |balancer| drop(balancer.node_groups.insert(group)));
-    }
-    Ok(())
-}
-
-/// The security group of each instance that the cloud provider edits: its only one, or the one with the cluster's tag.
-fn node_groups(world: &mut World, cluster: &str, instances: &BTreeSet<String>, caller: &Caller) -> Result<BTreeSet<String>, ApiError> {
-    let mut groups = BTreeSet::new();
-    if instances.is_empty() {
-        return Ok(groups);
-    }
-    let described = world.call(Service::Ec2, "DescribeInstances", json!({"InstanceId": instances}), caller)?;
-    let filter = json!({"Filter": [{"Name": "tag-key", "Value": [format!("kubernetes.io/cluster/{cluster}")]}]});
-    let tagged = world.call(Service::Ec2, "DescribeSecurityGroups", filter, caller)?;
-    let tagged: Vec<&str> = items(&tagged, "/securityGroupInfo").iter().map(|group| text(group, "/groupId")).collect();
-    for instance in items(&described, "/reservationSet").iter().flat_map(|reservation| items(reservation, "/instancesSet")) {
-        let all: Vec<&str> = items(instance, "/groupSet").iter().map(|group| text(group, "/groupId")).collect();
-        let marked: Vec<&str> = all.iter().copied().filter(|group| tagged.contains(group)).collect();
-        match (marked.as_slice(), all.as_slice()) {
-            ([only], _) | ([], [only]) => drop(groups.insert((*only).to_owned())),
-            ([], _) => {}
-            (several, _) => {
-                let id = text(instance, "/instanceId");
-                let message = format!(
-                    "Multiple tagged security groups found for instance {id}; ensure only the k8s security group is tagged; the tagged groups were {}",
-                    several.join(" ")
-                );
-                return Err(ApiError::new("MultipleTaggedSecurityGroups", message));
-            }
-        }
-    }
-    Ok(groups)
 }
 
 fn publish(world: &mut World, cluster: &str, key: &Key, place: &Place, caller: &Caller) -> Result<(), ApiError> {

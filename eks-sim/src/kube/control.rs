@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use super::{balancer, budgets, fresh, kinds, kubelet, nodes, scheduler, store, volumes, workloads, write};
+use super::{balancer, budgets, delete, fresh, kinds, kubelet, nodes, scheduler, store, store::Cluster, volumes, workloads};
 use crate::{times::Time, world::World};
 
 /// What is outside Kubernetes (an add-on, a volume, a load balancer) is looked at again after this time; assumption.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// Kubelets renew their leases this often (`nodeLeaseDurationSeconds` of 40 s, a quarter), so a lost one is noticed without a change.
+const HEARTBEAT: Duration = Duration::from_secs(10);
 /// The first pause after a failure, and the longest (`minRetryDelay`, `maxRetryDelay` of the service controller).
 const RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
 
@@ -34,15 +36,25 @@ fn run(world: &mut World, cluster: &str) {
     waits |= kubelet::run(world, cluster);
     waits |= balancer::run(world, cluster);
     let Some(state) = world.kube.clusters.get_mut(cluster) else { return };
-    if waits && !std::mem::replace(&mut state.again, true) {
-        let cluster = cluster.to_owned();
-        world.after(LOOK_AGAIN, move |world| {
-            if let Some(state) = world.kube.clusters.get_mut(&cluster) {
-                state.again = false;
-                wake(world, &cluster);
-            }
-        });
+    let again = waits && !std::mem::replace(&mut state.again, true);
+    let beat = !state.kubelets.is_empty() && !std::mem::replace(&mut state.beat, true);
+    if again {
+        later(world, cluster, LOOK_AGAIN, |state| &mut state.again);
     }
+    if beat {
+        later(world, cluster, HEARTBEAT, |state| &mut state.beat);
+    }
+}
+
+/// Runs the controllers again after a while; `flag` says that this is under way.
+fn later(world: &mut World, cluster: &str, pause: Duration, flag: fn(&mut Cluster) -> &mut bool) {
+    let cluster = cluster.to_owned();
+    world.after(pause, move |world| {
+        if let Some(state) = world.kube.clusters.get_mut(&cluster) {
+            *flag(state) = false;
+            wake(world, &cluster);
+        }
+    });
 }
 
 /// Whether an attempt for this subject is due: at once, or when the pause after its last failure is over.
@@ -75,7 +87,7 @@ fn namespaces(world: &mut World, cluster: &str) {
         let content: Vec<_> =
             state.into_iter().flat_map(|state| state.objects.keys()).filter(|inner| inner.namespace == key.name).cloned().collect();
         for inner in content {
-            write::remove(world, cluster, &inner, None, "Background");
+            delete::remove(world, cluster, &inner, None, "Background");
         }
         let empty = world.kube.clusters.get(cluster).is_some_and(|state| state.objects.keys().all(|inner| inner.namespace != key.name));
         if empty {

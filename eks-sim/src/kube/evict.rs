@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 
 use super::{
-    kinds,
+    delete, kinds,
     request::Ask,
     select::selects,
     status::{Refusal, Verdict},
     store::{self, Key, text},
-    workloads, write,
+    workloads,
 };
 use crate::world::World;
 
@@ -17,7 +17,7 @@ pub(super) fn evict(world: &mut World, cluster: &str, ask: &Ask) -> Verdict<(u16
     let eviction = if ask.body.is_empty() { Value::Null } else { ask.json()? };
     let key = Key::new(&kinds::POD, &ask.namespace, &ask.name);
     let pod = store::fetch(world, cluster, &key).ok_or_else(|| Refusal::not_found(&kinds::POD, &ask.name))?;
-    write::preconditions(&key, &pod, &eviction["deleteOptions"])?;
+    delete::preconditions(&key, &pod, &eviction["deleteOptions"])?;
     let dry_run = ask.dry_run() || store::items(&eviction, "/deleteOptions/dryRun").iter().any(|run| run == "All");
     // Pods that do not run, or go already, need no budget.
     let needs_none = store::deleting(&pod) || ["Pending", "Succeeded", "Failed"].contains(&text(&pod, "/status/phase"));
@@ -26,7 +26,7 @@ pub(super) fn evict(world: &mut World, cluster: &str, ask: &Ask) -> Verdict<(u16
     }
     if !dry_run {
         let (grace, policy) = ask.delete_options(&eviction["deleteOptions"]);
-        write::remove(world, cluster, &key, grace, &policy);
+        delete::remove(world, cluster, &key, grace, &policy);
     }
     Ok((201, json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201})))
 }

@@ -6,6 +6,7 @@ mod balancer;
 mod budgets;
 mod control;
 mod defaults;
+mod delete;
 mod events;
 mod evict;
 mod facts;

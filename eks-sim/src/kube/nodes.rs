@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use super::{
     Kubelet, access, control, facts, kinds,
     store::{self, Key, items, text},
-    workloads,
 };
 use crate::{eks, times::Time, world::World};
 
@@ -108,6 +107,12 @@ pub(super) fn run(world: &mut World, cluster: &str) -> bool {
         let Some(node) = store::fetch(world, cluster, &key(&kubelet.name)) else { continue };
         let admitted = access::map_node(world, cluster, &kubelet).is_some_and(|user| access::is_node(&user, &kubelet.name));
         waits |= lose(world, cluster, &kubelet, &node, admitted);
+        if is_ready(&node) && facts::software_installed(world, cluster, "aws-ebs-csi-driver") {
+            let drivers = json!([{"name": "ebs.csi.aws.com", "nodeID": kubelet.instance, "topologyKeys": ["topology.kubernetes.io/zone"]}]);
+            let owner = json!({"apiVersion": "v1", "kind": "Node", "name": kubelet.name, "uid": node["metadata"]["uid"]});
+            let object = json!({"metadata": {"ownerReferences": [owner]}, "spec": {"drivers": drivers}});
+            store::create(world, cluster, &Key::new(&kinds::CSI_NODE, "", &kubelet.name), object);
+        }
         if admitted && !is_ready(&node) {
             waits = true;
             let fresh =
@@ -151,11 +156,6 @@ fn become_ready(world: &mut World, cluster: &str, kubelet: &Kubelet) {
         return;
     }
     set_ready(world, cluster, &kubelet.name, "True", "KubeletReady", "kubelet is posting ready status");
-    if facts::software_installed(world, cluster, "aws-ebs-csi-driver") {
-        let drivers = json!([{"name": "ebs.csi.aws.com", "nodeID": kubelet.instance, "topologyKeys": ["topology.kubernetes.io/zone"]}]);
-        let node = json!({"metadata": {}, "spec": {"drivers": drivers}});
-        store::create(world, cluster, &Key::new(&kinds::CSI_NODE, "", &kubelet.name), node);
-    }
     eks::nodes_changed(world, cluster);
 }
 
@@ -208,9 +208,6 @@ pub(super) fn instance_gone(world: &mut World, instance: &str) {
                 state.refused.remove(&name);
             }
             store::commit(world, &cluster, &key(&name), None);
-            store::commit(world, &cluster, &Key::new(&kinds::CSI_NODE, "", &name), None);
-            // The Pod garbage collector removes Pods of nodes that are not there.
-            workloads::forget_node(world, &cluster, &name);
             eks::nodes_changed(world, &cluster);
         });
     }

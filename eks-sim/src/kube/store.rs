@@ -69,6 +69,8 @@ pub(super) struct Cluster {
     pub(super) due: bool,
     /// A later look at what is outside is due.
     pub(super) again: bool,
+    /// The kubelets' next heartbeat is due.
+    pub(super) beat: bool,
 }
 
 impl Cluster {

@@ -143,31 +143,30 @@ fn encode(text: &str) -> String {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use aws_credential_types::Credentials;
+    use aws_sigv4::{
+        http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign},
+        sign::v4,
+    };
+
     use super::*;
     use crate::iam::{ADMIN_ACCESS_KEY, ADMIN_SECRET_KEY};
 
-    /// What a client does to enter a cluster.
+    /// What a client does to enter a cluster; signed by AWS's own signer.
     pub(crate) fn make(world: &World, cluster: &str, signed_before: Duration, extra: &str) -> String {
-        let wall = jiff::Timestamp::try_from(world.clock.wall_at(world.now)).expect("a date") - signed_before;
-        let date = wall.strftime("%Y%m%dT%H%M%SZ").to_string();
-        let day = &date[..8];
-        let region = &world.region;
-        let host = format!("sts.{region}.amazonaws.com");
-        let query: BTreeMap<String, String> = [
-            ("Action", "GetCallerIdentity"),
-            ("Version", "2011-06-15"),
-            ("X-Amz-Algorithm", "AWS4-HMAC-SHA256"),
-            ("X-Amz-Credential", &format!("{ADMIN_ACCESS_KEY}/{day}/{region}/sts/aws4_request")),
-            ("X-Amz-Date", &date),
-            ("X-Amz-Expires", "60"),
-            ("X-Amz-SignedHeaders", "host;x-k8s-aws-id"),
-        ]
-        .map(|(key, value)| (encode(key), encode(value)))
-        .into();
-        let signature = signature(ADMIN_SECRET_KEY, &Scope { date: &date, day, region }, &query, &host, cluster);
-        let text: Vec<String> = query.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        let url = format!("https://{host}/?{}&X-Amz-Signature={signature}{extra}", text.join("&"));
-        format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(url))
+        let identity = Credentials::from_keys(ADMIN_ACCESS_KEY, ADMIN_SECRET_KEY, None).into();
+        let mut settings = SigningSettings::default();
+        settings.signature_location = SignatureLocation::QueryParams;
+        settings.expires_in = Some(Duration::from_secs(60));
+        let time = world.clock.wall_at(world.now) - signed_before;
+        let params = v4::SigningParams::builder().identity(&identity).region(&world.region).name("sts").time(time).settings(settings);
+        let url = format!("https://sts.{}.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15", world.region);
+        let headers = [("x-k8s-aws-id", cluster)].into_iter();
+        let signable = SignableRequest::new("GET", &url, headers, SignableBody::Bytes(&[])).expect("signable");
+        let (instructions, _) = sign(signable, &params.build().expect("parameters").into()).expect("signed").into_parts();
+        let mut request = http::Request::get(&url).body(()).expect("a request");
+        instructions.apply_to_request_http1x(&mut request);
+        format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(format!("{}{extra}", request.uri())))
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use serde_json::{Value, json};
 
 use super::{
+    delete,
     kinds::{self, Kind},
     scheduler,
     store::{self, Key, items, text},
@@ -38,9 +39,13 @@ fn owner(object: &Value) -> Value {
     }])
 }
 
+/// Brings what an object controls in line with it.
+type Reconcile = fn(&mut World, &str, &Key, &Value);
+
 pub(super) fn run(world: &mut World, cluster: &str) {
     collect_garbage(world, cluster);
-    let each: [(&'static Kind, fn(&mut World, &str, &Key, &Value)); 4] = [
+    collect_pods(world, cluster);
+    let each: [(&'static Kind, Reconcile); 4] = [
         (&kinds::DEPLOYMENT, deployment),
         (&kinds::REPLICA_SET, replica_set),
         (&kinds::STATEFUL_SET, stateful_set),
@@ -66,7 +71,7 @@ fn collect_garbage(world: &mut World, cluster: &str) {
     let gone: Vec<Key> =
         state.objects.iter().filter(|(_, object)| !store::deleting(object) && orphaned(object)).map(|(key, _)| key.clone()).collect();
     for key in gone {
-        write::remove(world, cluster, &key, None, "Background");
+        delete::remove(world, cluster, &key, None, "Background");
     }
 }
 
@@ -95,11 +100,12 @@ pub(super) fn stopped(world: &mut World, cluster: &str, key: &Key, uid: &str) {
     }
 }
 
-/// Removes the Pods of a node that is gone.
-pub(super) fn forget_node(world: &mut World, cluster: &str, node: &str) {
+/// The Pod garbage collector removes Pods of nodes that are not there.
+fn collect_pods(world: &mut World, cluster: &str) {
     for (key, pod) in store::all(world, cluster, &kinds::POD) {
-        if text(&pod, "/spec/nodeName") == node {
-            write::remove(world, cluster, &key, Some(0), "Background");
+        let node = Key::new(&kinds::NODE, "", text(&pod, "/spec/nodeName"));
+        if !node.name.is_empty() && store::fetch(world, cluster, &node).is_none() {
+            delete::remove(world, cluster, &key, Some(0), "Background");
         }
     }
 }
@@ -181,7 +187,7 @@ fn replica_set(world: &mut World, cluster: &str, key: &Key, object: &Value) {
         // Those that are not ready go first, then the youngest.
         pods.sort_by_key(|(_, pod)| (is_ready(pod), std::cmp::Reverse(text(pod, "/metadata/creationTimestamp").to_owned())));
         for (key, _) in &pods[..pods.len() - wanted] {
-            write::remove(world, cluster, key, None, "Background");
+            delete::remove(world, cluster, key, None, "Background");
         }
     }
     report(world, cluster, key, object, &pods);
@@ -232,7 +238,7 @@ fn stateful_set(world: &mut World, cluster: &str, key: &Key, object: &Value) {
     let pods = children(world, cluster, &kinds::POD, object);
     let ordinal = |key: &Key| key.name.rsplit('-').next().and_then(|number| number.parse::<u64>().ok()).unwrap_or(0);
     for (pod, _) in pods.iter().filter(|(pod, _)| ordinal(pod) >= wanted) {
-        write::remove(world, cluster, pod, None, "Background");
+        delete::remove(world, cluster, pod, None, "Background");
     }
     let active: Vec<_> = pods.into_iter().filter(|(_, pod)| is_active(pod)).collect();
     report(world, cluster, key, object, &active);

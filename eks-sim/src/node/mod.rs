@@ -1,11 +1,13 @@
 //! What an instance does once it runs: boot, read its user data, join its cluster if everything allows it.
 
+mod console;
 mod join;
 mod max_pods;
 mod user_data;
 
 use std::{collections::BTreeMap, time::Duration};
 
+pub(crate) use self::console::console_output;
 use self::join::Refusal;
 use crate::{autoscaling, ec2, kube, times::Time, world::World};
 
@@ -35,11 +37,6 @@ pub(crate) fn instance_terminated(world: &mut World, instance: &str) {
     autoscaling::instance_terminated(world, instance);
 }
 
-/// Why the instance has not joined its cluster, in the words of its console; empty if there is nothing to say.
-pub(crate) fn console(world: &World, instance: &str) -> String {
-    world.node.consoles.get(instance).cloned().unwrap_or_default()
-}
-
 /// One try to join. What the kubelet does is repeated; what aborts the boot is not.
 fn attempt(world: &mut World, instance: &str) {
     let Some(facts) = ec2::instance(world, instance).filter(|facts| facts.state == "running") else { return };
@@ -56,5 +53,159 @@ fn attempt(world: &mut World, instance: &str) {
                 world.after(RETRY, move |world| attempt(world, &id));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::console::console;
+    use super::*;
+    use crate::{
+        call::{Caller, Service},
+        clock::Clock,
+    };
+
+    const IMAGE: &str = "/aws/service/eks/optimized-ami/1.35/amazon-linux-2023/x86_64/standard/recommended/image_id";
+
+    /// An account with a cluster, and all that a worker needs.
+    struct Account {
+        world: World,
+        caller: Caller,
+        subnets: Vec<String>,
+        group: String,
+        image: String,
+        cluster: Value,
+    }
+
+    fn text(value: &Value, pointer: &str) -> String {
+        value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+    }
+
+    impl Account {
+        fn new() -> Self {
+            let world = World::new("123456789012".to_owned(), "us-east-1".to_owned(), 1, Clock::new(1.0));
+            let caller = Caller { arn: "arn:aws:iam::123456789012:user/admin".to_owned(), user_id: "AIDACKCEVSQ6C2EXAMPLE".to_owned() };
+            let (subnets, group, image) = (Vec::new(), String::new(), String::new());
+            let mut account = Self { world, caller, subnets, group, image, cluster: Value::Null };
+            let vpc = text(&account.call(Service::Ec2, "CreateVpc", json!({"CidrBlock": "10.0.0.0/16"})), "/vpc/vpcId");
+            account.call(Service::Ec2, "ModifyVpcAttribute", json!({"VpcId": vpc, "EnableDnsHostnames": {"Value": "true"}}));
+            let gateway = text(&account.call(Service::Ec2, "CreateInternetGateway", json!({})), "/internetGateway/internetGatewayId");
+            account.call(Service::Ec2, "AttachInternetGateway", json!({"VpcId": vpc, "InternetGatewayId": gateway}));
+            let table = account.call(Service::Ec2, "DescribeRouteTables", json!({"Filter": [{"Name": "vpc-id", "Value": [vpc]}]}));
+            let table = text(&table, "/routeTableSet/0/routeTableId");
+            let route = json!({"RouteTableId": table, "DestinationCidrBlock": "0.0.0.0/0", "GatewayId": gateway});
+            account.call(Service::Ec2, "CreateRoute", route);
+            for (cidr, zone) in [("10.0.1.0/24", "us-east-1a"), ("10.0.2.0/24", "us-east-1b")] {
+                let subnet = json!({"VpcId": vpc, "CidrBlock": cidr, "AvailabilityZone": zone});
+                let subnet = text(&account.call(Service::Ec2, "CreateSubnet", subnet), "/subnet/subnetId");
+                account.call(Service::Ec2, "ModifySubnetAttribute", json!({"SubnetId": subnet, "MapPublicIpOnLaunch": {"Value": "true"}}));
+                account.subnets.push(subnet);
+            }
+            let group = json!({"GroupName": "n", "GroupDescription": "n", "VpcId": vpc});
+            account.group = text(&account.call(Service::Ec2, "CreateSecurityGroup", group), "/groupId");
+            account.role("cluster", "eks.amazonaws.com", &["AmazonEKSClusterPolicy"]);
+            account.role("node", "ec2.amazonaws.com", &["AmazonEKSWorkerNodePolicy"]);
+            account.call(Service::Iam, "CreateInstanceProfile", json!({"InstanceProfileName": "node"}));
+            account.call(Service::Iam, "AddRoleToInstanceProfile", json!({"InstanceProfileName": "node", "RoleName": "node"}));
+            account.wait(30);
+            let network = json!({"subnetIds": account.subnets});
+            account.call(
+                Service::Eks,
+                "CreateCluster",
+                json!({
+                    "name": "c", "version": "1.35", "roleArn": "arn:aws:iam::123456789012:role/cluster", "resourcesVpcConfig": network,
+                    "accessConfig": {"authenticationMode": "API"},
+                }),
+            );
+            account.wait(600);
+            account.cluster = account.call(Service::Eks, "DescribeCluster", json!({"name": "c"}));
+            account.image = text(&account.call(Service::Ssm, "GetParameter", json!({"Name": IMAGE})), "/Parameter/Value");
+            account
+        }
+
+        fn call(&mut self, service: Service, action: &str, args: Value) -> Value {
+            self.world.call(service, action, args, &self.caller).unwrap_or_else(|error| panic!("{action}: {error}"))
+        }
+
+        fn role(&mut self, name: &str, service: &str, policies: &[&str]) {
+            let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}]});
+            self.call(Service::Iam, "CreateRole", json!({"RoleName": name, "AssumeRolePolicyDocument": trust.to_string()}));
+            for policy in policies {
+                let arn = format!("arn:aws:iam::aws:policy/{policy}");
+                self.call(Service::Iam, "AttachRolePolicy", json!({"RoleName": name, "PolicyArn": arn}));
+            }
+        }
+
+        fn wait(&mut self, seconds: u64) {
+            self.world.advance(self.world.now + Duration::from_secs(seconds));
+        }
+
+        fn map_role(&mut self) {
+            let entry = json!({"clusterName": "c", "principalArn": "arn:aws:iam::123456789012:role/node", "type": "EC2_LINUX"});
+            self.call(Service::Eks, "CreateAccessEntry", entry);
+        }
+
+        fn config(&self) -> String {
+            format!(
+                "apiVersion: node.eks.aws/v1alpha1\nkind: NodeConfig\nspec:\n  cluster:\n    name: c\n    apiServerEndpoint: {}\n    certificateAuthority: {}\n    cidr: {}\n",
+                text(&self.cluster, "/cluster/endpoint"),
+                text(&self.cluster, "/cluster/certificateAuthority/data"),
+                text(&self.cluster, "/cluster/kubernetesNetworkConfig/serviceIpv4Cidr"),
+            )
+        }
+
+        /// Launches a worker and lets it try.
+        fn launch(&mut self, user_data: &str) -> String {
+            use base64::{Engine, engine::general_purpose::STANDARD};
+            let args = json!({
+                "ImageId": self.image, "InstanceType": "t3.small", "MinCount": "1", "MaxCount": "1", "SubnetId": self.subnets[0],
+                "SecurityGroupId": [self.group], "IamInstanceProfile": {"Name": "node"}, "UserData": STANDARD.encode(user_data),
+            });
+            let id = text(&self.call(Service::Ec2, "RunInstances", args), "/instancesSet/0/instanceId");
+            self.wait(240);
+            id
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_worker_joins_once_its_role_is_mapped() {
+        let mut account = Account::new();
+        let config = account.config();
+        let id = account.launch(&config);
+        assert_eq!(console(&account.world, &id), "Unauthorized");
+        assert_eq!(kube::ready_nodes(&account.world, "c"), 0);
+        account.map_role();
+        account.wait(60);
+        assert_eq!(console(&account.world, &id), "");
+        assert_eq!(kube::ready_nodes(&account.world, "c"), 1);
+        account.call(Service::Ec2, "TerminateInstances", json!({"InstanceId": [id]}));
+        account.wait(120);
+        assert_eq!(kube::ready_nodes(&account.world, "c"), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_console_tells_why_a_worker_does_not_join() {
+        let mut account = Account::new();
+        account.map_role();
+        let config = account.config();
+        for (user_data, reason) in [
+            (config.replace("    name: c\n", ""), "Name is missing in cluster configuration"),
+            (config.replace("name: c\n", "name: d\n"), "Unauthorized"),
+            (config.replace("certificateAuthority: ", "certificateAuthority: QQ"), "x509: certificate signed by unknown authority"),
+            (config.replace("https://", "https://x"), "no such host"),
+            ("#!/bin/bash\n/etc/eks/bootstrap.sh c\n".to_owned(), "exit status 1"),
+            ("#!/bin/bash\necho nothing to do with EKS\n".to_owned(), ""),
+        ] {
+            let id = account.launch(&user_data);
+            let console = console(&account.world, &id);
+            assert!(console.ends_with(reason), "{console}");
+        }
+        let detach = json!({"RoleName": "node", "PolicyArn": "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy"});
+        account.call(Service::Iam, "DetachRolePolicy", detach);
+        let id = account.launch(&config);
+        assert!(console(&account.world, &id).contains("UnauthorizedOperation"));
+        assert_eq!(kube::ready_nodes(&account.world, "c"), 0);
     }
 }

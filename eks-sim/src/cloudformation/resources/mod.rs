@@ -158,7 +158,7 @@ impl Target {
 }
 
 /// A call to a service, whose refusal is worded as CloudFormation words it.
-fn call(world: &mut World, target: Service, action: &str, args: Value) -> Result<Value, Failure> {
+pub(super) fn call(world: &mut World, target: Service, action: &str, args: Value) -> Result<Value, Failure> {
     let caller = service(world);
     world.call(target, action, args, &caller).map_err(|error| refusal(world, target, &error))
 }
@@ -250,7 +250,14 @@ pub(super) fn update(world: &mut World, target: &Target, now: &Resource) -> Resu
         "AWS::AutoScaling::AutoScalingGroup" => autoscaling::update_group(world, target, &id, &old),
         "AWS::AutoScaling::LifecycleHook" => autoscaling::put_hook(world, target, &id).map(|()| Change::InPlace(Map::new())),
         "AWS::EKS::AccessEntry" => eks::update(world, target, &old),
-        "AWS::EC2::VPC" => network::vpc_attributes(world, target, &id).map(|()| Change::InPlace(Map::new())),
+        "AWS::EC2::EIP" => {
+            let allocation = text(&Value::Object(now.attributes.clone()), "/AllocationId");
+            ec2::update_tags(world, target, &allocation, &old).map(|()| Change::InPlace(Map::new()))
+        }
+        "AWS::EC2::VPC" | "AWS::EC2::Subnet" => {
+            network::set_attributes(world, target, &id)?;
+            ec2::update_tags(world, target, &id, &old).map(|()| Change::InPlace(Map::new()))
+        }
         _ => ec2::update_tags(world, target, &id, &old).map(|()| Change::InPlace(Map::new())),
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn create(world: &mut World, target: &Target) -> Result<Made, Failure
                 }),
             )?;
             let id = text(&reply, "/vpc/vpcId");
-            vpc_attributes(world, target, &id)?;
+            set_attributes(world, target, &id)?;
             let args = json!({"Filter": [{"Name": "vpc-id", "Value": [id]}, {"Name": "group-name", "Value": ["default"]}]});
             let groups = ec2(world, "DescribeSecurityGroups", args)?;
             let group = text(&groups, "/securityGroupInfo/0/groupId");
@@ -45,9 +45,7 @@ pub(super) fn create(world: &mut World, target: &Target) -> Result<Made, Failure
                 }),
             )?;
             let id = text(&reply, "/subnet/subnetId");
-            if props.bool("MapPublicIpOnLaunch") == Some(true) {
-                ec2(world, "ModifySubnetAttribute", json!({"SubnetId": id, "MapPublicIpOnLaunch": {"Value": "true"}}))?;
-            }
+            set_attributes(world, target, &id)?;
             let attributes = attributes([
                 ("SubnetId", id.clone()),
                 ("VpcId", text(&reply, "/subnet/vpcId")),
@@ -115,11 +113,15 @@ pub(super) fn create(world: &mut World, target: &Target) -> Result<Made, Failure
     }
 }
 
-/// DNS attributes of a VPC: one attribute a call, as EC2 demands.
-pub(super) fn vpc_attributes(world: &mut World, target: &Target, id: &str) -> Result<(), Failure> {
-    for name in ["EnableDnsSupport", "EnableDnsHostnames"] {
+/// Attributes that EC2 takes only after the creation, one a call.
+pub(super) fn set_attributes(world: &mut World, target: &Target, id: &str) -> Result<(), Failure> {
+    let (action, key, names): (_, _, &[&str]) = match target.kind.as_str() {
+        "AWS::EC2::VPC" => ("ModifyVpcAttribute", "VpcId", &["EnableDnsSupport", "EnableDnsHostnames"]),
+        _ => ("ModifySubnetAttribute", "SubnetId", &["MapPublicIpOnLaunch"]),
+    };
+    for name in names {
         if let Some(value) = target.props.str(name) {
-            call(world, Service::Ec2, "ModifyVpcAttribute", json!({"VpcId": id, (name): {"Value": value}}))?;
+            call(world, Service::Ec2, action, json!({(key): id, (*name): {"Value": value}}))?;
         }
     }
     Ok(())

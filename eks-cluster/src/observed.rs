@@ -1,0 +1,275 @@
+//! What exists of a cluster.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use eks_core::{AuthenticationMode, ClusterName, Error, Facts, OWNER_TAG, Owner, RoleArn};
+use ipnet::Ipv4Net;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use crate::{AccessKind, Endpoint, KubernetesVersion, LogType, UpgradePolicy, addon, role::RoleKind};
+
+/// What an observation needs to know: names, as EKS and IAM find things by name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Scope {
+    /// Name of the cluster.
+    pub cluster: ClusterName,
+    /// Its Region; our roles carry it in their names.
+    pub region: String,
+    /// Our roles that are wanted.
+    pub roles: BTreeSet<RoleKind>,
+    /// Add-ons that are wanted.
+    pub addons: BTreeSet<String>,
+    /// Those of them whose version is EKS's default, for this Kubernetes version.
+    pub unpinned: BTreeSet<String>,
+    /// The Kubernetes version that default versions are for.
+    pub version: Option<KubernetesVersion>,
+    /// Whether access entries are wanted.
+    pub access: bool,
+    /// Principals of access entries that are wanted and known by ARN.
+    pub principals: BTreeSet<String>,
+}
+
+impl Scope {
+    /// What a teardown looks for: everything whose name follows from the owner, the Region and the cluster's name.
+    pub fn everything(cluster: ClusterName, region: impl Into<String>) -> Self {
+        Self {
+            cluster,
+            region: region.into(),
+            roles: RoleKind::ALL.into(),
+            addons: BTreeSet::new(),
+            unpinned: BTreeSet::new(),
+            version: None,
+            access: false,
+            principals: BTreeSet::new(),
+        }
+    }
+}
+
+/// What exists of a cluster, as plain data.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Observed {
+    /// The cluster of that name, whoever owns it.
+    pub cluster: Option<ObservedCluster>,
+    /// Roles of the names that ours have, whoever owns them.
+    pub roles: BTreeMap<RoleKind, ObservedRole>,
+    /// Wanted add-ons that exist, by name.
+    pub addons: BTreeMap<String, ObservedAddon>,
+    /// EKS's default versions of wanted add-ons that do not exist, by name.
+    pub default_versions: BTreeMap<String, String>,
+    /// Access entries that are ours, or for a wanted principal.
+    pub access: Vec<ObservedAccess>,
+    /// The day of the observation, UTC. Not a fact: a plan does not grow stale at midnight.
+    pub today: Option<Date>,
+}
+
+/// A cluster that exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ObservedCluster {
+    /// Its name.
+    pub name: ClusterName,
+    /// Its ARN.
+    pub arn: String,
+    /// `ACTIVE`, `CREATING`, …
+    pub status: String,
+    /// What EKS finds wrong with it.
+    pub issues: Vec<String>,
+    /// Kubernetes version.
+    pub version: String,
+    /// The role that it acts under.
+    pub role: String,
+    /// Its subnets.
+    pub subnets: BTreeSet<String>,
+    /// Its groups, without the one that EKS made.
+    pub security_groups: BTreeSet<String>,
+    /// The group that EKS made.
+    pub cluster_security_group: Option<String>,
+    /// `https://…`, once there.
+    pub endpoint_url: Option<String>,
+    /// Base64 of the certificate authority's PEM, once there.
+    pub certificate_authority: Option<String>,
+    /// OIDC issuer, once there.
+    pub issuer: Option<String>,
+    /// Addresses of Services.
+    pub service_cidr: Option<String>,
+    /// From where the API is reachable.
+    pub endpoint: Endpoint,
+    /// Blocks that reach the public endpoint.
+    pub public_access_cidrs: BTreeSet<Ipv4Net>,
+    /// Where EKS looks for who may enter; `None` if the service did not tell.
+    pub authentication: Option<AuthenticationMode>,
+    /// Whether the creator was made administrator; `None` if the service did not tell.
+    pub creator_admin: Option<bool>,
+    /// Logs that are on.
+    pub logging: BTreeSet<LogType>,
+    /// What happens at the end of standard support.
+    pub upgrade_policy: Option<UpgradePolicy>,
+    /// Whether DeleteCluster is refused.
+    pub deletion_protection: bool,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A role that exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ObservedRole {
+    /// Its name.
+    pub name: String,
+    /// Its ARN.
+    pub arn: RoleArn,
+    /// Its trust policy, decoded.
+    pub trust: String,
+    /// ARNs of attached managed policies.
+    pub policies: BTreeSet<String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// An add-on that exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ObservedAddon {
+    /// Its ARN.
+    pub arn: String,
+    /// `ACTIVE`, `DEGRADED`, …
+    pub status: String,
+    /// What EKS finds wrong with it: code and message.
+    pub issues: Vec<(String, String)>,
+    /// Its version.
+    pub version: String,
+    /// Its configuration values.
+    pub configuration: Option<String>,
+}
+
+/// An access entry that exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ObservedAccess {
+    /// ARN of the principal.
+    pub principal: String,
+    /// `STANDARD`, `EC2_LINUX`, …
+    pub type_name: String,
+    /// Whether AmazonEKSClusterAdminPolicy is associated.
+    pub is_admin: bool,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// Whether tags say that this owner made a thing.
+pub(crate) fn is_owned(tags: &BTreeMap<String, String>, owner: &Owner) -> bool {
+    tags.get(OWNER_TAG).is_some_and(|value| value == owner.as_str())
+}
+
+impl ObservedCluster {
+    /// Whether `owner` made it.
+    pub fn is_owned_by(&self, owner: &Owner) -> bool {
+        is_owned(&self.tags, owner)
+    }
+}
+
+impl ObservedRole {
+    /// Whether `owner` made it.
+    pub fn is_owned_by(&self, owner: &Owner) -> bool {
+        is_owned(&self.tags, owner)
+    }
+}
+
+impl ObservedAddon {
+    /// Whether it waits for nodes, which is no failure.
+    pub fn waits_for_nodes(&self) -> bool {
+        self.status == "DEGRADED" && self.issues.iter().all(|(code, _)| code == "InsufficientNumberOfReplicas")
+    }
+
+    /// Whether it will not come up by itself.
+    pub(crate) fn has_failed(&self) -> bool {
+        matches!(self.status.as_str(), "CREATE_FAILED" | "UPDATE_FAILED" | "DELETE_FAILED")
+    }
+}
+
+impl Observed {
+    /// Everything that a plan's decisions rest on, by step key.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if two access entries carry one key.
+    pub fn facts(&self) -> Result<Facts, Error> {
+        let mut facts = Facts::new();
+        for (kind, role) in &self.roles {
+            let key = kind.key();
+            facts.note(&key, "id", &role.name);
+            facts.note(&key, "arn", &role.arn);
+            facts.note(&key, "trust", &role.trust);
+            facts.note(&key, "policies", joined(&role.policies));
+            facts.note(&key, "owner", role.tags.get(OWNER_TAG).map(String::as_str).unwrap_or("nobody"));
+        }
+        if let Some(cluster) = &self.cluster {
+            cluster.note(&mut facts);
+        }
+        for (name, addon) in &self.addons {
+            let key = format!("cluster/addon/{name}");
+            facts.note(&key, "id", &addon.arn);
+            facts.note(&key, "version", &addon.version);
+            facts.note(&key, "failed", addon.has_failed());
+            facts.note(&key, "configuration", addon.configuration.as_deref().unwrap_or("default"));
+            if !addon::NODELESS.contains(&name.as_str()) {
+                facts.note(format!("cluster/addon-ready/{name}"), "active", addon.status == "ACTIVE");
+            } else {
+                facts.note(&key, "active", addon.status == "ACTIVE");
+            }
+        }
+        for (name, version) in &self.default_versions {
+            facts.note("cluster/default-addon-versions", name, version);
+        }
+        let mut by_key: BTreeMap<&str, &str> = BTreeMap::new();
+        for entry in &self.access {
+            let key = entry.tags.get(eks_core::KEY_TAG).map_or(entry.principal.as_str(), String::as_str);
+            if let Some(other) = by_key.insert(key, &entry.principal) {
+                return Err(Error::Refused {
+                    subject: key.to_owned(),
+                    rule: format!("two access entries carry this key: {other} and {}", entry.principal),
+                    remedy: "delete the one that is not wanted, by aws eks delete-access-entry".to_owned(),
+                });
+            }
+            facts.note(key, "id", &entry.principal);
+            facts.note(key, "type", &entry.type_name);
+            facts.note(key, "admin", entry.is_admin);
+        }
+        Ok(facts)
+    }
+}
+
+impl ObservedCluster {
+    fn note(&self, facts: &mut Facts) {
+        let key = "cluster/control-plane";
+        facts.note(key, "id", &self.name);
+        facts.note(key, "arn", &self.arn);
+        facts.note(key, "status", &self.status);
+        facts.note(key, "version", &self.version);
+        facts.note(key, "role", &self.role);
+        facts.note(key, "subnets", joined(&self.subnets));
+        facts.note(key, "security groups", joined(&self.security_groups));
+        facts.note(key, "service CIDR", self.service_cidr.as_deref().unwrap_or("not told"));
+        facts.note(key, "endpoint", self.endpoint);
+        facts.note(key, "public access CIDRs", joined(self.public_access_cidrs.iter().map(ToString::to_string)));
+        facts.note(key, "authentication", self.authentication.map_or("not told", AuthenticationMode::as_str));
+        facts.note(key, "creator admin", self.creator_admin.map_or_else(|| "not told".to_owned(), |admin| admin.to_string()));
+        facts.note(key, "logging", joined(self.logging.iter().map(|log| log.as_str())));
+        facts.note(key, "upgrade policy", self.upgrade_policy.map_or("not told", UpgradePolicy::as_str));
+        facts.note(key, "deletion protection", self.deletion_protection);
+        facts.note(key, "tags", joined(self.tags.iter().map(|(name, value)| format!("{name}={value}"))));
+    }
+}
+
+fn joined<T: AsRef<str>>(items: impl IntoIterator<Item = T>) -> String {
+    items.into_iter().map(|item| item.as_ref().to_owned()).collect::<Vec<_>>().join(", ")
+}
+
+impl ObservedAccess {
+    /// Whether it is of this kind.
+    pub(crate) fn is(&self, kind: AccessKind) -> bool {
+        self.type_name == kind.type_name()
+    }
+}

@@ -1,0 +1,91 @@
+//! From what should be and what is to a plan.
+
+mod access;
+mod addons;
+mod control_plane;
+mod findings;
+mod roles;
+#[cfg(test)]
+mod tests;
+
+#[cfg(feature = "aws")]
+pub(crate) use addons::typical as addon_typical;
+#[cfg(feature = "aws")]
+pub(crate) use control_plane::{CREATE_TYPICAL, UPDATE_TYPICAL};
+
+use std::fmt;
+
+use eks_core::{Basis, Error, Plan, StepKey};
+
+use crate::{ClusterSpec, Observed, RoleChoice, Scope, access::Access, addon::Identity, role::RoleKind};
+
+/// The key of the control plane, which other layers rely on.
+pub(crate) const CONTROL_PLANE: &str = "cluster/control-plane";
+
+impl ClusterSpec {
+    /// What an observation for this spec looks for.
+    pub fn scope(&self) -> Scope {
+        Scope {
+            cluster: self.name.clone(),
+            region: self.region().to_owned(),
+            roles: self.own_roles().into_iter().collect(),
+            addons: self.addons.0.iter().map(|addon| addon.name.clone()).collect(),
+            unpinned: self.addons.0.iter().filter(|addon| addon.version.is_none()).map(|addon| addon.name.clone()).collect(),
+            version: Some(self.version),
+            access: !self.access.is_empty(),
+            principals: self.access.iter().filter_map(|entry| entry.principal.known().cloned()).collect(),
+        }
+    }
+
+    /// The plan that brings what exists to this spec. Pure: the same for the same spec and the same observation.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if what exists is not ours, is on its way out, has failed, or would have to change in a way that
+    /// EKS or this crate does not change in place.
+    pub fn plan(&self, now: &Observed) -> Result<Plan, Error> {
+        let scope = serde_json::to_value(self.scope()).map_err(broken)?;
+        let mut plan = Plan::builder(&self.owner, "cluster").basis(Basis::new(scope, now.facts()?));
+        for kind in self.own_roles() {
+            plan = plan.step(self.role_step(kind, now)?);
+        }
+        plan = plan.step(self.control_plane_step(now)?);
+        for step in self.addon_steps(now)? {
+            plan = plan.step(step);
+        }
+        for entry in &self.access {
+            plan = plan.step(self.access_step(entry, now)?);
+        }
+        for finding in self.findings(now)? {
+            plan = plan.finding(finding);
+        }
+        plan.build().map_err(broken)
+    }
+
+    /// Roles of our own that it needs.
+    pub(crate) fn own_roles(&self) -> Vec<RoleKind> {
+        let cluster = matches!(self.role, RoleChoice::Own { .. }).then_some(RoleKind::Cluster);
+        let ebs_csi = self.addons.0.iter().any(|addon| addon.identity == Identity::OwnEbsCsi).then_some(RoleKind::EbsCsi);
+        cluster.into_iter().chain(ebs_csi).collect()
+    }
+
+    pub(crate) fn admins(&self) -> impl Iterator<Item = &Access> {
+        self.access.iter().filter(|entry| entry.kind == crate::AccessKind::Admin)
+    }
+}
+
+pub(crate) fn control_plane_key() -> StepKey {
+    constant_key(CONTROL_PLANE)
+}
+
+pub(crate) fn constant_key(key: &'static str) -> StepKey {
+    key.parse().expect("the constants of this crate are keys")
+}
+
+/// A fault of this crate, not of the account or the spec.
+pub(crate) fn broken(error: impl fmt::Display) -> Error {
+    Error::Plan { subject: "cluster".to_owned(), reason: error.to_string() }
+}
+
+pub(crate) fn refused(subject: impl Into<String>, rule: impl Into<String>, remedy: impl Into<String>) -> Error {
+    Error::Refused { subject: subject.into(), rule: rule.into(), remedy: remedy.into() }
+}

@@ -1,0 +1,63 @@
+//! Steps for our roles.
+
+use std::time::Duration;
+
+use eks_core::{Action, Error, Ref, RoleArn, Step};
+
+use super::{broken, refused};
+use crate::{
+    ClusterOp, ClusterSpec, Observed, RoleChoice,
+    op::RoleRequest,
+    role::{InWords, RoleKind},
+};
+
+impl ClusterSpec {
+    pub(super) fn role_request(&self, kind: RoleKind) -> RoleRequest {
+        let legacy = matches!(self.role, RoleChoice::Own { legacy_service_policy: true });
+        RoleRequest {
+            kind,
+            name: kind.name(&self.owner, self.region()),
+            trust: kind.trust(),
+            policies: kind.policies(self.partition(), legacy),
+            tags: self.tags.clone(),
+        }
+    }
+
+    pub(super) fn role_step(&self, kind: RoleKind, now: &Observed) -> Result<Step, Error> {
+        let request = self.role_request(kind);
+        let key = kind.key();
+        let title = format!("role {} for {}", request.name, kind.used_by());
+        let step = |action| {
+            Step::new(key.clone(), action, title.clone(), &ClusterOp::Role(request.clone())).map_err(broken).map(|step| {
+                step.takes(Duration::from_secs(2)).permits(["iam:GetRole", "iam:ListAttachedRolePolicies", "iam:AttachRolePolicy"])
+            })
+        };
+        let Some(role) = now.roles.get(&kind) else {
+            return Ok(step(Action::Create)?.permits(["iam:CreateRole", "iam:TagRole"]));
+        };
+        if !role.is_owned_by(&self.owner) {
+            return Err(refused(
+                format!("role {}", role.name),
+                format!("exists, and does not carry the tag that names {} as its owner", self.owner),
+                "choose another owner, or remove the role",
+            ));
+        }
+        let mut changes: Vec<String> =
+            request.policies.iter().filter(|arn| !role.policies.contains(*arn)).map(|arn| format!("policies: attach {arn}")).collect();
+        let trusts = request.trust.is_said_by(&role.trust);
+        if !trusts {
+            changes.push(format!("trust policy: {}", InWords(&request.trust)));
+        }
+        let step = if changes.is_empty() { step(Action::Keep)? } else { step(Action::Update)?.changes(changes) };
+        let step = if trusts { step } else { step.permits(["iam:UpdateAssumeRolePolicy"]) };
+        Ok(step.knows("id", &role.name).knows("arn", &role.arn))
+    }
+
+    /// The role that the control plane acts under.
+    pub(super) fn cluster_role(&self) -> Ref<RoleArn> {
+        match &self.role {
+            RoleChoice::Existing(arn) => Ref::Known(arn.clone()),
+            RoleChoice::Own { .. } => Ref::output(RoleKind::Cluster.key(), "arn"),
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! What the cluster hands to the layers above it.
+
+use eks_core::{ClusterRefs, StepKey};
+
+use crate::{Addon, ClusterSpec, addon::EBS_CSI};
+
+impl ClusterSpec {
+    /// The cluster, for workers and Kubernetes objects: by key, so that they can be planned before it exists.
+    pub fn refs(&self) -> ClusterRefs {
+        let addons = &self.addons.0;
+        let nodes_need = addons.iter().filter(|addon| addon.is_needed_by_nodes()).filter_map(|addon| addon.key().ok()).collect();
+        ClusterRefs {
+            name: self.name.clone(),
+            version: self.version.to_string(),
+            endpoint: self.told("endpoint"),
+            certificate_authority: self.told("certificate_authority"),
+            service_cidr: self.told("service_cidr"),
+            security_groups: self.security_groups.clone(),
+            cluster_security_group: self.told("cluster_security_group"),
+            authentication: self.authentication,
+            nodes_need,
+            volumes_need: addons.iter().filter(|addon| addon.name == EBS_CSI).filter_map(|addon| self.settled(addon)).collect(),
+        }
+    }
+
+    /// The last step of an add-on.
+    fn settled(&self, addon: &Addon) -> Option<StepKey> {
+        if self.waits_for(addon) { addon.ready_key().ok() } else { addon.key().ok() }
+    }
+}

@@ -1,0 +1,80 @@
+//! Removing a cluster, whole or half made.
+
+use std::time::Duration;
+
+#[cfg(feature = "aws")]
+use eks_core::Survivor;
+use eks_core::{After, Error, Owner, Removal, Teardown};
+
+use crate::{
+    ClusterOp, Observed, Scope,
+    plan::{broken, control_plane_key},
+    price,
+    role::RoleKind,
+};
+
+/// DELETING to gone; public run logs.
+pub(crate) const DELETE_TYPICAL: Duration = Duration::from_secs(175);
+
+impl Observed {
+    /// What will be removed: the cluster and the roles that carry `owner`'s tag, and nothing else. Add-ons, access entries
+    /// and Pod Identity associations go with the cluster.
+    ///
+    /// # Errors
+    /// Never in practice: the keys are this crate's own.
+    pub fn teardown(&self, owner: &Owner, scope: &Scope) -> Result<Teardown, Error> {
+        let scope = Scope::everything(scope.cluster.clone(), scope.region.clone());
+        let mut teardown = Teardown::builder(owner, "cluster", serde_json::to_value(&scope).map_err(broken)?);
+        let control_plane = control_plane_key();
+        if let Some(cluster) = self.cluster.as_ref().filter(|cluster| cluster.is_owned_by(owner)) {
+            let op = ClusterOp::DeleteCluster { cluster: cluster.name.clone() };
+            let removal = Removal::new(control_plane.clone(), "control plane", cluster.name.as_str(), &op)
+                .map_err(broken)?
+                .after(After::Layer("nodes".to_owned()))
+                .after(After::Layer("k8s".to_owned()))
+                .takes(DELETE_TYPICAL)
+                .saves(price::usd_per_month(&cluster.version, self.today))
+                .permits(["eks:DeleteCluster", "eks:DescribeCluster"]);
+            teardown = teardown.removal(removal);
+        }
+        for (kind, role) in self.roles.iter().filter(|(_, role)| role.is_owned_by(owner)) {
+            let op = ClusterOp::DeleteRole { name: role.name.clone() };
+            let mut removal = Removal::new(kind.key(), "role", &role.name, &op)
+                .map_err(broken)?
+                .after(After::Key(control_plane.clone()))
+                .takes(Duration::from_secs(2))
+                .permits([
+                    "iam:DeleteRole",
+                    "iam:DeleteRolePolicy",
+                    "iam:DetachRolePolicy",
+                    "iam:ListAttachedRolePolicies",
+                    "iam:ListRolePolicies",
+                ]);
+            if *kind == RoleKind::EbsCsi {
+                // The driver deletes volumes under it.
+                removal = removal.after(After::Layer("k8s".to_owned()));
+            }
+            teardown = teardown.removal(removal);
+        }
+        teardown.build().map_err(broken)
+    }
+
+    #[cfg(feature = "aws")]
+    /// What is left of the owner's after a teardown.
+    pub(crate) fn survivors(&self, owner: &Owner) -> Vec<Survivor> {
+        let cluster = self.cluster.iter().filter(|cluster| cluster.is_owned_by(owner)).map(|cluster| {
+            let (why, remedy) = if cluster.deletion_protection {
+                (
+                    "deletion protection is on",
+                    "switch it off by aws eks update-cluster-config --no-deletion-protection, and tear down again",
+                )
+            } else {
+                ("it was not deleted", "tear down again")
+            };
+            Survivor::new("EKS cluster", cluster.name.as_str(), why, remedy, price::usd_per_month(&cluster.version, self.today))
+        });
+        let roles = self.roles.values().filter(|role| role.is_owned_by(owner));
+        let roles = roles.map(|role| Survivor::new("IAM role", &role.name, "it was not deleted", "tear down again", 0.0));
+        cluster.chain(roles).collect()
+    }
+}

@@ -1,0 +1,213 @@
+//! The ConfigMap around `mapRoles`: what we added to it, and what becomes of it.
+//!
+//! Entries carry no tags, so the ConfigMap itself records, in an annotation of each owner, which roles that owner asked for
+//! and which of them it added. The label of ownership is on it only if we created it.
+
+use std::collections::BTreeMap;
+
+use eks_core::{Error, KEY_TAG, OWNER_TAG, Owner, RoleArn};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::{MapRoles, RoleMapping};
+
+/// Namespace of the ConfigMap.
+pub(crate) const NAMESPACE: &str = "kube-system";
+/// Name of the ConfigMap.
+pub(crate) const NAME: &str = "aws-auth";
+/// Its step.
+pub(crate) const KEY: &str = "k8s/aws-auth";
+
+/// What we know of a role that we asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Entry {
+    group: String,
+    added: bool,
+}
+
+/// The ConfigMap, read for one owner.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct AuthMap {
+    body: Value,
+    roles: MapRoles,
+    record: BTreeMap<RoleArn, Entry>,
+    annotation: String,
+    owner: Owner,
+}
+
+/// What should become of the ConfigMap.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Fate {
+    Delete,
+    Keep,
+    Write(Value),
+}
+
+impl AuthMap {
+    /// A ConfigMap that does not exist yet.
+    pub(crate) fn absent(owner: &Owner) -> Result<Self, Error> {
+        let body = json!({
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": {OWNER_TAG: owner.as_str()}, "annotations": {KEY_TAG: KEY}},
+            "data": {},
+        });
+        Self::read(body, owner)
+    }
+
+    /// Reads a ConfigMap.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if `mapRoles` is broken, or our own record in it.
+    pub(crate) fn read(body: Value, owner: &Owner) -> Result<Self, Error> {
+        let annotation = format!("eks-rs/aws-auth.{owner}");
+        let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str);
+        let roles = MapRoles::parse(text("/data/mapRoles").unwrap_or_default())?;
+        let record = match body.pointer("/metadata/annotations").and_then(|all| all.get(&annotation)).and_then(Value::as_str) {
+            None => BTreeMap::new(),
+            Some(record) => serde_json::from_str(record).map_err(|error| Error::Refused {
+                subject: format!("ConfigMap {NAMESPACE}/{NAME}, annotation {annotation}"),
+                rule: format!("it is not the record that eks-rs wrote: {error}"),
+                remedy: "remove the annotation; entries of this owner are then left to you".to_owned(),
+            })?,
+        };
+        Ok(Self { roles, record, annotation, owner: owner.clone(), body })
+    }
+
+    /// Whether we created it.
+    fn is_ours(&self) -> bool {
+        self.body.pointer("/metadata/labels").and_then(|all| all.get(OWNER_TAG)).and_then(Value::as_str) == Some(self.owner.as_str())
+    }
+
+    /// Whether the role is mapped as nodes need it.
+    pub(crate) fn maps(&self, role: &RoleArn) -> bool {
+        self.roles.has(&RoleMapping::node(role))
+    }
+
+    /// Whether a role that was recorded for this group of workers is mapped.
+    pub(crate) fn maps_group(&self, group: &str) -> bool {
+        self.record.iter().any(|(role, entry)| entry.group == group && self.maps(role))
+    }
+
+    /// Roles on record, and whether each is mapped: what plans rest on.
+    pub(crate) fn facts(&self) -> impl Iterator<Item = (&RoleArn, bool)> {
+        self.record.keys().map(|role| (role, self.maps(role)))
+    }
+
+    /// The entries that we added and that are still there.
+    pub(crate) fn added(&self) -> Vec<RoleMapping> {
+        let added = self.record.iter().filter(|(_, entry)| entry.added).map(|(role, _)| RoleMapping::node(role));
+        added.filter(|mapping| self.roles.has(mapping)).collect()
+    }
+
+    /// With these roles, by group.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if a role is mapped otherwise already.
+    pub(crate) fn with(mut self, roles: &[(String, RoleArn)]) -> Result<Fate, Error> {
+        let before = (self.roles.clone(), self.record.clone());
+        for (group, role) in roles {
+            let mapping = RoleMapping::node(role);
+            let added = match self.roles.with(&mapping)? {
+                Some(roles) => {
+                    self.roles = roles;
+                    true
+                }
+                None => self.record.get(&mapping.role).is_some_and(|entry| entry.added),
+            };
+            self.record.insert(mapping.role, Entry { group: group.clone(), added });
+        }
+        if before == (self.roles.clone(), self.record.clone()) { Ok(Fate::Keep) } else { self.written() }
+    }
+
+    /// Without entries that we added. A ConfigMap that we created and that holds nothing else goes too.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if an entry cannot be cut out.
+    pub(crate) fn without(mut self, mappings: &[RoleMapping]) -> Result<Fate, Error> {
+        let before = (self.roles.clone(), self.record.clone());
+        for mapping in mappings {
+            if self.record.remove(&mapping.role).is_some_and(|entry| entry.added) {
+                if let Some(roles) = self.roles.without(mapping)? {
+                    self.roles = roles;
+                }
+            }
+        }
+        let foreign_data = self.body["data"].as_object().is_some_and(|data| {
+            data.iter().any(|(key, value)| key != "mapRoles" && value.as_str().is_some_and(|text| !text.trim().is_empty()))
+        });
+        let foreign_record = self.body["metadata"]["annotations"]
+            .as_object()
+            .is_some_and(|all| all.keys().any(|key| key.starts_with("eks-rs/aws-auth.") && *key != self.annotation));
+        if self.is_ours() && self.roles.is_empty() && !foreign_data && !foreign_record && self.record.values().all(|entry| !entry.added) {
+            return Ok(Fate::Delete);
+        }
+        if before == (self.roles.clone(), self.record.clone()) { Ok(Fate::Keep) } else { self.written() }
+    }
+
+    fn written(mut self) -> Result<Fate, Error> {
+        let record = serde_json::to_string(&self.record)
+            .map_err(|error| Error::Plan { subject: KEY.to_owned(), reason: format!("the record of roles has no JSON form: {error}") })?;
+        if !self.body["data"].is_object() {
+            self.body["data"] = json!({});
+        }
+        self.body["data"]["mapRoles"] = json!(self.roles.as_str());
+        if !self.body["metadata"]["annotations"].is_object() {
+            self.body["metadata"]["annotations"] = json!({});
+        }
+        if self.record.is_empty() {
+            if let Some(annotations) = self.body["metadata"]["annotations"].as_object_mut() {
+                annotations.remove(&self.annotation);
+            }
+        } else {
+            self.body["metadata"]["annotations"][&self.annotation] = json!(record);
+        }
+        Ok(Fate::Write(self.body))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owner() -> Owner {
+        Owner::new("chap10").unwrap()
+    }
+
+    fn role(name: &str) -> RoleArn {
+        RoleArn::new(format!("arn:aws:iam::123456789012:role/{name}")).unwrap()
+    }
+
+    fn written(fate: Fate) -> AuthMap {
+        match fate {
+            Fate::Write(body) => AuthMap::read(body, &owner()).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn ours_comes_and_goes_whole() {
+        let map = written(AuthMap::absent(&owner()).unwrap().with(&[("w".into(), role("a")), ("v".into(), role("b"))]).unwrap());
+        assert!(map.maps(&role("a")) && map.maps_group("v") && !map.maps_group("x"));
+        assert_eq!(map.clone().with(&[("w".into(), role("a"))]).unwrap(), Fate::Keep);
+        let added = map.added();
+        assert_eq!(added.len(), 2);
+        let one = written(map.without(&added[..1]).unwrap());
+        assert_eq!(one.added(), added[1..]);
+        assert_eq!(one.without(&added[1..]).unwrap(), Fate::Delete);
+    }
+
+    #[test]
+    fn what_others_wrote_stays() {
+        let foreign = "- rolearn: arn:aws:iam::123456789012:role/a\n  username: system:node:{{EC2PrivateDNSName}}\n  groups: [system:bootstrappers, system:nodes]\n";
+        let body = json!({"metadata": {"name": "aws-auth", "resourceVersion": "7"}, "data": {"mapRoles": foreign, "mapUsers": "- x"}});
+        let map = AuthMap::read(body, &owner()).unwrap();
+        let map = written(map.with(&[("w".into(), role("a")), ("v".into(), role("b"))]).unwrap());
+        assert_eq!(map.body["metadata"]["resourceVersion"], "7");
+        assert_eq!(map.added(), [RoleMapping::node(&role("b"))], "a was there before us");
+        let everything = [RoleMapping::node(&role("a")), RoleMapping::node(&role("b"))];
+        let left = written(map.without(&everything).unwrap());
+        assert_eq!(left.body["data"], json!({"mapRoles": foreign, "mapUsers": "- x"}));
+        assert_eq!(left.body["metadata"]["annotations"], json!({}));
+    }
+}

@@ -1,0 +1,236 @@
+//! What exists in a cluster, as plain data.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use eks_core::{Basis, Error, Facts, KEY_TAG, OWNER_TAG, Owner, Ref, RoleArn, StepKey};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Access, Kind, ObjectRef, ObjectsSpec, auth_map::AuthMap};
+
+/// Which nodes are counted.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct NodeGroup {
+    pub(crate) name: String,
+    pub(crate) label: (String, String),
+}
+
+/// What to observe.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Scope {
+    /// Where; `None` if there is no cluster yet, or if the driver was given a client.
+    pub(crate) access: Option<Access>,
+    /// Kinds of objects.
+    pub(crate) kinds: BTreeSet<Kind>,
+    /// Groups of nodes; none: nodes are not listed.
+    pub(crate) nodes: BTreeSet<NodeGroup>,
+    /// Whether to read aws-auth, and roles that are known already.
+    pub(crate) aws_auth: bool,
+    pub(crate) roles: BTreeSet<RoleArn>,
+    /// Whether to read the persistent volumes of the claims.
+    pub(crate) volumes: bool,
+}
+
+impl Scope {
+    /// What a plan of this spec rests on: only kinds that it specifies are read.
+    pub(crate) fn of(spec: &ObjectsSpec, access: Option<Access>) -> Self {
+        let used = [
+            (Kind::Claim, spec.claims.is_empty()),
+            (Kind::Pod, spec.pods.is_empty()),
+            (Kind::Service, spec.services.is_empty()),
+            (Kind::StorageClass, spec.classes.is_empty()),
+        ];
+        Self {
+            access,
+            kinds: used.into_iter().filter(|(_, empty)| !empty).map(|(kind, _)| kind).collect(),
+            nodes: spec.nodes.iter().map(|group| NodeGroup { name: group.name.clone(), label: group.node_label.clone() }).collect(),
+            aws_auth: !spec.roles.is_empty(),
+            roles: spec.roles.iter().filter_map(|(_, role)| Ref::known(role)).cloned().collect(),
+            volumes: false,
+        }
+    }
+
+    /// Everything that an owner can have.
+    pub(crate) fn everything(access: Option<Access>) -> Self {
+        Self { access, kinds: Kind::ALL.into(), aws_auth: true, volumes: true, ..Self::default() }
+    }
+}
+
+/// The nodes of a group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct NodeCount {
+    pub(crate) ready: u32,
+}
+
+/// The volume behind a claim of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Volume {
+    /// Name of the PersistentVolume.
+    pub name: String,
+    /// `vol-…`
+    pub volume_id: String,
+    /// The claim that it belongs to: `default/pvc-a`.
+    pub claim: String,
+    /// Its size in GiB.
+    pub gib: u32,
+    /// Its class.
+    pub class: String,
+    /// Whether it outlives its claim.
+    pub retained: bool,
+}
+
+/// What exists of an owner's objects. Made by `Objects::observe`, or empty, or from API answers at hand.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    pub(crate) scope: Scope,
+    pub(crate) objects: BTreeMap<StepKey, (ObjectRef, Value)>,
+    pub(crate) nodes: BTreeMap<String, NodeCount>,
+    pub(crate) aws_auth: Option<AuthMap>,
+    pub(crate) volumes: Vec<Volume>,
+}
+
+impl Observed {
+    /// There is no cluster yet, so nothing is in it.
+    pub fn nothing(spec: &ObjectsSpec) -> Self {
+        Self::in_scope(Scope::of(spec, None))
+    }
+
+    /// Nothing found yet at a known API server; add what it answers with [`Observed::found`].
+    pub fn at(spec: &ObjectsSpec, access: Access) -> Self {
+        Self::in_scope(Scope::of(spec, Some(access)))
+    }
+
+    pub(crate) fn in_scope(scope: Scope) -> Self {
+        Self { scope, ..Self::default() }
+    }
+
+    /// Takes in objects of a kind, as the API tells them. Those of other owners, and copies that someone made of ours under
+    /// another name, are left out.
+    #[must_use]
+    pub fn found(mut self, owner: &Owner, kind: Kind, objects: impl IntoIterator<Item = Value>) -> Self {
+        for object in objects {
+            let mark = |place: &str, key: &str| object["metadata"][place][key].as_str();
+            let at = ObjectRef::of(kind, &object);
+            if let Ok(key) = kind.key(&at.namespace, &at.name) {
+                if mark("labels", OWNER_TAG) == Some(owner.as_str()) && mark("annotations", KEY_TAG) == Some(key.as_str()) {
+                    self.objects.insert(key, (at, object));
+                }
+            }
+        }
+        self
+    }
+
+    /// Takes in nodes: counts those that are Ready, by the groups of the spec.
+    #[must_use]
+    pub fn found_nodes<'a>(mut self, nodes: impl IntoIterator<Item = &'a Value>) -> Self {
+        for node in nodes {
+            for group in self.scope.nodes.iter().filter(|group| has_label(node, &group.label)) {
+                let count = self.nodes.entry(group.name.clone()).or_default();
+                count.ready += u32::from(is_ready(node));
+            }
+        }
+        self
+    }
+
+    /// Takes in the ConfigMap `kube-system/aws-auth`.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if it is broken.
+    pub fn found_aws_auth(mut self, owner: &Owner, map: Value) -> Result<Self, Error> {
+        self.aws_auth = Some(AuthMap::read(map, owner)?);
+        Ok(self)
+    }
+
+    /// Takes in persistent volumes: those of our claims.
+    #[must_use]
+    pub fn found_volumes<'a>(mut self, volumes: impl IntoIterator<Item = &'a Value>) -> Self {
+        let claims: BTreeMap<&str, String> = self
+            .objects
+            .values()
+            .filter(|(at, _)| at.kind == Kind::Claim)
+            .filter_map(|(at, live)| Some((live["metadata"]["uid"].as_str()?, format!("{}/{}", at.namespace, at.name))))
+            .collect();
+        let ours = volumes.into_iter().filter_map(|volume| {
+            let claim = claims.get(volume.pointer("/spec/claimRef/uid")?.as_str()?)?;
+            Some(read_volume(volume, claim.clone()))
+        });
+        self.volumes.extend(ours);
+        self
+    }
+
+    /// The uid of an object of ours.
+    pub fn uid(&self, key: &str) -> Option<&str> {
+        let key: StepKey = key.parse().ok()?;
+        self.objects.get(&key)?.1["metadata"]["uid"].as_str()
+    }
+
+    /// The volumes behind our claims, if they were read.
+    pub fn volumes(&self) -> &[Volume] {
+        &self.volumes
+    }
+
+    /// Every field on which plans rest. What only says how far something has come (a Pod's phase, a hostname, how many nodes
+    /// are Ready) is not among them: a plan does not go stale because the cluster went on.
+    pub fn facts(&self) -> Facts {
+        let mut facts = Facts::new();
+        for (key, (at, live)) in &self.objects {
+            facts.note(key, "id", live["metadata"]["uid"].as_str().unwrap_or_default());
+            for pointer in at.kind.decisive() {
+                if let Some(value) = live.pointer(pointer) {
+                    facts.note(key, pointer[1..].replace('/', "."), value);
+                }
+            }
+        }
+        if let Some(map) = &self.aws_auth {
+            facts.note(crate::auth_map::KEY, "id", "kube-system/aws-auth");
+            let known = self.scope.roles.iter().map(|role| (role, map.maps(role)));
+            for (role, mapped) in map.facts().chain(known) {
+                facts.note(crate::auth_map::KEY, format!("role {}", role.name()), if mapped { "mapped" } else { "not mapped" });
+            }
+        }
+        facts
+    }
+
+    pub(crate) fn basis(&self) -> Result<Basis, Error> {
+        let scope = serde_json::to_value(&self.scope)
+            .map_err(|error| Error::Plan { subject: "layer k8s".to_owned(), reason: format!("its scope has no JSON form: {error}") })?;
+        Ok(Basis::new(scope, self.facts()))
+    }
+}
+
+/// Whether an object has a label with this value.
+fn has_label(object: &Value, (key, value): &(String, String)) -> bool {
+    object["metadata"]["labels"][key.as_str()].as_str() == Some(value)
+}
+
+/// Whether a node's kubelet says that it takes Pods.
+pub(crate) fn is_ready(node: &Value) -> bool {
+    let conditions = node.pointer("/status/conditions").and_then(Value::as_array);
+    conditions.is_some_and(|all| all.iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True"))
+}
+
+/// The hostname of a Service's load balancer.
+pub(crate) fn hostname(service: &Value) -> Option<&str> {
+    service.pointer("/status/loadBalancer/ingress/0/hostname").and_then(Value::as_str)
+}
+
+/// The phase of a Pod or claim.
+pub(crate) fn phase(object: &Value) -> &str {
+    object.pointer("/status/phase").and_then(Value::as_str).unwrap_or("not seen")
+}
+
+fn read_volume(volume: &Value, claim: String) -> Volume {
+    let text = |pointer: &str| volume.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    // In-tree volumes are named aws://<zone>/<id> or by the id alone.
+    let handle = [text("/spec/csi/volumeHandle"), text("/spec/awsElasticBlockStore/volumeID")].join("");
+    let gib = text("/spec/capacity/storage").parse::<crate::Quantity>().map(|size| size.gib()).unwrap_or_default();
+    Volume {
+        name: text("/metadata/name").to_owned(),
+        volume_id: handle.rsplit('/').next().unwrap_or_default().to_owned(),
+        claim,
+        gib: u32::try_from(gib).unwrap_or(u32::MAX),
+        class: text("/spec/storageClassName").to_owned(),
+        retained: text("/spec/persistentVolumeReclaimPolicy") == "Retain",
+    }
+}

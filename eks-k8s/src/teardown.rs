@@ -1,0 +1,188 @@
+//! From what exists to a teardown. Pure.
+
+use std::time::Duration;
+
+use eks_core::{After, Error, Owner, Removal, Survivor, Teardown};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    Access, Kind, ObjectOp, Observed, Volume, VolumeType, auth_map,
+    plan::{load_balancer_usd, op_error, plan_error},
+    storage_class::volume_price,
+};
+
+/// What has to be looked for after a teardown.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Leavings {
+    pub(crate) access: Option<Access>,
+    /// Whatever is to be removed: if the API server is gone before, this is what was not seen to go.
+    pub(crate) removals: Vec<Survivor>,
+    /// Volumes that outlive their claims.
+    pub(crate) retained: Vec<Volume>,
+}
+
+impl Observed {
+    /// What has to be removed of this owner's, before anything of the cluster's is.
+    ///
+    /// Services come first with their load balancers, then Pods, the claims that they mount with their volumes, storage classes,
+    /// and the entries that we added to `aws-auth`.
+    ///
+    /// # Errors
+    /// [`Error::Plan`] if an operation has no JSON form.
+    pub fn teardown(&self, owner: &Owner) -> Result<Teardown, Error> {
+        let access = &self.scope.access;
+        let mut removals = Vec::new();
+        for (key, (at, live)) in &self.objects {
+            let uid = live["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+            let volume = self.volume_of(live).filter(|volume| !volume.retained);
+            let op = ObjectOp::Delete { access: access.clone(), object: at.clone(), uid, volume: volume.map(|volume| volume.name.clone()) };
+            let id = if at.kind.is_namespaced() { format!("{}/{}", at.namespace, at.name) } else { at.name.clone() };
+            let removal = Removal::new(key.clone(), at.kind.as_str(), id, &op).map_err(|error| op_error(&error))?;
+            removals.push(match at.kind {
+                Kind::Service => removal.takes(Duration::from_secs(20)).saves(load_balancer_usd(live)),
+                Kind::Pod => removal.takes(Duration::from_secs(30)),
+                Kind::Claim => removal
+                    .after(After::Prefix("k8s/pod/".to_owned()))
+                    .takes(Duration::from_secs(15))
+                    .saves(volume.map_or(0.0, |volume| self.usd(volume))),
+                Kind::StorageClass => removal.after(After::Prefix("k8s/claim/".to_owned())).takes(Duration::from_secs(1)),
+            });
+        }
+        removals.extend(self.unmap()?);
+        let leavings = Leavings {
+            access: access.clone(),
+            removals: removals.iter().map(unseen).collect(),
+            retained: self.volumes.iter().filter(|volume| volume.retained).cloned().collect(),
+        };
+        let scope = serde_json::to_value(&leavings)
+            .map_err(|error| Error::Plan { subject: "layer k8s".to_owned(), reason: format!("its scope has no JSON form: {error}") })?;
+        let teardown = Teardown::builder(owner, "k8s", scope);
+        removals.into_iter().fold(teardown, |teardown, removal| teardown.removal(removal)).build().map_err(|error| plan_error(&error))
+    }
+
+    /// Removes our entries from aws-auth, once nothing needs the nodes any more that join by them.
+    fn unmap(&self) -> Result<Option<Removal>, Error> {
+        let mappings = self.aws_auth.as_ref().map(auth_map::AuthMap::added).unwrap_or_default();
+        if mappings.is_empty() {
+            return Ok(None);
+        }
+        let key = auth_map::KEY
+            .parse()
+            .map_err(|error: eks_core::KeyError| Error::Plan { subject: auth_map::KEY.to_owned(), reason: error.to_string() })?;
+        let op = ObjectOp::UnmapRoles { access: self.scope.access.clone(), mappings };
+        let removal = Removal::new(key, "aws-auth entries", "kube-system/aws-auth", &op).map_err(|error| op_error(&error))?;
+        let first = ["k8s/service/", "k8s/pod/", "k8s/claim/"].map(|prefix| After::Prefix(prefix.to_owned()));
+        Ok(Some(first.into_iter().fold(removal, Removal::after).takes(Duration::from_secs(1))))
+    }
+
+    fn volume_of(&self, claim: &Value) -> Option<&Volume> {
+        let name = claim.pointer("/spec/volumeName")?.as_str()?;
+        self.volumes.iter().find(|volume| volume.name == name)
+    }
+
+    /// What a volume costs a month, by its class if that is ours.
+    fn usd(&self, volume: &Volume) -> f64 {
+        let class = self.objects.values().find(|(at, _)| at.kind == Kind::StorageClass && at.name == volume.class);
+        let volume_type = match class.and_then(|(_, live)| live["parameters"]["type"].as_str()) {
+            Some("gp2") => VolumeType::Gp2,
+            Some("io1") => VolumeType::Io1,
+            Some("io2") => VolumeType::Io2,
+            _ => VolumeType::Gp3,
+        };
+        volume_price(volume_type, i128::from(volume.gib), None, None).usd_per_month
+    }
+}
+
+/// A removal that was not seen to succeed.
+fn unseen(removal: &Removal) -> Survivor {
+    Survivor::new(
+        removal.title.clone(),
+        removal.id.clone(),
+        "it was there when the teardown was made, and it was not seen to go",
+        "look for its load balancer or volume by the tag kubernetes.io/cluster/<name>",
+        removal.usd_per_month,
+    )
+}
+
+impl Volume {
+    /// As a survivor of a teardown.
+    pub(crate) fn survivor(&self) -> Survivor {
+        let usd = volume_price(VolumeType::Gp3, i128::from(self.gib), None, None).usd_per_month;
+        Survivor::new(
+            "EBS volume",
+            self.volume_id.clone(),
+            format!("claim {} is of class {}, whose volumes are retained", self.claim, self.class),
+            format!("aws ec2 delete-volume --volume-id {}", self.volume_id),
+            usd,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        fixture::{access, chapter, owner},
+        observed::Scope,
+    };
+
+    fn object(kind: Kind, namespace: &str, name: &str, rest: Value) -> Value {
+        let key = kind.key(namespace, name).unwrap();
+        let mut object = json!({"metadata": {"name": name, "namespace": namespace, "uid": format!("uid-{name}"),
+            "labels": {"eks-rs/owner": "chap10"}, "annotations": {"eks-rs/key": key.as_str()}}});
+        object.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        object
+    }
+
+    fn there() -> Observed {
+        let volume = |name: &str, policy: &str| {
+            json!({"metadata": {"name": format!("pv-{name}")}, "spec": {"capacity": {"storage": "10Gi"}, "storageClassName": "gp3",
+                "persistentVolumeReclaimPolicy": policy, "csi": {"volumeHandle": format!("vol-{name}")}, "claimRef": {"uid": format!("uid-{name}")}}})
+        };
+        let claim = |name: &str| object(Kind::Claim, "default", name, json!({"spec": {"volumeName": format!("pv-{name}")}}));
+        Observed::in_scope(Scope::everything(Some(access())))
+            .found(&owner(), Kind::StorageClass, [object(Kind::StorageClass, "", "gp3", json!({}))])
+            .found(&owner(), Kind::Claim, [claim("gone"), claim("kept")])
+            .found(&owner(), Kind::Pod, [object(Kind::Pod, "default", "nginx", json!({}))])
+            .found(&owner(), Kind::Service, [object(Kind::Service, "default", "nginx", json!({"spec": {}}))])
+            .found_volumes(&[volume("gone", "Delete"), volume("kept", "Retain"), volume("foreign", "Delete")])
+    }
+
+    #[test]
+    fn in_an_order_that_works() {
+        let teardown = there().teardown(&owner()).unwrap();
+        insta::assert_snapshot!(teardown, @r"
+        teardown of chap10: 5 to remove, about 46s, saves $19.05 a month
+          - k8s/pod/default/nginx      Pod default/nginx
+          - k8s/claim/default/gone     PersistentVolumeClaim default/gone
+          - k8s/claim/default/kept     PersistentVolumeClaim default/kept
+          - k8s/service/default/nginx  Service default/nginx
+          - k8s/storage-class/gp3      StorageClass gp3
+        ");
+        let leavings: Leavings = serde_json::from_value(teardown.scopes()["k8s"].clone()).unwrap();
+        let retained: Vec<_> = leavings.retained.iter().map(|volume| volume.survivor().to_string()).collect();
+        assert_eq!(
+            retained,
+            [
+                "EBS volume vol-kept: claim default/kept is of class gp3, whose volumes are retained; aws ec2 delete-volume --volume-id vol-kept ($0.80 a month)"
+            ]
+        );
+    }
+
+    #[test]
+    fn only_what_is_ours() {
+        let copy = object(Kind::Service, "default", "nginx", json!({}));
+        let mut renamed = copy.clone();
+        renamed["metadata"]["name"] = json!("copy");
+        let mut foreign = copy;
+        foreign["metadata"]["labels"]["eks-rs/owner"] = json!("other");
+        let spec = chapter().build().unwrap();
+        let now = Observed::at(&spec, access()).found(&owner(), Kind::Service, [renamed, foreign]);
+        assert!(now.teardown(&owner()).unwrap().is_empty());
+        let map = json!({"metadata": {"name": "aws-auth"}, "data": {"mapRoles": "- rolearn: x\n"}});
+        assert!(now.found_aws_auth(&owner(), map).unwrap().teardown(&owner()).unwrap().is_empty());
+    }
+}

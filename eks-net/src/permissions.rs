@@ -1,0 +1,45 @@
+//! IAM actions that each operation may need, with its polls and with what a second attempt reads.
+
+use crate::op::NetOp;
+
+impl NetOp {
+    pub(crate) fn permissions(&self) -> &'static [&'static str] {
+        match self {
+            Self::Vpc { .. } => &["ec2:CreateVpc", "ec2:CreateTags", "ec2:DescribeVpcs", "ec2:ModifyVpcAttribute"],
+            Self::Subnet { .. } => &["ec2:CreateSubnet", "ec2:CreateTags", "ec2:DescribeSubnets", "ec2:ModifySubnetAttribute"],
+            Self::InternetGateway { .. } => {
+                &["ec2:AttachInternetGateway", "ec2:CreateInternetGateway", "ec2:CreateTags", "ec2:DescribeInternetGateways"]
+            }
+            Self::ElasticIp { .. } => &["ec2:AllocateAddress", "ec2:CreateTags", "ec2:DescribeAddresses"],
+            Self::NatGateway { .. } => &["ec2:CreateNatGateway", "ec2:CreateTags", "ec2:DescribeNatGateways"],
+            Self::RouteTable { .. } => &["ec2:CreateRouteTable", "ec2:CreateTags", "ec2:DescribeRouteTables"],
+            Self::Route { .. } => &["ec2:CreateRoute", "ec2:DescribeRouteTables", "ec2:ReplaceRoute"],
+            Self::Association { .. } => &["ec2:AssociateRouteTable", "ec2:DescribeRouteTables", "ec2:ReplaceRouteTableAssociation"],
+            Self::SecurityGroup { .. } => &["ec2:CreateSecurityGroup", "ec2:CreateTags", "ec2:DescribeSecurityGroups"],
+            Self::SecurityGroupRules { .. } => &["ec2:AuthorizeSecurityGroupIngress", "ec2:DescribeSecurityGroups"],
+            Self::DeleteNatGateway { .. } => &["ec2:DeleteNatGateway", "ec2:DescribeNatGateways"],
+            Self::ReleaseAddress { .. } => &["ec2:ReleaseAddress"],
+            Self::DeleteInternetGateway { .. } => &["ec2:DeleteInternetGateway", "ec2:DetachInternetGateway"],
+            Self::SweepVpc { .. } => &[
+                "ec2:DeleteNetworkInterface",
+                "ec2:DeleteSecurityGroup",
+                "ec2:DescribeNetworkInterfaces",
+                "ec2:DescribeSecurityGroups",
+                "ec2:RevokeSecurityGroupEgress",
+                "ec2:RevokeSecurityGroupIngress",
+            ],
+            Self::DeleteRouteTable { .. } => &["ec2:DeleteRouteTable", "ec2:DisassociateRouteTable"],
+            Self::DeleteSubnet { .. } => &["ec2:DeleteNetworkInterface", "ec2:DeleteSubnet", "ec2:DescribeNetworkInterfaces"],
+            Self::RevokeReferences { .. } => {
+                &["ec2:DescribeSecurityGroups", "ec2:RevokeSecurityGroupEgress", "ec2:RevokeSecurityGroupIngress"]
+            }
+            Self::DeleteSecurityGroup { .. } => &[
+                "ec2:DeleteSecurityGroup",
+                "ec2:DescribeSecurityGroups",
+                "ec2:RevokeSecurityGroupEgress",
+                "ec2:RevokeSecurityGroupIngress",
+            ],
+            Self::DeleteVpc { .. } => &["ec2:DeleteVpc"],
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! From what should exist and what exists: the plan.
+
+mod base;
+mod findings;
+mod groups;
+mod routing;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use eks_core::{Action, Basis, Error, Finding, Plan, Ref, Step, StepKey, VpcId};
+
+use crate::{
+    keys,
+    observed::{Found, Observed},
+    op::NetOp,
+    spec::NetworkSpec,
+    tags::{self, Tags},
+};
+
+/// What creating a NAT gateway typically takes, in published runs.
+pub(crate) const NAT_CREATE: Duration = Duration::from_secs(114);
+/// One or two calls.
+pub(crate) const CALL: Duration = Duration::from_secs(1);
+
+impl NetworkSpec {
+    /// What must be done so that this network exists. Pure: the same for the same spec and the same observation.
+    ///
+    /// Tags and rules that others added, and things of ours that the spec no longer has, stay; the plan tells of them.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if what exists cannot be changed into what is wanted (a VPC's or subnet's block or zone, a security
+    /// group's description), or if two things carry one key.
+    pub fn plan(&self, now: &Observed) -> Result<Plan, Error> {
+        let mut planner = Planner { spec: self, now, vpc: Ref::id_of(keys::vpc()), steps: Vec::new(), findings: Vec::new() };
+        planner.vpc()?;
+        planner.internet_gateway()?;
+        planner.subnets()?;
+        planner.nat_gateways()?;
+        planner.route_tables()?;
+        planner.associations()?;
+        planner.security_groups()?;
+        planner.review();
+        let scope = serde_json::json!({});
+        let mut builder = Plan::builder(&self.owner, keys::LAYER).basis(Basis::new(scope, now.facts()));
+        for step in planner.steps {
+            builder = builder.step(step);
+        }
+        for finding in planner.findings {
+            builder = builder.finding(finding);
+        }
+        builder.build().map_err(|error| faulty("network", &error))
+    }
+}
+
+/// A plan that does not come together.
+pub(crate) fn faulty(subject: impl ToString, error: &dyn std::error::Error) -> Error {
+    Error::Plan { subject: subject.to_string(), reason: error.to_string() }
+}
+
+/// Something that cannot become what is wanted.
+pub(crate) fn refused(subject: impl ToString, rule: String, remedy: impl Into<String>) -> Error {
+    Error::Refused { subject: subject.to_string(), rule, remedy: remedy.into() }
+}
+
+struct Planner<'a> {
+    spec: &'a NetworkSpec,
+    now: &'a Observed,
+    vpc: Ref<VpcId>,
+    steps: Vec<Step>,
+    findings: Vec<Finding>,
+}
+
+impl Planner<'_> {
+    /// A step that creates what is not there, keeps what is right, and changes the rest.
+    fn step(&self, key: StepKey, title: String, id: Option<&str>, changes: Vec<String>, op: &NetOp) -> Result<Step, Error> {
+        let action = match id {
+            None => Action::Create,
+            Some(_) if changes.is_empty() => Action::Keep,
+            Some(_) => Action::Update,
+        };
+        let step = Step::new(key.clone(), action, title, op).map_err(|error| faulty(&key, &error))?;
+        let step = step.takes(CALL).changes(changes).permits(op.permissions().iter().copied());
+        Ok(match id {
+            Some(id) => step.knows("id", id),
+            None => step,
+        })
+    }
+
+    /// Tags to put on, and how they change: all for what is not there, else those that differ.
+    fn tags<T: Found>(&self, wanted: Tags, found: Option<&T>) -> (Tags, Vec<String>) {
+        match found {
+            Some(found) => tags::drift(&wanted, found.tags()),
+            None => (wanted, Vec::new()),
+        }
+    }
+}

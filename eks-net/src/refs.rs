@@ -1,0 +1,34 @@
+//! What the layers above need of the network, by key: usable before anything exists.
+
+use eks_core::{NetworkRefs, Ref, SubnetRef, Tier};
+
+use crate::{keys, spec::NetworkSpec};
+
+impl NetworkSpec {
+    /// The network for the layers above it.
+    pub fn refs(&self) -> NetworkRefs {
+        NetworkRefs {
+            vpc: Ref::id_of(keys::vpc()),
+            cidrs: vec![self.cidr.to_string()],
+            subnets: self
+                .subnets
+                .iter()
+                .map(|subnet| SubnetRef { id: Ref::id_of(subnet.key()), zone: subnet.zone.clone(), tier: subnet.tier })
+                .collect(),
+            security_groups: self.security_groups.iter().map(|group| (group.name.clone(), Ref::id_of(group.key()))).collect(),
+            egress: self.egress(),
+        }
+    }
+
+    /// Every default route and association: an instance in a private subnet goes by its own table to the gateway, and the
+    /// gateway by the public table to the internet.
+    fn egress(&self) -> Vec<eks_core::StepKey> {
+        if self.nat_zones.is_empty() {
+            return Vec::new();
+        }
+        let on_the_way = |tier: Tier, zone: &eks_core::ZoneName| tier == Tier::Private || self.nat_zones.contains(zone);
+        let routes = self.tables().into_iter().map(|(tier, zone)| keys::of_table("route", tier, zone.as_ref().map(|zone| zone.as_str())));
+        let associations = self.subnets.iter().filter(|subnet| on_the_way(subnet.tier, &subnet.zone)).map(|subnet| subnet.association());
+        routes.chain(associations).collect()
+    }
+}

@@ -1,0 +1,65 @@
+//! What is left after a teardown, and why.
+
+use eks_core::{HOURS_PER_MONTH, Survivor};
+
+use crate::{
+    nat::{ADDRESS_HOURLY, NAT_HOURLY},
+    observed::{Found, FoundGroup, FoundInterface, Observed},
+};
+
+impl Observed {
+    /// Everything of the owner's that is there, and what others have in its VPC.
+    pub(crate) fn survivors(&self) -> Vec<Survivor> {
+        let mut left = Vec::new();
+        let gateways: Vec<_> = self.nat_gateways.iter().filter(|gateway| gateway.state != "deleted").cloned().collect();
+        self.ours_left(&mut left, "NAT gateway", &gateways, NAT_HOURLY * HOURS_PER_MONTH);
+        self.ours_left(&mut left, "elastic IP address", &self.addresses, ADDRESS_HOURLY * HOURS_PER_MONTH);
+        self.ours_left(&mut left, "internet gateway", &self.internet_gateways, 0.0);
+        self.ours_left(&mut left, "subnet", &self.subnets, 0.0);
+        self.ours_left(&mut left, "route table", &self.route_tables, 0.0);
+        self.ours_left(&mut left, "security group", &self.security_groups, 0.0);
+        self.ours_left(&mut left, "VPC", &self.vpcs, 0.0);
+        left.extend(self.interfaces.iter().map(interface));
+        let foreign = self.security_groups.iter().filter(|group| group.key(&self.owner).is_none() && group.name != "default");
+        left.extend(foreign.map(group));
+        left
+    }
+
+    fn ours_left<T: Found>(&self, left: &mut Vec<Survivor>, kind: &str, all: &[T], usd_per_month: f64) {
+        for (_, found) in self.ours(all) {
+            let why = "it could not be deleted, or was made while the teardown ran";
+            left.push(Survivor::new(kind, found.id(), why, "remove what uses it, then tear down again", usd_per_month));
+        }
+    }
+}
+
+/// Who holds an interface tells its description; EC2 knows no better. (Amazon EC2 API Reference, DescribeNetworkInterfaces.)
+fn interface(interface: &FoundInterface) -> Survivor {
+    let description = &interface.description;
+    let (why, remedy) = if let Some(name) = description.strip_prefix("ELB ") {
+        (
+            format!("it belongs to the load balancer {name}, which holds its subnet and security groups"),
+            "delete the Service or Ingress that made the load balancer, or the load balancer itself; then tear down again",
+        )
+    } else if description.starts_with("Amazon EKS ") {
+        (
+            format!("it belongs to a control plane ({description})"),
+            "delete the cluster and wait some minutes; EKS removes its interfaces itself",
+        )
+    } else if description.starts_with("aws-K8S-") {
+        let why = format!("the VPC CNI made it ({description}), and it is {}", interface.status);
+        (why, "terminate the instance that uses it, then tear down again")
+    } else {
+        (format!("it is {} ({description:?})", interface.status), "delete what uses it, then tear down again")
+    };
+    Survivor::new("network interface", interface.id.as_str(), why, remedy, 0.0)
+}
+
+fn group(group: &FoundGroup) -> Survivor {
+    let cluster = group.tags.keys().find_map(|key| key.strip_prefix("kubernetes.io/cluster/"));
+    let why = match cluster {
+        Some(cluster) => format!("the cluster {cluster} made it ({}), and it is still in use", group.name),
+        None => format!("we did not make it ({}), and it lies in our VPC", group.name),
+    };
+    Survivor::new("security group", group.id.as_str(), why, "delete what uses it, then the group; then tear down again", 0.0)
+}

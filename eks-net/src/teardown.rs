@@ -1,0 +1,244 @@
+//! From what exists: what to remove, and in which order.
+//!
+//! Order: NAT gateways, their addresses, the internet gateway; beside them, once workers, cluster and Kubernetes objects are
+//! gone, what these left in the VPC; then subnets, route tables, security groups; last the VPC. (Amazon VPC User Guide,
+//! "Delete your VPC".)
+
+use std::{collections::BTreeSet, time::Duration};
+
+use eks_core::{After, Error, HOURS_PER_MONTH, Removal, SecurityGroupId, StepKey, Teardown, VpcId};
+
+use crate::{
+    keys,
+    nat::{ADDRESS_HOURLY, NAT_HOURLY},
+    observed::{Found, FoundGroup, Observed},
+    op::NetOp,
+    plan::{CALL, faulty},
+};
+
+/// What deleting a NAT gateway typically takes, in published runs.
+pub(crate) const NAT_DELETE: Duration = Duration::from_secs(80);
+
+impl Observed {
+    /// What must be removed so that nothing of this network is left: only what carries the owner's tags, and what cannot
+    /// belong elsewhere because it lies in the owner's VPC and Kubernetes left it there.
+    ///
+    /// # Errors
+    /// [`Error::Plan`] if the removals do not come together, which would be a fault of this crate.
+    pub fn teardown(&self) -> Result<Teardown, Error> {
+        let mut removals = Removals { now: self, used: BTreeSet::new(), all: Vec::new() };
+        removals.gateways()?;
+        removals.contents()?;
+        removals.vpcs()?;
+        let builder = Teardown::builder(&self.owner, keys::LAYER, serde_json::json!({}));
+        removals
+            .all
+            .into_iter()
+            .fold(builder, |builder, removal| builder.removal(removal))
+            .build()
+            .map_err(|error| faulty("teardown", &error))
+    }
+}
+
+struct Removals<'a> {
+    now: &'a Observed,
+    used: BTreeSet<StepKey>,
+    all: Vec<Removal>,
+}
+
+/// Workers, control plane and Kubernetes objects use it.
+fn after_users(removal: Removal) -> Removal {
+    ["nodes", "cluster", "k8s"].into_iter().fold(removal, |removal, layer| removal.after(After::Layer(layer.to_owned())))
+}
+
+/// Pods may need the internet until they are gone; the control plane does not.
+fn after_pods(removal: Removal) -> Removal {
+    ["nodes", "k8s"].into_iter().fold(removal, |removal, layer| removal.after(After::Layer(layer.to_owned())))
+}
+
+fn after_keys<'a>(removal: Removal, keys: impl IntoIterator<Item = &'a StepKey>) -> Removal {
+    keys.into_iter().fold(removal, |removal, key| removal.after(After::Key(key.clone())))
+}
+
+impl Removals<'_> {
+    /// A removal under the key of the step that made the thing; under a key of its own if another has that key.
+    fn removal(&mut self, key: StepKey, title: &str, id: &str, op: &NetOp) -> Result<Removal, Error> {
+        let key = if self.used.contains(&key) { keys::leftover(id) } else { key };
+        self.used.insert(key.clone());
+        let removal = Removal::new(key.clone(), title, id, op).map_err(|error| faulty(&key, &error))?;
+        Ok(removal.takes(CALL).permits(op.permissions().iter().copied()))
+    }
+
+    /// Adds a removal; tells its key.
+    fn add(&mut self, removal: Removal) -> StepKey {
+        let key = removal.key.clone();
+        self.all.push(removal);
+        key
+    }
+
+    fn gateways(&mut self) -> Result<(), Error> {
+        let now = self.now;
+        let mut nat = Vec::new();
+        for (key, gateway) in now.ours(&now.nat_gateways) {
+            // A gateway that is being deleted still holds its address.
+            if gateway.state == "deleted" {
+                continue;
+            }
+            let removal = self.removal(key, "NAT gateway", gateway.id(), &NetOp::DeleteNatGateway { id: gateway.id.clone() })?;
+            let removal = after_pods(removal).takes(NAT_DELETE).saves(NAT_HOURLY * HOURS_PER_MONTH);
+            nat.push(self.add(removal));
+        }
+        let mut addresses = Vec::new();
+        for (key, address) in now.ours(&now.addresses) {
+            let removal = self.removal(key, "elastic IP address", address.id(), &NetOp::ReleaseAddress { id: address.id.clone() })?;
+            let removal = after_keys(removal, &nat).saves(ADDRESS_HOURLY * HOURS_PER_MONTH);
+            addresses.push(self.add(removal));
+        }
+        for (key, gateway) in now.ours(&now.internet_gateways) {
+            let op = NetOp::DeleteInternetGateway { id: gateway.id.clone(), attached_to: gateway.attached_to.clone() };
+            let removal = self.removal(key, "internet gateway", gateway.id(), &op)?;
+            // It cannot be detached while public addresses are mapped.
+            let removal = after_keys(after_pods(removal), nat.iter().chain(&addresses));
+            self.add(removal);
+        }
+        Ok(())
+    }
+
+    /// What lies in the VPC.
+    fn contents(&mut self) -> Result<(), Error> {
+        let now = self.now;
+        let mut swept = Vec::new();
+        for (_, vpc) in now.ours(&now.vpcs) {
+            let op = NetOp::SweepVpc { id: vpc.id.clone() };
+            let removal = self.removal(keys::key(["leftovers", vpc.id.as_str()]), "what Kubernetes left in", vpc.id(), &op)?;
+            swept.push(self.add(after_users(removal)));
+        }
+        let nat: Vec<StepKey> =
+            self.all.iter().filter(|removal| removal.title == "NAT gateway").map(|removal| removal.key.clone()).collect();
+        for (key, subnet) in now.ours(&now.subnets) {
+            let removal = self.removal(key, "subnet", subnet.id(), &NetOp::DeleteSubnet { id: subnet.id.clone() })?;
+            let removal = after_keys(after_users(removal), swept.iter().chain(&nat));
+            self.add(removal);
+        }
+        for (key, table) in now.ours(&now.route_tables) {
+            let associations = table.associations.values().cloned().collect();
+            let op = NetOp::DeleteRouteTable { id: table.id.clone(), associations };
+            let removal = self.removal(key, "route table", table.id(), &op)?;
+            let removal = after_keys(after_pods(removal), &nat);
+            self.add(removal);
+        }
+        self.security_groups(&swept)
+    }
+
+    fn security_groups(&mut self, swept: &[StepKey]) -> Result<(), Error> {
+        let now = self.now;
+        let ours = now.ours(&now.security_groups);
+        let ids: BTreeSet<&SecurityGroupId> = ours.iter().map(|(_, group)| &group.id).collect();
+        // Who names whom: a group cannot be deleted while a rule of another names it.
+        let references = |group: &FoundGroup| -> Vec<SecurityGroupId> {
+            group.references.iter().filter(|id| **id != group.id && ids.contains(id)).cloned().collect()
+        };
+        let mut revoked = Vec::new();
+        for group in &now.security_groups {
+            let to = references(group);
+            if to.is_empty() {
+                continue;
+            }
+            let key = keys::key(["references", group.id.as_str()]);
+            let op = NetOp::RevokeReferences { id: group.id.clone(), to };
+            let removal = self.removal(key, "rules naming other groups in", group.id(), &op)?;
+            let removal = after_keys(after_users(removal), swept);
+            revoked.push(self.add(removal));
+        }
+        for (key, group) in ours {
+            let op = NetOp::DeleteSecurityGroup { id: group.id.clone(), vpc: group.vpc.clone() };
+            let removal = self.removal(key, "security group", group.id(), &op)?;
+            let removal = after_keys(after_users(removal), swept.iter().chain(&revoked));
+            self.add(removal);
+        }
+        Ok(())
+    }
+
+    fn vpcs(&mut self) -> Result<(), Error> {
+        let now = self.now;
+        let before: Vec<StepKey> = self.all.iter().map(|removal| removal.key.clone()).collect();
+        for (key, vpc) in now.ours(&now.vpcs) {
+            let id: VpcId = vpc.id.clone();
+            let removal = self.removal(key, "VPC", vpc.id(), &NetOp::DeleteVpc { id })?;
+            let removal = after_keys(after_users(removal), &before);
+            self.add(removal);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    #[test]
+    fn the_chapter() {
+        let teardown = testing::standing(&testing::chapter()).teardown().unwrap();
+        insta::assert_snapshot!(teardown, @r"
+        teardown of chap10: 16 to remove, about 1m 23s, saves $36.50 a month
+          - net/nat/us-east-1a                    NAT gateway nat-00000000000000001
+          - net/elastic-ip/us-east-1a             elastic IP address eipalloc-00000000000000001
+          - net/internet-gateway                  internet gateway igw-00000000000000001
+          - net/leftovers/vpc-00000000000000001   what Kubernetes left in vpc-00000000000000001
+          - net/subnet/public/us-east-1a          subnet subnet-00000000000000000
+          - net/subnet/public/us-east-1b          subnet subnet-00000000000000001
+          - net/subnet/private/us-east-1a         subnet subnet-00000000000000002
+          - net/subnet/private/us-east-1b         subnet subnet-00000000000000003
+          - net/route-table/public                route table rtb-00000000000000000
+          - net/route-table/private               route table rtb-00000000000000001
+          - net/references/sg-00000000000000001   rules naming other groups in sg-00000000000000001
+          - net/security-group/public             security group sg-00000000000000000
+          - net/security-group/private            security group sg-00000000000000001
+          - net/security-group/elb                security group sg-00000000000000002
+          - net/security-group/eks-control-plane  security group sg-00000000000000003
+          - net/vpc                               VPC vpc-00000000000000001
+        ");
+    }
+
+    #[test]
+    fn nothing_of_others_is_removed() {
+        let mut now = testing::standing(&testing::chapter());
+        for tags in [&mut now.subnets[0].tags, &mut now.security_groups[1].tags] {
+            tags.insert(eks_core::OWNER_TAG.to_owned(), "somebody".to_owned());
+        }
+        // Of the owner, but of another layer: a worker stack passes its tags on.
+        now.security_groups[2].tags.insert(eks_core::KEY_TAG.to_owned(), "nodes/workers".to_owned());
+        let teardown = now.teardown().unwrap();
+        let removed: Vec<_> = teardown.removals().iter().map(|removal| removal.id.as_str()).collect();
+        for kept in [now.subnets[0].id.as_str(), now.security_groups[2].id.as_str()] {
+            assert!(!removed.contains(&kept));
+        }
+        // The foreign group names ours: only that rule goes.
+        let revoked = format!("net/references/{}", now.security_groups[1].id);
+        assert!(teardown.removals().iter().any(|removal| removal.key.as_str() == revoked));
+    }
+
+    #[test]
+    fn two_of_one_key_both_go() {
+        let mut now = testing::standing(&testing::chapter());
+        let mut twin = now.addresses[0].clone();
+        twin.id = testing::id("eipalloc", 2);
+        now.addresses.push(twin);
+        let teardown = now.teardown().unwrap();
+        assert!(teardown.removals().iter().any(|removal| removal.key.as_str() == "net/leftover/eipalloc-00000000000000002"));
+    }
+
+    #[test]
+    fn layers_above_go_first_but_nat_does_not_wait_for_the_cluster() {
+        let teardown = testing::standing(&testing::chapter()).teardown().unwrap();
+        let waits = |key: &str, layer: &str| {
+            let removal = teardown.removals().iter().find(|removal| removal.key.as_str() == key).unwrap();
+            removal.after.contains(&After::Layer(layer.to_owned()))
+        };
+        for layer in ["nodes", "cluster", "k8s"] {
+            assert!(waits("net/subnet/private/us-east-1a", layer) && waits("net/security-group/public", layer));
+            assert_eq!(waits("net/nat/us-east-1a", layer), layer != "cluster");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! A cluster that EKS made, entered with `kube::Client` and a token signed by AWS's own signer.
+
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_sdk_eks::types::{AccessScope, AccessScopeType, VpcConfigRequest};
+use aws_sigv4::{
+    http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign},
+    sign::v4,
+};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use eks_sim::Sim;
+use http::{HeaderValue, Request, header};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use kube::{
+    Api, Client, Error,
+    api::{ListParams, Patch, PatchParams},
+    client::Body,
+};
+use serde_json::json;
+use tower::ServiceExt;
+
+type Tested = Result<(), Box<dyn std::error::Error>>;
+
+const CLUSTER: &str = "chap10";
+
+/// `k8s-aws-v1.` and a presigned GetCallerIdentity, as `aws eks get-token` makes it.
+fn token(sim: &Sim, key: &str, secret: &str) -> Result<String, Box<dyn std::error::Error>> {
+    let identity = Credentials::from_keys(key, secret, None).into();
+    let mut settings = SigningSettings::default();
+    settings.signature_location = SignatureLocation::QueryParams;
+    settings.expires_in = Some(Duration::from_secs(60));
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region("us-east-1")
+        .name("sts")
+        .time(sim.clock().wall())
+        .settings(settings)
+        .build()?;
+    let url = "https://sts.us-east-1.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15";
+    let signable = SignableRequest::new("GET", url, [("x-k8s-aws-id", CLUSTER)].into_iter(), SignableBody::Bytes(&[]))?;
+    let (instructions, _) = sign(signable, &params.into())?.into_parts();
+    let mut request = Request::get(url).body(())?;
+    instructions.apply_to_request_http1x(&mut request);
+    Ok(format!("k8s-aws-v1.{}", BASE64_URL_SAFE_NO_PAD.encode(request.uri().to_string())))
+}
+
+fn client(sim: &Sim, endpoint: &str, token: &str) -> Result<Client, Box<dyn std::error::Error>> {
+    let host = HeaderValue::from_str(endpoint.trim_start_matches("https://"))?;
+    let bearer = HeaderValue::from_str(&format!("Bearer {token}"))?;
+    let service = sim.kube_service().map_request(move |mut request: Request<Body>| {
+        request.headers_mut().insert(header::HOST, host.clone());
+        request.headers_mut().insert(header::AUTHORIZATION, bearer.clone());
+        request
+    });
+    Ok(Client::new(service, "default"))
+}
+
+fn refusal<T: std::fmt::Debug>(result: Result<T, Error>) -> (u16, String) {
+    match result.expect_err("a refusal") {
+        Error::Api(status) => (status.code, status.message),
+        other => panic!("not a refusal: {other}"),
+    }
+}
+
+/// An account with an ACTIVE cluster; its endpoint.
+async fn cluster(sim: &Sim) -> Result<String, Box<dyn std::error::Error>> {
+    let config = sim.sdk_config();
+    let (eks, ec2, iam) = (aws_sdk_eks::Client::new(&config), aws_sdk_ec2::Client::new(&config), aws_sdk_iam::Client::new(&config));
+    let vpc = ec2.create_vpc().cidr_block("10.0.0.0/16").send().await?.vpc().and_then(|vpc| vpc.vpc_id()).expect("an id").to_owned();
+    let mut subnets = Vec::new();
+    for (number, zone) in ["us-east-1a", "us-east-1b"].iter().enumerate() {
+        let made = ec2.create_subnet().vpc_id(&vpc).cidr_block(format!("10.0.{number}.0/24")).availability_zone(*zone).send().await?;
+        subnets.push(made.subnet().and_then(|subnet| subnet.subnet_id()).expect("an id").to_owned());
+    }
+    let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"eks.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+    let role = iam.create_role().role_name("cluster").assume_role_policy_document(trust).send().await?;
+    iam.attach_role_policy().role_name("cluster").policy_arn("arn:aws:iam::aws:policy/AmazonEKSClusterPolicy").send().await?;
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    let place = VpcConfigRequest::builder().set_subnet_ids(Some(subnets)).build();
+    let arn = role.role().expect("a role").arn();
+    let access = aws_sdk_eks::types::CreateAccessConfigRequest::builder()
+        .authentication_mode(aws_sdk_eks::types::AuthenticationMode::Api)
+        .bootstrap_cluster_creator_admin_permissions(true)
+        .build();
+    eks.create_cluster().name(CLUSTER).role_arn(arn).version("1.36").resources_vpc_config(place).access_config(access).send().await?;
+    tokio::time::sleep(Duration::from_secs(480)).await;
+    let cluster = eks.describe_cluster().name(CLUSTER).send().await?;
+    Ok(cluster.cluster().and_then(|cluster| cluster.endpoint()).expect("an endpoint").to_owned())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_creator_enters() -> Tested {
+    let sim = Sim::new();
+    let endpoint = cluster(&sim).await?;
+    let token = token(&sim, "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")?;
+    let client = client(&sim, &endpoint, &token)?;
+    assert_eq!(client.apiserver_version().await?.minor, "36");
+    let maps: Api<ConfigMap> = Api::namespaced(client, "kube-system");
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": "v"}});
+    maps.patch("a", &PatchParams::apply("eks-rs"), &Patch::Apply(map)).await?;
+    assert_eq!(sim.inventory().count("kubernetes/ConfigMap"), 1);
+    assert_eq!(sim.log().count("kubernetes", "PATCH /api/v1/namespaces/kube-system/configmaps/a"), 1);
+    // Tokens are good for fifteen minutes.
+    tokio::time::sleep(Duration::from_secs(16 * 60)).await;
+    assert_eq!(refusal(maps.get("a").await), (401, "Unauthorized".to_owned()));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_secret_does_not_enter() -> Tested {
+    let sim = Sim::new();
+    let endpoint = cluster(&sim).await?;
+    let client = client(&sim, &endpoint, &token(&sim, "AKIAIOSFODNN7EXAMPLE", "not-the-secret")?)?;
+    assert_eq!(refusal(client.apiserver_version().await), (401, "Unauthorized".to_owned()));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn access_policies_bound_what_a_user_may_do() -> Tested {
+    let sim = Sim::new();
+    let endpoint = cluster(&sim).await?;
+    let eks = aws_sdk_eks::Client::new(&sim.sdk_config());
+    let admin = "arn:aws:iam::123456789012:user/admin";
+    let cluster_admin = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy";
+    let view = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy";
+    let scope = AccessScope::builder().r#type(AccessScopeType::Cluster).build();
+    eks.disassociate_access_policy().cluster_name(CLUSTER).principal_arn(admin).policy_arn(cluster_admin).send().await?;
+    eks.associate_access_policy().cluster_name(CLUSTER).principal_arn(admin).policy_arn(view).access_scope(scope).send().await?;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let token = token(&sim, "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")?;
+    let namespaces: Api<Namespace> = Api::all(client(&sim, &endpoint, &token)?);
+    assert_eq!(namespaces.list(&ListParams::default()).await?.items.len(), 4);
+    let (code, message) = refusal(namespaces.delete("default", &kube::api::DeleteParams::default()).await);
+    assert_eq!(code, 403);
+    assert!(message.contains("cannot delete resource \"namespaces\" in API group \"\" at the cluster scope"), "{message}");
+    Ok(())
+}

@@ -1,0 +1,145 @@
+//! The chapter, end to end: one plan from an empty account to a running cluster, and back to nothing.
+//!
+//! `cargo run --example chapter` does it on the embedded simulator; see `--help` for the rest.
+
+mod options;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use eks_examples::{
+    account::Account,
+    environment::{Environment, Failure},
+    floor,
+    progress::Progress,
+};
+use serde_json::{Value, json};
+
+use crate::options::{Options, Place};
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all();
+    if matches!(options.place(), Place::Simulator) {
+        // Simulated minutes pass as fast as the program gets through them.
+        runtime.start_paused(true);
+    }
+    let result = match runtime.build() {
+        Ok(runtime) => runtime.block_on(chapter(&options)),
+        Err(error) => Err(error.into()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::failure(error.as_ref());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn chapter(options: &Options) -> Result<(), Failure> {
+    let account = match options.place() {
+        Place::Simulator => Account::simulated(),
+        Place::Server(url) => Account::at(url).await,
+        Place::Aws => Account::aws().await,
+    };
+    let environment = Environment::new(&options.variant()?, &account)?;
+    let mut json = json!({ "owner": options.owner, "plan": null, "apply": null, "replan": null, "teardown": null });
+
+    let before = account.calls();
+    let plan = environment.plan().await?;
+    output::heading("Plan");
+    output::text(&plan);
+    json["plan"] = json!({
+        "steps": plan.changes().count(),
+        "critical_path_seconds": plan.critical_path().0.as_secs(),
+        "usd_per_month": cents(plan.usd_per_month()),
+        "iam_actions": plan.iam_actions().len(),
+    });
+    if options.plan {
+        return finish(options, &json);
+    }
+    if matches!(options.place(), Place::Aws) && !output::confirmed(&options.owner)? {
+        output::text("nothing was done");
+        return Ok(());
+    }
+
+    output::heading("Apply");
+    let progress = Progress::new();
+    let engine = environment.engine().observer(move |event| progress.show(event));
+    let report = match plan.apply(&engine).await {
+        Ok(report) => report,
+        Err(error) => {
+            output::exists(&plan, error.report());
+            return Err(error.into());
+        }
+    };
+    let floor = account.sim().map(|sim| floor::of(&plan, &report, &sim.ledger()));
+    json["apply"] = json!({
+        "seconds": tenths(report.took.as_secs_f64()),
+        "floor_seconds": floor.map(|floor| tenths(floor.as_secs_f64())),
+        "calls": (account.calls() - before).saturating_sub(report.polls),
+        "polls": report.polls,
+    });
+    output::applied(&report, floor);
+
+    let before = account.calls();
+    let again = environment.plan().await?;
+    let replan_calls = account.calls() - before;
+    output::heading("What exists");
+    output::exists(&again, None);
+    output::heading("Plan again");
+    output::text(format!("{} changes, {replan_calls} calls", again.changes().count()));
+    json["replan"] = json!({ "changes": again.changes().count(), "calls": replan_calls });
+    if !again.is_noop() {
+        output::text(&again);
+        return Err("the second plan should have nothing to do".into());
+    }
+    if options.keep {
+        return finish(options, &json);
+    }
+
+    output::heading("Teardown");
+    let before = account.calls();
+    let teardown = environment.teardown().await?;
+    output::text(&teardown);
+    if matches!(options.place(), Place::Aws) && !output::confirmed(&options.owner)? {
+        output::text("everything was kept");
+        return Ok(());
+    }
+    let progress = Progress::new();
+    let ending = teardown.apply(&environment.engine().observer(move |event| progress.show(event))).await?;
+    json["teardown"] = json!({
+        "verdict": if ending.verdict.is_clean() { "clean" } else { "leaked" },
+        "leaks": ending.verdict.survivors().len(),
+        "seconds": tenths(ending.report.took.as_secs_f64()),
+        "calls": (account.calls() - before).saturating_sub(ending.report.polls),
+        "polls": ending.report.polls,
+    });
+    output::heading("Verdict");
+    output::text(&ending.verdict);
+    finish(options, &json)?;
+    if ending.verdict.is_clean() {
+        Ok(())
+    } else {
+        Err("something is left; run the teardown again, or remove it as the verdict says".into())
+    }
+}
+
+/// The last line of standard output, where it is asked for.
+fn finish(options: &Options, json: &Value) -> Result<(), Failure> {
+    if options.json {
+        output::text(json);
+    }
+    Ok(())
+}
+
+fn cents(usd: f64) -> f64 {
+    (usd * 100.0).round() / 100.0
+}
+
+fn tenths(seconds: f64) -> f64 {
+    (seconds * 10.0).round() / 10.0
+}

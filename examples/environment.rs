@@ -91,8 +91,7 @@ impl Environment {
         let (config, connector) = (account.config(), account.connector());
         let (networks, clusters, groups) = (Networks::new(config), Clusters::new(config), Workers::new(config));
         let kubernetes = Objects::connecting(move |access| std::future::ready(connector.connect(&access).map_err(Failure::from)));
-        let engine =
-            account.engine().driver(networks.clone()).driver(clusters.clone()).driver(groups.clone()).driver(kubernetes.clone());
+        let engine = account.engine().driver(networks.clone()).driver(clusters.clone()).driver(groups.clone()).driver(kubernetes.clone());
         Ok(Self { owner, network, cluster, workers, objects, networks, clusters, groups, kubernetes, engine })
     }
 
@@ -171,9 +170,13 @@ fn network(owner: &Owner) -> Result<NetworkSpec, Failure> {
         .subnet(Subnet::private("us-east-1b", "10.0.2.0/24"))
         .nat(Nat::Single)
         .security_group(
-            SecurityGroup::new("public", "Public instances").allow(ssh().from_cidr("98.234.106.21/32")).allow(http().from_cidr("0.0.0.0/0")),
+            SecurityGroup::new("public", "Public instances")
+                .allow(ssh().from_cidr("98.234.106.21/32"))
+                .allow(http().from_cidr("0.0.0.0/0")),
         )
-        .security_group(SecurityGroup::new("private", "Private instances").allow(ssh().from_group("public")).allow(http().from_group("public")))
+        .security_group(
+            SecurityGroup::new("private", "Private instances").allow(ssh().from_group("public")).allow(http().from_group("public")),
+        )
         .security_group(SecurityGroup::new("elb", "Load balancers").allow(http().from_cidr("0.0.0.0/0")))
         .security_group(SecurityGroup::new("eks-control-plane", "EKS control plane"))
         .cluster(owner.as_str())
@@ -210,7 +213,13 @@ fn workers(owner: &Owner, cluster: &ClusterSpec, network: &NetworkSpec) -> Resul
 }
 
 /// Section 5: storage by zone, a Pod with a volume, load balancers inside and outside.
-fn objects(owner: &Owner, cluster: &ClusterSpec, workers: &WorkersSpec, network: &NetworkSpec, variant: &Variant) -> Result<ObjectsSpec, Failure> {
+fn objects(
+    owner: &Owner,
+    cluster: &ClusterSpec,
+    workers: &WorkersSpec,
+    network: &NetworkSpec,
+    variant: &Variant,
+) -> Result<ObjectsSpec, Failure> {
     let mut builder = ObjectsSpec::builder(owner, cluster.refs()).nodes(workers.refs()).service_needs(network.refs().egress);
     if variant.auth == Auth::ConfigMap {
         builder = builder.map_role("workers", workers.refs().role);

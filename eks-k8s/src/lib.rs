@@ -43,8 +43,8 @@
 //! It installs no controller and no add-on, makes no namespace, templates no manifests, and never changes or deletes an object
 //! that does not carry its owner's label. In `aws-auth` it adds and removes entries of node roles, and leaves every other byte.
 
-//CLIENT
-//CLIENTMOD
+#[cfg(feature = "client")]
+pub mod client;
 
 mod access;
 mod auth_map;

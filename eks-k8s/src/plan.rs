@@ -116,7 +116,7 @@ impl ObjectsSpec {
 
     fn await_nodes(&self, workers: &eks_core::WorkersRefs, now: &Observed) -> Result<Step, Error> {
         let key = nodes_key(&workers.name)?;
-        let action = if workers.desired > 0 && self.is_ready(&workers.name, now) { Action::Keep } else { Action::Create };
+        let action = if self.is_ready(&workers.name, now) { Action::Keep } else { Action::Create };
         let op = ObjectOp::AwaitNodes {
             access: self.access(),
             group: workers.name.clone(),

@@ -121,7 +121,11 @@ async fn chapter(options: &Options) -> Result<(), Failure> {
     output::heading("Verdict");
     output::text(&ending.verdict);
     finish(options, &json)?;
-    if ending.verdict.is_clean() { Ok(()) } else { Err("something is left; run the teardown again, or remove it as the verdict says".into()) }
+    if ending.verdict.is_clean() {
+        Ok(())
+    } else {
+        Err("something is left; run the teardown again, or remove it as the verdict says".into())
+    }
 }
 
 /// The last line of standard output, where it is asked for.
@@ -139,4 +143,3 @@ fn cents(usd: f64) -> f64 {
 fn tenths(seconds: f64) -> f64 {
     (seconds * 10.0).round() / 10.0
 }
-

@@ -3,7 +3,6 @@
 mod acl;
 mod address;
 mod attachment;
-mod console;
 mod disk;
 mod facts;
 mod filter;
@@ -162,7 +161,7 @@ fn find(action: &str) -> Option<Action> {
         "DisassociateAddress" => address::disassociate,
         "DisassociateRouteTable" => route_table::disassociate,
         "DisassociateVpcCidrBlock" => vpc::disassociate_cidr,
-        "GetConsoleOutput" => console::get,
+        "GetConsoleOutput" => crate::node::console_output,
         "ImportKeyPair" => key_pair::import,
         "ModifyLaunchTemplate" => template::modify,
         "ModifySubnetAttribute" => subnet::modify,

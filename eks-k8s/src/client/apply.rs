@@ -1,0 +1,199 @@
+//! Applying objects, and waiting until they work.
+
+use std::time::Duration;
+
+use eks_core::{Error, KEY_TAG, OWNER_TAG, Outputs, engine::StepContext};
+use kube::{Client, api::ListParams};
+use serde_json::Value;
+
+use super::{
+    api::{Collection, EVENTS, NODES},
+    watch::{Objects, Seen, Watch},
+};
+use crate::{
+    Kind, ObjectRef,
+    observed::{hostname, is_ready, phase},
+};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Applies an object, unless someone else's of that name is there.
+pub(super) async fn object(client: &Client, kind: Kind, manifest: &Value, wait: bool, cx: &StepContext) -> Result<Outputs, Error> {
+    let at = ObjectRef::of(kind, manifest);
+    let collection = Collection::of(client, &at);
+    // Server-side apply would take over an object that we did not make, and a teardown would then delete it.
+    let live = collection.get(&at.name).await?;
+    if let Some(live) = &live {
+        check_ours(&at, live, cx)?;
+    }
+    let applied = collection.apply(&at.name, manifest, live.is_some()).await?;
+    let uid = applied["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+    let mut outputs = Outputs::from([("id".to_owned(), uid.clone())]);
+    if wait {
+        outputs.extend(working(client, &at, &uid, cx).await?);
+    }
+    Ok(outputs)
+}
+
+fn check_ours(at: &ObjectRef, live: &Value, cx: &StepContext) -> Result<(), Error> {
+    let mark = |place: &str, key: &str| live["metadata"][place][key].as_str();
+    let ours = mark("labels", OWNER_TAG) == Some(cx.owner().as_str()) && mark("annotations", KEY_TAG) == Some(cx.key().as_str());
+    let (rule, remedy) = if !ours {
+        ("an object of that name is there that this owner did not make", "choose another name, or delete it")
+    } else if live["metadata"]["deletionTimestamp"].is_string() {
+        ("it is being deleted", "wait until it is gone, and plan again")
+    } else {
+        return Ok(());
+    };
+    Err(Error::Refused { subject: at.to_string(), rule: rule.to_owned(), remedy: remedy.to_owned() })
+}
+
+/// Waits until an object does what it is for; what it tells then.
+async fn working(client: &Client, at: &ObjectRef, uid: &str, cx: &StepContext) -> Result<Outputs, Error> {
+    let limit = match at.kind {
+        Kind::Service => 15 * MINUTE,
+        Kind::Claim | Kind::Pod | Kind::StorageClass => 10 * MINUTE,
+    };
+    let watch = Watch::one(Collection::of(client, at), &at.name, at.to_string(), limit);
+    let result = watch.until(cx, |objects| judge(at.kind, objects.get(uid))).await;
+    match result {
+        // Why it hangs is told by events, which are worth a call only now.
+        Err(Error::Timeout { subject, state, waited, polls }) => {
+            let state = match warning(client, at, uid).await {
+                Some(warning) => format!("{state} ({warning})"),
+                None => state,
+            };
+            Err(Error::Timeout { subject, state, waited, polls })
+        }
+        result => result,
+    }
+}
+
+fn judge(kind: Kind, live: Option<&Value>) -> Seen<Outputs> {
+    let Some(live) = live else { return Seen::Not("not there".to_owned()) };
+    match kind {
+        Kind::Claim => match phase(live) {
+            "Bound" => Seen::Done(Outputs::new()),
+            "Lost" => Seen::Never { state: "Lost".to_owned(), reason: "its volume is gone; delete the claim and plan again".to_owned() },
+            phase => Seen::Not(phase.to_owned()),
+        },
+        Kind::Pod => judge_pod(live),
+        Kind::Service => match hostname(live) {
+            Some(hostname) => Seen::Done(Outputs::from([("hostname".to_owned(), hostname.to_owned())])),
+            None => Seen::Not("no load balancer".to_owned()),
+        },
+        Kind::StorageClass => Seen::Done(Outputs::new()),
+    }
+}
+
+fn judge_pod(pod: &Value) -> Seen<Outputs> {
+    match phase(pod) {
+        "Running" => Seen::Done(Outputs::new()),
+        state @ ("Failed" | "Succeeded") => {
+            let reason = pod.pointer("/status/message").and_then(Value::as_str).unwrap_or("its container ended");
+            Seen::Never { state: state.to_owned(), reason: format!("{reason}; delete the Pod and plan again") }
+        }
+        state => {
+            let waiting = pod.pointer("/status/containerStatuses/0/state/waiting");
+            let unscheduled = pod.pointer("/status/conditions").and_then(Value::as_array).and_then(|conditions| {
+                conditions.iter().find(|condition| condition["type"] == "PodScheduled" && condition["status"] == "False")
+            });
+            let why = waiting.or(unscheduled).map(|why| {
+                let text = |key: &str| why[key].as_str().unwrap_or_default();
+                [text("reason"), text("message")].iter().filter(|text| !text.is_empty()).copied().collect::<Vec<_>>().join(": ")
+            });
+            Seen::Not(match why.filter(|why| !why.is_empty()) {
+                Some(why) => format!("{state} ({why})"),
+                None => state.to_owned(),
+            })
+        }
+    }
+}
+
+/// The last warning about an object, if there is one and it can be read.
+async fn warning(client: &Client, at: &ObjectRef, uid: &str) -> Option<String> {
+    let events = Collection::within(client, EVENTS, &at.namespace);
+    let params = ListParams::default().fields(&format!("involvedObject.uid={uid},type=Warning"));
+    // Events explain a failure; that they cannot be read is not another one.
+    let (events, _) = events.list(params).await.ok()?;
+    let last = events.iter().max_by_key(|event| event["lastTimestamp"].as_str().unwrap_or_default().to_owned())?;
+    Some(format!("{}: {}", last["reason"].as_str()?, last["message"].as_str()?))
+}
+
+/// Waits until a group has as many Ready nodes as it should.
+pub(super) async fn nodes(
+    client: &Client,
+    group: &str,
+    label: &(String, String),
+    desired: u32,
+    cx: &StepContext,
+) -> Result<Outputs, Error> {
+    let watch = Watch {
+        collection: Collection::all(client, NODES),
+        labels: Some(format!("{}={}", label.0, label.1)),
+        fields: None,
+        subject: format!("nodes of {group}"),
+        limit: 20 * MINUTE,
+    };
+    let ready = watch.until(cx, |nodes| judge_nodes(nodes, desired)).await?;
+    Ok(Outputs::from([("id".to_owned(), group.to_owned()), ("ready".to_owned(), ready.to_string())]))
+}
+
+fn judge_nodes(nodes: &Objects, desired: u32) -> Seen<usize> {
+    let ready = nodes.values().filter(|node| is_ready(node)).count();
+    if ready >= desired as usize {
+        return Seen::Done(ready);
+    }
+    let mut state = format!("{ready} of {desired} nodes Ready");
+    let why = nodes.values().filter(|node| !is_ready(node)).find_map(|node| {
+        let conditions = node.pointer("/status/conditions")?.as_array()?;
+        let message = conditions.iter().find(|condition| condition["type"] == "Ready")?["message"].as_str()?;
+        Some(format!("; {}: {message}", node["metadata"]["name"].as_str()?))
+    });
+    state.extend(why);
+    Seen::Not(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn state<T>(seen: Seen<T>) -> String {
+        match seen {
+            Seen::Done(_) => "done".to_owned(),
+            Seen::Never { state, reason } => format!("{state}! {reason}"),
+            Seen::Not(state) => state,
+        }
+    }
+
+    #[test]
+    fn pods_tell_why_they_wait() {
+        for (status, told) in [
+            (json!({"phase": "Running"}), "done"),
+            (json!({"phase": "Pending"}), "Pending"),
+            (
+                json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/2 nodes"}]}),
+                "Pending (Unschedulable: 0/2 nodes)",
+            ),
+            (
+                json!({"phase": "Pending", "containerStatuses": [{"state": {"waiting": {"reason": "ImagePullBackOff"}}}]}),
+                "Pending (ImagePullBackOff)",
+            ),
+            (json!({"phase": "Failed", "message": "evicted"}), "Failed! evicted; delete the Pod and plan again"),
+        ] {
+            assert_eq!(state(judge(Kind::Pod, Some(&json!({"status": status})))), told);
+        }
+        assert_eq!(state(judge(Kind::Pod, None)), "not there");
+    }
+
+    #[test]
+    fn nodes_are_counted() {
+        let node = |name: &str, ready: &str| json!({"metadata": {"name": name, "uid": name}, "status": {"conditions": [{"type": "Ready", "status": ready, "message": "cni plugin not initialized"}]}});
+        let nodes = Objects::from([("a".to_owned(), node("ip-a", "True")), ("b".to_owned(), node("ip-b", "False"))]);
+        assert_eq!(state(judge_nodes(&nodes, 2)), "1 of 2 nodes Ready; ip-b: cni plugin not initialized");
+        assert_eq!(state(judge_nodes(&nodes, 1)), "done");
+        assert_eq!(state(judge_nodes(&Objects::new(), 1)), "0 of 1 nodes Ready");
+    }
+}

@@ -1,0 +1,114 @@
+//! The handle, and how it gets its client.
+
+use std::{collections::BTreeMap, fmt, future::Future, sync::Arc, time::Duration};
+
+use eks_core::{BoxError, Class, Error, Owner, Plan, Teardown, engine::BoxFuture};
+use kube::Client;
+use tokio::{sync::Mutex, time::Instant};
+
+use crate::{Access, AccessRef, ObjectsSpec, Observed, observed::Scope};
+
+type Connect = dyn Fn(Access) -> BoxFuture<'static, Result<Client, BoxError>> + Send + Sync;
+
+/// How long a client is kept: EKS tokens end after 15 minutes, and a client may have been given one that is not renewed.
+const KEEP: Duration = Duration::from_secs(10 * 60);
+
+enum Source {
+    Known(Client),
+    Connecting { connect: Box<Connect>, clients: Mutex<BTreeMap<Access, (Instant, Client)>> },
+}
+
+/// The Kubernetes objects of clusters: observes them, and carries out plans and teardowns of layer `k8s`. Cheap to clone.
+#[derive(Clone)]
+pub struct Objects {
+    source: Arc<Source>,
+    /// Ids of what this handle has seen to be gone.
+    pub(super) gone: Arc<std::sync::Mutex<std::collections::BTreeSet<String>>>,
+}
+
+impl fmt::Debug for Objects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let source = match &*self.source {
+            Source::Known(_) => "a client",
+            Source::Connecting { .. } => "connecting",
+        };
+        f.debug_struct("Objects").field("source", &source).finish_non_exhaustive()
+    }
+}
+
+impl Objects {
+    /// Objects of the cluster that `client` is connected to.
+    pub fn new(client: Client) -> Self {
+        Self { source: Arc::new(Source::Known(client)), gone: Arc::default() }
+    }
+
+    /// Objects of a cluster that may not exist yet: `connect` makes a client once the cluster's endpoint is known, and again when the
+    /// last one is ten minutes old, as EKS tokens end after fifteen.
+    pub fn connecting<F, R>(connect: F) -> Self
+    where
+        F: Fn(Access) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Client, BoxError>> + Send + 'static,
+    {
+        let connect: Box<Connect> = Box::new(move |access| Box::pin(connect(access)));
+        Self { source: Arc::new(Source::Connecting { connect, clients: Mutex::default() }), gone: Arc::default() }
+    }
+
+    /// Plans a spec against what exists, in at most one call for each kind of object in it.
+    ///
+    /// `access` is where the cluster's API server is, if it exists: what eks-cluster observed. Without it, and if the spec
+    /// itself knows no endpoint, nothing exists yet and nothing is called.
+    ///
+    /// # Errors
+    /// [`Error::Call`] if the API server does not answer; what [`ObjectsSpec::plan`] refuses.
+    pub async fn plan(&self, spec: &ObjectsSpec, access: Option<Access>) -> Result<Plan, Error> {
+        spec.plan(&self.observe(spec, access).await?)
+    }
+
+    /// What exists of a spec.
+    ///
+    /// # Errors
+    /// [`Error::Call`] if the API server does not answer; [`Error::Refused`] if aws-auth is broken.
+    pub async fn observe(&self, spec: &ObjectsSpec, access: Option<Access>) -> Result<Observed, Error> {
+        let access = access.or_else(|| AccessRef::from(&spec.cluster).known());
+        self.look(&spec.owner, Scope::of(spec, access)).await
+    }
+
+    /// What has to be removed of an owner's. Without `access`, and if no client was given, there is no cluster and nothing in it.
+    ///
+    /// # Errors
+    /// [`Error::Call`] if the API server does not answer.
+    pub async fn teardown(&self, owner: &Owner, access: Option<Access>) -> Result<Teardown, Error> {
+        self.look(owner, Scope::everything(access)).await?.teardown(owner)
+    }
+
+    /// The client; `None` if there is no cluster.
+    pub(super) async fn client(&self, access: Option<&Access>) -> Result<Option<Client>, Error> {
+        let (connect, clients) = match (&*self.source, access) {
+            (Source::Known(client), _) => return Ok(Some(client.clone())),
+            (Source::Connecting { .. }, None) => return Ok(None),
+            (Source::Connecting { connect, clients }, Some(access)) => (connect, (clients, access)),
+        };
+        let (clients, access) = clients;
+        // Held while connecting: several steps that start together share one client.
+        let mut clients = clients.lock().await;
+        if let Some((_, client)) = clients.get(access).filter(|(made, _)| made.elapsed() < KEEP) {
+            return Ok(Some(client.clone()));
+        }
+        let client = connect(access.clone()).await.map_err(|source| Error::Call {
+            call: "connect".to_owned(),
+            subject: format!("the API server of cluster {}", access.name),
+            class: Class::Permanent,
+            code: None,
+            request_id: None,
+            source,
+        })?;
+        clients.insert(access.clone(), (Instant::now(), client.clone()));
+        Ok(Some(client))
+    }
+
+    /// The client for a step.
+    pub(super) async fn required(&self, access: Option<&Access>, subject: &str) -> Result<Client, Error> {
+        let missing = || Error::Plan { subject: subject.to_owned(), reason: "nothing tells where the API server is".to_owned() };
+        self.client(access).await?.ok_or_else(missing)
+    }
+}

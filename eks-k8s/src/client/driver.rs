@@ -1,0 +1,100 @@
+//! The driver of layer `k8s`.
+
+use std::collections::BTreeMap;
+
+use eks_core::{
+    Error, Facts, Op, Operation, Outputs, Owner, Removal, Step, Survivor,
+    engine::{BoxFuture, Driver, Poll, StepContext},
+};
+
+use super::{apply, auth, connect::Objects, error::soon_allowed, remove};
+use crate::{Access, AccessRef, ObjectOp, observed::Scope};
+
+fn not_ours(subject: &str, reason: impl ToString) -> Error {
+    Error::Plan { subject: subject.to_owned(), reason: reason.to_string() }
+}
+
+fn decode(subject: &str, op: &Op) -> Result<ObjectOp, Error> {
+    op.decode().map_err(|error| not_ours(subject, format!("{error}: {}", error.source)))
+}
+
+fn resolve(access: &AccessRef, cx: &StepContext) -> Result<Access, Error> {
+    Ok(Access {
+        name: access.name.clone(),
+        endpoint: cx.resolve(&access.endpoint)?,
+        certificate_authority: cx.resolve(&access.certificate_authority)?,
+    })
+}
+
+impl Objects {
+    async fn carry_out(&self, step: &Step, cx: &StepContext) -> Result<Outputs, Error> {
+        let client = async |access: &AccessRef| self.required(Some(&resolve(access, cx)?), cx.key().as_str()).await;
+        match decode(step.key.as_str(), &step.op)? {
+            ObjectOp::Apply { access, kind, manifest, wait } => apply::object(&client(&access).await?, kind, &manifest, wait, cx).await,
+            ObjectOp::MapRoles { access, roles } => {
+                let resolved = roles.iter().map(|(group, role)| Ok((group.clone(), cx.resolve(role)?)));
+                let roles = resolved.collect::<Result<Vec<_>, Error>>()?;
+                auth::map(&client(&access).await?, cx.owner(), &roles).await?;
+                Ok(Outputs::from([("id".to_owned(), "kube-system/aws-auth".to_owned())]))
+            }
+            ObjectOp::AwaitNodes { access, group, label, desired } => {
+                apply::nodes(&client(&access).await?, &group, &label, desired, cx).await
+            }
+            ObjectOp::Delete { .. } | ObjectOp::UnmapRoles { .. } => Err(not_ours(step.key.as_str(), "a plan never deletes")),
+        }
+    }
+
+    async fn take_away(&self, removal: &Removal, cx: &StepContext) -> Result<(), Error> {
+        match decode(removal.key.as_str(), &removal.op)? {
+            ObjectOp::Delete { access, object, uid, volume } => {
+                let client = self.required(access.as_ref(), cx.key().as_str()).await?;
+                remove::object(&client, &object, &uid, volume.as_deref(), cx).await?;
+            }
+            ObjectOp::UnmapRoles { access, mappings } => {
+                let client = self.required(access.as_ref(), cx.key().as_str()).await?;
+                auth::unmap(&client, cx.owner(), &mappings).await?;
+            }
+            ObjectOp::Apply { .. } | ObjectOp::AwaitNodes { .. } | ObjectOp::MapRoles { .. } => {
+                return Err(not_ours(removal.key.as_str(), "a teardown only removes"));
+            }
+        }
+        self.note_gone(removal);
+        Ok(())
+    }
+}
+
+impl Driver for Objects {
+    fn layer(&self) -> &'static str {
+        ObjectOp::LAYER
+    }
+
+    fn check(&self, op: &Op) -> Result<(), Error> {
+        decode("operation", op).map(drop)
+    }
+
+    fn observe<'a>(&'a self, owner: &'a Owner, scope: &'a serde_json::Value) -> BoxFuture<'a, Result<Facts, Error>> {
+        Box::pin(async move {
+            let scope: Scope = serde_json::from_value(scope.clone()).map_err(|error| not_ours("scope of layer k8s", error))?;
+            Ok(self.look(owner, scope).await?.facts())
+        })
+    }
+
+    fn run<'a>(&'a self, step: &'a Step, cx: &'a StepContext) -> BoxFuture<'a, Result<Outputs, Error>> {
+        Box::pin(async move { self.carry_out(step, cx).await.map_err(soon_allowed) })
+    }
+
+    fn remove<'a>(&'a self, removal: &'a Removal, cx: &'a StepContext) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(self.take_away(removal, cx))
+    }
+
+    fn poll<'a>(&'a self, kind: &'a str, _: &'a [String]) -> BoxFuture<'a, Result<BTreeMap<String, Poll>, Error>> {
+        Box::pin(async move { Err(not_ours(kind, "layer k8s watches, it polls nothing")) })
+    }
+
+    fn survivors<'a>(&'a self, owner: &'a Owner, scope: &'a serde_json::Value) -> BoxFuture<'a, Result<Vec<Survivor>, Error>> {
+        Box::pin(async move {
+            let leavings = serde_json::from_value(scope.clone()).map_err(|error| not_ours("scope of layer k8s", error))?;
+            self.left(owner, leavings).await
+        })
+    }
+}

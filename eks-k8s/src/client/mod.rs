@@ -1,0 +1,13 @@
+//! Observing, applying and tearing down through a `kube::Client`.
+
+mod api;
+mod apply;
+mod auth;
+mod connect;
+mod driver;
+mod error;
+mod observe;
+mod remove;
+mod watch;
+
+pub use connect::Objects;

@@ -1,0 +1,74 @@
+//! Reading what exists: one list for each kind, all at once.
+
+use eks_core::{Error, OWNER_TAG, Owner};
+use futures::future::{BoxFuture, try_join_all};
+use kube::{Client, api::ListParams};
+use serde_json::Value;
+
+use super::{
+    api::{CONFIG_MAPS, Collection, NODES, VOLUMES},
+    connect::Objects,
+};
+use crate::{
+    Kind, Observed, auth_map,
+    observed::{NodeGroup, Scope},
+};
+
+/// The answer to one call.
+enum Answer {
+    Nodes(Vec<Value>),
+    Objects(Kind, Vec<Value>),
+    Roles(Option<Value>),
+}
+
+impl Objects {
+    /// Reads what the scope names.
+    pub(super) async fn look(&self, owner: &Owner, scope: Scope) -> Result<Observed, Error> {
+        let Some(client) = self.client(scope.access.as_ref()).await? else { return Ok(Observed::in_scope(scope)) };
+        let mut calls: Vec<BoxFuture<'_, Result<Answer, Error>>> = Vec::new();
+        for kind in &scope.kinds {
+            calls.push(Box::pin(owned(&client, owner, *kind)));
+        }
+        if let Some(params) = selection(scope.nodes.iter()) {
+            let nodes = Collection::all(&client, NODES);
+            calls.push(Box::pin(async move { Ok(Answer::Nodes(nodes.list(params).await?.0)) }));
+        }
+        if scope.aws_auth {
+            let maps = Collection::within(&client, CONFIG_MAPS, auth_map::NAMESPACE);
+            calls.push(Box::pin(async move { Ok(Answer::Roles(maps.get(auth_map::NAME).await?)) }));
+        }
+        let answers = try_join_all(calls).await?;
+        let volumes = scope.volumes;
+        let mut now = Observed::in_scope(scope);
+        for answer in answers {
+            now = match answer {
+                Answer::Nodes(nodes) => now.found_nodes(&nodes),
+                Answer::Objects(kind, objects) => now.found(owner, kind, objects),
+                Answer::Roles(Some(map)) => now.found_aws_auth(owner, map)?,
+                Answer::Roles(None) => now,
+            };
+        }
+        if volumes && now.objects.values().any(|(at, _)| at.kind == Kind::Claim) {
+            let (found, _) = Collection::all(&client, VOLUMES).list(ListParams::default()).await?;
+            now = now.found_volumes(&found);
+        }
+        Ok(now)
+    }
+}
+
+/// The owner's objects of one kind, in all namespaces.
+async fn owned(client: &Client, owner: &Owner, kind: Kind) -> Result<Answer, Error> {
+    let params = ListParams::default().labels(&format!("{OWNER_TAG}={owner}"));
+    Ok(Answer::Objects(kind, Collection::all(client, kind).list(params).await?.0))
+}
+
+/// One list for the nodes of all groups; `None` if there are no groups.
+fn selection<'a>(groups: impl Iterator<Item = &'a NodeGroup> + Clone) -> Option<ListParams> {
+    let first = &groups.clone().next()?.label.0;
+    // Groups with different label keys have no common selector.
+    if groups.clone().any(|group| group.label.0 != *first) {
+        return Some(ListParams::default());
+    }
+    let values: Vec<_> = groups.map(|group| group.label.1.as_str()).collect();
+    Some(ListParams::default().labels(&format!("{first} in ({})", values.join(","))))
+}

@@ -1,0 +1,108 @@
+//! Deleting objects, and looking for what is left.
+
+use std::{collections::BTreeSet, sync::PoisonError, time::Duration};
+
+use eks_core::{Class, Error, Owner, Removal, Survivor, engine::StepContext};
+use kube::{Client, api::ListParams, api::Preconditions};
+use serde_json::Value;
+
+use super::{
+    api::{Collection, VOLUMES},
+    connect::Objects,
+    watch::{Seen, Watch},
+};
+use crate::{Kind, ObjectRef, observed::Scope, plan::load_balancer_usd, teardown::Leavings};
+
+const LIMIT: Duration = Duration::from_secs(15 * 60);
+
+/// Deletes an object and waits until it is gone, and its volume too.
+pub(super) async fn object(client: &Client, at: &ObjectRef, uid: &str, volume: Option<&str>, cx: &StepContext) -> Result<(), Error> {
+    let collection = Collection::of(client, at);
+    let preconditions = Preconditions { resource_version: None, uid: Some(uid.to_owned()) };
+    if let Err(error) = collection.delete(&at.name, preconditions).await {
+        // One of the same name that came later is someone else's; ours is gone.
+        let live = if error.class() == Class::Conflict { collection.get(&at.name).await? } else { return Err(error) };
+        if live.is_some_and(|live| live["metadata"]["uid"] == uid) {
+            return Err(error);
+        }
+    }
+    let watch = Watch::one(collection, &at.name, at.to_string(), LIMIT);
+    watch.until(cx, |objects| objects.get(uid).map_or(Seen::Done(()), held)).await?;
+    if let Some(volume) = volume {
+        let watch = Watch::one(Collection::all(client, VOLUMES), volume, format!("PersistentVolume {volume}"), LIMIT);
+        watch.until(cx, |objects| objects.values().next().map_or(Seen::Done(()), held)).await?;
+    }
+    Ok(())
+}
+
+/// Why something is not gone yet.
+fn held(live: &Value) -> Seen<()> {
+    let finalizers: Vec<_> = live["metadata"]["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let message = live.pointer("/status/message").and_then(Value::as_str).filter(|message| !message.is_empty());
+    let mut state = if finalizers.is_empty() { "going".to_owned() } else { format!("held by {}", finalizers.join(", ")) };
+    if let Some(message) = message {
+        state = format!("{state}: {message}");
+    }
+    Seen::Not(state)
+}
+
+impl Objects {
+    /// Notes what was seen to go: after a whole teardown there is no API server left to ask.
+    pub(super) fn note_gone(&self, removal: &Removal) {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner).insert(name_of(&removal.title, &removal.id));
+    }
+
+    /// What is left of an owner's after a teardown.
+    pub(super) async fn left(&self, owner: &Owner, leavings: Leavings) -> Result<Vec<Survivor>, Error> {
+        let nobody = leavings.removals.is_empty() && leavings.retained.is_empty();
+        let asked = async {
+            let client = self.client(leavings.access.as_ref()).await?;
+            let Some(client) = client else { return Ok(None) };
+            let now = self.look(owner, Scope::everything(leavings.access.clone())).await?;
+            let volumes: BTreeSet<String> = if leavings.retained.is_empty() {
+                BTreeSet::new()
+            } else {
+                let (volumes, _) = Collection::all(&client, VOLUMES).list(ListParams::default()).await?;
+                volumes.iter().filter_map(|volume| volume["metadata"]["name"].as_str()).map(str::to_owned).collect()
+            };
+            Ok::<_, Error>(Some((now, volumes)))
+        };
+        match asked.await {
+            Ok(None) if nobody => Ok(Vec::new()),
+            Ok(Some((now, volumes))) => {
+                let mut left: Vec<Survivor> = now
+                    .objects
+                    .values()
+                    .map(|(at, live)| {
+                        let usd = if at.kind == Kind::Service { load_balancer_usd(live) } else { 0.0 };
+                        let id = if at.kind.is_namespaced() { format!("{}/{}", at.namespace, at.name) } else { at.name.clone() };
+                        Survivor::new(at.kind.as_str(), id, "it is still there", "run the teardown again", usd)
+                    })
+                    .collect();
+                if now.aws_auth.is_some_and(|map| !map.added().is_empty()) {
+                    let why = "entries of this owner are still there";
+                    left.push(Survivor::new("aws-auth entries", "kube-system/aws-auth", why, "run the teardown again", 0.0));
+                }
+                left.extend(leavings.retained.iter().filter(|volume| volumes.contains(&volume.name)).map(crate::Volume::survivor));
+                Ok(left)
+            }
+            // No API server any more: what was not seen to go may have left a load balancer or a volume behind.
+            unreachable => {
+                let gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+                let unseen = leavings.removals.into_iter().filter(|removal| !gone.contains(&name_of(&removal.kind, &removal.id)));
+                let mut left: Vec<_> = unseen.collect();
+                if let Err(error) = unreachable {
+                    for survivor in &mut left {
+                        survivor.why = format!("{}; the API server does not answer: {}", survivor.why, error.chain());
+                    }
+                }
+                left.extend(leavings.retained.iter().map(crate::Volume::survivor));
+                Ok(left)
+            }
+        }
+    }
+}
+
+fn name_of(title: &str, id: &str) -> String {
+    format!("{title} {id}")
+}

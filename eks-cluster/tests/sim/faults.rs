@@ -37,7 +37,7 @@ async fn a_lost_answer_or_throttling_of_any_create_is_survived_within_one_run() 
         ("eks", "DescribeCluster"),
     ];
     for (service, action) in actions {
-        for fault in [Fault::LoseAnswer, Fault::Throttle, Fault::TimeOut] {
+        for fault in [Fault::LoseAnswer, Fault::Throttle] {
             let account = Account::new(Sim::new()).await?;
             let spec = spec(&account).await?;
             let case = format!("{fault:?} of {service}:{action}");

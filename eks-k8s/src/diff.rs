@@ -29,6 +29,8 @@ impl std::fmt::Display for Change {
 pub(crate) fn changes(wanted: &Value, live: &Value) -> Vec<Change> {
     let mut found = Vec::new();
     compare(String::new(), wanted, Some(live), &mut found);
+    // The items of a list do not repeat what they are.
+    found.retain(|change| change.path != "apiVersion" && change.path != "kind");
     found
 }
 
@@ -85,7 +87,7 @@ mod tests {
 
     #[test]
     fn defaults_are_no_difference() {
-        let wanted = json!({"spec": {"resources": {"requests": {"storage": "10Gi"}}, "containers": [{"name": "a", "image": "x"}]}});
+        let wanted = json!({"apiVersion": "v1", "kind": "X", "spec": {"resources": {"requests": {"storage": "10Gi"}}, "containers": [{"name": "a", "image": "x"}]}});
         let live = json!({"spec": {"resources": {"requests": {"storage": "10240Mi"}}, "volumeMode": "Filesystem",
             "containers": [{"name": "sidecar"}, {"name": "a", "image": "x", "imagePullPolicy": "Always"}]}});
         assert_eq!(changes(&wanted, &live), []);

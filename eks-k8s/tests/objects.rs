@@ -4,9 +4,14 @@
 
 mod support;
 
+use std::time::Duration;
+
 use eks_core::{AuthenticationMode, Verdict};
-use eks_k8s::{Claim, ObjectsSpec, ObjectsSpecBuilder, Pod, Service, StorageClass};
-use eks_sim::Sim;
+use eks_k8s::{Claim, ObjectsSpec, ObjectsSpecBuilder, Pod, Reclaim, Service, StorageClass};
+use eks_sim::{Fault, Sim, When};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{Api, api::PostParams};
+use serde_json::json;
 use support::{Stage, Tested};
 
 fn chapter(stage: &Stage) -> ObjectsSpecBuilder {
@@ -63,4 +68,158 @@ async fn the_chapter_comes_and_goes() -> Tested {
         assert_eq!(count(&stage.sim, kind), 0, "{kind}: {:#?}", stage.sim.inventory());
     }
     Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn volumes_that_are_retained_are_told() -> Tested {
+    let stage = Stage::set(AuthenticationMode::ApiAndConfigMap).await?;
+    let objects = stage.objects();
+    let spec = ObjectsSpec::builder(&stage.owner, stage.cluster())
+        .map_role("w", stage.workers().role)
+        .nodes(stage.workers())
+        .storage_class(StorageClass::gp3("kept").reclaim(Reclaim::Retain))
+        .claim(Claim::new("data", "10Gi").class("kept"))
+        .pod(Pod::new("nginx", "nginx:1.29").mount("data", "/data"))
+        .build()?;
+    stage.joined(objects.plan(&spec, None).await?)?.apply(&stage.engine(&objects)).await?;
+    let teardown = objects.teardown(&stage.owner, Some(stage.access.clone())).await?;
+    let ending = teardown.apply(&stage.engine(&objects)).await?;
+    let [survivor] = ending.verdict.survivors() else { panic!("{}", ending.verdict) };
+    assert!(survivor.id.starts_with("vol-") && survivor.why.contains("retained"), "{survivor}");
+    assert!((survivor.usd_per_month - 0.8).abs() < 1e-9);
+    assert_eq!(count(&stage.sim, "kubernetes/PersistentVolumeClaim"), 0);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_someone_else_made_is_left_alone() -> Tested {
+    let stage = Stage::set(AuthenticationMode::ConfigMap).await?;
+    let client = support::client(&stage.sim, &stage.access)?;
+    let services: Api<k8s_openapi::api::core::v1::Service> = Api::default_namespaced(client.clone());
+    let foreign = json!({"metadata": {"name": "nginx"}, "spec": {"selector": {"app": "other"}, "ports": [{"port": 80}]}});
+    services.create(&PostParams::default(), &serde_json::from_value(foreign)?).await?;
+    let maps: Api<ConfigMap> = Api::namespaced(client, "kube-system");
+    let admin = "# people\n- rolearn: arn:aws:iam::123456789012:role/ops\n  username: ops\n  groups: [system:masters]\n";
+    let map = json!({"metadata": {"name": "aws-auth"}, "data": {"mapRoles": admin, "mapUsers": "[]"}});
+    maps.create(&PostParams::default(), &serde_json::from_value(map)?).await?;
+
+    let objects = stage.objects();
+    let spec = chapter(&stage).build()?;
+    let plan = objects.plan(&spec, Some(stage.access.clone())).await?;
+    let error = stage.joined(plan)?.apply(&stage.engine(&objects)).await.expect_err("a name is taken");
+    let report = error.report().expect("a report");
+    let failures: Vec<_> = report.failures().map(|(key, error)| format!("{key}: {error}")).collect();
+    assert_eq!(
+        failures,
+        [
+            "k8s/service/default/nginx: Service default/nginx: an object of that name is there that this owner did not make; choose another name, or delete it"
+        ]
+    );
+    let roles = |map: ConfigMap| map.data.and_then(|mut data| data.remove("mapRoles")).unwrap_or_default();
+    let mapped = roles(maps.get("aws-auth").await?);
+    assert_eq!(mapped.strip_prefix(admin).map(|ours| ours.lines().count()), Some(5), "{mapped}");
+    assert!(mapped.contains("arn:aws:iam::123456789012:role/node\n"), "without path: {mapped}");
+
+    let teardown = objects.teardown(&stage.owner, Some(stage.access.clone())).await?;
+    let ending = teardown.apply(&stage.engine(&objects)).await?;
+    assert!(ending.verdict.is_clean(), "{}", ending.verdict);
+    assert_eq!(roles(maps.get("aws-auth").await?), admin);
+    assert!(services.get("nginx").await.is_ok());
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_writer_of_aws_auth_comes_first() -> Tested {
+    let stage = Stage::set(AuthenticationMode::ConfigMap).await?;
+    let objects = stage.objects();
+    let path = "/api/v1/namespaces/kube-system/configmaps";
+    let conflict = Fault::Refuse { status: 409, code: "Conflict".to_owned(), message: "the object has been modified".to_owned() };
+    stage.sim.inject(When::Action { service: "kubernetes".to_owned(), action: format!("POST {path}"), nth: 1 }, conflict);
+    objects.map_role(&stage.owner, Some(&stage.access), "w", &stage.role).await?;
+    assert_eq!(stage.sim.faults_pending(), 0);
+    let client = support::client(&stage.sim, &stage.access)?;
+    let maps: Api<ConfigMap> = Api::namespaced(client, "kube-system");
+    assert!(maps.get("aws-auth").await.is_ok());
+    objects.unmap_role(&stage.owner, Some(&stage.access), &stage.role).await?;
+    assert!(maps.get_opt("aws-auth").await?.is_none(), "we made it, and nothing else was in it");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_teardown_without_an_api_server_tells_what_it_did_not_see_go() -> Tested {
+    let stage = Stage::set(AuthenticationMode::ConfigMap).await?;
+    let objects = stage.objects();
+    let spec = chapter(&stage).build()?;
+    stage.joined(objects.plan(&spec, None).await?)?.apply(&stage.engine(&objects)).await?;
+    let teardown = objects.teardown(&stage.owner, Some(stage.access.clone())).await?;
+    let eks = aws_sdk_eks::Client::new(&stage.sim.sdk_config());
+    eks.delete_cluster().name("chap10").send().await?;
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    let ending = teardown.apply(&stage.engine(&objects)).await?;
+    let survivors = ending.verdict.survivors();
+    assert_eq!(survivors.len(), 8, "{}", ending.verdict);
+    assert!(survivors.iter().any(|left| left.id == "default/nginx" && left.usd_per_month > 16.0), "{}", ending.verdict);
+    // And with no cluster known, there is nothing to do.
+    assert!(stage.objects().teardown(&stage.owner, None).await?.is_empty());
+    Ok(())
+}
+
+/// Fails each call of a run in turn, runs again in a new process, and finds everything once and as it should be.
+async fn any_call_may_fail(fault: Fault) -> Tested {
+    let clean = Stage::set(AuthenticationMode::ConfigMap).await?;
+    let spec = chapter(&clean).build()?;
+    let objects = clean.objects();
+    let from = clean.sim.log().len();
+    clean.joined(objects.plan(&spec, None).await?)?.apply(&clean.engine(&objects)).await?;
+    let kinds = [
+        "kubernetes/ConfigMap",
+        "kubernetes/Pod",
+        "kubernetes/PersistentVolumeClaim",
+        "kubernetes/Service",
+        "ec2/volume",
+        "elb/load-balancer",
+    ];
+    let expected = kinds.map(|kind| count(&clean.sim, kind));
+    let calls = clean.calls(from);
+    for (number, call) in calls.iter().enumerate() {
+        let stage = Stage::set(AuthenticationMode::ConfigMap).await?;
+        let spec = chapter(&stage).build()?;
+        let at = stage.sim.log().len() + 1 + number;
+        stage.sim.inject(When::Call(at as u64), fault.clone());
+        let objects = stage.objects();
+        let plan = stage.joined(objects.plan(&spec, None).await?)?;
+        let first = tokio::time::timeout(Duration::from_secs(3600), plan.apply(&stage.engine(&objects))).await?;
+        stage.sim.revive();
+        if let Err(error) = first {
+            let objects = stage.objects();
+            let plan = stage.joined(objects.plan(&spec, Some(stage.access.clone())).await?)?;
+            if let Err(again) = plan.apply(&stage.engine(&objects)).await {
+                panic!("{fault:?} at {call}: {error}\nthen {again}");
+            }
+        }
+        let plan = stage.objects().plan(&spec, Some(stage.access.clone())).await?;
+        assert!(plan.is_noop(), "{fault:?} at {call}: {plan}");
+        assert_eq!(kinds.map(|kind| count(&stage.sim, kind)), expected, "{fault:?} at {call}");
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_answer_may_be_lost() -> Tested {
+    any_call_may_fail(Fault::LoseAnswer).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_process_may_die_after_any_call() -> Tested {
+    any_call_may_fail(Fault::KillAfter).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_call_may_be_denied_at_first() -> Tested {
+    any_call_may_fail(Fault::Refuse { status: 401, code: "Unauthorized".to_owned(), message: "Unauthorized".to_owned() }).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_version_may_be_forgotten() -> Tested {
+    any_call_may_fail(Fault::Refuse { status: 410, code: "Expired".to_owned(), message: "too old resource version".to_owned() }).await
 }

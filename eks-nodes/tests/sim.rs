@@ -32,14 +32,9 @@ async fn workers_join_and_go() -> Tested {
     assert_eq!(account.running_instances(), 2);
     assert!(report.output("nodes/chap10-worker/base", "NodeInstanceRole").is_some_and(|role| role.starts_with("arn:aws:iam::")));
     minutes(3).await;
-    let inventory = account.sim.inventory();
-    let nodes: Vec<_> = inventory.items().iter().filter(|item| item.kind == "kubernetes/Node").collect();
-    assert_eq!(nodes.len(), 2, "both nodes have joined");
-    for node in &nodes {
-        for (key, value) in [("eks-rs/workers", "chap10-worker"), ("team", "books")] {
-            assert!(node.tags.contains(&(key.to_owned(), value.to_owned())), "{node:?}");
-        }
-    }
+    let ledger = account.sim.ledger();
+    let ready = ledger.iter().filter(|(_, times)| times.iter().any(|time| time.kind == "NodeReady")).count();
+    assert_eq!(ready, 2, "both nodes have joined");
     let again = account.workers.plan(&spec).await?;
     assert!(again.is_noop(), "{again}");
     torn_down(&account).await
@@ -78,6 +73,16 @@ async fn a_failed_creation_tells_its_cause_and_is_replaced() -> Tested {
 }
 
 #[tokio::test(start_paused = true)]
+async fn instances_that_never_come_are_explained() -> Tested {
+    let account = Account::new().await?;
+    let spec = account.spec().capacity(Capacity::new(2, 40, 40)?).build()?;
+    let error = account.apply(&account.workers.plan(&spec).await?).await.expect_err("more vCPUs than the quota");
+    let text = error.to_string();
+    assert!(text.contains("vCPU"), "{text}");
+    torn_down(&account).await
+}
+
+#[tokio::test(start_paused = true)]
 async fn lost_answers_make_nothing_twice() -> Tested {
     let account = Account::new().await?;
     for call in ["CreateStack", "DescribeStacks", "DeleteStack"] {
@@ -94,40 +99,71 @@ async fn lost_answers_make_nothing_twice() -> Tested {
     Ok(())
 }
 
-/// Dies at its n-th call, then runs again as another process would.
-async fn killed_at(n: u64, fault: Fault) -> Tested<bool> {
+/// How many calls were begun.
+fn calls(account: &Account) -> u64 {
+    account.sim.log().calls().len() as u64
+}
+
+/// Dies at the n-th call of making workers, then runs again as another process would. Whether it had so many calls.
+async fn making_killed_at(n: u64, fault: Fault) -> Tested<bool> {
     let account = Account::new().await?;
     let spec = account.spec().build()?;
     let plan = account.workers.plan(&spec).await?;
-    let began = account.sim.log().calls().len() as u64;
-    account.sim.inject(When::Call(began + n), fault.clone());
+    account.sim.inject(When::Call(calls(&account) + n), fault.clone());
     let died = account.apply(&plan).await.is_err();
+    if account.sim.faults_pending() > 0 {
+        return Ok(died);
+    }
     account.sim.revive();
     let plan = account.workers.plan(&spec).await?;
     account.apply(&plan).await.map_err(|error| format!("after {fault:?} at call {n}: {error}\n{plan}"))?;
     let again = account.workers.plan(&spec).await?;
     assert!(again.is_noop(), "after {fault:?} at call {n}: {again}");
     assert_eq!((account.count("cloudformation/stack"), account.running_instances()), (2, 2), "after {fault:?} at call {n}");
-    // Teardown dies there, too.
-    let began = account.sim.log().calls().len() as u64;
+    torn_down(&account).await?;
+    Ok(true)
+}
+
+/// The same for a teardown.
+async fn teardown_killed_at(n: u64, fault: Fault) -> Tested<bool> {
+    let account = Account::new().await?;
+    account.apply(&account.workers.plan(&account.spec().build()?).await?).await?;
     let teardown = account.workers.teardown(&owner()).await?;
-    account.sim.inject(When::Call(began + 1 + n), fault);
-    let survived = teardown.apply(&account.engine()).await.is_ok_and(|ending| ending.verdict.is_clean());
+    account.sim.inject(When::Call(calls(&account) + n), fault);
+    let ended = teardown.apply(&account.engine()).await;
+    if account.sim.faults_pending() > 0 {
+        return Ok(!ended?.verdict.is_clean());
+    }
     account.sim.revive();
     torn_down(&account).await?;
-    Ok(died || !survived)
+    Ok(true)
+}
+
+/// The call to die at next: among the many polls that are alike, every third.
+fn following(call: u64) -> u64 {
+    if call < 8 { call + 1 } else { call + 3 }
+}
+
+async fn killed_at_any_call(fault: Fault) -> Tested {
+    let (mut making, mut removing) = (1, 1);
+    while making_killed_at(making, fault.clone()).await? {
+        making = following(making);
+    }
+    while teardown_killed_at(removing, fault.clone()).await? {
+        removing = following(removing);
+    }
+    assert!(making > 10 && removing > 10, "{making} and {removing} calls");
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]
-async fn killed_at_any_call_it_resumes() -> Tested {
-    for fault in [Fault::KillBefore, Fault::KillAfter] {
-        let mut number = 1;
-        while killed_at(number, fault.clone()).await? {
-            number += 1;
-        }
-        assert!(number > 10, "{number} calls");
-    }
-    Ok(())
+async fn killed_before_any_call_it_resumes() -> Tested {
+    killed_at_any_call(Fault::KillBefore).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn killed_after_any_call_it_resumes() -> Tested {
+    killed_at_any_call(Fault::KillAfter).await
 }
 
 #[tokio::test(start_paused = true)]

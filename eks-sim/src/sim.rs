@@ -62,6 +62,7 @@ pub struct SimBuilder {
     region: String,
     seed: u64,
     speed: f64,
+    starting_at: Option<SystemTime>,
 }
 
 impl fmt::Debug for SimBuilder {
@@ -103,6 +104,13 @@ impl SimBuilder {
         self
     }
 
+    /// The calendar time at which the account comes to be: what is in support, and for how long, depends on it. Default: now.
+    #[must_use]
+    pub fn starting_at(mut self, time: SystemTime) -> Self {
+        self.starting_at = Some(time);
+        self
+    }
+
     /// Who is told of each call when it has ended, as the log has it.
     #[must_use]
     pub fn on_call(mut self, told: impl Fn(&Call) + Send + Sync + 'static) -> Self {
@@ -115,7 +123,7 @@ impl SimBuilder {
     /// # Panics
     /// Outside a tokio runtime, as its clock is tokio's.
     pub fn build(self) -> Sim {
-        let clock = Clock::new(self.speed);
+        let clock = Clock::new(self.starting_at.unwrap_or_else(SystemTime::now), self.speed);
         let world = World::new(self.account, self.region, self.seed, clock);
         Sim(Arc::new(Shared { world: Mutex::new(world), clock, on_call: self.on_call, watched: watch::Sender::new(0) }))
     }
@@ -129,7 +137,14 @@ impl Sim {
 
     /// Settings for another account.
     pub fn builder() -> SimBuilder {
-        SimBuilder { account: "123456789012".to_owned(), region: "us-east-1".to_owned(), seed: 1, speed: 1.0, on_call: None }
+        SimBuilder {
+            account: "123456789012".to_owned(),
+            region: "us-east-1".to_owned(),
+            seed: 1,
+            speed: 1.0,
+            starting_at: None,
+            on_call: None,
+        }
     }
 
     /// Configuration for AWS SDK clients: this account, its administrator's credentials, simulated time.

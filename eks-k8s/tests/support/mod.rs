@@ -29,7 +29,7 @@ use kube::{Client, client::Body};
 use serde::{Deserialize, Serialize};
 use tower::ServiceExt;
 
-pub type Tested = Result<(), Box<dyn std::error::Error>>;
+pub type Tested = Result<(), BoxError>;
 
 const CLUSTER: &str = "chap10";
 const IMAGE: &str = "/aws/service/eks/optimized-ami/1.36/amazon-linux-2023/x86_64/standard/recommended/image_id";
@@ -82,7 +82,7 @@ pub struct Stage {
 
 impl Stage {
     /// A cluster in two zones with the EBS CSI driver, and one instance a zone that will join when its role is mapped.
-    pub async fn set(mode: AuthenticationMode) -> Result<Self, Box<dyn std::error::Error>> {
+    pub async fn set(mode: AuthenticationMode) -> Result<Self, BoxError> {
         let sim = Sim::new();
         let config = sim.sdk_config();
         let (ec2, eks) = (aws_sdk_ec2::Client::new(&config), aws_sdk_eks::Client::new(&config));
@@ -168,7 +168,7 @@ impl Stage {
     }
 
     /// The plan of the objects, joined with one of a control plane that comes up in its own step.
-    pub fn joined(&self, objects: Plan) -> Result<Plan, Box<dyn std::error::Error>> {
+    pub fn joined(&self, objects: Plan) -> Result<Plan, BoxError> {
         let step = Step::new(key("cluster/control-plane"), Action::Create, "control plane", &PlaneOp::Await)?;
         Ok(Plan::join([objects, Plan::builder(&self.owner, "cluster").step(step).build()?])?)
     }
@@ -206,7 +206,7 @@ impl Stage {
 }
 
 /// Roles of the control plane, of nodes (with a profile), and of the EBS CSI driver.
-async fn roles(sim: &Sim) -> Result<(String, String, String), Box<dyn std::error::Error>> {
+async fn roles(sim: &Sim) -> Result<(String, String, String), BoxError> {
     let iam = aws_sdk_iam::Client::new(&sim.sdk_config());
     let mut arns = Vec::new();
     for (name, service, policy) in [
@@ -229,7 +229,7 @@ async fn roles(sim: &Sim) -> Result<(String, String, String), Box<dyn std::error
 }
 
 /// Two public subnets.
-async fn network(ec2: &aws_sdk_ec2::Client) -> Result<Vec<String>, Box<dyn std::error::Error>> {
+async fn network(ec2: &aws_sdk_ec2::Client) -> Result<Vec<String>, BoxError> {
     let on = || AttributeBooleanValue::builder().value(true).build();
     let vpc = ec2.create_vpc().cidr_block("10.0.0.0/16").send().await?.vpc().and_then(|vpc| vpc.vpc_id()).expect("an id").to_owned();
     ec2.modify_vpc_attribute().vpc_id(&vpc).enable_dns_hostnames(on()).send().await?;

@@ -11,24 +11,20 @@ use eks_core::{
 use eks_nodes::{Workers, WorkersSpec, WorkersSpecBuilder};
 use eks_sim::Sim;
 
-pub type Tested<T = ()> = Result<T, Box<dyn Error>>;
+pub(crate) type Tested<T = ()> = Result<T, Box<dyn Error>>;
 
 /// A VPC with a NAT gateway and two private subnets, and an ACTIVE cluster.
-pub struct Account {
-    pub sim: Sim,
-    pub ec2: aws_sdk_ec2::Client,
-    pub workers: Workers,
-    pub network: NetworkRefs,
-    pub cluster: ClusterRefs,
+pub(crate) struct Account {
+    pub(crate) sim: Sim,
+    pub(crate) ec2: aws_sdk_ec2::Client,
+    pub(crate) workers: Workers,
+    pub(crate) network: NetworkRefs,
+    pub(crate) cluster: ClusterRefs,
 }
 
 impl Account {
-    pub async fn new() -> Tested<Self> {
-        Self::seeded(1).await
-    }
-
-    pub async fn seeded(seed: u64) -> Tested<Self> {
-        let sim = Sim::builder().seed(seed).build();
+    pub(crate) async fn new() -> Tested<Self> {
+        let sim = Sim::new();
         let config = sim.sdk_config();
         let ec2 = aws_sdk_ec2::Client::new(&config);
         let network = network(&ec2).await?;
@@ -36,24 +32,24 @@ impl Account {
         Ok(Self { workers: Workers::new(&config), sim, ec2, network, cluster })
     }
 
-    pub fn spec(&self) -> WorkersSpecBuilder {
+    pub(crate) fn spec(&self) -> WorkersSpecBuilder {
         self.named("chap10-worker")
     }
 
-    pub fn named(&self, name: &str) -> WorkersSpecBuilder {
+    pub(crate) fn named(&self, name: &str) -> WorkersSpecBuilder {
         WorkersSpec::builder(&owner(), StackName::new(name).expect("a stack name"), self.cluster.clone(), self.network.clone())
     }
 
-    pub fn engine(&self) -> Engine {
+    pub(crate) fn engine(&self) -> Engine {
         Engine::new().driver(self.workers.clone())
     }
 
-    pub async fn apply(&self, plan: &Plan) -> Result<Report, ApplyError> {
+    pub(crate) async fn apply(&self, plan: &Plan) -> Result<Report, ApplyError> {
         plan.apply(&self.engine()).await
     }
 
     /// Ids of what carries the owner's tag.
-    pub fn ours(&self) -> Vec<String> {
+    pub(crate) fn ours(&self) -> Vec<String> {
         let inventory = self.sim.inventory();
         let ours = inventory.items().iter().filter(|item| {
             let terminated = item.kind == "ec2/instance" && item.state == "terminated";
@@ -62,20 +58,20 @@ impl Account {
         ours.map(|item| format!("{} {}", item.kind, item.id)).collect()
     }
 
-    pub fn count(&self, kind: &str) -> usize {
+    pub(crate) fn count(&self, kind: &str) -> usize {
         self.sim.inventory().count(kind)
     }
 
-    pub fn running_instances(&self) -> usize {
+    pub(crate) fn running_instances(&self) -> usize {
         self.sim.inventory().items().iter().filter(|item| item.kind == "ec2/instance" && item.state == "running").count()
     }
 }
 
-pub fn owner() -> Owner {
+pub(crate) fn owner() -> Owner {
     Owner::new("chap10").expect("a name")
 }
 
-pub async fn minutes(number: u64) {
+pub(crate) async fn minutes(number: u64) {
     tokio::time::sleep(Duration::from_secs(60 * number)).await;
 }
 
@@ -150,8 +146,8 @@ async fn cluster(sim: &Sim, ec2: &aws_sdk_ec2::Client, network: &NetworkRefs) ->
     })
 }
 
-/// Network interfaces that a security group's owner would have to let go.
-pub async fn security_group_of(account: &Account) -> Tested<String> {
+/// The nodes' security group.
+pub(crate) async fn security_group_of(account: &Account) -> Tested<String> {
     let tag = Filter::builder().name("tag:eks-rs/key").values("nodes/chap10-worker/base").build();
     let found = account.ec2.describe_security_groups().filters(tag).send().await?;
     Ok(found.security_groups().first().and_then(|group| group.group_id()).expect("an id").to_owned())

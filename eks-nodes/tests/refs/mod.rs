@@ -5,24 +5,24 @@ use std::collections::BTreeMap;
 use eks_core::{AuthenticationMode, ClusterName, ClusterRefs, NetworkRefs, Owner, Ref, StackName, StepKey, SubnetRef, Tier};
 use eks_nodes::{WorkersSpec, WorkersSpecBuilder};
 
-pub fn key(text: &str) -> StepKey {
+pub(crate) fn key(text: &str) -> StepKey {
     text.parse().expect("a key")
 }
 
-pub fn owner() -> Owner {
+pub(crate) fn owner() -> Owner {
     Owner::new("chap10").expect("a name")
 }
 
-pub fn name(text: &str) -> StackName {
+pub(crate) fn name(text: &str) -> StackName {
     StackName::new(text).expect("a stack name")
 }
 
-pub fn subnet(tier: Tier, zone: &str) -> SubnetRef {
+pub(crate) fn subnet(tier: Tier, zone: &str) -> SubnetRef {
     let word = if tier == Tier::Private { "private" } else { "public" };
     SubnetRef { id: Ref::id_of(key(&format!("net/subnet/{word}/{zone}"))), zone: zone.parse().expect("a zone"), tier }
 }
 
-pub fn network() -> NetworkRefs {
+pub(crate) fn network() -> NetworkRefs {
     let mut subnets = Vec::new();
     for tier in [Tier::Public, Tier::Private] {
         subnets.extend(["us-east-1a", "us-east-1b"].map(|zone| subnet(tier, zone)));
@@ -36,7 +36,7 @@ pub fn network() -> NetworkRefs {
     }
 }
 
-pub fn cluster() -> ClusterRefs {
+pub(crate) fn cluster() -> ClusterRefs {
     let told = |name: &str| Ref::output(key("cluster/control-plane"), name);
     ClusterRefs {
         name: ClusterName::new("chap10").expect("a name"),
@@ -52,6 +52,6 @@ pub fn cluster() -> ClusterRefs {
     }
 }
 
-pub fn workers() -> WorkersSpecBuilder {
+pub(crate) fn workers() -> WorkersSpecBuilder {
     WorkersSpec::builder(&owner(), name("chap10-worker"), cluster(), network().private())
 }

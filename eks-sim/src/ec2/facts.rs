@@ -124,7 +124,7 @@ mod tests {
 
     impl Account {
         fn new() -> Self {
-            let world = World::new("123456789012".to_owned(), "eu-west-1".to_owned(), 1, Clock::new(1.0));
+            let world = World::for_tests("eu-west-1");
             Self { world, caller: Caller { arn: "arn:aws:iam::123456789012:user/admin".to_owned(), user_id: "AIDA".to_owned() } }
         }
 

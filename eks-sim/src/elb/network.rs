@@ -252,7 +252,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn from_provisioning_to_release() -> Result<(), ApiError> {
-        let world = World::new("123456789012".to_owned(), "us-east-1".to_owned(), 1, Clock::new(1.0));
+        let world = World::for_tests("us-east-1");
         let mut account = Account(world, Caller { arn: "arn:aws:iam::123456789012:user/admin".to_owned(), user_id: String::new() });
         let vpc = text(&account.call(Service::Ec2, "CreateVpc", json!({"CidrBlock": "10.0.0.0/16"}))?, "/vpc/vpcId");
         let subnet = json!({"VpcId": vpc, "CidrBlock": "10.0.1.0/24"});

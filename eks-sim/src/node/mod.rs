@@ -85,7 +85,7 @@ mod tests {
 
     impl Account {
         fn new() -> Self {
-            let world = World::new("123456789012".to_owned(), "us-east-1".to_owned(), 1, Clock::new(1.0));
+            let world = World::for_tests("us-east-1");
             let caller = Caller { arn: "arn:aws:iam::123456789012:user/admin".to_owned(), user_id: "AIDACKCEVSQ6C2EXAMPLE".to_owned() };
             let (subnets, group, image) = (Vec::new(), String::new(), String::new());
             let mut account = Self { world, caller, subnets, group, image, cluster: Value::Null };

@@ -1,7 +1,7 @@
 //! Access entries in EKS.
 
 use aws_sdk_eks::types::{AccessScope, AccessScopeType};
-use eks_core::{ClusterName, Error, Outputs, aws::failed, engine::StepContext};
+use eks_core::{Class, ClusterName, Error, Outputs, aws::failed, engine::StepContext};
 
 use super::{Clusters, cluster::heals, roles::not_seen_yet};
 use crate::{AccessRequest, observed::is_owned, plan::refused};
@@ -21,7 +21,7 @@ impl Clusters {
             match self.create_access(cluster, entry, &principal, cx).await {
                 Ok(()) => {}
                 Err(error) if error.code() == Some("ResourceInUseException") => {
-                    existing = self.access_entry(cluster, &principal).await?;
+                    existing = Some(self.access_entry(cluster, &principal).await?.ok_or_else(|| error.with_class(Class::Inconsistent))?);
                 }
                 Err(error) => return Err(error),
             }

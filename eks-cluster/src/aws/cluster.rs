@@ -32,7 +32,9 @@ impl Clusters {
             Some(cluster) => Some(cluster),
             None => match self.send_create(wanted, cx).await {
                 Ok(()) => None,
-                Err(error) if error.code() == Some("ResourceInUseException") => self.describe(&wanted.name).await?,
+                Err(error) if error.code() == Some("ResourceInUseException") => {
+                    Some(self.describe(&wanted.name).await?.ok_or_else(|| error.with_class(Class::Inconsistent))?)
+                }
                 Err(error) => return Err(error),
             },
         };

@@ -20,7 +20,7 @@ impl Driver for Clusters {
     }
 
     fn observe<'a>(&'a self, owner: &'a Owner, scope: &'a serde_json::Value) -> BoxFuture<'a, Result<Facts, Error>> {
-        Box::pin(async move { Clusters::observe(self, owner, &decoded(scope)?).await?.facts() })
+        Box::pin(async move { Self::observe(self, owner, &decoded(scope)?).await?.facts() })
     }
 
     fn run<'a>(&'a self, step: &'a Step, cx: &'a StepContext) -> BoxFuture<'a, Result<Outputs, Error>> {
@@ -55,7 +55,7 @@ impl Driver for Clusters {
     }
 
     fn survivors<'a>(&'a self, owner: &'a Owner, scope: &'a serde_json::Value) -> BoxFuture<'a, Result<Vec<Survivor>, Error>> {
-        Box::pin(async move { Ok(Clusters::observe(self, owner, &decoded(scope)?).await?.survivors(owner)) })
+        Box::pin(async move { Ok(Self::observe(self, owner, &decoded(scope)?).await?.survivors(owner)) })
     }
 }
 

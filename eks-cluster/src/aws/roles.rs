@@ -39,18 +39,16 @@ impl Clusters {
     pub(super) async fn ensure_role(&self, request: &RoleRequest, may_exist: bool, cx: &StepContext) -> Result<Outputs, Error> {
         let document = serde_json::to_string(&request.trust).map_err(broken)?;
         let existing = if may_exist { self.role_alone(&request.name).await? } else { None };
-        let existing = match existing {
-            Some(role) => Some(role),
+        let role = match existing {
+            Some(role) => role,
             None => match self.create_role(request, &document, cx).await {
                 Ok(arn) => return self.attach(request, arn).await,
-                // The answer to an earlier call was lost, or another process came first.
-                Err(error) if error.code() == Some("EntityAlreadyExists") => self.role_alone(&request.name).await?,
+                // The answer to an earlier call was lost, or another process came first. IAM may not show it yet.
+                Err(error) if error.code() == Some("EntityAlreadyExists") => {
+                    self.role_alone(&request.name).await?.ok_or_else(|| error.with_class(Class::Inconsistent))?
+                }
                 Err(error) => return Err(error),
             },
-        };
-        let Some(role) = existing else {
-            let error = broken(format!("role {} exists and is not found", request.name));
-            return Err(error);
         };
         if !role.is_owned_by(cx.owner()) {
             return Err(refused(

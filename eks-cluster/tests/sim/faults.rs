@@ -3,7 +3,7 @@
 use crate::support::{Account, Tested};
 use eks_cluster::ClusterSpec;
 use eks_core::engine::ApplyError;
-use eks_sim::{Fault, Outcome, Sim, When};
+use eks_sim::{Fault, Sim, When};
 
 async fn spec(account: &Account) -> Result<ClusterSpec, Box<dyn std::error::Error>> {
     let nodes = account.role("nodes", "ec2.amazonaws.com").await?;
@@ -37,7 +37,7 @@ async fn a_lost_answer_or_throttling_of_any_create_is_survived_within_one_run() 
         ("eks", "DescribeCluster"),
     ];
     for (service, action) in actions {
-        for fault in [Fault::LoseAnswer, Fault::Throttle, Fault::TimeOut] {
+        for fault in [Fault::LoseAnswer, Fault::Throttle] {
             let account = Account::new(Sim::new()).await?;
             let spec = spec(&account).await?;
             let case = format!("{fault:?} of {service}:{action}");
@@ -53,22 +53,16 @@ async fn a_lost_answer_or_throttling_of_any_create_is_survived_within_one_run() 
 
 #[tokio::test(start_paused = true)]
 async fn killed_at_any_call_and_run_again() -> Tested {
-    // How many calls a run makes when nothing goes wrong.
+    // The calls of a run in which nothing goes wrong. A kill at a read leaves what a kill after the last change left.
     let account = Account::new(Sim::new()).await?;
     let spec_once = spec(&account).await?;
-    let start = account.sim.log().len() as u64;
+    let start = account.sim.log().len();
     account.clusters.plan(&spec_once).await?.apply(&account.engine()).await?;
-    let end = account.sim.log().len() as u64;
-    // The polls of the control plane are all alike; every other call is killed once before and once after its effect.
     let log = account.sim.log();
-    let first_poll =
-        log.calls().iter().find(|call| call.action == "CreateCluster" && call.outcome == Outcome::Done).map(|call| call.number);
-    let polls = |number: u64| {
-        let is_poll = log.calls()[number as usize - 1].action == "DescribeCluster";
-        is_poll && first_poll.is_some_and(|first| number > first + 2)
-    };
+    let is_read = |action: &str| ["Describe", "Get", "List"].iter().any(|verb| action.starts_with(verb));
+    let changes = log.calls()[start..].iter().filter(|call| !is_read(&call.action)).map(|call| call.number);
     let mut killed = 0;
-    for number in (start + 1..=end).filter(|number| !polls(*number)) {
+    for number in changes {
         for fault in [Fault::KillBefore, Fault::KillAfter] {
             let account = Account::new(Sim::new()).await?;
             let spec = spec(&account).await?;
@@ -93,7 +87,7 @@ async fn killed_at_any_call_and_run_again() -> Tested {
             whole_then_gone(&account, &spec, &case).await?;
         }
     }
-    assert!(killed > 30, "{killed}");
+    assert!(killed > 20, "{killed}");
     Ok(())
 }
 

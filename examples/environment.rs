@@ -222,7 +222,7 @@ fn objects(
 ) -> Result<ObjectsSpec, Failure> {
     let mut builder = ObjectsSpec::builder(owner, cluster.refs()).nodes(workers.refs()).service_needs(network.refs().egress);
     if variant.auth == Auth::ConfigMap {
-        builder = builder.map_role("workers", workers.refs().role);
+        builder = builder.map_role(workers.name().as_str(), workers.refs().role);
     }
     let nginx = || Pod::new("nginx", "public.ecr.aws/nginx/nginx:1.29").label("app", "nginx").port(80);
     builder = if !variant.addons {

@@ -27,13 +27,13 @@ fn took(step: &Step, report: &Report, ledger: &Ledger) -> Duration {
         // Services see a role a while after its last change.
         ["cluster", "role", ..] => report.output(key, "name").or(report.output(key, "id")).map_or(Duration::ZERO, |id| {
             let name = id.rsplit('/').next().unwrap_or(id);
-            span(ledger.of(name))
+            from_first_to_newest(ledger.of(name))
         }),
         // These need nodes, which come by themselves once the group is there: from the cause to the effect, on AWS's clock.
         ["k8s", "nodes", stack] => last(ledger, "i-", "NodeReady").saturating_sub(end(ledger.of(stack), "StackCreate")),
         ["cluster", "addon-ready", name] => {
             let addon = format!(":addon/{cluster}/{name}/");
-            last_in(ledger, |subject| subject.contains(&addon)).saturating_sub(last(ledger, "i-", "NodeReady"))
+            healthy(ledger, |subject| subject.contains(&addon)).saturating_sub(last(ledger, "i-", "NodeReady"))
         }
         // An add-on that is only asked for is there at once.
         ["cluster", "addon", name] if plan_waits_elsewhere(name) => Duration::ZERO,
@@ -74,10 +74,10 @@ fn longest(times: &[ServiceTime]) -> Duration {
     times.iter().map(|time| time.took).max().unwrap_or_default()
 }
 
-/// From the beginning of the first to the end of the last.
-fn span(times: &[ServiceTime]) -> Duration {
+/// From the beginning of the first to the end of the one that began last: what services see last holds all changes.
+fn from_first_to_newest(times: &[ServiceTime]) -> Duration {
     let began = times.iter().map(|time| time.began).min().unwrap_or_default();
-    times.iter().map(|time| time.began + time.took).max().unwrap_or_default().saturating_sub(began)
+    times.iter().max_by_key(|time| time.began).map_or(Duration::ZERO, |time| (time.began + time.took).saturating_sub(began))
 }
 
 fn end(times: &[ServiceTime], kind: &str) -> Duration {
@@ -89,7 +89,10 @@ fn last(ledger: &Ledger, prefix: &str, kind: &str) -> Duration {
     ledger.iter().filter(|(subject, _)| subject.starts_with(prefix)).map(|(_, times)| end(times, kind)).max().unwrap_or_default()
 }
 
-fn last_in(ledger: &Ledger, of: impl Fn(&str) -> bool) -> Duration {
+/// When an add-on that runs on nodes got healthy: the first of its ends since the first node was Ready.
+fn healthy(ledger: &Ledger, of: impl Fn(&str) -> bool) -> Duration {
+    let nodes = ledger.iter().filter(|(subject, _)| subject.starts_with("i-")).map(|(_, times)| end(times, "NodeReady"));
+    let first = nodes.min().unwrap_or_default();
     let times = ledger.iter().filter(|(subject, _)| of(subject)).flat_map(|(_, times)| times);
-    times.map(|time| time.began + time.took).max().unwrap_or_default()
+    times.map(|time| time.began + time.took).filter(|end| *end >= first).min().unwrap_or_default()
 }

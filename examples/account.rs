@@ -27,7 +27,12 @@ pub struct Account {
 impl Account {
     /// The embedded simulator. Needs a tokio runtime; with its clock paused, waiting costs nothing.
     pub fn simulated() -> Self {
-        let sim = Sim::new();
+        Self::simulated_with(1)
+    }
+
+    /// The embedded simulator with another seed for its service times.
+    pub fn simulated_with(seed: u64) -> Self {
+        let sim = Sim::builder().seed(seed).build();
         Self { config: sim.sdk_config(), sim: Some(sim), calls: Arc::default(), speed: 1.0 }
     }
 
@@ -65,7 +70,10 @@ impl Account {
     pub fn connector(&self) -> Connector {
         let connector = Connector::new(&self.config);
         match &self.sim {
-            Some(sim) => connector.with_transport(sim.kube_service()),
+            Some(sim) => {
+                let service = sim.kube_service();
+                connector.with_transport(move |_| service.clone())
+            }
             None => connector,
         }
     }

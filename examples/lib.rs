@@ -1,6 +1,8 @@
-//! What the runnable programs share: where they run, and how they show progress.
+//! What the runnable programs share: where they run, how they show progress, and the environment of the chapter.
 //!
 //! The programs themselves are the examples: `cargo run --example chapter`.
 
 pub mod account;
+pub mod environment;
+pub mod floor;
 pub mod progress;

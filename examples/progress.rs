@@ -43,11 +43,8 @@ impl Progress {
                 let before = waiting.insert(key.to_string(), state.clone());
                 (before.as_ref() != Some(state)).then(|| format!("· {key} {state}"))
             }
-            Event::StepRetrying { key, error, .. } => {
-                let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-                let before = waiting.insert(key.to_string(), error.clone());
-                (before.as_ref() != Some(error)).then(|| format!("↻ {key} {error}"))
-            }
+            // Trying again is what the runner is for; the first reason is news.
+            Event::StepRetrying { key, attempt: 1, error, .. } => Some(format!("↻ {key} is tried again until it works: {error}")),
             Event::StepFinished { key, took } if *took >= Duration::from_secs(5) => Some(format!("✓ {key} ({})", clock(*took))),
             Event::StepFinished { key, .. } => Some(format!("✓ {key}")),
             Event::StepFailed { key, error } => Some(format!("✗ {key} {error}")),

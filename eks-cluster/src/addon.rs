@@ -13,7 +13,7 @@ pub(crate) const EBS_CSI: &str = "aws-ebs-csi-driver";
 pub(crate) const SELF_MANAGED: [&str; 3] = [VPC_CNI, COREDNS, KUBE_PROXY];
 
 /// DaemonSets, which are whole with no node at all. Everything else has Pods that wait for one.
-pub(crate) const NODELESS: [&str; 4] = [VPC_CNI, KUBE_PROXY, POD_IDENTITY_AGENT, "eks-node-monitoring-agent"];
+const NODELESS: [&str; 4] = [VPC_CNI, KUBE_PROXY, POD_IDENTITY_AGENT, "eks-node-monitoring-agent"];
 
 /// The service account of the EBS CSI controller.
 pub(crate) const EBS_CSI_SERVICE_ACCOUNT: &str = "ebs-csi-controller-sa";

@@ -161,3 +161,29 @@ impl fmt::Display for ClusterChange {
 fn list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
     items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(feature = "aws")]
+impl ClusterChange {
+    /// Whether a cluster is so already.
+    pub(crate) fn is_made(&self, cluster: &crate::ObservedCluster) -> bool {
+        match self {
+            Self::Authentication(mode) => cluster.authentication.is_some_and(|found| rank(found) >= rank(*mode)),
+            Self::DeletionProtection(on) => cluster.deletion_protection == *on,
+            Self::Endpoint { endpoint, public_access_cidrs } => {
+                cluster.endpoint == *endpoint && (!endpoint.is_public() || cluster.public_access_cidrs == *public_access_cidrs)
+            }
+            Self::Logging(logs) => cluster.logging == *logs,
+            Self::Tags(tags) => tags.iter().all(|(key, value)| cluster.tags.get(key) == Some(value)),
+            Self::UpgradePolicy(policy) => cluster.upgrade_policy == Some(*policy),
+        }
+    }
+}
+
+/// Modes in the order in which EKS allows them to follow one another.
+pub(crate) fn rank(mode: AuthenticationMode) -> u8 {
+    match mode {
+        AuthenticationMode::ConfigMap => 0,
+        AuthenticationMode::ApiAndConfigMap => 1,
+        _ => 2,
+    }
+}

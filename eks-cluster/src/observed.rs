@@ -7,7 +7,7 @@ use ipnet::Ipv4Net;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use crate::{AccessKind, Endpoint, KubernetesVersion, LogType, UpgradePolicy, addon, role::RoleKind};
+use crate::{AccessKind, Endpoint, KubernetesVersion, LogType, UpgradePolicy, role::RoleKind};
 
 /// What an observation needs to know: names, as EKS and IAM find things by name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -191,7 +191,7 @@ impl ObservedAddon {
 }
 
 impl Observed {
-    /// Everything that a plan's decisions rest on, by step key.
+    /// Everything that a plan's decisions rest on, by step key. What comes up by itself is left out.
     ///
     /// # Errors
     /// [`Error::Refused`] if two access entries carry one key.
@@ -214,11 +214,6 @@ impl Observed {
             facts.note(&key, "version", &addon.version);
             facts.note(&key, "failed", addon.has_failed());
             facts.note(&key, "configuration", addon.configuration.as_deref().unwrap_or("default"));
-            if !addon::NODELESS.contains(&name.as_str()) {
-                facts.note(format!("cluster/addon-ready/{name}"), "active", addon.status == "ACTIVE");
-            } else {
-                facts.note(&key, "active", addon.status == "ACTIVE");
-            }
         }
         for (name, version) in &self.default_versions {
             facts.note("cluster/default-addon-versions", name, version);
@@ -242,11 +237,19 @@ impl Observed {
 }
 
 impl ObservedCluster {
+    /// A state that passes by itself is no fact: waiting for what is ACTIVE already costs one look, and nothing else.
+    fn lasting_status(&self) -> &str {
+        match self.status.as_str() {
+            "ACTIVE" | "CREATING" | "PENDING" | "UPDATING" => "there",
+            lasting => lasting,
+        }
+    }
+
     fn note(&self, facts: &mut Facts) {
         let key = "cluster/control-plane";
         facts.note(key, "id", &self.name);
         facts.note(key, "arn", &self.arn);
-        facts.note(key, "status", &self.status);
+        facts.note(key, "status", self.lasting_status());
         facts.note(key, "version", &self.version);
         facts.note(key, "role", &self.role);
         facts.note(key, "subnets", joined(&self.subnets));

@@ -6,7 +6,6 @@ pub(crate) struct Partition {
     /// `aws`, as in ARNs.
     pub(crate) name: &'static str,
     /// Suffix of its hosts.
-    #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "only tokens name hosts"))]
     pub(crate) domain: &'static str,
 }
 

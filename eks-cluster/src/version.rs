@@ -15,6 +15,7 @@ pub struct KubernetesVersion {
 
 /// Text that is not a Kubernetes minor version.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(clippy::exhaustive_structs, reason = "the text is all there is")]
 #[error("{0:?} is not a Kubernetes version: 1 and a minor version without a patch, such as 1.36")]
 pub struct VersionError(pub String);
 

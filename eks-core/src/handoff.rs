@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ClusterName, Ref, RoleArn, SecurityGroupId, StepKey, SubnetId, VpcId, ZoneName};
+use crate::{ClusterName, Outputs, Ref, RoleArn, SecurityGroupId, StepKey, SubnetId, VpcId, ZoneName};
 
 /// Whether a subnet's default route leads to an internet gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -109,6 +109,29 @@ pub struct ClusterRefs {
     pub nodes_need: Vec<StepKey>,
     /// Steps that persistent volumes need, such as the EBS CSI driver.
     pub volumes_need: Vec<StepKey>,
+}
+
+/// What a client needs to know of a cluster before it can talk to it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "users with their own cluster build it")]
+pub struct ClusterAccess {
+    /// Name of the cluster, which its tokens carry.
+    pub name: ClusterName,
+    /// `https://…`
+    pub endpoint: String,
+    /// Base64 of the certificate authority's PEM, as DescribeCluster tells it.
+    pub certificate_authority: String,
+}
+
+impl ClusterAccess {
+    /// From what a step that makes a cluster told: `id`, `endpoint`, `certificate_authority`.
+    pub fn from_outputs(outputs: &Outputs) -> Option<Self> {
+        Some(Self {
+            name: outputs.get("id")?.parse().ok()?,
+            endpoint: outputs.get("endpoint")?.clone(),
+            certificate_authority: outputs.get("certificate_authority")?.clone(),
+        })
+    }
 }
 
 /// A group of workers, for the layers above it.

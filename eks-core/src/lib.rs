@@ -50,7 +50,7 @@ mod teardown;
 pub use error::{BoxError, Class, Error};
 pub use facts::{Basis, Difference, Facts};
 pub use finding::{Finding, Severity};
-pub use handoff::{AuthenticationMode, ClusterRefs, NetworkRefs, SubnetRef, Tier, WorkersRefs};
+pub use handoff::{AuthenticationMode, ClusterAccess, ClusterRefs, NetworkRefs, SubnetRef, Tier, WorkersRefs};
 pub use id::{
     AccountId, AllocationId, AmiId, ClusterName, IdError, InstanceId, InternetGatewayId, LaunchTemplateId, NatGatewayId,
     NetworkInterfaceId, Region, RoleArn, RouteTableAssociationId, RouteTableId, SecurityGroupId, SecurityGroupRuleId, StackName, SubnetId,

@@ -3,19 +3,9 @@
 use eks_core::{ClusterName, ClusterRefs, Ref};
 use serde::{Deserialize, Serialize};
 
-/// Where a cluster's API server is.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[expect(clippy::exhaustive_structs, reason = "applications build it from what they know of the cluster")]
-pub struct Access {
-    /// The cluster's name.
-    pub name: ClusterName,
-    /// `https://…`
-    pub endpoint: String,
-    /// Base64 of the certificate authority's PEM.
-    pub certificate_authority: String,
-}
+pub use eks_core::ClusterAccess as Access;
 
-/// The same in terms of a plan.
+/// Where a cluster's API server is, in terms of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "three facts lead to an API server")]
 pub struct AccessRef {

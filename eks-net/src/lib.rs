@@ -25,7 +25,27 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! With the feature `aws`, `Networks` observes, and its plans and teardowns are applied by `eks_core::engine`.
+//! With the feature `aws`, `Networks` observes, and its plans and teardowns are applied by `eks_core::engine`:
+//!
+#![cfg_attr(feature = "aws", doc = "```no_run")]
+#![cfg_attr(not(feature = "aws"), doc = "```text")]
+//! # async fn example(config: aws_types::SdkConfig, network: eks_net::NetworkSpec) -> Result<(), Box<dyn std::error::Error>> {
+//! use eks_core::engine::Engine;
+//! use eks_net::Networks;
+//!
+//! let networks = Networks::new(&config);
+//! let engine = Engine::new().driver(networks.clone());
+//! let plan = networks.plan(&network).await?;
+//! println!("{plan}");
+//! plan.apply(&engine).await?;
+//!
+//! let ending = networks.teardown(network.owner()).await?.apply(&engine).await?;
+//! println!("{}", ending.verdict);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Killed at any moment, the same lines run again finish the work: what exists is found by its tags, there is no state file.
 //!
 //! # Features
 //! | feature | default | brings |

@@ -92,6 +92,7 @@ impl FoundNatGateway {
 #[expect(missing_docs, reason = "fields are EC2's own")]
 pub struct FoundAddress {
     pub id: AllocationId,
+    pub public_ip: String,
     pub tags: Tags,
 }
 
@@ -133,6 +134,7 @@ pub struct FoundInterface {
     pub id: NetworkInterfaceId,
     pub description: String,
     pub status: String,
+    pub groups: Vec<SecurityGroupId>,
 }
 
 /// What carries tags.

@@ -247,6 +247,7 @@ mod tests {
     fn every_rule_is_checked_and_says_what_to_do() {
         let zones = ["us-east-1a", "us-east-1b"];
         let many = |builder: SecurityGroup| (0..61_u16).fold(builder, |group, port| group.allow(Rule::tcp(port).from_cidr("10.0.0.0/8")));
+        let (high, low) = (90, 80);
         let tags = (0..47).fold(fine(), |spec, number| spec.tag(format!("k{number}"), "v"));
         let cases: Vec<Case> = vec![
             (empty("10.0.0.0").zones(zones), &["cidr-form"], "is not in CIDR notation"),
@@ -287,7 +288,7 @@ mod tests {
             (fine().security_group(SecurityGroup::new("web", "")), &["group-description"], "which AWS requires"),
             (fine().security_group(group("web")).security_group(group("web")), &["group-twice"], "unique in a VPC"),
             (fine().security_group(group("web").allow(Rule::tcp(80))), &["rule-source"], "tcp 80 has no source"),
-            (fine().security_group(group("web").allow(Rule::tcp(90..=80).from_self())), &["rule-ports"], "ends before it begins"),
+            (fine().security_group(group("web").allow(Rule::tcp(high..=low).from_self())), &["rule-ports"], "ends before it begins"),
             (fine().security_group(group("web").allow(Rule::udp(53).from_cidr("10.0.0.1/8"))), &["cidr-host-bits"], "write 10.0.0.0/8"),
             (fine().security_group(group("web").allow(Rule::all().from_group("db"))), &["rule-group"], "names the group db"),
             (

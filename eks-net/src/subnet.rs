@@ -125,8 +125,11 @@ fn derive(problems: &mut Problems, vpc: Ipv4Net, derived: &Derived, placed: &mut
     // By default six zones fit: private subnets of an eighth of the VPC, public ones of a thirty-second.
     let of = |wanted: Option<u8>, step: u8| wanted.unwrap_or((vpc.prefix_len() + step).clamp(16, 28));
     let prefixes = [(Tier::Public, of(derived.public_prefix, 5)), (Tier::Private, of(derived.private_prefix, 3))];
+    if derived.zones.is_empty() {
+        return;
+    }
     for (tier, prefix) in prefixes {
-        if !derived.zones.is_empty() && !(cidr::PREFIXES.contains(&prefix) && prefix >= vpc.prefix_len()) {
+        if prefix < vpc.prefix_len() || !cidr::PREFIXES.contains(&prefix) {
             let rule = format!("/{prefix} is not between /{} and /28", vpc.prefix_len().max(16));
             problems.add("prefix-size", format!("{} prefix", keys::tier_name(tier)), rule, "choose a length in this range");
             return;

@@ -22,6 +22,11 @@ impl Observed {
         left.extend(self.interfaces.iter().map(interface));
         let foreign = self.security_groups.iter().filter(|group| group.key(&self.owner).is_none() && group.name != "default");
         left.extend(foreign.map(group));
+        let subnets = self.subnets.iter().filter(|subnet| subnet.key(&self.owner).is_none());
+        left.extend(subnets.map(|subnet| {
+            let why = format!("we did not make it ({} in {}), and it lies in our VPC", subnet.cidr, subnet.zone);
+            Survivor::new("subnet", subnet.id.as_str(), why, "delete what is in it, then the subnet; then tear down again", 0.0)
+        }));
         left
     }
 

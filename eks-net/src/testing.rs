@@ -66,7 +66,11 @@ pub(crate) fn standing(spec: &NetworkSpec) -> Observed {
             tags: spec.extra.of_subnet(&spec.owner, subnet),
         });
     }
-    now.addresses.push(FoundAddress { id: id("eipalloc", 1), tags: extra(&key("net/elastic-ip/us-east-1a")) });
+    now.addresses.push(FoundAddress {
+        id: id("eipalloc", 1),
+        public_ip: "203.0.113.7".to_owned(),
+        tags: extra(&key("net/elastic-ip/us-east-1a")),
+    });
     now.nat_gateways.push(FoundNatGateway {
         id: id("nat", 1),
         state: "available".to_owned(),

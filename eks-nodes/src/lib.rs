@@ -49,7 +49,7 @@
 //! # Features
 //! | feature | default | brings |
 //! |---|---|---|
-//! | `aws` | yes | observing, applying and tearing down: the CloudFormation SDK |
+//! | `aws` | yes | observing, applying and tearing down: the SDK crates of CloudFormation and Auto Scaling |
 //!
 //! # What this crate does not do
 //! It makes no managed node group and no launch configuration, drains nothing, and does not wait for Kubernetes nodes: the Kubernetes

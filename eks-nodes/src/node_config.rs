@@ -102,7 +102,36 @@ mod tests {
     fn golden() {
         let labels = BTreeMap::from([("eks-rs/workers".to_owned(), "w".to_owned()), ("team".to_owned(), "x".to_owned())]);
         let taint = Taint { key: "gpu".to_owned(), value: "yes".to_owned(), effect: TaintEffect::NoSchedule };
-        insta::assert_snapshot!(user_data(&labels, &[taint], Some(29)), @"");
+        insta::assert_snapshot!(user_data(&labels, &[taint], Some(29)), @r##"
+        MIME-Version: 1.0
+        Content-Type: multipart/mixed; boundary="//"
+
+        --//
+        Content-Type: application/node.eks.aws
+
+        {
+          "apiVersion": "node.eks.aws/v1alpha1",
+          "kind": "NodeConfig",
+          "spec": {
+            "cluster": {
+              "name": "${ClusterName}",
+              "apiServerEndpoint": "${ApiServerEndpoint}",
+              "certificateAuthority": "${CertificateAuthorityData}",
+              "cidr": "${ServiceCidr}"
+            },
+            "kubelet": {
+              "config": {
+                "maxPods": 29
+              },
+              "flags": [
+                "--node-labels=eks-rs/workers=w,team=x",
+                "--register-with-taints=gpu=yes:NoSchedule"
+              ]
+            }
+          }
+        }
+        --//--
+        "##);
     }
 
     #[test]

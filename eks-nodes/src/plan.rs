@@ -113,7 +113,9 @@ impl WorkersSpec {
         if InstanceType::parse(&self.instance_type).and_then(InstanceType::usd_per_hour).is_none() {
             findings.push(Finding::note(key.clone(), format!("the price of {} is unknown here and not in the sum", self.instance_type)));
         }
-        if self.amazon.is_none() {
+        if self.amazon.is_some() {
+            findings.push(Finding::note(key.clone(), "nodes join once the template, an access entry or aws-auth maps their role"));
+        } else {
             match self.mapping {
                 RoleMapping::AccessEntry => {}
                 RoleMapping::AwsAuth => {

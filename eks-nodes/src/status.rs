@@ -171,6 +171,30 @@ mod tests {
                 format!("{status:<46} {:<9} {remove:?}", format!("{make:?}"))
             })
             .collect();
-        insta::assert_snapshot!(table.join("\n"), @"");
+        insta::assert_snapshot!(table.join("\n"), @r##"
+        CREATE_COMPLETE                                Compare   Delete
+        CREATE_FAILED                                  Replace   Delete
+        CREATE_IN_PROGRESS                             Wait      Delete
+        DELETE_COMPLETE                                Create    Gone
+        DELETE_FAILED                                  Replace   Delete
+        DELETE_IN_PROGRESS                             Replace   Wait
+        IMPORT_COMPLETE                                Compare   Delete
+        IMPORT_IN_PROGRESS                             Wait      Wait
+        IMPORT_ROLLBACK_COMPLETE                       Compare   Delete
+        IMPORT_ROLLBACK_FAILED                         Refuse    Delete
+        IMPORT_ROLLBACK_IN_PROGRESS                    Wait      Wait
+        REVIEW_IN_PROGRESS                             Replace   Delete
+        ROLLBACK_COMPLETE                              Replace   Delete
+        ROLLBACK_FAILED                                Replace   Delete
+        ROLLBACK_IN_PROGRESS                           Replace   Wait
+        UPDATE_COMPLETE                                Compare   Delete
+        UPDATE_COMPLETE_CLEANUP_IN_PROGRESS            Wait      Wait
+        UPDATE_FAILED                                  Refuse    Delete
+        UPDATE_IN_PROGRESS                             Wait      Wait
+        UPDATE_ROLLBACK_COMPLETE                       Compare   Delete
+        UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS   Wait      Wait
+        UPDATE_ROLLBACK_FAILED                         Refuse    Delete
+        UPDATE_ROLLBACK_IN_PROGRESS                    Wait      Wait
+        "##);
     }
 }

@@ -13,9 +13,9 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock that starts now and runs `speed` simulated seconds for each second of tokio's clock.
-    pub fn new(speed: f64) -> Self {
-        Self { origin: Instant::now(), epoch: SystemTime::now(), speed }
+    /// A clock that starts now, at `epoch` of the calendar, and runs `speed` simulated seconds for each second of tokio's clock.
+    pub fn new(epoch: SystemTime, speed: f64) -> Self {
+        Self { origin: Instant::now(), epoch, speed }
     }
 
     /// Simulated time since the account came to be.

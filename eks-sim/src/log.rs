@@ -34,6 +34,13 @@ pub struct Call {
     pub outcome: Outcome,
 }
 
+impl Call {
+    /// Whether the simulator lacks the action: it answered AWS's own error for an action that does not exist.
+    pub fn is_unknown_action(&self) -> bool {
+        matches!(&self.outcome, Outcome::Refused(code) if code == "InvalidAction" || code == "UnknownOperationException")
+    }
+}
+
 /// Every call so far.
 #[derive(Clone, Debug, Default)]
 pub struct CallLog {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use clap::{Parser, Subcommand};
-use eks_sim::{Sim, serve};
+use eks_sim::{Call, Sim, serve};
 
 /// An offline AWS account and Kubernetes API.
 #[derive(Parser)]
@@ -33,10 +33,15 @@ enum Command {
 }
 
 #[tokio::main(flavor = "current_thread")]
-#[expect(clippy::print_stdout, reason = "the line that tells a caller that the server is ready")]
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "the line that tells a caller that the server is ready, and its log")]
 async fn main() -> std::io::Result<()> {
     let Command::Serve { addr, speed, region, seed } = Arguments::parse().command;
-    let sim = Sim::builder().region(region).seed(seed).speed(speed).build();
+    let complain = |call: &Call| {
+        if call.is_unknown_action() {
+            eprintln!("not simulated: {} {}", call.service, call.action);
+        }
+    };
+    let sim = Sim::builder().region(region).seed(seed).speed(speed).on_call(complain).build();
     let server = serve(sim, addr).await?;
     println!("eks-sim ready on http://{}", server.address());
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;

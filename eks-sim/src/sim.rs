@@ -21,7 +21,7 @@ use crate::{
     inventory::Inventory,
     kube::KubeService,
     ledger::Ledger,
-    log::CallLog,
+    log::{Call, CallLog},
     world::World,
 };
 
@@ -42,6 +42,7 @@ pub struct Sim(Arc<Shared>);
 struct Shared {
     world: Mutex<World>,
     clock: Clock,
+    on_call: Option<OnCall>,
     watched: watch::Sender<u64>,
 }
 
@@ -51,13 +52,27 @@ impl fmt::Debug for Sim {
     }
 }
 
+type OnCall = Arc<dyn Fn(&Call) + Send + Sync>;
+
 /// Settings of a [`Sim`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SimBuilder {
+    on_call: Option<OnCall>,
     account: String,
     region: String,
     seed: u64,
     speed: f64,
+    starting_at: Option<SystemTime>,
+}
+
+impl fmt::Debug for SimBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimBuilder")
+            .field("account", &self.account)
+            .field("region", &self.region)
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
+    }
 }
 
 impl SimBuilder {
@@ -89,14 +104,28 @@ impl SimBuilder {
         self
     }
 
+    /// The calendar time at which the account comes to be: what is in support, and for how long, depends on it. Default: now.
+    #[must_use]
+    pub fn starting_at(mut self, time: SystemTime) -> Self {
+        self.starting_at = Some(time);
+        self
+    }
+
+    /// Who is told of each call when it has ended, as the log has it.
+    #[must_use]
+    pub fn on_call(mut self, told: impl Fn(&Call) + Send + Sync + 'static) -> Self {
+        self.on_call = Some(Arc::new(told));
+        self
+    }
+
     /// The account, empty but for what AWS puts into every new one.
     ///
     /// # Panics
     /// Outside a tokio runtime, as its clock is tokio's.
     pub fn build(self) -> Sim {
-        let clock = Clock::new(self.speed);
+        let clock = Clock::new(self.starting_at.unwrap_or_else(SystemTime::now), self.speed);
         let world = World::new(self.account, self.region, self.seed, clock);
-        Sim(Arc::new(Shared { world: Mutex::new(world), clock, watched: watch::Sender::new(0) }))
+        Sim(Arc::new(Shared { world: Mutex::new(world), clock, on_call: self.on_call, watched: watch::Sender::new(0) }))
     }
 }
 
@@ -108,7 +137,14 @@ impl Sim {
 
     /// Settings for another account.
     pub fn builder() -> SimBuilder {
-        SimBuilder { account: "123456789012".to_owned(), region: "us-east-1".to_owned(), seed: 1, speed: 1.0 }
+        SimBuilder {
+            account: "123456789012".to_owned(),
+            region: "us-east-1".to_owned(),
+            seed: 1,
+            speed: 1.0,
+            starting_at: None,
+            on_call: None,
+        }
     }
 
     /// Configuration for AWS SDK clients: this account, its administrator's credentials, simulated time.
@@ -178,6 +214,18 @@ impl Sim {
         drop(world);
         self.0.watched.send_if_modified(|seen| std::mem::replace(seen, revision) != revision);
         result
+    }
+
+    /// Writes a call that has ended into the log.
+    pub(crate) fn log_call(&self, call: impl FnOnce(&World) -> Call) {
+        let call = self.with(|world| {
+            let call = call(world);
+            world.log.calls.push(call.clone());
+            call
+        });
+        if let Some(told) = &self.0.on_call {
+            told(&call);
+        }
     }
 
     /// Waits until something that a watch may have to tell has happened, or the next event is due.

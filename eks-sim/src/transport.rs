@@ -165,10 +165,7 @@ impl Sim {
             }
             Some(Fault::KillBefore) => (Err(TransportError::Killed), Outcome::NeverArrived),
         };
-        self.with(|world| {
-            let call = Call { number, at: world.now, latency, service: service.to_owned(), action: action.to_owned(), outcome };
-            world.log.calls.push(call);
-        });
+        self.log_call(|world| Call { number, at: world.now, latency, service: service.to_owned(), action: action.to_owned(), outcome });
         result
     }
 

@@ -95,6 +95,12 @@ impl World {
         world
     }
 
+    /// An empty account in `region`, for tests of one service's own logic.
+    #[cfg(test)]
+    pub(crate) fn for_tests(region: &str) -> Self {
+        Self::new("123456789012".to_owned(), region.to_owned(), 1, Clock::new(std::time::SystemTime::now(), 1.0))
+    }
+
     /// Carries out a call of a client or of another service.
     pub(crate) fn call(&mut self, service: Service, action: &str, args: impl Into<Args>, caller: &Caller) -> Result<Value, ApiError> {
         let args = args.into();

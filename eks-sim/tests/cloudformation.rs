@@ -156,7 +156,20 @@ async fn workers_are_made_changed_and_deleted() {
     assert_eq!(settled(&client, "w").await.stack_status(), Some(&StackStatus::UpdateComplete));
     assert_eq!(sim.inventory().count("ec2/instance"), 3);
 
-    // A new description is another group; the rule and the template follow it.
+    // Instances follow a new launch template only by the policy for rolling updates, one at a time.
+    let rolling = WORKERS.replace("InstanceType: t3.small", "InstanceType: t3.large").replace(
+        "    Condition: Any\n    Properties:",
+        "    Condition: Any\n    UpdatePolicy: {AutoScalingRollingUpdate: {MaxBatchSize: 1, MinInstancesInService: !Ref Desired, PauseTime: PT1M}}\n    Properties:",
+    );
+    update("3", &rolling).send().await.expect("accepted");
+    assert_eq!(settled(&client, "w").await.stack_status(), Some(&StackStatus::UpdateComplete), "{:#?}", events(&client, "w").await);
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    let workers = sim.inventory();
+    let workers: Vec<_> = workers.items().iter().filter(|item| item.kind == "ec2/instance").collect();
+    // t3.large costs 0.0832 an hour.
+    assert!(workers.len() == 3 && workers.iter().all(|item| item.usd_per_month > 60.0), "{workers:?}");
+
+    // The subnet cannot be made: the launch template that was changed beside it is changed back.
     let bad =
         WORKERS.replace("InstanceType: t3.small", "InstanceType: t3.medium").replace("CidrBlock: 10.0.2.0/24", "CidrBlock: 10.9.2.0/24");
     update("3", &bad).send().await.expect("accepted");

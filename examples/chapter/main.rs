@@ -2,21 +2,21 @@
 //!
 //! `cargo run --example chapter` does it on the embedded simulator; see `--help` for the rest.
 
-mod environment;
-mod floor;
 mod options;
 mod output;
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use eks_examples::{account::Account, progress::Progress};
+use eks_examples::{
+    account::Account,
+    environment::{Environment, Failure},
+    floor,
+    progress::Progress,
+};
 use serde_json::{Value, json};
 
-use crate::{
-    environment::{Environment, Failure},
-    options::{Options, Place},
-};
+use crate::options::{Options, Place};
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -45,7 +45,7 @@ async fn chapter(options: &Options) -> Result<(), Failure> {
         Place::Server(url) => Account::at(url).await,
         Place::Aws => Account::aws().await,
     };
-    let environment = Environment::new(options, &account)?;
+    let environment = Environment::new(&options.variant()?, &account)?;
     let mut json = json!({ "owner": options.owner, "plan": null, "apply": null, "replan": null, "teardown": null });
 
     let before = account.calls();
@@ -121,7 +121,11 @@ async fn chapter(options: &Options) -> Result<(), Failure> {
     output::heading("Verdict");
     output::text(&ending.verdict);
     finish(options, &json)?;
-    if ending.verdict.is_clean() { Ok(()) } else { Err("something is left; run the teardown again, or remove it as the verdict says".into()) }
+    if ending.verdict.is_clean() {
+        Ok(())
+    } else {
+        Err("something is left; run the teardown again, or remove it as the verdict says".into())
+    }
 }
 
 /// The last line of standard output, where it is asked for.
@@ -139,4 +143,3 @@ fn cents(usd: f64) -> f64 {
 fn tenths(seconds: f64) -> f64 {
     (seconds * 10.0).round() / 10.0
 }
-

@@ -1,6 +1,7 @@
 //! The command line.
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
+use eks_examples::environment::{Auth, Layer, Variant};
 
 /// Builds the environment of the chapter from one plan, plans again, and tears it down.
 ///
@@ -28,29 +29,13 @@ pub(crate) struct Options {
     aws: bool,
     /// Which layers; each needs those before it.
     #[arg(long, value_delimiter = ',', default_value = "net,cluster,nodes,k8s")]
-    pub(crate) layers: Vec<Layer>,
+    layers: Vec<Layer>,
     /// How principals enter the cluster: access entries beside aws-auth, or aws-auth alone as in 2018.
     #[arg(long, value_enum, default_value_t = Auth::Api)]
-    pub(crate) auth: Auth,
+    auth: Auth,
     /// Without EKS add-ons: EKS installs its self-managed CNI, DNS and proxy; no persistent volumes.
     #[arg(long)]
-    pub(crate) no_addons: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub(crate) enum Layer {
-    Net,
-    Cluster,
-    Nodes,
-    K8s,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Auth {
-    /// API_AND_CONFIG_MAP
-    Api,
-    /// CONFIG_MAP
-    ConfigMap,
+    no_addons: bool,
 }
 
 /// Where it runs.
@@ -69,19 +54,20 @@ impl Options {
         }
     }
 
-    /// The layers in order.
+    /// The variant of the environment that is wanted.
     ///
     /// # Errors
-    /// If one that another needs is left out.
-    pub(crate) fn layers(&self) -> Result<Vec<Layer>, String> {
+    /// If a layer is left out that another needs.
+    pub(crate) fn variant(&self) -> Result<Variant, String> {
         const ALL: [Layer; 4] = [Layer::Net, Layer::Cluster, Layer::Nodes, Layer::K8s];
         let mut layers = self.layers.clone();
         layers.sort_unstable();
         layers.dedup();
-        if ALL.starts_with(&layers) {
-            Ok(layers)
-        } else {
-            Err("each layer needs those before it: net, net,cluster, net,cluster,nodes or net,cluster,nodes,k8s".to_owned())
+        match layers.last() {
+            Some(&top) if ALL.starts_with(&layers) => {
+                Ok(Variant { owner: self.owner.clone(), top, auth: self.auth, addons: !self.no_addons })
+            }
+            _ => Err("each layer needs those before it: net, net,cluster, net,cluster,nodes or net,cluster,nodes,k8s".to_owned()),
         }
     }
 }

@@ -107,9 +107,7 @@ fn changes(wanted: &AddonRequest, found: &ObservedAddon) -> Vec<String> {
     if let Some(values) = wanted.configuration.as_deref().filter(|values| !same_values(values, found.configuration.as_deref())) {
         changes.push(format!("configuration: {values}"));
     }
-    if found.has_failed() {
-        changes.push(format!("status: {} → ACTIVE", found.status));
-    } else if wanted.wait && found.status != "ACTIVE" {
+    if found.has_failed() || (wanted.wait && found.status != "ACTIVE") {
         changes.push(format!("status: {} → ACTIVE", found.status));
     }
     changes

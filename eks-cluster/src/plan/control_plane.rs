@@ -7,7 +7,7 @@ use eks_core::{Action, AuthenticationMode, Error, Outputs, Ref, Step};
 use super::{broken, control_plane_key, refused};
 use crate::{
     ClusterOp, ClusterSpec, Observed, ObservedCluster, RoleChoice, Support,
-    control_plane::{ClusterChange, ControlPlane},
+    control_plane::{ClusterChange, ControlPlane, rank},
     price,
     role::RoleKind,
 };
@@ -184,15 +184,6 @@ impl ClusterSpec {
             changes.push(ClusterChange::Tags(tags));
         }
         Ok(changes)
-    }
-}
-
-/// Modes in the order in which EKS allows them to follow one another.
-fn rank(mode: AuthenticationMode) -> u8 {
-    match mode {
-        AuthenticationMode::ConfigMap => 0,
-        AuthenticationMode::ApiAndConfigMap => 1,
-        _ => 2,
     }
 }
 

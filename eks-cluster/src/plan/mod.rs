@@ -8,6 +8,11 @@ mod roles;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "aws")]
+pub(crate) use addons::typical as addon_typical;
+#[cfg(feature = "aws")]
+pub(crate) use control_plane::{CREATE_TYPICAL, UPDATE_TYPICAL};
+
 use std::fmt;
 
 use eks_core::{Basis, Error, Plan, StepKey};

@@ -168,7 +168,9 @@ impl Teardown {
         let found = engine.each(self.scopes(), |driver, scope| Box::pin(driver.survivors(self.owner(), scope))).await?;
         let mut survivors: Vec<Survivor> = found.into_values().flatten().collect();
         for survivor in &mut survivors {
-            let step = self.removals().iter().find(|removal| removal.id == survivor.id).and_then(|removal| report.steps.get(&removal.key));
+            // Several removals may concern one thing, its contents and itself: one that failed tells why.
+            let removals = self.removals().iter().filter(|removal| removal.id == survivor.id);
+            let step = removals.filter_map(|removal| report.steps.get(&removal.key)).find(|step| step.status != Status::Done);
             match step.map(|step| (&step.status, &step.error)) {
                 Some((_, Some(error))) => survivor.why = error.chain(),
                 Some((Status::Skipped { because }, _)) => survivor.why = format!("not tried, because the removal of {because} failed"),

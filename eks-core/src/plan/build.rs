@@ -225,12 +225,12 @@ impl Plan {
 
     /// What everything planned costs once it exists, in US dollars a month, on demand, before traffic.
     pub fn usd_per_month(&self) -> f64 {
-        self.steps.iter().flat_map(|step| &step.prices).map(|price| price.usd_per_month).sum()
+        sum(&self.steps, |_| true)
     }
 
     /// The part of [`Plan::usd_per_month`] that applying the plan adds.
     pub fn added_usd_per_month(&self) -> f64 {
-        self.steps.iter().filter(|step| step.action == Action::Create).flat_map(|step| &step.prices).map(|price| price.usd_per_month).sum()
+        sum(&self.steps, |step| step.action == Action::Create)
     }
 
     /// IAM actions that applying the plan needs.
@@ -262,6 +262,11 @@ impl Plan {
         let plan: Self = serde_json::from_str(text).map_err(PlanError::Unreadable)?;
         plan.ordered()
     }
+}
+
+/// An empty sum of floats is -0.0, which nobody wants to read.
+fn sum(steps: &[Step], wanted: impl Fn(&Step) -> bool) -> f64 {
+    steps.iter().filter(|step| wanted(step)).flat_map(|step| &step.prices).fold(0.0, |sum, price| sum + price.usd_per_month)
 }
 
 #[cfg(test)]

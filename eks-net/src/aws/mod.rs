@@ -1,5 +1,84 @@
-//! On AWS.
+//! The network on AWS.
 
-/// x
-#[derive(Debug)]
-pub struct Networks;
+mod create;
+mod driver;
+mod groups;
+mod made;
+mod observe;
+mod read;
+mod remove;
+mod routing;
+
+use std::sync::Arc;
+
+use aws_sdk_ec2::Client;
+use aws_types::SdkConfig;
+use eks_core::{Class, Error, Owner, Plan, Teardown};
+
+use crate::{observed::Observed, spec::NetworkSpec};
+
+/// Networks in one account and Region. Cheap to clone.
+///
+/// It is also the driver of the layer: give it to `eks_core::engine::Engine::driver`. It works against any server that
+/// speaks EC2's protocol; the configuration's endpoint says which.
+#[derive(Clone, Debug)]
+pub struct Networks {
+    /// Reads, deletes, and creates that may be repeated.
+    patient: Client,
+    /// Creates without an idempotency token.
+    once: Client,
+    made: Arc<made::Made>,
+}
+
+impl Networks {
+    /// Networks in the account and Region of this configuration.
+    pub fn new(config: &SdkConfig) -> Self {
+        Self {
+            patient: Client::new(&eks_core::aws::patient(config)),
+            once: Client::new(&eks_core::aws::once(config)),
+            made: Arc::default(),
+        }
+    }
+
+    /// What exists of an owner's network: at most nine calls.
+    ///
+    /// # Errors
+    /// [`Error::Call`] if a call fails or its answer cannot be understood.
+    pub async fn observe(&self, owner: &Owner) -> Result<Observed, Error> {
+        self.look(owner, false).await
+    }
+
+    /// What must be done so that this network exists.
+    ///
+    /// # Errors
+    /// As [`Networks::observe`] and [`NetworkSpec::plan`].
+    pub async fn plan(&self, spec: &NetworkSpec) -> Result<Plan, Error> {
+        spec.plan(&self.observe(spec.owner()).await?)
+    }
+
+    /// What must be removed so that nothing of an owner's network is left. It needs no spec.
+    ///
+    /// # Errors
+    /// As [`Networks::observe`] and [`Observed::teardown`].
+    pub async fn teardown(&self, owner: &Owner) -> Result<Teardown, Error> {
+        self.observe(owner).await?.teardown()
+    }
+}
+
+/// The failure of a call, or an answer that makes no sense.
+fn strange(call: &str, subject: impl Into<String>, class: Class, why: impl Into<String>) -> Error {
+    Error::Call { call: call.to_owned(), subject: subject.into(), class, code: None, request_id: None, source: why.into().into() }
+}
+
+/// Whether a call failed with this code.
+fn is(error: &Error, code: &str) -> bool {
+    error.code() == Some(code)
+}
+
+/// What is not there is removed.
+fn unless_gone(result: Result<(), Error>) -> Result<(), Error> {
+    match result {
+        Err(error) if error.class() == Class::NotFound => Ok(()),
+        other => other,
+    }
+}

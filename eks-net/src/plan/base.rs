@@ -118,7 +118,10 @@ impl Planner<'_> {
         let found = self.now.made_by(&self.now.addresses, &key)?;
         let (tags, changes) = self.tags(self.spec.extra.of(&self.spec.owner, &key), found);
         let op = NetOp::ElasticIp { id: found.map(|found| found.id.clone()), tags };
-        let step = self.step(key.clone(), format!("elastic IP address for NAT in {zone}"), found.map(Found::id), changes, &op)?;
+        let mut step = self.step(key.clone(), format!("elastic IP address for NAT in {zone}"), found.map(Found::id), changes, &op)?;
+        if let Some(address) = found {
+            step = step.knows("public_ip", &address.public_ip);
+        }
         self.steps.push(step.costs(Price::hourly("public IPv4 address", ADDRESS_HOURLY)));
         Ok(key)
     }

@@ -115,7 +115,8 @@ fn drift_is_shown_field_by_field() {
 fn what_cannot_be_changed_is_refused() {
     let spec = testing::chapter();
     let standing = || testing::standing(&spec);
-    let cases: Vec<(fn(&mut Observed), &str)> = vec![
+    type Case = (fn(&mut Observed), &'static str);
+    let cases: Vec<Case> = vec![
         (|now| now.vpcs[0].cidr = "10.9.0.0/16".parse().unwrap(), "the block of a VPC cannot be changed"),
         (
             |now| now.subnets[0].cidr = "10.0.9.0/24".parse().unwrap(),

@@ -7,7 +7,11 @@ use eks_core::{
     engine::{BoxFuture, Driver, Poll, StepContext, Wait},
 };
 
-use super::{Workers, stack_calls::Call, wait::Goal};
+use super::{
+    Workers,
+    stack_calls::{Call, TIMEOUT_MINUTES},
+    wait::Goal,
+};
 use crate::{
     observed::{Observed, Scope, Stack},
     op::WorkersOp,
@@ -158,7 +162,8 @@ fn held(error: Error) -> Error {
 }
 
 fn wait(goal: Goal, id: &str, typical: Duration) -> Wait {
-    Wait::typical(goal.kind(), id, typical)
+    // CloudFormation gives up first, and then its events tell why.
+    Wait::typical(goal.kind(), id, typical).limit(Duration::from_secs(60 * (u64::from(TIMEOUT_MINUTES) + 5)))
 }
 
 fn unknown(error: OpError) -> Error {

@@ -1,5 +1,6 @@
 //! Why a stack's operation failed: the first failure among its events, which the later ones only follow.
 
+use aws_sdk_autoscaling::types::ScalingActivityStatusCode;
 use aws_sdk_cloudformation::types::StackEvent;
 use eks_core::{Error, aws::failed};
 
@@ -8,24 +9,61 @@ use super::Workers;
 /// What CloudFormation says of resources that it gave up because of another's failure.
 const FOLLOWS: [&str; 2] = ["Resource creation cancelled", "Resource update cancelled"];
 
+const GROUP: &str = "AWS::AutoScaling::AutoScalingGroup";
+
+/// What the events of a stack's last operation tell.
+#[derive(Debug, Default)]
+struct Story {
+    /// The earliest failure: type of the resource, and the failure for people.
+    first: Option<(String, String)>,
+    /// The Auto Scaling group of the stack.
+    group: Option<String>,
+}
+
 impl Workers {
-    /// The earliest failure of the last operation on the stack: resource and reason.
-    pub(super) async fn first_failure(&self, id: &str) -> Result<Option<String>, Error> {
+    /// Why the last operation on the stack failed.
+    pub(super) async fn why(&self, id: &str, reason: Option<String>) -> Result<String, Error> {
+        let story = self.story(id).await?;
+        let waits_for_instances = story.first.as_ref().is_none_or(|(kind, _)| kind == GROUP);
+        let told = story.first.map(|(_, told)| told).or(reason).unwrap_or_else(|| "CloudFormation gives no reason".to_owned());
+        let cause = match story.group {
+            Some(group) if waits_for_instances => self.failed_activity(&group).await,
+            _ => None,
+        };
+        Ok(match cause {
+            Some(cause) => format!("{told}; the last failure of Auto Scaling: {cause}"),
+            None => told,
+        })
+    }
+
+    async fn story(&self, id: &str) -> Result<Story, Error> {
         let mut pages = self.client.describe_stack_events().stack_name(id).into_paginator().send();
-        let mut first = None;
+        let mut story = Story::default();
         // Newest first: the failure that is seen last, before the start of the operation, is the earliest.
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| failed("cloudformation:DescribeStackEvents", format!("stack {id}"), error))?;
             for event in page.stack_events() {
                 if is_failure(event) {
-                    first = Some(told(event));
+                    story.first = Some((event.resource_type().unwrap_or_default().to_owned(), told(event)));
+                }
+                if event.resource_type() == Some(GROUP) {
+                    story.group = event.physical_resource_id().filter(|id| !id.is_empty()).map(str::to_owned).or(story.group);
                 }
                 if is_start(event) {
-                    return Ok(first);
+                    return Ok(story);
                 }
             }
         }
-        Ok(first)
+        Ok(story)
+    }
+
+    /// Why instances did not come: a quota, lack of capacity. An error here only leaves the cause untold.
+    async fn failed_activity(&self, group: &str) -> Option<String> {
+        let asked = self.scaling.describe_scaling_activities().auto_scaling_group_name(group).include_deleted_groups(true).send().await;
+        let failed = ScalingActivityStatusCode::Failed;
+        let answer = asked.ok()?;
+        let last = answer.activities().iter().find(|activity| activity.status_code() == Some(&failed))?;
+        last.status_message().map(str::to_owned)
     }
 }
 

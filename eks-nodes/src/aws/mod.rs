@@ -19,10 +19,12 @@ use crate::{
 
 /// The workers of one account and Region. Cheap to clone.
 ///
-/// One client serves all calls: CloudFormation's creates and updates carry a token, so the SDK may repeat them.
+/// The SDK may repeat every call: CloudFormation's creates and updates carry a token.
 #[derive(Clone)]
 pub struct Workers {
     client: Client,
+    /// Asked only why instances never came, which CloudFormation does not tell.
+    scaling: aws_sdk_autoscaling::Client,
 }
 
 impl fmt::Debug for Workers {
@@ -34,7 +36,8 @@ impl fmt::Debug for Workers {
 impl Workers {
     /// Uses the configuration's Region, credentials and HTTP client.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Client::new(&patient(config)) }
+        let config = patient(config);
+        Self { client: Client::new(&config), scaling: aws_sdk_autoscaling::Client::new(&config) }
     }
 
     /// Looks at the stacks of a scope: one call for each name, or one listing.

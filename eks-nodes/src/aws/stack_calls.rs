@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// After this time CloudFormation gives up and rolls back, rather than waiting for instances that never come.
-const TIMEOUT_MINUTES: i32 = 30;
+pub(super) const TIMEOUT_MINUTES: u16 = 20;
 
 /// What an update call led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl Workers {
             .set_parameters(Some(parameters(request, cx)?))
             .set_capabilities(capabilities(request))
             .set_tags(Some(tags(request, cx)))
-            .timeout_in_minutes(TIMEOUT_MINUTES)
+            .timeout_in_minutes(TIMEOUT_MINUTES.into())
             .client_request_token(token(cx))
             .send()
             .await;

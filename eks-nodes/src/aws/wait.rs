@@ -95,9 +95,7 @@ impl Workers {
     }
 
     async fn failure(&self, stack: Stack) -> Result<Poll, Error> {
-        let reason = self.first_failure(&stack.id).await?.or(stack.reason);
-        let reason = reason.unwrap_or_else(|| "CloudFormation gives no reason".to_owned());
-        Ok(Poll::Failed { state: stack.status.to_string(), reason })
+        Ok(Poll::Failed { state: stack.status.to_string(), reason: self.why(&stack.id, stack.reason).await? })
     }
 }
 

@@ -114,6 +114,6 @@ mod tests {
     #[test]
     fn golden() {
         let policy = "arn:aws:iam::123456789012:policy/own".to_owned();
-        insta::assert_snapshot!(serde_json::to_string_pretty(&base(true, &[policy])).expect("serialises"), @"");
+        insta::assert_snapshot!("base", serde_json::to_string_pretty(&base(true, &[policy])).expect("serialises"));
     }
 }

@@ -142,8 +142,8 @@ mod tests {
             key_pair: true,
             root_device: "/dev/xvda",
             tags: &tags,
-            user_data: "${ClusterName}",
+            user_data: &crate::node_config::user_data(&BTreeMap::new(), &[], None),
         };
-        insta::assert_snapshot!(serde_json::to_string_pretty(&group(&shape)).expect("serialises"), @"");
+        insta::assert_snapshot!("group", serde_json::to_string_pretty(&group(&shape)).expect("serialises"));
     }
 }

@@ -9,6 +9,7 @@ mod removal;
 mod requests;
 mod resources;
 mod rollback;
+mod rolling;
 mod stack;
 mod template;
 

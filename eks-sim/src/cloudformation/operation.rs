@@ -12,6 +12,7 @@ use super::{
     removal::{self, Purpose, Removal},
     resources::{self, Change, Failure, Progress, Target},
     rollback,
+    rolling::{Rolling, roll},
     stack::{Definition, OnFailure, Resource, push_resource_event, scope, service, set_resource, set_status, stack, stack_mut},
 };
 use crate::{call::Service, ledger::ServiceTime, times::Time, world::World};
@@ -211,7 +212,7 @@ pub(super) fn dynamic(world: &mut World, value: &mut Value) -> Result<(), String
     }
 }
 
-fn is_active(world: &mut World, id: &str, number: u64, logical: &str) -> bool {
+pub(super) fn is_active(world: &mut World, id: &str, number: u64, logical: &str) -> bool {
     current(world, id, number).is_some_and(|operation| operation.deploy.active.contains(logical))
 }
 
@@ -242,7 +243,7 @@ fn act(world: &mut World, id: &str, number: u64, logical: &str, since: Duration)
                 kept.properties = properties;
             }
             let Some(made) = made else {
-                settle(world, id, number, logical, world.now);
+                changed(world, id, number, logical, &resource);
                 return;
             };
             let replaces = resource.physical.is_some();
@@ -281,6 +282,20 @@ fn act(world: &mut World, id: &str, number: u64, logical: &str, since: Duration)
     }
 }
 
+/// Goes on after a change in place.
+fn changed(world: &mut World, id: &str, number: u64, logical: &str, old: &Resource) {
+    let properties =
+        stack(world, id).and_then(|stack| stack.resources.get(logical)).map(|kept| kept.properties.clone()).unwrap_or_default();
+    let Some(rolling) = Rolling::of(world, id, logical, old, &properties) else {
+        settle(world, id, number, logical, world.now);
+        return;
+    };
+    match rolling.begin(world, old.physical.as_deref().unwrap_or_default()) {
+        Ok(()) => roll(world, id, number, logical, rolling),
+        Err(failure) => fail(world, id, number, logical, &failure.message),
+    }
+}
+
 fn apply_change(world: &mut World, id: &str, number: u64, logical: &str, old: &Resource, attributes: &serde_json::Map<String, Value>) {
     if let Some(operation) = current(world, id, number) {
         operation.deploy.undo.push(Undo::Changed(old.clone()));
@@ -291,7 +306,7 @@ fn apply_change(world: &mut World, id: &str, number: u64, logical: &str, old: &R
 }
 
 /// Waits until the resource is usable.
-fn settle(world: &mut World, id: &str, number: u64, logical: &str, since: Duration) {
+pub(super) fn settle(world: &mut World, id: &str, number: u64, logical: &str, since: Duration) {
     if !is_active(world, id, number, logical) {
         return;
     }
@@ -326,7 +341,7 @@ fn done(world: &mut World, id: &str, number: u64, logical: &str) {
 }
 
 /// One resource failed: the others under way are cancelled, and the stack goes back.
-fn fail(world: &mut World, id: &str, number: u64, logical: &str, reason: &str) {
+pub(super) fn fail(world: &mut World, id: &str, number: u64, logical: &str, reason: &str) {
     let Some(operation) = current(world, id, number) else { return };
     operation.deploy.failed.push(logical.to_owned());
     operation.deploy.active.remove(logical);

@@ -128,11 +128,10 @@ pub(super) fn associate(world: &mut World, _caller: &Caller, args: &Args) -> Rep
         return Err(ApiError::new("Gateway.NotAttached", format!("Network {vpc} is not attached to any internet gateway")));
     }
     let movable = args.bool("AllowReassociation") != Some(false);
-    if let Some(present) = state.addresses[&id].association.as_ref().filter(|present| !present.is_on(&interface)) {
-        if present.is_held(state) || !movable {
-            let message = format!("resource {id} is already associated with associate-id {}", present.id);
-            return Err(ApiError::new("Resource.AlreadyAssociated", message));
-        }
+    let elsewhere = state.addresses[&id].association.as_ref().filter(|present| !present.is_on(&interface));
+    if let Some(present) = elsewhere.filter(|present| present.is_held(state) || !movable) {
+        let message = format!("resource {id} is already associated with associate-id {}", present.id);
+        return Err(ApiError::new("Resource.AlreadyAssociated", message));
     }
     if let Some((other, _)) = state.elastic_address(&interface).filter(|(other, _)| *other != id) {
         if !movable {

@@ -71,12 +71,6 @@ impl State {
     }
 }
 
-/// Whether instances that are launched into a subnet reach the internet.
-pub(crate) fn egress(world: &World, subnet: &str) -> bool {
-    let public = world.ec2.subnets.get(subnet).is_some_and(|subnet| subnet.map_public_ip);
-    world.ec2.reaches_internet(subnet, public)
-}
-
 /// Whether an instance reaches the internet with the addresses that it has.
 pub(crate) fn instance_egress(world: &World, id: &str) -> bool {
     let Some(instance) = world.ec2.instances.get(id) else { return false };
@@ -87,17 +81,6 @@ pub(crate) fn instance_egress(world: &World, id: &str) -> bool {
 /// Whether a VPC resolves names and gives them to instances.
 pub(crate) fn dns_enabled(world: &World, vpc: &str) -> bool {
     world.ec2.vpcs.get(vpc).is_some_and(|vpc| vpc.dns_support && vpc.dns_hostnames)
-}
-
-/// VPC, zone and zone id of a subnet.
-pub(crate) fn subnet_zone(world: &World, subnet: &str) -> Option<(String, String, String)> {
-    let found = world.ec2.subnets.get(subnet)?;
-    Some((found.vpc.clone(), found.zone.clone(), zones::id_of(&world.region, &found.zone)))
-}
-
-/// How many addresses a subnet has left.
-pub(crate) fn free_addresses(world: &World, subnet: &str) -> usize {
-    world.ec2.free_in(subnet)
 }
 
 /// Whether members of `to_group` take TCP at `port` from members of `from_group`.
@@ -141,7 +124,7 @@ mod tests {
 
     impl Account {
         fn new() -> Self {
-            let world = World::new("123456789012".to_owned(), "eu-west-1".to_owned(), 1, Clock::new(1.0));
+            let world = World::for_tests("eu-west-1");
             Self { world, caller: Caller { arn: "arn:aws:iam::123456789012:user/admin".to_owned(), user_id: "AIDA".to_owned() } }
         }
 
@@ -178,18 +161,17 @@ mod tests {
         let gateway = account.id("CreateInternetGateway", json!({}), "/internetGateway/internetGatewayId");
         account.call("AttachInternetGateway", json!({"InternetGatewayId": gateway, "VpcId": vpc}));
         account.route(&vpc, &public, "GatewayId", &gateway);
-        assert!(!egress(&account.world, &public), "no public addresses");
-        account.call("ModifySubnetAttribute", json!({"SubnetId": public, "MapPublicIpOnLaunch": {"Value": "true"}}));
-        assert!(egress(&account.world, &public));
+        assert!(!account.world.ec2.reaches_internet(&public, false));
+        assert!(account.world.ec2.reaches_internet(&public, true));
 
         let address = account.id("AllocateAddress", json!({}), "/allocationId");
         let nat = account.id("CreateNatGateway", json!({"SubnetId": public, "AllocationId": address}), "/natGateway/natGatewayId");
         account.route(&vpc, &private, "NatGatewayId", &nat);
-        assert!(!egress(&account.world, &private), "the NAT gateway is pending");
+        assert!(!account.world.ec2.reaches_internet(&private, false), "the NAT gateway is pending");
         account.world.advance(Duration::from_secs(180));
-        assert!(egress(&account.world, &private));
+        assert!(account.world.ec2.reaches_internet(&private, false));
         account.call("DeleteNatGateway", json!({"NatGatewayId": nat}));
-        assert!(!egress(&account.world, &private));
+        assert!(!account.world.ec2.reaches_internet(&private, false));
     }
 
     #[tokio::test(start_paused = true)]
@@ -230,7 +212,7 @@ mod tests {
         let made = account.world.call(Service::Ec2, "CreateNetworkInterface", args, &elb).expect("interface");
         let interface = made["networkInterface"]["networkInterfaceId"].clone();
         assert_eq!(made["networkInterface"]["attachment"]["instanceOwnerId"], "amazon-elb");
-        assert_eq!(free_addresses(&account.world, &subnet), 250);
+        assert_eq!(account.world.ec2.free_in(&subnet), 250);
         let args = json!({"NetworkInterfaceId": interface});
         let refused = account.world.call(Service::Ec2, "DeleteNetworkInterface", args.clone(), &account.caller).map(drop);
         assert_eq!(refused.map_err(|error| error.code), Err("OperationNotPermitted".to_owned()));
@@ -239,6 +221,6 @@ mod tests {
         assert_eq!(refused.map_err(|error| error.code), Err("DependencyViolation".to_owned()));
         account.world.call(Service::Ec2, "DeleteNetworkInterface", args, &elb).expect("delete");
         account.call("DetachInternetGateway", detach);
-        assert_eq!(free_addresses(&account.world, &subnet), 251);
+        assert_eq!(account.world.ec2.free_in(&subnet), 251);
     }
 }

@@ -25,10 +25,10 @@ impl Listing {
     pub(super) fn reply(&self, args: &Args, items: Vec<Value>) -> Reply {
         let mut items = self.select(args, items)?;
         let mut reply = json!({});
-        if let Some(bounds) = self.page {
-            if let Some(next) = paginate(args, self.key, bounds, &mut items)? {
-                reply["nextToken"] = json!(next);
-            }
+        if let Some(bounds) = self.page
+            && let Some(next) = paginate(args, self.key, bounds, &mut items)?
+        {
+            reply["nextToken"] = json!(next);
         }
         reply[self.set] = Value::Array(items);
         Ok(reply)

@@ -1,4 +1,5 @@
-//! AMIs. The simulator knows no catalogue: every well-formed id is an image of Amazon's, except the one of zeros.
+//! AMIs. Only images that a public parameter names are known closely; every other well-formed id is an image of Amazon's,
+//! except the one of zeros.
 
 use serde_json::{Value, json};
 
@@ -6,6 +7,7 @@ use super::{Reply, filter::Listing, ids::well_formed};
 use crate::{
     call::{Args, Caller},
     error::ApiError,
+    ssm,
     world::World,
 };
 
@@ -29,10 +31,28 @@ pub(super) fn check(id: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-pub(super) fn describe(_world: &mut World, _caller: &Caller, args: &Args) -> Reply {
+/// What a public parameter's name tells of an image.
+pub(super) struct Known {
+    parameter: String,
+    pub(super) architecture: &'static str,
+    /// Whether instances answer IMDSv2 only and from two hops away, unless they are told otherwise.
+    pub(super) imds_v2: bool,
+}
+
+pub(super) fn known(world: &World, id: &str) -> Option<Known> {
+    let parameter = ssm::image_parameter(world, id)?;
+    let architecture = if parameter.contains("arm64") { "arm64" } else { "x86_64" };
+    // Amazon Linux 2 is older than the images' own setting.
+    let imds_v2 = !parameter.split('/').any(|part| part.starts_with("amazon-linux-2") && part != "amazon-linux-2023");
+    Some(Known { parameter, architecture, imds_v2 })
+}
+
+pub(super) fn describe(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
     let mut items: Vec<Value> = Vec::new();
     for id in args.strings("ImageId") {
         check(&id)?;
+        let known = known(world, &id);
+        let known = known.as_ref();
         items.push(json!({
             "imageId": id,
             "imageState": "available",
@@ -42,13 +62,14 @@ pub(super) fn describe(_world: &mut World, _caller: &Caller, args: &Args) -> Rep
             "imageType": "machine",
             "name": format!("amazon-eks-node-{id}"),
             "isPublic": true,
-            "architecture": "x86_64",
+            "architecture": known.map_or("x86_64", |known| known.architecture),
+            "publicSsmParameterName": known.map(|known| &known.parameter),
             "rootDeviceType": "ebs",
             "rootDeviceName": ROOT_DEVICE,
             "virtualizationType": "hvm",
             "hypervisor": "xen",
             "enaSupport": true,
-            "imdsSupport": "v2.0",
+            "imdsSupport": known.is_none_or(|known| known.imds_v2).then_some("v2.0"),
             "platformDetails": "Linux/UNIX",
             "blockDeviceMapping": [{
                 "deviceName": ROOT_DEVICE,

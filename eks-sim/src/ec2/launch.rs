@@ -143,6 +143,13 @@ fn check(world: &World, args: &Args) -> Result<Launch, ApiError> {
     // The API's own default is a type that this table does not have, so a type must be given.
     let type_name = args.required("InstanceType")?;
     let instance_type = instance_types::find(type_name).ok_or_else(|| invalid(format!("Invalid value '{type_name}' for InstanceType.")))?;
+    let known = image::known(world, &image);
+    if let Some(other) = known.as_ref().map(|known| known.architecture).filter(|other| *other != instance_type.architecture) {
+        return Err(invalid(format!(
+            "The architecture '{}' of the specified instance type does not match the architecture '{other}' of the specified AMI. Specify an instance type and an AMI that have matching architectures, and try again.",
+            instance_type.architecture
+        )));
+    }
     let key_name = args.str("KeyName").map(str::to_owned);
     if let Some(name) = &key_name {
         state.check_key(name)?;
@@ -215,7 +222,7 @@ fn check(world: &World, args: &Args) -> Result<Launch, ApiError> {
         key_name,
         profile,
         user_data,
-        metadata: metadata(&args.sub("MetadataOptions")),
+        metadata: metadata(&args.sub("MetadataOptions"), known.is_none_or(|known| known.imds_v2)),
         protected: args.bool("DisableApiTermination") == Some(true),
         subnet,
         zone,
@@ -252,11 +259,13 @@ pub(super) fn check_user_data(text: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// What a call leaves open is as the image has it: IMDSv2 only, two hops (AL2023's `imdsSupport` v2.0).
-fn metadata(options: &Args) -> Metadata {
+/// What a call leaves open is as the image has it: IMDSv2 only and two hops, or EC2's old defaults ("Order of precedence for
+/// instance metadata options").
+fn metadata(options: &Args, v2: bool) -> Metadata {
+    let (tokens, hop_limit) = if v2 { ("required", 2) } else { ("optional", 1) };
     Metadata {
-        tokens: options.str("HttpTokens").unwrap_or("required").to_owned(),
-        hop_limit: options.int("HttpPutResponseHopLimit").unwrap_or(2),
+        tokens: options.str("HttpTokens").unwrap_or(tokens).to_owned(),
+        hop_limit: options.int("HttpPutResponseHopLimit").unwrap_or(hop_limit),
         endpoint: options.str("HttpEndpoint").unwrap_or("enabled").to_owned(),
     }
 }

@@ -34,7 +34,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 pub(crate) use self::{
-    facts::{InstanceFacts, dns_enabled, egress, free_addresses, instance, instance_egress, security_group_allows, subnet_zone},
+    facts::{InstanceFacts, dns_enabled, instance, instance_egress, security_group_allows},
     inventory::inventory,
     vpc::furnish,
 };
@@ -161,6 +161,7 @@ fn find(action: &str) -> Option<Action> {
         "DisassociateAddress" => address::disassociate,
         "DisassociateRouteTable" => route_table::disassociate,
         "DisassociateVpcCidrBlock" => vpc::disassociate_cidr,
+        "GetConsoleOutput" => crate::node::console_output,
         "ImportKeyPair" => key_pair::import,
         "ModifyLaunchTemplate" => template::modify,
         "ModifySubnetAttribute" => subnet::modify,

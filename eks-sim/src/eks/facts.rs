@@ -127,7 +127,7 @@ mod tests {
 
     /// An account with a cluster that is there.
     fn world() -> World {
-        let mut world = World::new("123456789012".to_owned(), "us-east-1".to_owned(), 1, Clock::new(1.0));
+        let mut world = World::for_tests("us-east-1");
         let cluster = Cluster {
             name: "prod".to_owned(),
             id: "0A".repeat(16),

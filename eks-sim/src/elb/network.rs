@@ -220,3 +220,65 @@ pub(super) fn describe_tags(world: &mut World, args: &Args) -> Result<Value, Api
     }
     Ok(json!({"TagDescriptions": shown}))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        call::{Caller, Service},
+        clock::Clock,
+    };
+
+    struct Account(World, Caller);
+
+    impl Account {
+        fn call(&mut self, service: Service, action: &str, mut args: Value) -> Result<Value, ApiError> {
+            if service == Service::Elb {
+                args["Version"] = "2015-12-01".into();
+            }
+            self.0.call(service, action, args, &self.1)
+        }
+
+        fn wait(&mut self, seconds: u64) {
+            self.0.advance(self.0.now + Duration::from_secs(seconds));
+        }
+    }
+
+    fn text(value: &Value, pointer: &str) -> String {
+        value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn from_provisioning_to_release() -> Result<(), ApiError> {
+        let world = World::for_tests("us-east-1");
+        let mut account = Account(world, Caller { arn: "arn:aws:iam::123456789012:user/admin".to_owned(), user_id: String::new() });
+        let vpc = text(&account.call(Service::Ec2, "CreateVpc", json!({"CidrBlock": "10.0.0.0/16"}))?, "/vpc/vpcId");
+        let subnet = json!({"VpcId": vpc, "CidrBlock": "10.0.1.0/24"});
+        let subnet = text(&account.call(Service::Ec2, "CreateSubnet", subnet)?, "/subnet/subnetId");
+        let create = json!({"Name": "n", "Type": "network", "Scheme": "internal", "Subnets": [subnet]});
+        let made = account.call(Service::Elb, "CreateLoadBalancer", create.clone())?;
+        let arn = text(&made, "/LoadBalancers/0/LoadBalancerArn");
+        assert_eq!(text(&made, "/LoadBalancers/0/State/Code"), "provisioning");
+        assert_eq!(account.call(Service::Elb, "CreateLoadBalancer", create)?, made);
+        let group = json!({"Name": "g", "Protocol": "TCP", "Port": "80", "VpcId": vpc});
+        let group = text(&account.call(Service::Elb, "CreateTargetGroup", group)?, "/TargetGroups/0/TargetGroupArn");
+        let listener = json!({"LoadBalancerArn": arn, "Protocol": "TCP", "Port": "80", "DefaultActions": [{"TargetGroupArn": group}]});
+        account.call(Service::Elb, "CreateListener", listener.clone())?;
+        let code = |result: Result<Value, ApiError>| result.map_or_else(|error| error.code, |_| "done".to_owned());
+        assert_eq!(code(account.call(Service::Elb, "CreateListener", listener)), "DuplicateListener");
+        assert_eq!(code(account.call(Service::Elb, "DeleteTargetGroup", json!({"TargetGroupArn": group}))), "ResourceInUse");
+        account.wait(180);
+        let shown = account.call(Service::Elb, "DescribeLoadBalancers", json!({"LoadBalancerArns": [arn]}))?;
+        assert_eq!(text(&shown, "/LoadBalancers/0/State/Code"), "active");
+
+        account.call(Service::Elb, "DeleteLoadBalancer", json!({"LoadBalancerArn": arn}))?;
+        assert_eq!(code(account.call(Service::Elb, "DescribeLoadBalancers", json!({"LoadBalancerArns": [arn]}))), "LoadBalancerNotFound");
+        account.call(Service::Elb, "DeleteTargetGroup", json!({"TargetGroupArn": group}))?;
+        assert_eq!(code(account.call(Service::Ec2, "DeleteSubnet", json!({"SubnetId": subnet}))), "DependencyViolation");
+        account.wait(90);
+        account.call(Service::Ec2, "DeleteSubnet", json!({"SubnetId": subnet}))?;
+        Ok(())
+    }
+}

@@ -90,7 +90,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn services_see_changes_late() -> Result<(), ApiError> {
-        let mut world = World::new("123456789012".to_owned(), "us-east-1".to_owned(), 1, Clock::new(1.0));
+        let mut world = World::for_tests("us-east-1");
         let world = &mut world;
         let policy = "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy";
         assert_eq!(trust(world, ROLE, "ec2.amazonaws.com"), Trust::Missing);
@@ -118,7 +118,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_role_made_anew_is_not_seen_as_its_predecessor() -> Result<(), ApiError> {
-        let mut world = World::new("123456789012".to_owned(), "us-east-1".to_owned(), 1, Clock::new(1.0));
+        let mut world = World::for_tests("us-east-1");
         let world = &mut world;
         let create = json!({"RoleName": "node", "AssumeRolePolicyDocument": trusting("ec2.amazonaws.com")});
         call(world, "CreateRole", create.clone())?;

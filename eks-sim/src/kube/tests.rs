@@ -415,6 +415,49 @@ async fn a_namespace_takes_its_contents_along() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_systems_namespaces_stay() {
+    let sim = account();
+    let refusal = status(Api::<Namespace>::all(client(&sim)).delete("kube-system", &DeleteParams::default()).await);
+    assert_eq!(
+        (refusal.code, refusal.message.as_str()),
+        (403, "namespaces \"kube-system\" is forbidden: this namespace may not be deleted")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deleted_node_takes_its_pods_along() {
+    let sim = account();
+    join(&sim, &["n0"]);
+    settle(&sim, 60).await;
+    let pods: Api<Pod> = Api::all(client(&sim));
+    let here = ListParams::default().fields("spec.nodeName=n0");
+    assert!(pods.list(&here).await.expect("a list").items.len() >= 4, "aws-node, kube-proxy and two of coredns");
+    Api::<Node>::all(client(&sim)).delete("n0", &DeleteParams::default()).await.expect("deleted");
+    settle(&sim, 10).await;
+    assert_eq!(pods.list(&here).await.expect("a list").items.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn streaming_lists_say_where_they_end() {
+    let sim = account();
+    let api: Api<Namespace> = Api::all(client(&sim));
+    let params = WatchParams::default().initial_events().timeout(30);
+    let mut watch = api.watch(&params, "0").await.expect("a watch").boxed();
+    let mut added = 0;
+    loop {
+        match watch.try_next().await.expect("an event").expect("more") {
+            WatchEvent::Added(_) => added += 1,
+            WatchEvent::Bookmark(mark) => {
+                assert_eq!(mark.metadata.annotations.get("k8s.io/initial-events-end").map(String::as_str), Some("true"));
+                break;
+            }
+            other => panic!("unexpected: {other:?}"),
+        }
+    }
+    assert_eq!(added, 4);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_claim_waits_for_its_driver() {
     let sim = account();
     join(&sim, &["n0"]);

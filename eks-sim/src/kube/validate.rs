@@ -144,7 +144,7 @@ fn labels(object: &Value, errors: &mut Vec<Error>) {
         }
         if value.len() > 63 {
             errors.push(("FieldValueTooLong", "Too long: may not be more than 63 bytes".to_owned(), "metadata.labels".to_owned()));
-        } else if !value.is_empty() && !(edges(value) && value.chars().all(inner)) {
+        } else if !(value.is_empty() || edges(value) && value.chars().all(inner)) {
             errors.push(invalid("metadata.labels", value, "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"));
         }
     }

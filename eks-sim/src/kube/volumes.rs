@@ -166,8 +166,7 @@ fn matching_volume(world: &World, cluster: &str, key: &Key, claim: &Value, only_
             return ours && (reference["uid"].is_null() || reference["uid"] == claim["metadata"]["uid"]);
         }
         let modes = items(object, "/spec/accessModes");
-        !store::deleting(object)
-            && !(only_reserved && wanted.is_empty())
+        !(store::deleting(object) || only_reserved && wanted.is_empty())
             && (wanted.is_empty() || wanted == volume.name)
             && text(object, "/spec/storageClassName") == text(claim, "/spec/storageClassName")
             && size(object, "/spec/capacity/storage") >= size(claim, "/spec/resources/requests/storage")

@@ -39,10 +39,13 @@ fn owner(object: &Value) -> Value {
     }])
 }
 
+/// Brings what an object controls in line with it.
+type Reconcile = fn(&mut World, &str, &Key, &Value);
+
 pub(super) fn run(world: &mut World, cluster: &str) {
     collect_garbage(world, cluster);
     collect_pods(world, cluster);
-    let each: [(&'static Kind, fn(&mut World, &str, &Key, &Value)); 4] = [
+    let each: [(&'static Kind, Reconcile); 4] = [
         (&kinds::DEPLOYMENT, deployment),
         (&kinds::REPLICA_SET, replica_set),
         (&kinds::STATEFUL_SET, stateful_set),

@@ -1,11 +1,13 @@
 //! What an instance does once it runs: boot, read its user data, join its cluster if everything allows it.
 
+mod console;
 mod join;
 mod max_pods;
 mod user_data;
 
 use std::{collections::BTreeMap, time::Duration};
 
+pub(crate) use self::console::console_output;
 use self::join::Refusal;
 use crate::{autoscaling, ec2, kube, times::Time, world::World};
 
@@ -35,11 +37,6 @@ pub(crate) fn instance_terminated(world: &mut World, instance: &str) {
     autoscaling::instance_terminated(world, instance);
 }
 
-/// Why the instance has not joined its cluster, in the words of its console; empty if there is nothing to say.
-pub(crate) fn console(world: &World, instance: &str) -> String {
-    world.node.consoles.get(instance).cloned().unwrap_or_default()
-}
-
 /// One try to join. What the kubelet does is repeated; what aborts the boot is not.
 fn attempt(world: &mut World, instance: &str) {
     let Some(facts) = ec2::instance(world, instance).filter(|facts| facts.state == "running") else { return };
@@ -63,6 +60,7 @@ fn attempt(world: &mut World, instance: &str) {
 mod tests {
     use serde_json::{Value, json};
 
+    use super::console::console;
     use super::*;
     use crate::{
         call::{Caller, Service},
@@ -87,7 +85,7 @@ mod tests {
 
     impl Account {
         fn new() -> Self {
-            let world = World::new("123456789012".to_owned(), "us-east-1".to_owned(), 1, Clock::new(1.0));
+            let world = World::for_tests("us-east-1");
             let caller = Caller { arn: "arn:aws:iam::123456789012:user/admin".to_owned(), user_id: "AIDACKCEVSQ6C2EXAMPLE".to_owned() };
             let (subnets, group, image) = (Vec::new(), String::new(), String::new());
             let mut account = Self { world, caller, subnets, group, image, cluster: Value::Null };

@@ -87,9 +87,8 @@ pub(super) fn bootstrap(text: &str) -> Result<NodeConfig, String> {
             "--b64-cluster-ca" => node.certificate_authority = words.next(),
             "--kubelet-extra-args" => words.next().unwrap_or_default().split_whitespace().for_each(|flag| node.flag(flag)),
             "--use-max-pods" => {
-                if words.next().as_deref() == Some("false") {
-                    node.max_pods = node.max_pods.or(Some(110));
-                }
+                let off = words.next().is_some_and(|value| value == "false");
+                node.max_pods = node.max_pods.or(off.then_some(110));
             }
             other if other.starts_with("--") => drop(words.next()),
             name if node.cluster.is_empty() => name.clone_into(&mut node.cluster),

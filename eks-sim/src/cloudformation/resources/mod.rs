@@ -158,7 +158,7 @@ impl Target {
 }
 
 /// A call to a service, whose refusal is worded as CloudFormation words it.
-fn call(world: &mut World, target: Service, action: &str, args: Value) -> Result<Value, Failure> {
+pub(super) fn call(world: &mut World, target: Service, action: &str, args: Value) -> Result<Value, Failure> {
     let caller = service(world);
     world.call(target, action, args, &caller).map_err(|error| refusal(world, target, &error))
 }

@@ -57,7 +57,10 @@ fn collect(value: &Value, field: &str, path: &mut Path, set: &mut Set) {
 pub(super) fn at<'a>(value: &'a Value, path: &[String]) -> Option<&'a Value> {
     path.iter().try_fold(value, |value, segment| match segment.split_at_checked(2)? {
         ("f:", name) => value.get(name),
-        ("v:", scalar) => value.as_array()?.iter().find(|item| item.to_string() == scalar),
+        ("v:", scalar) => {
+            let scalar: Value = serde_json::from_str(scalar).ok()?;
+            value.as_array()?.iter().find(|item| **item == scalar)
+        }
         ("k:", key) => {
             let key: Map<String, Value> = serde_json::from_str(key).ok()?;
             value.as_array()?.get(index(value.as_array()?, &key)?)
@@ -83,8 +86,8 @@ pub(super) fn remove(value: &mut Value, path: &[String]) {
         Some(("f:", name)) if rest.is_empty() => return drop(value.as_object_mut().and_then(|members| members.remove(name))),
         Some(("f:", name)) => value.get_mut(name),
         Some(("v:", scalar)) => {
-            if let Some(list) = value.as_array_mut() {
-                list.retain(|item| item.to_string() != scalar);
+            if let (Some(list), Ok(scalar)) = (value.as_array_mut(), serde_json::from_str::<Value>(scalar)) {
+                list.retain(|item| *item != scalar);
             }
             return;
         }

@@ -8,8 +8,8 @@ use std::{collections::BTreeMap, time::Duration};
 use eks_core::{Plan, Step, StepKey, engine::Report};
 use eks_sim::{Ledger, ServiceTime};
 
-/// The longest chain.
-pub(crate) fn of(plan: &Plan, report: &Report, ledger: &Ledger) -> Duration {
+/// The longest chain of the run that `report` tells of.
+pub fn of(plan: &Plan, report: &Report, ledger: &Ledger) -> Duration {
     let mut ends: BTreeMap<&StepKey, Duration> = BTreeMap::new();
     for step in plan.steps() {
         let start = step.needs.iter().filter_map(|need| ends.get(need)).max().copied().unwrap_or_default();
@@ -39,7 +39,13 @@ fn took(step: &Step, report: &Report, ledger: &Ledger) -> Duration {
         ["cluster", "addon", name] if plan_waits_elsewhere(name) => Duration::ZERO,
         ["cluster", "addon", name] => {
             let addon = format!(":addon/{cluster}/{name}/");
-            ledger.iter().filter(|(subject, _)| subject.contains(&addon)).flat_map(|(_, times)| times).map(|time| time.took).max().unwrap_or_default()
+            ledger
+                .iter()
+                .filter(|(subject, _)| subject.contains(&addon))
+                .flat_map(|(_, times)| times)
+                .map(|time| time.took)
+                .max()
+                .unwrap_or_default()
         }
         // A stack has two names in one ledger: its own, and those of its parts, which it contains.
         ["nodes", stack] => longest(ledger.of(stack)),
@@ -47,7 +53,7 @@ fn took(step: &Step, report: &Report, ledger: &Ledger) -> Duration {
         // A Pod with a claim: its volume is made, attached, then it starts.
         ["k8s", "pod", namespace, name] => {
             let volumes = ledger.iter().filter(|(subject, _)| subject.starts_with("vol-"));
-            let volume = volumes.map(|(_, times)| times.iter().take(2).map(|time| time.took).sum()).max().unwrap_or_default();
+            let volume = volumes.map(|(_, times)| times.iter().take(2).map(|time| time.took).sum::<Duration>()).max().unwrap_or_default();
             volume + longest(ledger.of(&format!("{cluster}/{namespace}/{name}")))
         }
         ["k8s", "service", namespace, name] => longest(ledger.of(&format!("{cluster}/{namespace}/{name}"))),

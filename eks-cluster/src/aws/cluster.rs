@@ -1,0 +1,217 @@
+//! The control plane in EKS: making, changing, deleting.
+
+use aws_sdk_eks::{
+    operation::update_cluster_config::builders::UpdateClusterConfigFluentBuilder,
+    types::{
+        AuthenticationMode as Mode, CreateAccessConfigRequest, KubernetesNetworkConfigRequest, LogSetup, LogType as Log, Logging,
+        SupportType, UpdateAccessConfigRequest, UpgradePolicyRequest, VpcConfigRequest,
+    },
+};
+use eks_core::{
+    Class, ClusterName, Error, Outputs,
+    aws::failed,
+    engine::{StepContext, Wait},
+};
+
+use super::{Clusters, found, wait};
+use crate::{
+    ClusterChange, ControlPlane, Endpoint, LogType, ObservedCluster, UpgradePolicy,
+    plan::{broken, refused},
+};
+
+impl Clusters {
+    pub(super) async fn describe(&self, name: &ClusterName) -> Result<Option<ObservedCluster>, Error> {
+        let sent = self.eks.describe_cluster().name(name.as_str()).send().await;
+        let answer = found(sent.map_err(|error| failed("eks:DescribeCluster", name.as_str(), error)))?;
+        Ok(answer.and_then(|answer| answer.cluster).map(|cluster| super::config::observed(name, cluster)))
+    }
+
+    pub(super) async fn create_cluster(&self, wanted: &ControlPlane, cx: &StepContext) -> Result<Outputs, Error> {
+        let existing = if cx.attempt() > 1 { self.describe(&wanted.name).await? } else { None };
+        let existing = match existing {
+            Some(cluster) => Some(cluster),
+            None => match self.send_create(wanted, cx).await {
+                Ok(()) => None,
+                Err(error) if error.code() == Some("ResourceInUseException") => {
+                    Some(self.describe(&wanted.name).await?.ok_or_else(|| error.with_class(Class::Inconsistent))?)
+                }
+                Err(error) => return Err(error),
+            },
+        };
+        if existing.is_some_and(|cluster| !cluster.is_owned_by(cx.owner())) {
+            return Err(refused(
+                format!("cluster {}", wanted.name),
+                format!("exists, and does not carry the tag that names {} as its owner", cx.owner()),
+                "choose another name; what others made is never touched",
+            ));
+        }
+        cx.wait(wait::cluster_active(&wanted.name)).await
+    }
+
+    async fn send_create(&self, wanted: &ControlPlane, cx: &StepContext) -> Result<(), Error> {
+        let network =
+            wanted.service_cidr.map(|block| KubernetesNetworkConfigRequest::builder().service_ipv4_cidr(block.to_string()).build());
+        let access = CreateAccessConfigRequest::builder()
+            .authentication_mode(mode(wanted.authentication))
+            .bootstrap_cluster_creator_admin_permissions(wanted.creator_admin)
+            .build();
+        let mut vpc = endpoint(wanted.endpoint, &wanted.public_access_cidrs);
+        for subnet in &wanted.subnets {
+            vpc = vpc.subnet_ids(cx.resolve(subnet)?);
+        }
+        for group in &wanted.security_groups {
+            vpc = vpc.security_group_ids(cx.resolve(group)?);
+        }
+        let mut create = self
+            .eks
+            .create_cluster()
+            .name(wanted.name.as_str())
+            .version(wanted.version.to_string())
+            .role_arn(cx.resolve(&wanted.role)?)
+            .resources_vpc_config(vpc.build())
+            .set_kubernetes_network_config(network)
+            .access_config(access)
+            .set_upgrade_policy(wanted.upgrade_policy.map(upgrade_policy))
+            .bootstrap_self_managed_addons(wanted.bootstrap_self_managed_addons);
+        // Off is EKS's default; older copies of the API do not know the switch.
+        if wanted.deletion_protection {
+            create = create.deletion_protection(true);
+        }
+        if !wanted.logging.is_empty() {
+            create = create.logging(logging(wanted.logging.iter().copied(), []));
+        }
+        for (key, value) in cx.tags().into_iter().chain(wanted.tags.clone()) {
+            create = create.tags(key, value);
+        }
+        create.send().await.map(|_| ()).map_err(|error| heals(failed("eks:CreateCluster", wanted.name.as_str(), error)))
+    }
+
+    /// Waits until the cluster is ACTIVE, then makes what changes it lacks, one kind at a time, as EKS demands.
+    pub(super) async fn change_cluster(&self, name: &ClusterName, changes: &[ClusterChange], cx: &StepContext) -> Result<Outputs, Error> {
+        let mut cluster = self.settled(name, cx).await?;
+        for change in changes {
+            if change.is_made(&cluster) {
+                continue;
+            }
+            cx.waiting(name.as_str(), change.to_string());
+            self.change(&cluster, change, cx).await?;
+            cluster = self.settled(name, cx).await?;
+        }
+        Ok(cluster.outputs())
+    }
+
+    async fn settled(&self, name: &ClusterName, cx: &StepContext) -> Result<ObservedCluster, Error> {
+        let gone = || refused(format!("cluster {name}"), "was there when the plan was made, and is gone", "plan again");
+        let cluster = self.describe(name).await?.ok_or_else(gone)?;
+        if cluster.status == "ACTIVE" {
+            return Ok(cluster);
+        }
+        cx.wait(wait::cluster_settled(name)).await?;
+        self.describe(name).await?.ok_or_else(gone)
+    }
+
+    async fn change(&self, cluster: &ObservedCluster, change: &ClusterChange, cx: &StepContext) -> Result<(), Error> {
+        let name = &cluster.name;
+        if let ClusterChange::Tags(tags) = change {
+            let tags = tags.clone().into_iter().collect();
+            let sent = self.eks.tag_resource().resource_arn(&cluster.arn).set_tags(Some(tags)).send().await;
+            return sent.map(|_| ()).map_err(|error| failed("eks:TagResource", name.as_str(), error));
+        }
+        let update = self.eks.update_cluster_config().name(name.as_str());
+        let sent = with_change(update, change).send().await.map_err(|error| {
+            let error = failed("eks:UpdateClusterConfig", name.as_str(), error);
+            // Another update is under way.
+            if error.code() == Some("ResourceInUseException") { error.with_class(Class::Inconsistent) } else { error }
+        });
+        let id = sent?.update.and_then(|update| update.id).ok_or_else(|| broken("UpdateClusterConfig told no update"))?;
+        cx.wait(wait::cluster_updated(name, &id)).await.map(|_| ())
+    }
+
+    /// Deletes the cluster if it is ours, and waits until it is gone.
+    pub(super) async fn delete_cluster(&self, name: &ClusterName, cx: &StepContext) -> Result<(), Error> {
+        let Some(cluster) = self.describe(name).await? else { return Ok(()) };
+        if !cluster.is_owned_by(cx.owner()) {
+            return Err(kept(name, "not ours", "it does not carry our tag any more; remove it by hand if it is not wanted"));
+        }
+        if cluster.status != "DELETING" {
+            if cluster.deletion_protection {
+                let reason = "it is on, and a teardown does not switch it off; aws eks update-cluster-config --no-deletion-protection does";
+                return Err(kept(name, "deletion protection", reason));
+            }
+            let sent = self.eks.delete_cluster().name(name.as_str()).send().await;
+            if found(sent.map_err(|error| failed("eks:DeleteCluster", name.as_str(), error)))?.is_none() {
+                return Ok(());
+            }
+        }
+        cx.wait(Wait::typical(wait::CLUSTER_GONE, name.as_str(), crate::teardown::DELETE_TYPICAL)).await.map(|_| ())
+    }
+}
+
+/// A cluster that a teardown leaves. Not [`Error::Refused`], whose class would have the runner try for a quarter of an hour.
+fn kept(name: &ClusterName, state: &str, reason: &str) -> Error {
+    Error::Terminal { subject: format!("cluster {name}"), state: state.to_owned(), reason: reason.to_owned() }
+}
+
+/// What time heals right after a role or a subnet was made. IAM, "Changes that I make are not always immediately visible";
+/// the messages are EKS's.
+pub(super) fn heals(error: Error) -> Error {
+    const MESSAGES: [&str; 6] = [
+        "does not exist",
+        "Error in role params",
+        "could not be assumed",
+        "doesn't have the Amazon EKS Managed Policies",
+        "must include the `ec2:DescribeSubnets` action",
+        "invalid principal",
+    ];
+    let text = error.chain();
+    let ours = error.code() == Some("InvalidParameterException") && MESSAGES.iter().any(|message| text.contains(message));
+    if ours { error.with_class(Class::Inconsistent) } else { error }
+}
+
+fn with_change(update: UpdateClusterConfigFluentBuilder, change: &ClusterChange) -> UpdateClusterConfigFluentBuilder {
+    match change {
+        ClusterChange::Authentication(to) => {
+            update.access_config(UpdateAccessConfigRequest::builder().authentication_mode(mode(*to)).build())
+        }
+        ClusterChange::DeletionProtection(on) => update.deletion_protection(*on),
+        ClusterChange::Endpoint { endpoint: to, public_access_cidrs } => {
+            update.resources_vpc_config(endpoint(*to, public_access_cidrs).build())
+        }
+        ClusterChange::Logging(on) => {
+            let off = LogType::ALL.into_iter().filter(|log| !on.contains(log));
+            update.logging(logging(on.iter().copied(), off))
+        }
+        ClusterChange::UpgradePolicy(policy) => update.upgrade_policy(upgrade_policy(*policy)),
+        // Tags have a call of their own.
+        ClusterChange::Tags(_) => update,
+    }
+}
+
+fn mode(mode: eks_core::AuthenticationMode) -> Mode {
+    Mode::from(mode.as_str())
+}
+
+fn upgrade_policy(policy: UpgradePolicy) -> UpgradePolicyRequest {
+    UpgradePolicyRequest::builder().support_type(SupportType::from(policy.as_str())).build()
+}
+
+fn endpoint(
+    endpoint: Endpoint,
+    blocks: &std::collections::BTreeSet<ipnet::Ipv4Net>,
+) -> aws_sdk_eks::types::builders::VpcConfigRequestBuilder {
+    let request = VpcConfigRequest::builder().endpoint_public_access(endpoint.is_public()).endpoint_private_access(endpoint.is_private());
+    blocks.iter().fold(request, |request, block| request.public_access_cidrs(block.to_string()))
+}
+
+fn logging(on: impl IntoIterator<Item = LogType>, off: impl IntoIterator<Item = LogType>) -> Logging {
+    let setup = |logs: Vec<LogType>, enabled: bool| {
+        let types = logs.iter().map(|log| Log::from(log.as_str())).collect();
+        LogSetup::builder().set_types(Some(types)).enabled(enabled).build()
+    };
+    let (on, off): (Vec<_>, Vec<_>) = (on.into_iter().collect(), off.into_iter().collect());
+    let mut request = Logging::builder();
+    for (logs, enabled) in [(on, true), (off, false)].into_iter().filter(|(logs, _)| !logs.is_empty()) {
+        request = request.cluster_logging(setup(logs, enabled));
+    }
+    request.build()
+}

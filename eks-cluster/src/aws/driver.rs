@@ -1,0 +1,64 @@
+//! The runner's view of this layer.
+
+use std::collections::BTreeMap;
+
+use eks_core::{
+    Action, Error, Facts, Op, Operation, Outputs, Owner, Removal, Step, Survivor,
+    engine::{BoxFuture, Driver, Poll, StepContext},
+};
+
+use super::{Clusters, wait};
+use crate::{ClusterOp, Scope, plan::broken};
+
+impl Driver for Clusters {
+    fn layer(&self) -> &'static str {
+        ClusterOp::LAYER
+    }
+
+    fn check(&self, op: &Op) -> Result<(), Error> {
+        op.decode::<ClusterOp>().map(|_| ()).map_err(broken)
+    }
+
+    fn observe<'a>(&'a self, owner: &'a Owner, scope: &'a serde_json::Value) -> BoxFuture<'a, Result<Facts, Error>> {
+        Box::pin(async move { Self::observe(self, owner, &decoded(scope)?).await?.facts() })
+    }
+
+    fn run<'a>(&'a self, step: &'a Step, cx: &'a StepContext) -> BoxFuture<'a, Result<Outputs, Error>> {
+        Box::pin(async move {
+            // On an update it exists; on a later attempt an earlier call may have taken effect.
+            let may_exist = step.action == Action::Update || cx.attempt() > 1;
+            match step.op.decode().map_err(broken)? {
+                ClusterOp::Role(request) => self.ensure_role(&request, may_exist, cx).await,
+                ClusterOp::ControlPlane(wanted) => self.create_cluster(&wanted, cx).await,
+                ClusterOp::ChangeControlPlane { cluster, changes } => self.change_cluster(&cluster, &changes, cx).await,
+                ClusterOp::Addon { cluster, addon } => self.create_addon(&cluster, &addon, cx).await,
+                ClusterOp::ChangeAddon { cluster, addon } => self.change_addon(&cluster, &addon, cx).await,
+                ClusterOp::AwaitAddon { cluster, addon } => cx.wait(wait::addon_settled(&cluster, &addon)).await,
+                ClusterOp::Access { cluster, entry } => self.ensure_access(&cluster, &entry, may_exist, cx).await,
+                ClusterOp::DeleteCluster { .. } | ClusterOp::DeleteRole { .. } => Err(broken("a plan never deletes")),
+            }
+        })
+    }
+
+    fn remove<'a>(&'a self, removal: &'a Removal, cx: &'a StepContext) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            match removal.op.decode().map_err(broken)? {
+                ClusterOp::DeleteCluster { cluster } => self.delete_cluster(&cluster, cx).await,
+                ClusterOp::DeleteRole { name } => self.delete_role(&name).await,
+                _ => Err(broken("a teardown only deletes")),
+            }
+        })
+    }
+
+    fn poll<'a>(&'a self, kind: &'a str, ids: &'a [String]) -> BoxFuture<'a, Result<BTreeMap<String, Poll>, Error>> {
+        Box::pin(self.states(kind, ids))
+    }
+
+    fn survivors<'a>(&'a self, owner: &'a Owner, scope: &'a serde_json::Value) -> BoxFuture<'a, Result<Vec<Survivor>, Error>> {
+        Box::pin(async move { Ok(Self::observe(self, owner, &decoded(scope)?).await?.survivors(owner)) })
+    }
+}
+
+fn decoded(scope: &serde_json::Value) -> Result<Scope, Error> {
+    serde_json::from_value(scope.clone()).map_err(broken)
+}

@@ -1,0 +1,95 @@
+//! Clusters on AWS.
+
+mod access;
+mod addon;
+mod cluster;
+mod config;
+mod driver;
+mod observe;
+mod roles;
+mod wait;
+
+use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
+use aws_types::SdkConfig;
+use eks_core::{ClusterName, Error, Owner, Plan, Teardown, aws};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+
+use crate::{ClusterAccess, ClusterSpec, Scope, plan::refused};
+
+/// Clusters of one account and Region. Cheap to clone; give a clone to [`eks_core::engine::Engine::driver`].
+#[derive(Clone, Debug)]
+pub struct Clusters {
+    eks: aws_sdk_eks::Client,
+    iam: aws_sdk_iam::Client,
+    /// For CreateRole, which has no idempotency token.
+    iam_once: aws_sdk_iam::Client,
+    region: String,
+    time: SharedTimeSource,
+}
+
+impl Clusters {
+    /// From the application's configuration: its Region, credentials, HTTP client and clock.
+    pub fn new(config: &SdkConfig) -> Self {
+        Self {
+            // EKS creates have tokens, which the SDK fills in once per call and keeps over its own repetitions. Over processes
+            // names make them safe: a second cluster, add-on or access entry of one name cannot be made.
+            eks: aws_sdk_eks::Client::new(&aws::patient(config)),
+            iam: aws_sdk_iam::Client::new(&aws::patient(config)),
+            iam_once: aws_sdk_iam::Client::new(&aws::once(config)),
+            region: config.region().map(|region| region.as_ref().to_owned()).unwrap_or_default(),
+            time: config.time_source().unwrap_or_else(|| SharedTimeSource::new(SystemTimeSource::new())),
+        }
+    }
+
+    /// Observes what exists and plans what a spec lacks.
+    ///
+    /// # Errors
+    /// As [`ClusterSpec::plan`]; if a call fails; if the spec's subnets are of another Region than this handle.
+    pub async fn plan(&self, spec: &ClusterSpec) -> Result<Plan, Error> {
+        if spec.region() != self.region {
+            return Err(refused(
+                format!("cluster {}", spec.name()),
+                format!("its subnets are in {}, the SDK's configuration is for {}", spec.region(), self.region),
+                "give a configuration for the Region of the subnets",
+            ));
+        }
+        spec.plan(&self.observe(spec.owner(), &spec.scope()).await?)
+    }
+
+    /// Observes what exists of a cluster by its name, and of its roles by theirs, and plans their removal.
+    ///
+    /// # Errors
+    /// If a call fails.
+    pub async fn teardown(&self, owner: &Owner, cluster: &ClusterName) -> Result<Teardown, Error> {
+        let scope = Scope::everything(cluster.clone(), &self.region);
+        self.observe(owner, &scope).await?.teardown(owner, &scope)
+    }
+
+    /// What a client needs to know of a cluster that exists; `None` if there is none of that name, or it is not reachable yet.
+    ///
+    /// # Errors
+    /// If DescribeCluster fails.
+    pub async fn access(&self, cluster: &ClusterName) -> Result<Option<ClusterAccess>, Error> {
+        let found = self.describe(cluster).await?;
+        Ok(found.and_then(|found| ClusterAccess::from_outputs(&found.outputs())))
+    }
+
+    fn today(&self) -> Option<Date> {
+        let now = Timestamp::try_from(self.time.now()).ok()?;
+        Some(now.to_zoned(TimeZone::UTC).date())
+    }
+}
+
+/// Whether a call found nothing, as a value.
+fn found<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if is_missing(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// EKS sometimes says `ClientException: No cluster found for name` where it means ResourceNotFoundException.
+fn is_missing(error: &Error) -> bool {
+    error.class() == eks_core::Class::NotFound || (error.code() == Some("ClientException") && error.chain().contains("No cluster found"))
+}

@@ -1,0 +1,161 @@
+//! What steps wait for, and how EKS's states are judged.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use aws_sdk_eks::types::UpdateStatus;
+use eks_core::{
+    ClusterName, Error, Outputs,
+    aws::failed,
+    engine::{Poll, Wait},
+};
+
+use super::Clusters;
+use crate::{
+    ObservedAddon, ObservedCluster,
+    plan::{CREATE_TYPICAL, UPDATE_TYPICAL, addon_typical, broken},
+};
+
+const CLUSTER_ACTIVE: &str = "cluster-active";
+pub(super) const CLUSTER_GONE: &str = "cluster-gone";
+const CLUSTER_UPDATE: &str = "cluster-update";
+const ADDON_ACTIVE: &str = "addon-active";
+
+/// A new control plane. It is the longest wait of a plan, so it is looked at often: half an interval is lost on average.
+pub(super) fn cluster_active(name: &ClusterName) -> Wait {
+    Wait::typical(CLUSTER_ACTIVE, name.as_str(), CREATE_TYPICAL).every(Duration::from_secs(6)).limit(Duration::from_secs(40 * 60))
+}
+
+/// A control plane that something has changed.
+pub(super) fn cluster_settled(name: &ClusterName) -> Wait {
+    cluster_active(name).first(Duration::from_secs(6))
+}
+
+pub(super) fn cluster_updated(name: &ClusterName, id: &str) -> Wait {
+    Wait::typical(CLUSTER_UPDATE, format!("{name}/{id}"), UPDATE_TYPICAL).every(Duration::from_secs(4)).limit(Duration::from_secs(60 * 60))
+}
+
+pub(super) fn addon_active(cluster: &ClusterName, name: &str) -> Wait {
+    Wait::typical(ADDON_ACTIVE, format!("{cluster}/{name}"), addon_typical(name))
+}
+
+/// An add-on whose nodes are Ready: its Pods may run already.
+pub(super) fn addon_settled(cluster: &ClusterName, name: &str) -> Wait {
+    addon_active(cluster, name).first(Duration::from_secs(1)).every(Duration::from_secs(4))
+}
+
+impl Clusters {
+    /// EKS describes one thing a call.
+    pub(super) async fn states(&self, kind: &str, ids: &[String]) -> Result<BTreeMap<String, Poll>, Error> {
+        let mut states = BTreeMap::new();
+        for id in ids {
+            if let Some(state) = self.state(kind, id).await? {
+                states.insert(id.clone(), state);
+            }
+        }
+        Ok(states)
+    }
+
+    /// `None` if it is not seen.
+    async fn state(&self, kind: &str, id: &str) -> Result<Option<Poll>, Error> {
+        let (cluster, rest) = id.split_once('/').unwrap_or((id, ""));
+        let cluster: ClusterName = cluster.parse().map_err(broken)?;
+        match kind {
+            CLUSTER_ACTIVE => Ok(self.describe(&cluster).await?.map(|found| judge_cluster(&found))),
+            CLUSTER_GONE => Ok(Some(self.describe(&cluster).await?.map_or(Poll::Ready(Outputs::new()), |found| judge_deletion(&found)))),
+            CLUSTER_UPDATE => self.update(&cluster, rest).await.map(Some),
+            ADDON_ACTIVE => Ok(self.addon(&cluster, rest).await?.map(|found| judge_addon(&found))),
+            other => Err(broken(format!("nothing is known of waiting for {other}"))),
+        }
+    }
+
+    async fn update(&self, cluster: &ClusterName, id: &str) -> Result<Poll, Error> {
+        let sent = self.eks.describe_update().name(cluster.as_str()).update_id(id).send().await;
+        let update = sent.map_err(|error| failed("eks:DescribeUpdate", id, error))?.update;
+        let Some((status, errors)) = update.and_then(|update| Some((update.status?, update.errors.unwrap_or_default()))) else {
+            return Ok(Poll::Pending { state: "not told".to_owned() });
+        };
+        let state = status.as_str().to_owned();
+        let reasons = errors.iter().map(|error| {
+            let code = error.error_code().map(|code| code.as_str()).unwrap_or("Unknown");
+            format!("{code}: {}", error.error_message().unwrap_or("no message"))
+        });
+        Ok(match status {
+            UpdateStatus::Successful => Poll::Ready(Outputs::new()),
+            UpdateStatus::Failed | UpdateStatus::Cancelled => Poll::Failed { state, reason: or_unknown(reasons.collect()) },
+            _ => Poll::Pending { state },
+        })
+    }
+}
+
+fn or_unknown(reasons: Vec<String>) -> String {
+    if reasons.is_empty() { "EKS tells no reason".to_owned() } else { reasons.join("; ") }
+}
+
+fn judge_cluster(cluster: &ObservedCluster) -> Poll {
+    let state = cluster.status.clone();
+    match state.as_str() {
+        "ACTIVE" => Poll::Ready(cluster.outputs()),
+        "FAILED" => {
+            let reason = format!("{}; tear it down, mend the cause, and plan again", or_unknown(cluster.issues.clone()));
+            Poll::Failed { state, reason }
+        }
+        "DELETING" => Poll::Failed { state, reason: "somebody deletes it".to_owned() },
+        _ => Poll::Pending { state },
+    }
+}
+
+/// A deletion that fails leaves the cluster ACTIVE or FAILED with the reason among its issues.
+fn judge_deletion(cluster: &ObservedCluster) -> Poll {
+    let state = cluster.status.clone();
+    if state == "FAILED" { Poll::Failed { state, reason: or_unknown(cluster.issues.clone()) } } else { Poll::Pending { state } }
+}
+
+/// Troubles that nodes and time do not heal.
+const LASTING: [&str; 6] = [
+    "AccessDenied",
+    "AddonPermissionFailure",
+    "AddonSubscriptionNeeded",
+    "AdmissionRequestDenied",
+    "ConfigurationConflict",
+    "UnsupportedAddonModification",
+];
+
+fn judge_addon(addon: &ObservedAddon) -> Poll {
+    let reasons = || or_unknown(addon.issues.iter().map(|(code, message)| format!("{code}: {message}")).collect());
+    let state = addon.status.clone();
+    match state.as_str() {
+        "ACTIVE" => Poll::Ready([("id".to_owned(), addon.arn.clone()), ("version".to_owned(), addon.version.clone())].into()),
+        _ if addon.has_failed() => Poll::Failed { state, reason: reasons() },
+        "DEGRADED" if addon.issues.iter().any(|(code, _)| LASTING.contains(&code.as_str())) => Poll::Failed { state, reason: reasons() },
+        _ => Poll::Pending { state },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{addon, cluster};
+
+    #[test]
+    fn an_addon_without_nodes_is_pending_and_one_in_conflict_has_failed() {
+        let judge = |status: &str, code: &str| {
+            let (_, mut addon) = addon("coredns", status);
+            addon.issues = if code.is_empty() { vec![] } else { vec![(code.to_owned(), "m".to_owned())] };
+            judge_addon(&addon)
+        };
+        assert!(matches!(judge("ACTIVE", ""), Poll::Ready(_)));
+        assert!(matches!(judge("CREATING", ""), Poll::Pending { .. }));
+        assert!(matches!(judge("DEGRADED", "InsufficientNumberOfReplicas"), Poll::Pending { .. }));
+        assert!(matches!(judge("DEGRADED", "ConfigurationConflict"), Poll::Failed { .. }));
+        assert!(matches!(judge("CREATE_FAILED", ""), Poll::Failed { .. }));
+    }
+
+    #[test]
+    fn a_failed_cluster_tells_its_issues() {
+        let failed =
+            ObservedCluster { status: "FAILED".to_owned(), issues: vec!["InsufficientFreeAddresses: subnet-1".to_owned()], ..cluster() };
+        let Poll::Failed { reason, .. } = judge_cluster(&failed) else { panic!("not failed") };
+        assert!(reason.starts_with("InsufficientFreeAddresses: subnet-1; tear it down"));
+        assert!(matches!(judge_deletion(&cluster()), Poll::Pending { .. }));
+    }
+}

@@ -1,0 +1,8 @@
+//! Clusters on the simulator, over the wire.
+#![cfg(feature = "aws")]
+
+#[cfg(feature = "kube")]
+mod connect;
+mod faults;
+mod life;
+mod support;

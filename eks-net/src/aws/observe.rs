@@ -1,0 +1,99 @@
+//! Observing: three filtered calls, and six more if there is a VPC.
+
+use aws_sdk_ec2::types::{Filter, VpcAttributeName};
+use eks_core::{Error, OWNER_TAG, Owner, VpcId, aws::failed};
+
+use super::{Networks, read};
+use crate::observed::{
+    FoundAddress, FoundGroup, FoundInterface, FoundInternetGateway, FoundNatGateway, FoundRouteTable, FoundSubnet, FoundVpc, Observed,
+};
+
+/// A filter of a describe call.
+pub(super) fn filter<S: Into<String>>(name: impl Into<String>, values: impl IntoIterator<Item = S>) -> Filter {
+    Filter::builder().name(name).set_values(Some(values.into_iter().map(Into::into).collect())).build()
+}
+
+/// All pages of a describe call, as plain data.
+macro_rules! pages {
+    ($request:expr, $call:literal, $owner:expr, $read:expr) => {{
+        let items: Result<Vec<_>, _> = $request.into_paginator().items().send().collect().await;
+        items.map_err(|error| failed($call, $owner.to_string(), error))?.iter().map($read).collect::<Result<Vec<_>, Error>>()
+    }};
+}
+
+impl Networks {
+    pub(super) async fn look(&self, owner: &Owner, interfaces: bool) -> Result<Observed, Error> {
+        let (mut vpcs, internet_gateways, addresses) =
+            tokio::try_join!(self.vpcs(owner), self.internet_gateways(owner), self.addresses(owner))?;
+        let now = Observed { internet_gateways, addresses, ..Observed::nothing(owner) };
+        // With two VPCs of one owner there is no plan, only a teardown, which needs no attributes.
+        let Some(vpc) = vpcs.first().map(|vpc| vpc.id.clone()) else { return Ok(now) };
+        let inside = filter("vpc-id", vpcs.iter().map(|vpc| vpc.id.as_str()));
+        let interfaces = async { if interfaces { self.interfaces(owner, &inside).await } else { Ok(Vec::new()) } };
+        let (subnets, nat_gateways, route_tables, security_groups, interfaces, dns_support, dns_hostnames) = tokio::try_join!(
+            self.subnets(owner, &inside),
+            self.nat_gateways(owner),
+            self.route_tables(owner, &inside),
+            self.groups(owner, &inside),
+            interfaces,
+            self.dns(&vpc, VpcAttributeName::EnableDnsSupport),
+            self.dns(&vpc, VpcAttributeName::EnableDnsHostnames),
+        )?;
+        if let Some(first) = vpcs.first_mut() {
+            (first.dns_support, first.dns_hostnames) = (dns_support, dns_hostnames);
+        }
+        Ok(Observed { vpcs, subnets, nat_gateways, route_tables, security_groups, interfaces, ..now })
+    }
+
+    async fn vpcs(&self, owner: &Owner) -> Result<Vec<FoundVpc>, Error> {
+        let request = self.patient.describe_vpcs().filters(owned(owner));
+        pages!(request, "ec2:DescribeVpcs", owner, read::vpc)
+    }
+
+    async fn internet_gateways(&self, owner: &Owner) -> Result<Vec<FoundInternetGateway>, Error> {
+        let request = self.patient.describe_internet_gateways().filters(owned(owner));
+        pages!(request, "ec2:DescribeInternetGateways", owner, read::internet_gateway)
+    }
+
+    async fn addresses(&self, owner: &Owner) -> Result<Vec<FoundAddress>, Error> {
+        let answer = self.patient.describe_addresses().filters(owned(owner)).send().await;
+        let answer = answer.map_err(|error| failed("ec2:DescribeAddresses", owner.to_string(), error))?;
+        answer.addresses().iter().map(read::address).collect()
+    }
+
+    async fn nat_gateways(&self, owner: &Owner) -> Result<Vec<FoundNatGateway>, Error> {
+        let request = self.patient.describe_nat_gateways().filter(owned(owner));
+        pages!(request, "ec2:DescribeNatGateways", owner, read::nat_gateway)
+    }
+
+    async fn subnets(&self, owner: &Owner, inside: &Filter) -> Result<Vec<FoundSubnet>, Error> {
+        let request = self.patient.describe_subnets().filters(inside.clone());
+        pages!(request, "ec2:DescribeSubnets", owner, read::subnet)
+    }
+
+    async fn route_tables(&self, owner: &Owner, inside: &Filter) -> Result<Vec<FoundRouteTable>, Error> {
+        let request = self.patient.describe_route_tables().filters(inside.clone());
+        pages!(request, "ec2:DescribeRouteTables", owner, read::route_table)
+    }
+
+    pub(super) async fn groups(&self, subject: &impl ToString, which: &Filter) -> Result<Vec<FoundGroup>, Error> {
+        let request = self.patient.describe_security_groups().filters(which.clone());
+        pages!(request, "ec2:DescribeSecurityGroups", subject, read::group)
+    }
+
+    pub(super) async fn interfaces(&self, subject: &impl ToString, which: &Filter) -> Result<Vec<FoundInterface>, Error> {
+        let request = self.patient.describe_network_interfaces().filters(which.clone());
+        pages!(request, "ec2:DescribeNetworkInterfaces", subject, read::interface)
+    }
+
+    async fn dns(&self, vpc: &VpcId, attribute: VpcAttributeName) -> Result<bool, Error> {
+        let answer = self.patient.describe_vpc_attribute().vpc_id(vpc.as_str()).attribute(attribute).send().await;
+        let answer = answer.map_err(|error| failed("ec2:DescribeVpcAttribute", vpc.as_str(), error))?;
+        let value = answer.enable_dns_support().or(answer.enable_dns_hostnames());
+        Ok(value.and_then(|value| value.value()).unwrap_or_default())
+    }
+}
+
+fn owned(owner: &Owner) -> Filter {
+    filter(format!("tag:{OWNER_TAG}"), [owner.as_str()])
+}

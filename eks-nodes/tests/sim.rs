@@ -1,0 +1,234 @@
+//! Workers made, changed, resumed and torn down on the simulated account.
+
+mod account;
+
+use account::{Account, Tested, minutes, owner, security_group_of};
+use eks_core::{Action, Verdict, engine::ApplyError};
+use eks_nodes::{Capacity, Scope};
+use eks_sim::{Fault, When};
+
+fn action(action: &str, nth: u64) -> When {
+    When::Action { service: "cloudformation".to_owned(), action: action.to_owned(), nth }
+}
+
+/// Nothing is left, and the verdict says so.
+async fn torn_down(account: &Account) -> Tested {
+    let teardown = account.workers.teardown(&owner()).await?;
+    let ending = teardown.apply(&account.engine()).await?;
+    assert_eq!(ending.verdict, Verdict::Clean);
+    assert_eq!(account.ours(), [""; 0]);
+    assert_eq!((account.count("iam/role"), account.count("eks/access-entry"), account.count("ec2/volume")), (1, 1, 0), "the cluster's own");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn workers_join_and_go() -> Tested {
+    let account = Account::new().await?;
+    let spec = account.spec().label("team", "books").build()?;
+    let before = account.sim.log().calls().len();
+    let plan = account.workers.plan(&spec).await?;
+    assert_eq!(account.sim.log().calls().len() - before, 2, "one call a stack");
+    let report = account.apply(&plan).await?;
+    assert_eq!(account.running_instances(), 2);
+    assert!(report.output("nodes/chap10-worker/base", "NodeInstanceRole").is_some_and(|role| role.starts_with("arn:aws:iam::")));
+    minutes(3).await;
+    let ledger = account.sim.ledger();
+    let ready = ledger.iter().filter(|(_, times)| times.iter().any(|time| time.kind == "NodeReady")).count();
+    assert_eq!(ready, 2, "both nodes have joined");
+    let again = account.workers.plan(&spec).await?;
+    assert!(again.is_noop(), "{again}");
+    torn_down(&account).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_is_made_in_place() -> Tested {
+    let account = Account::new().await?;
+    account.apply(&account.workers.plan(&account.spec().build()?).await?).await?;
+    let spec = account.spec().capacity(Capacity::new(1, 3, 3)?).label("team", "books").session_manager(true).build()?;
+    let plan = account.workers.plan(&spec).await?;
+    assert_eq!(plan.steps().iter().map(|step| step.action).collect::<Vec<_>>(), [Action::Update, Action::Update]);
+    account.apply(&plan).await?;
+    minutes(3).await;
+    assert_eq!(account.running_instances(), 3);
+    let again = account.workers.plan(&spec).await?;
+    assert!(again.is_noop(), "{again}");
+    torn_down(&account).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_creation_tells_its_cause_and_is_replaced() -> Tested {
+    let account = Account::new().await?;
+    let wrong = account.spec().extra_policy("arn:aws:iam::123456789012:policy/missing").build()?;
+    let plan = account.workers.plan(&wrong).await?;
+    let error = account.apply(&plan).await.expect_err("no such policy");
+    let text = error.to_string();
+    assert!(text.contains("AWS::IAM::Role NodeInstanceRole: ") && text.contains("missing"), "{text}");
+    assert!(!text.contains("cancelled"), "{text}");
+    let spec = account.spec().build()?;
+    let plan = account.workers.plan(&spec).await?;
+    assert!(plan.to_string().contains("after what is left of a failed creation"), "{plan}");
+    account.apply(&plan).await?;
+    assert!(account.workers.plan(&spec).await?.is_noop());
+    torn_down(&account).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn instances_that_never_come_are_explained() -> Tested {
+    let account = Account::new().await?;
+    let spec = account.spec().capacity(Capacity::new(2, 40, 40)?).build()?;
+    let error = account.apply(&account.workers.plan(&spec).await?).await.expect_err("more vCPUs than the quota");
+    let text = error.to_string();
+    assert!(text.contains("vCPU"), "{text}");
+    torn_down(&account).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn lost_answers_make_nothing_twice() -> Tested {
+    let account = Account::new().await?;
+    for call in ["CreateStack", "DescribeStacks", "DeleteStack"] {
+        account.sim.inject(action(call, 1), Fault::LoseAnswer);
+        account.sim.inject(action(call, 2), Fault::Throttle);
+        account.sim.inject(action(call, 3), Fault::TimeOut);
+    }
+    let spec = account.spec().build()?;
+    account.apply(&account.workers.plan(&spec).await?).await?;
+    assert_eq!((account.count("cloudformation/stack"), account.count("autoscaling/group")), (2, 1));
+    assert!(account.workers.plan(&spec).await?.is_noop());
+    torn_down(&account).await?;
+    assert_eq!(account.sim.faults_pending(), 0);
+    Ok(())
+}
+
+/// How many calls were begun.
+fn calls(account: &Account) -> u64 {
+    account.sim.log().calls().len() as u64
+}
+
+/// Dies at the n-th call of making workers, then runs again as another process would. Whether it had so many calls.
+async fn making_killed_at(n: u64, fault: Fault) -> Tested<bool> {
+    let account = Account::new().await?;
+    let spec = account.spec().build()?;
+    let plan = account.workers.plan(&spec).await?;
+    account.sim.inject(When::Call(calls(&account) + n), fault.clone());
+    let died = account.apply(&plan).await.is_err();
+    if account.sim.faults_pending() > 0 {
+        return Ok(died);
+    }
+    account.sim.revive();
+    let plan = account.workers.plan(&spec).await?;
+    account.apply(&plan).await.map_err(|error| format!("after {fault:?} at call {n}: {error}\n{plan}"))?;
+    let again = account.workers.plan(&spec).await?;
+    assert!(again.is_noop(), "after {fault:?} at call {n}: {again}");
+    assert_eq!((account.count("cloudformation/stack"), account.running_instances()), (2, 2), "after {fault:?} at call {n}");
+    torn_down(&account).await?;
+    Ok(true)
+}
+
+/// The same for a teardown.
+async fn teardown_killed_at(n: u64, fault: Fault) -> Tested<bool> {
+    let account = Account::new().await?;
+    account.apply(&account.workers.plan(&account.spec().build()?).await?).await?;
+    let teardown = account.workers.teardown(&owner()).await?;
+    account.sim.inject(When::Call(calls(&account) + n), fault);
+    let ended = teardown.apply(&account.engine()).await;
+    if account.sim.faults_pending() > 0 {
+        return Ok(!ended?.verdict.is_clean());
+    }
+    account.sim.revive();
+    torn_down(&account).await?;
+    Ok(true)
+}
+
+/// The call to die at next: among the many polls that are alike, every third.
+fn following(call: u64) -> u64 {
+    if call < 8 { call + 1 } else { call + 3 }
+}
+
+async fn killed_at_any_call(fault: Fault) -> Tested {
+    let (mut making, mut removing) = (1, 1);
+    while making_killed_at(making, fault.clone()).await? {
+        making = following(making);
+    }
+    while teardown_killed_at(removing, fault.clone()).await? {
+        removing = following(removing);
+    }
+    assert!(making > 10 && removing > 10, "{making} and {removing} calls");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn killed_before_any_call_it_resumes() -> Tested {
+    killed_at_any_call(Fault::KillBefore).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn killed_after_any_call_it_resumes() -> Tested {
+    killed_at_any_call(Fault::KillAfter).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_in_progress_is_awaited() -> Tested {
+    let account = Account::new().await?;
+    let spec = account.spec().build()?;
+    let plan = account.workers.plan(&spec).await?;
+    account.sim.inject(action("CreateStack", 1), Fault::KillAfter);
+    assert!(account.apply(&plan).await.is_err());
+    account.sim.revive();
+    let plan = account.workers.plan(&spec).await?;
+    assert!(plan.to_string().contains("begun by an earlier run"), "{plan}");
+    minutes(5).await;
+    account.apply(&plan).await.map_err(|error| format!("its arrival made the plan stale: {error}"))?;
+    torn_down(&account).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leak_is_told_with_its_reason() -> Tested {
+    let account = Account::new().await?;
+    account.apply(&account.workers.plan(&account.spec().build()?).await?).await?;
+    let subnet = account.network.subnets[0].id.known().expect("known").to_string();
+    let group = security_group_of(&account).await?;
+    let left = account.ec2.create_network_interface().subnet_id(subnet).groups(group).send().await?;
+    let left = left.network_interface().and_then(|interface| interface.network_interface_id()).expect("an id").to_owned();
+    let ending = account.workers.teardown(&owner()).await?.apply(&account.engine()).await?;
+    let [survivor] = ending.verdict.survivors() else { panic!("{:?}", ending.verdict) };
+    assert!(survivor.id.contains("stack/chap10-worker-base/"), "{survivor}");
+    assert!(survivor.why.contains("NodeSecurityGroup"), "{survivor}");
+    account.ec2.delete_network_interface().network_interface_id(left).send().await?;
+    torn_down(&account).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn others_stacks_stay() -> Tested {
+    let account = Account::new().await?;
+    let config = account.sim.sdk_config();
+    let template = r#"{"Resources":{"G":{"Type":"AWS::EC2::InternetGateway"}}}"#;
+    let client = aws_sdk_cloudformation::Client::new(&config);
+    client.create_stack().stack_name("chap10-worker").template_body(template).send().await?;
+    minutes(1).await;
+    let spec = account.spec().build()?;
+    let error = account.workers.plan(&spec).await.expect_err("not ours");
+    assert!(error.to_string().contains("not this plan's"), "{error}");
+    assert!(account.workers.teardown(&owner()).await?.removals().is_empty());
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_that_no_longer_fits_is_refused() -> Tested {
+    let account = Account::new().await?;
+    let spec = account.spec().build()?;
+    let plan = account.workers.plan(&spec).await?;
+    account.apply(&plan).await?;
+    assert!(matches!(account.apply(&plan).await, Err(ApplyError::Stale { .. })));
+    torn_down(&account).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_groups_are_one_plan() -> Tested {
+    let account = Account::new().await?;
+    let (old, new) = (account.spec().build()?, account.named("chap10-v11").build()?);
+    account.apply(&account.workers.plan_all(&[&old, &new]).await?).await?;
+    assert_eq!(account.running_instances(), 4);
+    assert!(account.workers.plan_all(&[&old, &new]).await?.is_noop());
+    assert_eq!(account.workers.observe(&owner(), Scope::Owned).await?.stacks().count(), 4);
+    torn_down(&account).await
+}

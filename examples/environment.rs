@@ -1,0 +1,242 @@
+//! The environment of the chapter as four specs, and what is done with them together.
+
+use clap::ValueEnum;
+use eks_cluster::{ClusterAccess, ClusterSpec, Clusters, KubernetesVersion};
+use eks_core::{AuthenticationMode, ClusterName, Owner, Plan, StackName, StepKey, Teardown, engine::Engine};
+use eks_k8s::{Claim, ObjectsSpec, Pod, Service, StorageClass, client::Objects};
+use eks_net::{Nat, NetworkSpec, Networks, Rule, SecurityGroup, Subnet};
+use eks_nodes::{Capacity, Workers, WorkersSpec};
+
+use crate::account::Account;
+
+/// Any error; the programs only show it.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// The layers of an environment, each upon those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+#[expect(clippy::exhaustive_enums, reason = "not a published crate")]
+pub enum Layer {
+    /// VPC, subnets, gateways, routes, security groups.
+    Net,
+    /// Roles, control plane, add-ons.
+    Cluster,
+    /// Workers.
+    Nodes,
+    /// Kubernetes objects.
+    K8s,
+}
+
+/// How principals enter the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[expect(clippy::exhaustive_enums, reason = "not a published crate")]
+pub enum Auth {
+    /// API_AND_CONFIG_MAP: access entries beside aws-auth.
+    Api,
+    /// CONFIG_MAP: aws-auth alone, as in 2018.
+    ConfigMap,
+}
+
+/// Which variant of the environment.
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "not a published crate")]
+pub struct Variant {
+    /// The owner of everything; also the name of the cluster.
+    pub owner: String,
+    /// How many layers, from the network up.
+    pub top: Layer,
+    /// How principals enter the cluster.
+    pub auth: Auth,
+    /// Whether EKS manages add-ons.
+    pub addons: bool,
+}
+
+impl Default for Variant {
+    fn default() -> Self {
+        Self { owner: "chap10".to_owned(), top: Layer::K8s, auth: Auth::Api, addons: true }
+    }
+}
+
+/// Specs of the layers that are wanted, and the handles to plan and apply them.
+#[derive(Debug)]
+pub struct Environment {
+    owner: Owner,
+    network: NetworkSpec,
+    cluster: Option<ClusterSpec>,
+    workers: Option<WorkersSpec>,
+    objects: Option<ObjectsSpec>,
+    networks: Networks,
+    clusters: Clusters,
+    groups: Workers,
+    kubernetes: Objects,
+    engine: Engine,
+}
+
+impl Environment {
+    /// Checks the specs; makes no call.
+    ///
+    /// # Errors
+    /// If a spec is invalid: all its problems.
+    pub fn new(variant: &Variant, account: &Account) -> Result<Self, Failure> {
+        let owner = Owner::new(variant.owner.as_str())?;
+        let network = network(&owner)?;
+        let cluster = (variant.top >= Layer::Cluster).then(|| cluster(&owner, &network, variant)).transpose()?;
+        let workers = match &cluster {
+            Some(cluster) if variant.top >= Layer::Nodes => Some(workers(&owner, cluster, &network)?),
+            _ => None,
+        };
+        let objects = match (&cluster, &workers) {
+            (Some(cluster), Some(workers)) if variant.top >= Layer::K8s => Some(objects(&owner, cluster, workers, &network, variant)?),
+            _ => None,
+        };
+        let (config, connector) = (account.config(), account.connector());
+        let (networks, clusters, groups) = (Networks::new(config), Clusters::new(config), Workers::new(config));
+        let kubernetes = Objects::connecting(move |access| std::future::ready(connector.connect(&access).map_err(Failure::from)));
+        let engine = account.engine().driver(networks.clone()).driver(clusters.clone()).driver(groups.clone()).driver(kubernetes.clone());
+        Ok(Self { owner, network, cluster, workers, objects, networks, clusters, groups, kubernetes, engine })
+    }
+
+    /// The engine with a driver for each layer.
+    pub fn engine(&self) -> Engine {
+        self.engine.clone()
+    }
+
+    /// One plan for all layers, from what exists now.
+    ///
+    /// # Errors
+    /// If a layer cannot be observed, or what exists contradicts what is wanted.
+    pub async fn plan(&self) -> Result<Plan, Failure> {
+        let cluster = async {
+            match &self.cluster {
+                Some(spec) => Ok(Some((self.clusters.plan(spec).await?, self.access().await?))),
+                None => Ok::<_, Failure>(None),
+            }
+        };
+        let workers = async {
+            match &self.workers {
+                Some(spec) => Ok(Some(self.groups.plan(spec).await?)),
+                None => Ok::<_, Failure>(None),
+            }
+        };
+        let network = async { Ok::<_, Failure>(self.networks.plan(&self.network).await?) };
+        let (network, cluster, workers) = tokio::try_join!(network, cluster, workers)?;
+        let mut plans = vec![network];
+        if let Some((cluster, access)) = cluster {
+            plans.push(cluster);
+            plans.extend(workers);
+            if let Some(spec) = &self.objects {
+                plans.push(self.kubernetes.plan(spec, access).await?);
+            }
+        }
+        Ok(Plan::join(plans)?)
+    }
+
+    /// Everything of the owner's, to be removed.
+    ///
+    /// # Errors
+    /// If a layer cannot be observed.
+    pub async fn teardown(&self) -> Result<Teardown, Failure> {
+        let mut teardowns = Vec::new();
+        if let Some(spec) = &self.cluster {
+            let access = self.access().await?;
+            if self.objects.is_some() {
+                teardowns.push(self.kubernetes.teardown(&self.owner, access).await?);
+            }
+            if self.workers.is_some() {
+                teardowns.push(self.groups.teardown(&self.owner).await?);
+            }
+            teardowns.push(self.clusters.teardown(&self.owner, spec.name()).await?);
+        }
+        teardowns.push(self.networks.teardown(&self.owner).await?);
+        Ok(Teardown::join(teardowns)?)
+    }
+
+    /// How to reach the cluster's API server, if it exists.
+    async fn access(&self) -> Result<Option<ClusterAccess>, Failure> {
+        match (&self.cluster, &self.objects) {
+            (Some(cluster), Some(_)) => Ok(self.clusters.access(cluster.name()).await?),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Section 1: the network of the chapter, subnet by subnet.
+fn network(owner: &Owner) -> Result<NetworkSpec, Failure> {
+    let ssh = || Rule::tcp(22).described("SSH");
+    let http = || Rule::tcp(80).described("HTTP");
+    Ok(NetworkSpec::builder(owner, "10.0.0.0/16")
+        .subnet(Subnet::public("us-east-1a", "10.0.1.0/24"))
+        .subnet(Subnet::public("us-east-1b", "10.0.3.0/24"))
+        .subnet(Subnet::private("us-east-1a", "10.0.4.0/24"))
+        .subnet(Subnet::private("us-east-1b", "10.0.2.0/24"))
+        .nat(Nat::Single)
+        .security_group(
+            SecurityGroup::new("public", "Public instances")
+                .allow(ssh().from_cidr("98.234.106.21/32"))
+                .allow(http().from_cidr("0.0.0.0/0")),
+        )
+        .security_group(
+            SecurityGroup::new("private", "Private instances").allow(ssh().from_group("public")).allow(http().from_group("public")),
+        )
+        .security_group(SecurityGroup::new("elb", "Load balancers").allow(http().from_cidr("0.0.0.0/0")))
+        .security_group(SecurityGroup::new("eks-control-plane", "EKS control plane"))
+        .cluster(owner.as_str())
+        .build()?)
+}
+
+/// Section 3: the control plane, in all four subnets.
+fn cluster(owner: &Owner, network: &NetworkSpec, variant: &Variant) -> Result<ClusterSpec, Failure> {
+    let mut builder = ClusterSpec::builder(owner, ClusterName::new(owner.as_str())?, KubernetesVersion::V1_36, network.refs())
+        .security_groups(["eks-control-plane"])
+        .authentication(match variant.auth {
+            Auth::Api => AuthenticationMode::ApiAndConfigMap,
+            Auth::ConfigMap => AuthenticationMode::ConfigMap,
+        });
+    if !variant.addons {
+        builder = builder.no_addons();
+    }
+    if variant.top >= Layer::K8s {
+        builder = builder.nodes_ready_after([StepKey::new(["k8s", "nodes", workers_name(owner)?.as_str()])?]);
+    }
+    Ok(builder.build()?)
+}
+
+fn workers_name(owner: &Owner) -> Result<StackName, Failure> {
+    Ok(StackName::new(format!("{owner}-worker"))?)
+}
+
+/// Section 4: two workers in the private subnets, one in each zone.
+fn workers(owner: &Owner, cluster: &ClusterSpec, network: &NetworkSpec) -> Result<WorkersSpec, Failure> {
+    Ok(WorkersSpec::builder(owner, workers_name(owner)?, cluster.refs(), network.refs().private())
+        .instance_type("t3.medium")
+        .capacity(Capacity::new(2, 2, 3)?)
+        .build()?)
+}
+
+/// Section 5: storage by zone, a Pod with a volume, load balancers inside and outside.
+fn objects(
+    owner: &Owner,
+    cluster: &ClusterSpec,
+    workers: &WorkersSpec,
+    network: &NetworkSpec,
+    variant: &Variant,
+) -> Result<ObjectsSpec, Failure> {
+    let mut builder = ObjectsSpec::builder(owner, cluster.refs()).nodes(workers.refs()).service_needs(network.refs().egress);
+    if variant.auth == Auth::ConfigMap {
+        builder = builder.map_role("workers", workers.refs().role);
+    }
+    let nginx = || Pod::new("nginx", "public.ecr.aws/nginx/nginx:1.29").label("app", "nginx").port(80);
+    builder = if !variant.addons {
+        builder.pod(nginx().zone("us-east-1a"))
+    } else {
+        builder
+            .storage_class(StorageClass::gp3("gp3-us-east-1a").zone("us-east-1a"))
+            .storage_class(StorageClass::gp3("gp3-us-east-1b").zone("us-east-1b"))
+            .claim(Claim::new("pvc-a", "10Gi").class("gp3-us-east-1a"))
+            .claim(Claim::new("pvc-b", "10Gi").class("gp3-us-east-1b"))
+            .pod(nginx().mount("pvc-a", "/usr/share/nginx/html").zone("us-east-1a"))
+    };
+    Ok(builder
+        .service(Service::load_balancer("nginx").internal().port(80, 80).selector("app", "nginx"))
+        .service(Service::load_balancer("nginx-external").internet_facing().network().port(80, 80).selector("app", "nginx"))
+        .build()?)
+}

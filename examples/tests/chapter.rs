@@ -1,0 +1,126 @@
+//! The chapter on the simulator: the figures that we promise, and runs that are killed.
+
+use eks_core::{Verdict, engine::Engine};
+use eks_examples::{
+    account::Account,
+    environment::{Auth, Environment, Layer, Variant},
+    floor,
+};
+use eks_sim::{Fault, Inventory, When};
+
+fn config_map() -> Variant {
+    Variant { auth: Auth::ConfigMap, ..Variant::default() }
+}
+
+/// Everything that exists, by kind: how many.
+fn kinds(inventory: &Inventory) -> Vec<(String, usize)> {
+    let mut kinds: Vec<_> = inventory.items().iter().map(|item| item.kind.clone()).collect();
+    kinds.dedup();
+    kinds.into_iter().map(|kind| (kind.clone(), inventory.count(&kind))).collect()
+}
+
+/// Creates, plans again, tears down; returns what existed in between.
+async fn there_and_back(seed: u64, variant: &Variant) -> Vec<(String, usize)> {
+    let account = Account::simulated_with(seed);
+    let sim = account.sim().expect("simulated").clone();
+    let environment = Environment::new(variant, &account).expect("valid specs");
+    let plan = environment.plan().await.expect("an empty account can be planned on");
+    let before = account.calls();
+    let report = plan.apply(&environment.engine()).await.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    let calls = account.calls() - before;
+
+    let floor = floor::of(&plan, &report, &sim.ledger());
+    let ratio = report.took.as_secs_f64() / floor.as_secs_f64();
+    println!("seed {seed}: {:?} against a floor of {floor:?}, {ratio:.4}; {calls} calls, {} of them polls", report.took, report.polls);
+    assert!(ratio <= 1.03, "seed {seed}: {:?} against {floor:?}", report.took);
+
+    let before = account.calls();
+    let again = environment.plan().await.expect("what we made can be observed");
+    let calls = account.calls() - before;
+    assert!(again.is_noop(), "seed {seed}: {again}");
+    assert!(calls <= 30, "plan again: {calls} calls");
+
+    let made = kinds(&sim.inventory());
+    let ending = environment.teardown().await.expect("observable").apply(&environment.engine()).await.expect("teardown");
+    assert_eq!(ending.verdict, Verdict::Clean, "seed {seed}");
+    assert_eq!(sim.inventory(), Inventory::default(), "seed {seed}: the simulator agrees");
+    made
+}
+
+#[tokio::test(start_paused = true)]
+async fn there_and_back_within_the_figures() {
+    for seed in 1..=5 {
+        there_and_back(seed, &Variant::default()).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn as_in_2018_with_aws_auth_alone() {
+    there_and_back(1, &config_map()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_managed_add_ons() {
+    there_and_back(1, &Variant { addons: false, ..Variant::default() }).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn fewer_layers() {
+    for top in [Layer::Net, Layer::Cluster, Layer::Nodes] {
+        let account = Account::simulated();
+        let environment = Environment::new(&Variant { top, ..Variant::default() }, &account).expect("valid specs");
+        environment.plan().await.expect("a plan").apply(&environment.engine()).await.unwrap_or_else(|error| panic!("{top:?}: {error}"));
+        assert!(environment.plan().await.expect("observable").is_noop(), "{top:?}");
+        let ending = environment.teardown().await.expect("observable").apply(&environment.engine()).await.expect("teardown");
+        assert_eq!(ending.verdict, Verdict::Clean, "{top:?}");
+    }
+}
+
+/// Ten call sites spread over the path, each in another way of being interrupted.
+const SITES: [(&str, &str, u64, Fault); 10] = [
+    ("ec2", "CreateVpc", 1, Fault::KillAfter),
+    ("ec2", "CreateSubnet", 3, Fault::KillAfter),
+    ("ec2", "AllocateAddress", 1, Fault::KillAfter),
+    ("ec2", "CreateNatGateway", 1, Fault::KillAfter),
+    ("iam", "CreateRole", 1, Fault::KillAfter),
+    ("eks", "CreateCluster", 1, Fault::KillBefore),
+    ("eks", "CreateCluster", 1, Fault::KillAfter),
+    ("cloudformation", "CreateStack", 2, Fault::KillAfter),
+    ("eks", "CreateAddon", 2, Fault::KillAfter),
+    ("kubernetes", "PATCH", 3, Fault::KillAfter),
+];
+
+#[tokio::test(start_paused = true)]
+async fn killed_anywhere_and_run_again_it_converges() {
+    let undisturbed = there_and_back(1, &Variant::default()).await;
+    for (service, action, nth, fault) in SITES {
+        for fault in [fault, Fault::LoseAnswer] {
+            let site = format!("{fault:?} at {service} {action} {nth}");
+            let account = Account::simulated();
+            let sim = account.sim().expect("simulated").clone();
+            let killed = fault != Fault::LoseAnswer;
+            sim.inject(When::Action { service: service.to_owned(), action: action.to_owned(), nth }, fault);
+            let first = run(&account).await;
+            assert_eq!(sim.faults_pending(), 0, "{site}: the fault happened");
+            assert_eq!(first.is_err(), killed, "{site}: a lost answer is healed, a dead process is not: {first:?}");
+            sim.revive();
+            // A new process knows nothing but the account.
+            if killed {
+                run(&account).await.unwrap_or_else(|error| panic!("{site}, run again: {error}"));
+            }
+            assert_eq!(kinds(&sim.inventory()), undisturbed, "{site}: no duplicate, nothing missing");
+
+            let environment = Environment::new(&Variant::default(), &account).expect("valid specs");
+            assert!(environment.plan().await.expect("observable").is_noop(), "{site}");
+            let ending = environment.teardown().await.expect("observable").apply(&environment.engine()).await.expect("teardown");
+            assert_eq!(ending.verdict, Verdict::Clean, "{site}");
+        }
+    }
+}
+
+async fn run(account: &Account) -> Result<(), String> {
+    let environment = Environment::new(&Variant::default(), account).map_err(|error| error.to_string())?;
+    let plan = environment.plan().await.map_err(|error| error.to_string())?;
+    let engine: Engine = environment.engine();
+    plan.apply(&engine).await.map(drop).map_err(|error| error.to_string())
+}

@@ -164,10 +164,21 @@ async fn a_teardown_without_an_api_server_tells_what_it_did_not_see_go() -> Test
     Ok(())
 }
 
+/// What has one of everything.
+fn small(stage: &Stage) -> ObjectsSpecBuilder {
+    ObjectsSpec::builder(&stage.owner, stage.cluster())
+        .map_role("w", stage.workers().role)
+        .nodes(stage.workers())
+        .storage_class(StorageClass::gp3("gp3"))
+        .claim(Claim::new("data", "10Gi").class("gp3"))
+        .pod(Pod::new("nginx", "nginx:1.29").mount("data", "/data"))
+        .service(Service::load_balancer("nginx").internet_facing().port(80, 80).selector("app", "nginx"))
+}
+
 /// Fails each call of a run in turn, runs again in a new process, and finds everything once and as it should be.
 async fn any_call_may_fail(fault: Fault) -> Tested {
     let clean = Stage::set(AuthenticationMode::ConfigMap).await?;
-    let spec = chapter(&clean).build()?;
+    let spec = small(&clean).build()?;
     let objects = clean.objects();
     let from = clean.sim.log().len();
     clean.joined(objects.plan(&spec, None).await?)?.apply(&clean.engine(&objects)).await?;
@@ -183,7 +194,7 @@ async fn any_call_may_fail(fault: Fault) -> Tested {
     let calls = clean.calls(from);
     for (number, call) in calls.iter().enumerate() {
         let stage = Stage::set(AuthenticationMode::ConfigMap).await?;
-        let spec = chapter(&stage).build()?;
+        let spec = small(&stage).build()?;
         let at = stage.sim.log().len() + 1 + number;
         stage.sim.inject(When::Call(at as u64), fault.clone());
         let objects = stage.objects();
@@ -222,4 +233,45 @@ async fn any_call_may_be_denied_at_first() -> Tested {
 #[tokio::test(start_paused = true)]
 async fn any_version_may_be_forgotten() -> Tested {
     any_call_may_fail(Fault::Refuse { status: 410, code: "Expired".to_owned(), message: "too old resource version".to_owned() }).await
+}
+
+/// Kills a teardown after each of its calls in turn, makes it again in a new process, and finds nothing.
+#[tokio::test(start_paused = true)]
+async fn a_teardown_may_die_after_any_call() -> Tested {
+    for number in 1.. {
+        let stage = Stage::set(AuthenticationMode::ConfigMap).await?;
+        let objects = stage.objects();
+        stage.joined(objects.plan(&small(&stage).build()?, None).await?)?.apply(&stage.engine(&objects)).await?;
+        let teardown = objects.teardown(&stage.owner, Some(stage.access.clone())).await?;
+        stage.sim.inject(When::Call((stage.sim.log().len() + number) as u64), Fault::KillAfter);
+        let ending = teardown.apply(&stage.engine(&objects)).await?;
+        if stage.sim.faults_pending() > 0 {
+            assert!(ending.verdict.is_clean(), "{}", ending.verdict);
+            return Ok(());
+        }
+        stage.sim.revive();
+        let objects = stage.objects();
+        let teardown = objects.teardown(&stage.owner, Some(stage.access.clone())).await?;
+        assert!(teardown.is_empty() || !ending.verdict.is_clean(), "call {number}: {teardown}");
+        let ending = teardown.apply(&stage.engine(&objects)).await?;
+        assert!(ending.verdict.is_clean(), "call {number}: {}", ending.verdict);
+        for kind in ["elb/load-balancer", "kubernetes/ConfigMap", "kubernetes/PersistentVolumeClaim", "kubernetes/StorageClass"] {
+            assert_eq!(count(&stage.sim, kind), 0, "call {number}: {kind}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_outlives_tokens_and_tells_what_it_saw_last() -> Tested {
+    let stage = Stage::set(AuthenticationMode::ConfigMap).await?;
+    let mut workers = stage.workers();
+    workers.desired = 3;
+    let spec = ObjectsSpec::builder(&stage.owner, stage.cluster()).map_role("w", workers.role.clone()).nodes(workers).build()?;
+    let objects = stage.objects();
+    let error = stage.joined(objects.plan(&spec, None).await?)?.apply(&stage.engine(&objects)).await.expect_err("two nodes are not three");
+    let failures: Vec<_> = error.report().expect("a report").failures().map(|(key, error)| format!("{key}: {error}")).collect();
+    assert_eq!(failures.len(), 1);
+    assert!(failures[0].starts_with("k8s/nodes/w: nodes of w still 2 of 3 nodes Ready after 1200 s"), "{failures:?}");
+    Ok(())
 }

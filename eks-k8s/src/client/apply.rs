@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use eks_core::{Error, KEY_TAG, OWNER_TAG, Outputs, engine::StepContext};
-use kube::{Client, api::ListParams};
+use kube::api::ListParams;
 use serde_json::Value;
 
 use super::{
     api::{Collection, EVENTS, NODES},
+    connect::Place,
     watch::{Objects, Seen, Watch},
 };
 use crate::{
@@ -18,9 +19,9 @@ use crate::{
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Applies an object, unless someone else's of that name is there.
-pub(super) async fn object(client: &Client, kind: Kind, manifest: &Value, wait: bool, cx: &StepContext) -> Result<Outputs, Error> {
+pub(super) async fn object(place: &Place<'_>, kind: Kind, manifest: &Value, wait: bool, cx: &StepContext) -> Result<Outputs, Error> {
     let at = ObjectRef::of(kind, manifest);
-    let collection = Collection::of(client, &at);
+    let collection = Collection::of(&place.client().await?, &at);
     // Server-side apply would take over an object that we did not make, and a teardown would then delete it.
     let live = collection.get(&at.name).await?;
     if let Some(live) = &live {
@@ -30,7 +31,7 @@ pub(super) async fn object(client: &Client, kind: Kind, manifest: &Value, wait: 
     let uid = applied["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
     let mut outputs = Outputs::from([("id".to_owned(), uid.clone())]);
     if wait {
-        outputs.extend(working(client, &at, &uid, cx).await?);
+        outputs.extend(working(place, &at, &uid, cx).await?);
     }
     Ok(outputs)
 }
@@ -49,17 +50,17 @@ fn check_ours(at: &ObjectRef, live: &Value, cx: &StepContext) -> Result<(), Erro
 }
 
 /// Waits until an object does what it is for; what it tells then.
-async fn working(client: &Client, at: &ObjectRef, uid: &str, cx: &StepContext) -> Result<Outputs, Error> {
+async fn working(place: &Place<'_>, at: &ObjectRef, uid: &str, cx: &StepContext) -> Result<Outputs, Error> {
     let limit = match at.kind {
         Kind::Service => 15 * MINUTE,
         Kind::Claim | Kind::Pod | Kind::StorageClass => 10 * MINUTE,
     };
-    let watch = Watch::one(Collection::of(client, at), &at.name, at.to_string(), limit);
+    let watch = Watch::one(place, at.kind, &at.namespace, &at.name, at.to_string(), limit);
     let result = watch.until(cx, |objects| judge(at.kind, objects.get(uid))).await;
     match result {
         // Why it hangs is told by events, which are worth a call only now.
         Err(Error::Timeout { subject, state, waited, polls }) => {
-            let state = match warning(client, at, uid).await {
+            let state = match warning(place, at, uid).await {
                 Some(warning) => format!("{state} ({warning})"),
                 None => state,
             };
@@ -111,8 +112,8 @@ fn judge_pod(pod: &Value) -> Seen<Outputs> {
 }
 
 /// The last warning about an object, if there is one and it can be read.
-async fn warning(client: &Client, at: &ObjectRef, uid: &str) -> Option<String> {
-    let events = Collection::within(client, EVENTS, &at.namespace);
+async fn warning(place: &Place<'_>, at: &ObjectRef, uid: &str) -> Option<String> {
+    let events = Collection::within(&place.client().await.ok()?, EVENTS, &at.namespace);
     let params = ListParams::default().fields(&format!("involvedObject.uid={uid},type=Warning"));
     // Events explain a failure; that they cannot be read is not another one.
     let (events, _) = events.list(params).await.ok()?;
@@ -122,14 +123,16 @@ async fn warning(client: &Client, at: &ObjectRef, uid: &str) -> Option<String> {
 
 /// Waits until a group has as many Ready nodes as it should.
 pub(super) async fn nodes(
-    client: &Client,
+    place: &Place<'_>,
     group: &str,
     label: &(String, String),
     desired: u32,
     cx: &StepContext,
 ) -> Result<Outputs, Error> {
     let watch = Watch {
-        collection: Collection::all(client, NODES),
+        place,
+        resource: NODES,
+        namespace: String::new(),
         labels: Some(format!("{}={}", label.0, label.1)),
         fields: None,
         subject: format!("nodes of {group}"),

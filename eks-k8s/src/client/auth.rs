@@ -24,8 +24,7 @@ impl Objects {
     /// # Errors
     /// [`Error::Refused`] if the document is broken or maps the role otherwise; [`Error::Call`].
     pub async fn map_role(&self, owner: &Owner, access: Option<&Access>, group: &str, role: &RoleArn) -> Result<(), Error> {
-        let client = self.required(access, "aws-auth").await?;
-        map(&client, owner, &[(group.to_owned(), role.clone())]).await
+        map(&self.place(access.cloned()).client().await?, owner, &[(group.to_owned(), role.clone())]).await
     }
 
     /// Takes the entry of a role out of `aws-auth` now, if this owner added it. Do so only when no instance runs under the role any
@@ -34,8 +33,7 @@ impl Objects {
     /// # Errors
     /// [`Error::Refused`] if the document is broken; [`Error::Call`].
     pub async fn unmap_role(&self, owner: &Owner, access: Option<&Access>, role: &RoleArn) -> Result<(), Error> {
-        let client = self.required(access, "aws-auth").await?;
-        unmap(&client, owner, &[RoleMapping::node(role)]).await
+        unmap(&self.place(access.cloned()).client().await?, owner, &[RoleMapping::node(role)]).await
     }
 }
 

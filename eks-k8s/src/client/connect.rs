@@ -106,9 +106,21 @@ impl Objects {
         Ok(Some(client))
     }
 
-    /// The client for a step.
-    pub(super) async fn required(&self, access: Option<&Access>, subject: &str) -> Result<Client, Error> {
-        let missing = || Error::Plan { subject: subject.to_owned(), reason: "nothing tells where the API server is".to_owned() };
-        self.client(access).await?.ok_or_else(missing)
+    pub(super) fn place(&self, access: Option<Access>) -> Place<'_> {
+        Place { objects: self, access }
+    }
+}
+
+/// An API server, as steps see it.
+pub(super) struct Place<'a> {
+    objects: &'a Objects,
+    access: Option<Access>,
+}
+
+impl Place<'_> {
+    /// A client whose token is fresh enough for the next call; not to be kept.
+    pub(super) async fn client(&self) -> Result<Client, Error> {
+        let missing = || Error::Plan { subject: "layer k8s".to_owned(), reason: "nothing tells where the API server is".to_owned() };
+        self.objects.client(self.access.as_ref()).await?.ok_or_else(missing)
     }
 }

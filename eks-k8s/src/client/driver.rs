@@ -28,18 +28,16 @@ fn resolve(access: &AccessRef, cx: &StepContext) -> Result<Access, Error> {
 
 impl Objects {
     async fn carry_out(&self, step: &Step, cx: &StepContext) -> Result<Outputs, Error> {
-        let client = async |access: &AccessRef| self.required(Some(&resolve(access, cx)?), cx.key().as_str()).await;
+        let place = |access: &AccessRef| Ok::<_, Error>(self.place(Some(resolve(access, cx)?)));
         match decode(step.key.as_str(), &step.op)? {
-            ObjectOp::Apply { access, kind, manifest, wait } => apply::object(&client(&access).await?, kind, &manifest, wait, cx).await,
+            ObjectOp::Apply { access, kind, manifest, wait } => apply::object(&place(&access)?, kind, &manifest, wait, cx).await,
             ObjectOp::MapRoles { access, roles } => {
                 let resolved = roles.iter().map(|(group, role)| Ok((group.clone(), cx.resolve(role)?)));
                 let roles = resolved.collect::<Result<Vec<_>, Error>>()?;
-                auth::map(&client(&access).await?, cx.owner(), &roles).await?;
+                auth::map(&place(&access)?.client().await?, cx.owner(), &roles).await?;
                 Ok(Outputs::from([("id".to_owned(), "kube-system/aws-auth".to_owned())]))
             }
-            ObjectOp::AwaitNodes { access, group, label, desired } => {
-                apply::nodes(&client(&access).await?, &group, &label, desired, cx).await
-            }
+            ObjectOp::AwaitNodes { access, group, label, desired } => apply::nodes(&place(&access)?, &group, &label, desired, cx).await,
             ObjectOp::Delete { .. } | ObjectOp::UnmapRoles { .. } => Err(not_ours(step.key.as_str(), "a plan never deletes")),
         }
     }
@@ -47,12 +45,10 @@ impl Objects {
     async fn take_away(&self, removal: &Removal, cx: &StepContext) -> Result<(), Error> {
         match decode(removal.key.as_str(), &removal.op)? {
             ObjectOp::Delete { access, object, uid, volume } => {
-                let client = self.required(access.as_ref(), cx.key().as_str()).await?;
-                remove::object(&client, &object, &uid, volume.as_deref(), cx).await?;
+                remove::object(&self.place(access), &object, &uid, volume.as_deref(), cx).await?;
             }
             ObjectOp::UnmapRoles { access, mappings } => {
-                let client = self.required(access.as_ref(), cx.key().as_str()).await?;
-                auth::unmap(&client, cx.owner(), &mappings).await?;
+                auth::unmap(&self.place(access).client().await?, cx.owner(), &mappings).await?;
             }
             ObjectOp::Apply { .. } | ObjectOp::AwaitNodes { .. } | ObjectOp::MapRoles { .. } => {
                 return Err(not_ours(removal.key.as_str(), "a teardown only removes"));

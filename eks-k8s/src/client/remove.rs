@@ -3,12 +3,12 @@
 use std::{collections::BTreeSet, sync::PoisonError, time::Duration};
 
 use eks_core::{Class, Error, Owner, Removal, Survivor, engine::StepContext};
-use kube::{Client, api::ListParams, api::Preconditions};
+use kube::api::{ListParams, Preconditions};
 use serde_json::Value;
 
 use super::{
     api::{Collection, VOLUMES},
-    connect::Objects,
+    connect::{Objects, Place},
     watch::{Seen, Watch},
 };
 use crate::{Kind, ObjectRef, observed::Scope, plan::load_balancer_usd, teardown::Leavings};
@@ -16,8 +16,8 @@ use crate::{Kind, ObjectRef, observed::Scope, plan::load_balancer_usd, teardown:
 const LIMIT: Duration = Duration::from_secs(15 * 60);
 
 /// Deletes an object and waits until it is gone, and its volume too.
-pub(super) async fn object(client: &Client, at: &ObjectRef, uid: &str, volume: Option<&str>, cx: &StepContext) -> Result<(), Error> {
-    let collection = Collection::of(client, at);
+pub(super) async fn object(place: &Place<'_>, at: &ObjectRef, uid: &str, volume: Option<&str>, cx: &StepContext) -> Result<(), Error> {
+    let collection = Collection::of(&place.client().await?, at);
     let preconditions = Preconditions { resource_version: None, uid: Some(uid.to_owned()) };
     if let Err(error) = collection.delete(&at.name, preconditions).await {
         // One of the same name that came later is someone else's; ours is gone.
@@ -26,10 +26,10 @@ pub(super) async fn object(client: &Client, at: &ObjectRef, uid: &str, volume: O
             return Err(error);
         }
     }
-    let watch = Watch::one(collection, &at.name, at.to_string(), LIMIT);
+    let watch = Watch::one(place, at.kind, &at.namespace, &at.name, at.to_string(), LIMIT);
     watch.until(cx, |objects| objects.get(uid).map_or(Seen::Done(()), held)).await?;
     if let Some(volume) = volume {
-        let watch = Watch::one(Collection::all(client, VOLUMES), volume, format!("PersistentVolume {volume}"), LIMIT);
+        let watch = Watch::one(place, VOLUMES, "", volume, format!("PersistentVolume {volume}"), LIMIT);
         watch.until(cx, |objects| objects.values().next().map_or(Seen::Done(()), held)).await?;
     }
     Ok(())

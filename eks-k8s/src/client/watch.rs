@@ -9,7 +9,8 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    api::{Collection, value},
+    api::{Collection, Resource, value},
+    connect::Place,
     error::failed,
 };
 
@@ -27,8 +28,10 @@ pub(super) enum Seen<T> {
 }
 
 /// What is watched.
-pub(super) struct Watch {
-    pub(super) collection: Collection,
+pub(super) struct Watch<'a> {
+    pub(super) place: &'a Place<'a>,
+    pub(super) resource: Resource,
+    pub(super) namespace: String,
     pub(super) labels: Option<String>,
     pub(super) fields: Option<String>,
     /// For people: `Pod default/nginx`.
@@ -44,10 +47,22 @@ struct Progress {
     looks: u32,
 }
 
-impl Watch {
+impl<'a> Watch<'a> {
     /// One object, by name.
-    pub(super) fn one(collection: Collection, name: &str, subject: impl Into<String>, limit: Duration) -> Self {
-        Self { collection, labels: None, fields: Some(format!("metadata.name={name}")), subject: subject.into(), limit }
+    pub(super) fn one(
+        place: &'a Place<'a>,
+        resource: impl Into<Resource>,
+        namespace: &str,
+        name: &str,
+        subject: impl Into<String>,
+        limit: Duration,
+    ) -> Self {
+        let (resource, namespace) = (resource.into(), namespace.to_owned());
+        Self { place, resource, namespace, labels: None, fields: Some(format!("metadata.name={name}")), subject: subject.into(), limit }
+    }
+
+    async fn collection(&self) -> Result<Collection, Error> {
+        Ok(Collection::within(&self.place.client().await?, self.resource, &self.namespace))
     }
 
     /// Waits until `judge` is satisfied. Reconnects when the watch ends or fails, and lists anew when it is too old (410).
@@ -67,7 +82,7 @@ impl Watch {
         loop {
             progress.looks += 1;
             let params = ListParams { label_selector: self.labels.clone(), field_selector: self.fields.clone(), ..ListParams::default() };
-            let (listed, mut version) = match self.collection.list(params).await {
+            let (listed, mut version) = match self.collection().await?.list(params).await {
                 Ok(listed) => listed,
                 Err(error) if heals(&error) => {
                     self.tell(cx, progress, format!("unknown ({})", error.chain()));
@@ -102,10 +117,11 @@ impl Watch {
     ) -> Result<Tail<T>, Error> {
         let began = Instant::now();
         let params = WatchParams { label_selector: self.labels.clone(), field_selector: self.fields.clone(), ..WatchParams::default() };
-        let stream = match self.collection.api.watch(&params, version).await {
+        let collection = self.collection().await?;
+        let stream = match collection.api.watch(&params, version).await {
             Ok(stream) => stream,
             Err(error) => {
-                let error = failed(format!("watch {}", self.collection.kind), self.subject.clone(), error);
+                let error = failed(format!("watch {}", collection.kind), self.subject.clone(), error);
                 if !heals(&error) {
                     return Err(error);
                 }

@@ -15,6 +15,7 @@ pub struct StepKey(String);
 /// Text that is not a step key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a step key: two or more segments of a-z A-Z 0-9 . _ - joined by /, at most 200 characters")]
+#[non_exhaustive]
 pub struct KeyError(pub String);
 
 impl StepKey {

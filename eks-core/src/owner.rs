@@ -21,6 +21,7 @@ pub struct Owner(String);
 #[error(
     "{0:?} cannot name an owner: 1–40 of a-z 0-9 -, beginning with a letter, ending with a letter or digit; it becomes part of AWS and Kubernetes names"
 )]
+#[non_exhaustive]
 pub struct OwnerError(pub String);
 
 impl Owner {

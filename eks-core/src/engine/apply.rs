@@ -29,7 +29,7 @@ pub enum ApplyError {
         key: StepKey,
         /// Why.
         #[source]
-        source: Error,
+        source: Box<Error>,
     },
     /// A layer could not be observed.
     #[error("layer {layer} could not be observed")]
@@ -38,7 +38,7 @@ pub enum ApplyError {
         layer: String,
         /// Why.
         #[source]
-        source: Error,
+        source: Box<Error>,
     },
     /// What exists is no longer what the plan was made on. Nothing was done.
     #[error("the plan no longer fits what exists; plan again{}", Lines(differences))]
@@ -188,7 +188,7 @@ impl Engine {
     fn knows<'a>(&self, ops: impl Iterator<Item = (&'a StepKey, &'a Op)>) -> Result<(), ApplyError> {
         for (key, op) in ops {
             let driver = self.drivers.get(key.layer()).ok_or_else(|| ApplyError::NoDriver { layer: key.layer().to_owned() })?;
-            driver.check(op).map_err(|source| ApplyError::Operation { key: key.clone(), source })?;
+            driver.check(op).map_err(|source| ApplyError::Operation { key: key.clone(), source: Box::new(source) })?;
         }
         Ok(())
     }
@@ -208,7 +208,7 @@ impl Engine {
         // Started together by polling them as one: each is only a handful of calls.
         let results = together(asked).await;
         for (layer, result) in results {
-            answers.insert(layer.clone(), result.map_err(|source| ApplyError::Observe { layer: layer.clone(), source })?);
+            answers.insert(layer.clone(), result.map_err(|source| ApplyError::Observe { layer: layer.clone(), source: Box::new(source) })?);
         }
         Ok(answers)
     }

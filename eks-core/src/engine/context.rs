@@ -34,8 +34,8 @@ pub struct Wait {
 }
 
 impl Wait {
-    /// Waits for something that typically takes `typical`: first poll when half of it has passed, then at a fortieth of it
-    /// (2–15 s), for at most 20 minutes or five times as long.
+    /// Waits for something that typically takes `typical`: first poll when half of it has passed, then at a sixtieth of it
+    /// (2–10 s), for at most 20 minutes or five times as long.
     pub fn typical(kind: impl Into<String>, id: impl Into<String>, typical: Duration) -> Self {
         Self {
             kind: kind.into(),

@@ -176,7 +176,7 @@ impl Waiter {
 /// How the interval of a wait follows from how long the thing typically takes: short enough to lose little time on the
 /// critical path, long enough to spare the service.
 pub(super) fn interval(typical: Duration) -> Duration {
-    (typical / 40).clamp(Duration::from_secs(2), Duration::from_secs(15))
+    (typical / 60).clamp(Duration::from_secs(2), Duration::from_secs(10))
 }
 
 #[cfg(test)]
@@ -186,6 +186,6 @@ mod tests {
     #[test]
     fn intervals_fit_the_service() {
         let of = |seconds| interval(Duration::from_secs(seconds)).as_secs_f64();
-        assert_eq!((of(1), of(114), of(400), of(3600)), (2.0, 2.85, 10.0, 15.0));
+        assert_eq!((of(1), of(114), of(300), of(3600)), (2.0, 2.0, 5.0, 10.0));
     }
 }

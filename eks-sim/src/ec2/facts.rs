@@ -112,10 +112,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{
-        call::{Caller, Service},
-        clock::Clock,
-    };
+    use crate::call::{Caller, Service};
 
     struct Account {
         world: World,

@@ -10,8 +10,6 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ClusterFacts {
     pub(crate) name: String,
-    /// `CREATING`, `ACTIVE`, …
-    pub(crate) status: String,
     /// Kubernetes minor version, `1.36`.
     pub(crate) version: String,
     /// Host of the endpoint, without scheme.
@@ -20,7 +18,6 @@ pub(crate) struct ClusterFacts {
     pub(crate) certificate_authority: String,
     pub(crate) service_cidr: String,
     pub(crate) vpc: String,
-    pub(crate) subnets: Vec<String>,
     /// Groups given at creation.
     pub(crate) security_groups: Vec<String>,
     /// The group that EKS made.
@@ -49,13 +46,11 @@ pub(crate) fn cluster(world: &World, name: &str) -> Option<ClusterFacts> {
     let cluster = world.eks.clusters.get(name)?;
     Some(ClusterFacts {
         name: cluster.name.clone(),
-        status: cluster.status.clone(),
         version: cluster.version.clone(),
         endpoint_host: cluster.endpoint_host(&world.region),
         certificate_authority: Cluster::certificate_authority(),
         service_cidr: cluster.service_cidr.clone(),
         vpc: cluster.vpc.clone(),
-        subnets: cluster.subnets.clone(),
         security_groups: cluster.security_groups.clone(),
         cluster_security_group: cluster.cluster_security_group.clone().unwrap_or_default(),
         authentication_mode: cluster.authentication_mode.clone(),
@@ -108,7 +103,6 @@ mod tests {
     use super::*;
     use crate::{
         call::{Args, Caller},
-        clock::Clock,
         eks::handle,
         error::ApiError,
         iam::ADMIN_ACCESS_KEY,

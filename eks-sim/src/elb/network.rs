@@ -226,10 +226,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{
-        call::{Caller, Service},
-        clock::Clock,
-    };
+    use crate::call::{Caller, Service};
 
     struct Account(World, Caller);
 

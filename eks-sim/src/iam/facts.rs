@@ -71,7 +71,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{call::Args, clock::Clock, error::ApiError, iam::handle};
+    use crate::{call::Args, error::ApiError, iam::handle};
 
     const ROLE: &str = "arn:aws:iam::123456789012:role/node";
 

@@ -62,10 +62,7 @@ mod tests {
 
     use super::console::console;
     use super::*;
-    use crate::{
-        call::{Caller, Service},
-        clock::Clock,
-    };
+    use crate::call::{Caller, Service};
 
     const IMAGE: &str = "/aws/service/eks/optimized-ami/1.35/amazon-linux-2023/x86_64/standard/recommended/image_id";
 

@@ -39,7 +39,7 @@ pub(super) fn decode(request: &Request<Bytes>) -> (String, Args) {
 #[derive(Default)]
 struct Node {
     text: Option<String>,
-    children: Vec<(String, Node)>,
+    children: Vec<(String, Self)>,
 }
 
 impl Node {

@@ -127,10 +127,10 @@ impl AuthMap {
     pub(crate) fn without(mut self, mappings: &[RoleMapping]) -> Result<Fate, Error> {
         let before = (self.roles.clone(), self.record.clone());
         for mapping in mappings {
-            if self.record.remove(&mapping.role).is_some_and(|entry| entry.added) {
-                if let Some(roles) = self.roles.without(mapping)? {
-                    self.roles = roles;
-                }
+            if self.record.remove(&mapping.role).is_some_and(|entry| entry.added)
+                && let Some(roles) = self.roles.without(mapping)?
+            {
+                self.roles = roles;
             }
         }
         let foreign_data = self.body["data"].as_object().is_some_and(|data| {
@@ -155,12 +155,10 @@ impl AuthMap {
         if !self.body["metadata"]["annotations"].is_object() {
             self.body["metadata"]["annotations"] = json!({});
         }
-        if self.record.is_empty() {
-            if let Some(annotations) = self.body["metadata"]["annotations"].as_object_mut() {
-                annotations.remove(&self.annotation);
-            }
-        } else {
+        if !self.record.is_empty() {
             self.body["metadata"]["annotations"][&self.annotation] = json!(record);
+        } else if let Some(annotations) = self.body["metadata"]["annotations"].as_object_mut() {
+            annotations.remove(&self.annotation);
         }
         Ok(Fate::Write(self.body))
     }

@@ -301,15 +301,15 @@ mod tests {
         /// Any document is either refused or grows by exactly our entry, and shrinks back.
         #[test]
         fn any_document(text in "([ ]{0,2}(- |-)?(rolearn|username|groups|x)?(: )?[a-z\\[\\]{}#'\"|>]{0,6}\r?\n?){0,8}") {
-            if let Ok(before) = MapRoles::parse(&text) {
-                if let Ok(Some(after)) = before.with(&node("new")) {
-                    prop_assert!(after.as_str().starts_with(&text) || text.trim() == "[]");
-                    prop_assert_eq!(&after.items[..before.items.len()], &before.items[..]);
-                    prop_assert_eq!(after.items.len(), before.items.len() + 1);
-                    prop_assert!(after.has(&node("new")));
-                    if let Ok(back) = after.without(&node("new")) {
-                        prop_assert_eq!(back.expect("it was there").items, before.items);
-                    }
+            if let Ok(before) = MapRoles::parse(&text)
+                && let Ok(Some(after)) = before.with(&node("new"))
+            {
+                prop_assert!(after.as_str().starts_with(&text) || text.trim() == "[]");
+                prop_assert_eq!(&after.items[..before.items.len()], &before.items[..]);
+                prop_assert_eq!(after.items.len(), before.items.len() + 1);
+                prop_assert!(after.has(&node("new")));
+                if let Ok(back) = after.without(&node("new")) {
+                    prop_assert_eq!(back.expect("it was there").items, before.items);
                 }
             }
         }

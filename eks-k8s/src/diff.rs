@@ -44,12 +44,11 @@ fn merge_key(element: &Value) -> Option<String> {
 }
 
 fn same(path: &str, wanted: &Value, live: &Value) -> bool {
-    if let (true, Some(wanted), Some(live)) = (path.contains(".requests."), wanted.as_str(), live.as_str()) {
-        if let (Ok(wanted), Ok(live)) = (wanted.parse::<Quantity>(), live.parse::<Quantity>()) {
-            return wanted == live;
-        }
+    let quantity = |value: &Value| value.as_str().and_then(|text| text.parse::<Quantity>().ok()).filter(|_| path.contains(".requests."));
+    match (quantity(wanted), quantity(live)) {
+        (Some(wanted), Some(live)) => wanted == live,
+        _ => wanted == live,
     }
-    wanted == live
 }
 
 fn compare(path: String, wanted: &Value, live: Option<&Value>, found: &mut Vec<Change>) {

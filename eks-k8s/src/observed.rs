@@ -112,10 +112,11 @@ impl Observed {
         for object in objects {
             let mark = |place: &str, key: &str| object["metadata"][place][key].as_str();
             let at = ObjectRef::of(kind, &object);
-            if let Ok(key) = kind.key(&at.namespace, &at.name) {
-                if mark("labels", OWNER_TAG) == Some(owner.as_str()) && mark("annotations", KEY_TAG) == Some(key.as_str()) {
-                    self.objects.insert(key, (at, object));
-                }
+            if let Ok(key) = kind.key(&at.namespace, &at.name)
+                && mark("labels", OWNER_TAG) == Some(owner.as_str())
+                && mark("annotations", KEY_TAG) == Some(key.as_str())
+            {
+                self.objects.insert(key, (at, object));
             }
         }
         self

@@ -116,10 +116,10 @@ impl Pod {
         if let Some(Err(error)) = self.wanted_zone().map(ZoneName::new) {
             problems.add("zone", &subject, error.to_string(), "name a zone such as us-east-1a");
         }
-        if let (Some(old), Some(new)) = (self.node_selector.get(LEGACY_ZONE_LABEL), self.node_selector.get(ZONE_LABEL)) {
-            if old != new {
-                problems.add("zone", &subject, format!("it asks for zone {new} and, by the old label, for {old}"), "ask for one zone");
-            }
+        if let (Some(old), Some(new)) = (self.node_selector.get(LEGACY_ZONE_LABEL), self.node_selector.get(ZONE_LABEL))
+            && old != new
+        {
+            problems.add("zone", &subject, format!("it asks for zone {new} and, by the old label, for {old}"), "ask for one zone");
         }
         let mut paths: Vec<_> = self.mounts.iter().map(|(_, path)| path).collect();
         paths.sort();

@@ -15,6 +15,7 @@ pub struct Quantity {
 #[error(
     "{0:?} is not a quantity: a decimal number, then nothing, a decimal suffix (n u m k M G T P E), a binary one (Ki Mi Gi Ti Pi Ei) or an exponent (e3)"
 )]
+#[expect(clippy::exhaustive_structs, reason = "the text is all there is to know")]
 pub struct QuantityError(pub String);
 
 impl Quantity {

@@ -339,33 +339,17 @@ impl StorageClass {
             problems.add("size", subject, format!("{gib} GiB are not within {least}–{most} GiB of {kind}"), "choose within these");
             return;
         }
-        if let (Some(iops), Some((_, _, ratio))) = (self.iops, limits.iops) {
-            if i128::from(iops) > gib * i128::from(ratio) {
-                let rule = format!("{iops} IOPS of class {} are more than {ratio} for each of {gib} GiB, the most for {kind}", self.name);
-                problems.add(
-                    "iops-ratio",
-                    subject,
-                    rule,
-                    format!("ask for {} GiB or more, or for fewer IOPS", i128::from(iops).div_ceil_of(ratio)),
-                );
-            }
+        let Some((iops, ratio)) = self.iops.zip(limits.iops.map(|(_, _, ratio)| i128::from(ratio))) else { return };
+        let needed = (i128::from(iops) + ratio - 1) / ratio;
+        if gib < needed {
+            let rule = format!("{iops} IOPS of class {} are more than {ratio} for each of {gib} GiB, the most for {kind}", self.name);
+            problems.add("iops-ratio", subject, rule, format!("ask for {needed} GiB or more, or for fewer IOPS"));
         }
     }
 
     /// What a volume of this size costs.
     pub(crate) fn price(&self, gib: i128) -> Price {
         volume_price(self.volume_type, gib, self.iops, self.throughput)
-    }
-}
-
-trait DivCeil {
-    fn div_ceil_of(self, by: u32) -> Self;
-}
-
-impl DivCeil for i128 {
-    fn div_ceil_of(self, by: u32) -> Self {
-        let by = Self::from(by);
-        (self + by - 1) / by
     }
 }
 

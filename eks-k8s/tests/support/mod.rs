@@ -29,12 +29,12 @@ use kube::{Client, client::Body};
 use serde::{Deserialize, Serialize};
 use tower::ServiceExt;
 
-pub type Tested = Result<(), BoxError>;
+pub(crate) type Tested = Result<(), BoxError>;
 
 const CLUSTER: &str = "chap10";
 const IMAGE: &str = "/aws/service/eks/optimized-ami/1.36/amazon-linux-2023/x86_64/standard/recommended/image_id";
 
-pub fn key(text: &str) -> StepKey {
+pub(crate) fn key(text: &str) -> StepKey {
     text.parse().expect("a key")
 }
 
@@ -59,7 +59,7 @@ fn token(sim: &Sim) -> Result<String, BoxError> {
     Ok(format!("k8s-aws-v1.{}", BASE64_URL_SAFE_NO_PAD.encode(request.uri().to_string())))
 }
 
-pub fn client(sim: &Sim, access: &Access) -> Result<Client, BoxError> {
+pub(crate) fn client(sim: &Sim, access: &Access) -> Result<Client, BoxError> {
     let host = HeaderValue::from_str(access.endpoint.trim_start_matches("https://"))?;
     let bearer = HeaderValue::from_str(&format!("Bearer {}", token(sim)?))?;
     let service = sim.kube_service().map_request(move |mut request: Request<Body>| {
@@ -71,18 +71,18 @@ pub fn client(sim: &Sim, access: &Access) -> Result<Client, BoxError> {
 }
 
 /// The account.
-pub struct Stage {
-    pub sim: Sim,
-    pub owner: Owner,
-    pub access: Access,
-    pub role: RoleArn,
-    pub mode: AuthenticationMode,
-    pub events: Arc<Mutex<Vec<Event>>>,
+pub(crate) struct Stage {
+    pub(crate) sim: Sim,
+    pub(crate) owner: Owner,
+    pub(crate) access: Access,
+    pub(crate) role: RoleArn,
+    pub(crate) mode: AuthenticationMode,
+    pub(crate) events: Arc<Mutex<Vec<Event>>>,
 }
 
 impl Stage {
     /// A cluster in two zones with the EBS CSI driver, and one instance a zone that will join when its role is mapped.
-    pub async fn set(mode: AuthenticationMode) -> Result<Self, BoxError> {
+    pub(crate) async fn set(mode: AuthenticationMode) -> Result<Self, BoxError> {
         let sim = Sim::new();
         let config = sim.sdk_config();
         let (ec2, eks) = (aws_sdk_ec2::Client::new(&config), aws_sdk_eks::Client::new(&config));
@@ -135,7 +135,7 @@ impl Stage {
     }
 
     /// The cluster as another plan hands it over: its endpoint is an output.
-    pub fn cluster(&self) -> ClusterRefs {
+    pub(crate) fn cluster(&self) -> ClusterRefs {
         let plane = || key("cluster/control-plane");
         ClusterRefs {
             name: self.access.name.clone(),
@@ -151,7 +151,7 @@ impl Stage {
         }
     }
 
-    pub fn workers(&self) -> WorkersRefs {
+    pub(crate) fn workers(&self) -> WorkersRefs {
         WorkersRefs {
             name: "w".to_owned(),
             role: Ref::output(key("cluster/control-plane"), "role"),
@@ -162,18 +162,18 @@ impl Stage {
     }
 
     /// A process's handle.
-    pub fn objects(&self) -> Objects {
+    pub(crate) fn objects(&self) -> Objects {
         let sim = self.sim.clone();
         Objects::connecting(move |access| std::future::ready(client(&sim, &access)))
     }
 
     /// The plan of the objects, joined with one of a control plane that comes up in its own step.
-    pub fn joined(&self, objects: Plan) -> Result<Plan, BoxError> {
+    pub(crate) fn joined(&self, objects: Plan) -> Result<Plan, BoxError> {
         let step = Step::new(key("cluster/control-plane"), Action::Create, "control plane", &PlaneOp::Await)?;
         Ok(Plan::join([objects, Plan::builder(&self.owner, "cluster").step(step).build()?])?)
     }
 
-    pub fn engine(&self, objects: &Objects) -> Engine {
+    pub(crate) fn engine(&self, objects: &Objects) -> Engine {
         let outputs = [
             ("endpoint", self.access.endpoint.clone()),
             ("certificate_authority", self.access.certificate_authority.clone()),
@@ -188,7 +188,7 @@ impl Stage {
     }
 
     /// What was waited for, in order.
-    pub fn states(&self, step: &str) -> Vec<String> {
+    pub(crate) fn states(&self, step: &str) -> Vec<String> {
         let events = self.events.lock().expect("no panic");
         events
             .iter()
@@ -200,7 +200,7 @@ impl Stage {
     }
 
     /// Calls to the API server since the log had `from` entries.
-    pub fn calls(&self, from: usize) -> Vec<String> {
+    pub(crate) fn calls(&self, from: usize) -> Vec<String> {
         self.sim.log().calls()[from..].iter().filter(|call| call.service == "kubernetes").map(|call| call.action.clone()).collect()
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// An operation that does nothing.
 #[derive(Debug, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "not a published crate")]
 pub struct Nothing;
 
 impl Operation for Nothing {
@@ -18,6 +19,7 @@ impl Operation for Nothing {
 
 /// A layer that does nothing, at once.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "not a published crate")]
 pub struct Idle;
 
 /// Steps that each need the one a hundred before them: wide enough to overlap, deep enough to have an order.

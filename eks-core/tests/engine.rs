@@ -1,4 +1,5 @@
 //! The runner, on a scripted layer and paused time.
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 use std::{
     collections::BTreeMap,

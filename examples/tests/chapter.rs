@@ -20,6 +20,7 @@ fn kinds(inventory: &Inventory) -> Vec<(String, usize)> {
 }
 
 /// Creates, plans again, tears down; returns what existed in between.
+#[expect(clippy::print_stdout, reason = "the figures, for whoever asks with --nocapture")]
 async fn there_and_back(seed: u64, variant: &Variant) -> Vec<(String, usize)> {
     let account = Account::simulated_with(seed);
     let sim = account.sim().expect("simulated").clone();

@@ -65,6 +65,12 @@ pub enum PlanError {
         /// The operation's layer.
         layer: String,
     },
+    /// Two plans of one layer each stand on an observation of their own, which would hide one another.
+    #[error("two plans of layer {layer} cannot be joined; let its crate plan both specs together")]
+    SameLayer {
+        /// The layer.
+        layer: String,
+    },
     /// No plans were given.
     #[error("there is nothing to join")]
     Empty,
@@ -124,13 +130,17 @@ impl Plan {
     /// Makes the plans of several layers one graph.
     ///
     /// # Errors
-    /// [`PlanError`] on duplicate keys, references to steps that no plan has, cycles, and plans of different owners.
+    /// [`PlanError`] on duplicate keys, references to steps that no plan has, cycles, plans of different owners, and two plans
+    /// of one layer.
     pub fn join(plans: impl IntoIterator<Item = Self>) -> Result<Self, PlanError> {
         let mut plans = plans.into_iter();
         let mut joined = plans.next().ok_or(PlanError::Empty)?;
         for plan in plans {
             if plan.owner != joined.owner {
                 return Err(PlanError::Owners { one: joined.owner, other: plan.owner });
+            }
+            if let Some(layer) = plan.basis.keys().find(|layer| joined.basis.contains_key(*layer)) {
+                return Err(PlanError::SameLayer { layer: layer.clone() });
             }
             joined.steps.extend(plan.steps);
             joined.findings.extend(plan.findings);
@@ -309,8 +319,10 @@ mod tests {
     fn join_refuses() {
         let missing = Plan::join([plan("u", vec![step("u/a", &["t/b"])])]).unwrap_err();
         assert_eq!(missing.to_string(), "u/a needs t/b, which no joined plan has; join the plan that makes it, or give its id");
-        let twice = Plan::join([plan("t", vec![step("t/a", &[])]), plan("t", vec![step("t/a", &[])])]).unwrap_err();
+        let twice = Plan::builder(&Owner::new("o").unwrap(), "t").step(step("t/a", &[])).step(step("t/a", &[])).build().unwrap_err();
         assert!(matches!(twice, PlanError::Duplicate { .. }));
+        let same = Plan::join([plan("t", vec![step("t/a", &[])]), plan("t", vec![step("t/b", &[])])]).unwrap_err();
+        assert_eq!(same.to_string(), "two plans of layer t cannot be joined; let its crate plan both specs together");
         let cycle = Plan::join([plan("t", vec![step("t/a", &["u/a"])]), plan("u", vec![step("u/a", &["t/a"])])]).unwrap_err();
         assert_eq!(cycle.to_string(), "steps wait for one another: t/a → u/a → t/a");
         let other = Plan::builder(&Owner::new("p").unwrap(), "t").build().unwrap();

@@ -9,6 +9,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::Once,
     time::{Duration, Instant},
 };
 
@@ -137,8 +138,13 @@ fn peak_memory(status: &Path) -> Option<f64> {
     line.split_whitespace().nth(1)?.parse::<f64>().ok().map(|kilobytes| kilobytes / 1024.0)
 }
 
-/// A program that cargo has built before it runs the tests of the whole workspace.
+/// A program of the workspace, built as the whole workspace is.
 fn built(program: &str) -> PathBuf {
+    static BUILD: Once = Once::new();
+    BUILD.call_once(|| {
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("examples/ lies in the workspace");
+        run(Command::new(env!("CARGO")).args(["build", "--quiet", "--example", "chapter", "--bin", "eks-sim"]).current_dir(workspace));
+    });
     let test = std::env::current_exe().expect("a path");
     test.ancestors().nth(2).expect("target/debug").join(program)
 }

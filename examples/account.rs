@@ -27,12 +27,11 @@ pub struct Account {
 impl Account {
     /// The embedded simulator. Needs a tokio runtime; with its clock paused, waiting costs nothing.
     pub fn simulated() -> Self {
-        Self::simulated_with(1)
+        Self::on(Sim::new())
     }
 
-    /// The embedded simulator with another seed for its service times.
-    pub fn simulated_with(seed: u64) -> Self {
-        let sim = Sim::builder().seed(seed).build();
+    /// A simulator of the caller's own.
+    pub fn on(sim: Sim) -> Self {
         Self { config: sim.sdk_config(), sim: Some(sim), calls: Arc::default(), speed: 1.0 }
     }
 

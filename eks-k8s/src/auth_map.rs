@@ -36,6 +36,7 @@ pub(crate) struct AuthMap {
 }
 
 /// What should become of the ConfigMap.
+#[cfg(any(test, feature = "client"))]
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Fate {
     Delete,
@@ -44,17 +45,6 @@ pub(crate) enum Fate {
 }
 
 impl AuthMap {
-    /// A ConfigMap that does not exist yet.
-    pub(crate) fn absent(owner: &Owner) -> Result<Self, Error> {
-        let body = json!({
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": {OWNER_TAG: owner.as_str()}, "annotations": {KEY_TAG: KEY}},
-            "data": {},
-        });
-        Self::read(body, owner)
-    }
-
     /// Reads a ConfigMap.
     ///
     /// # Errors
@@ -72,11 +62,6 @@ impl AuthMap {
             })?,
         };
         Ok(Self { roles, record, annotation, owner: owner.clone(), body })
-    }
-
-    /// Whether we created it.
-    fn is_ours(&self) -> bool {
-        self.body.pointer("/metadata/labels").and_then(|all| all.get(OWNER_TAG)).and_then(Value::as_str) == Some(self.owner.as_str())
     }
 
     /// Whether the role is mapped as nodes need it.
@@ -98,6 +83,26 @@ impl AuthMap {
     pub(crate) fn added(&self) -> Vec<RoleMapping> {
         let added = self.record.iter().filter(|(_, entry)| entry.added).map(|(role, _)| RoleMapping::node(role));
         added.filter(|mapping| self.roles.has(mapping)).collect()
+    }
+}
+
+/// Editing, which only the driver does; planning reads.
+#[cfg(any(test, feature = "client"))]
+impl AuthMap {
+    /// A ConfigMap that does not exist yet.
+    pub(crate) fn absent(owner: &Owner) -> Result<Self, Error> {
+        let body = json!({
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": {OWNER_TAG: owner.as_str()}, "annotations": {KEY_TAG: KEY}},
+            "data": {},
+        });
+        Self::read(body, owner)
+    }
+
+    /// Whether we created it.
+    fn is_ours(&self) -> bool {
+        self.body.pointer("/metadata/labels").and_then(|all| all.get(OWNER_TAG)).and_then(Value::as_str) == Some(self.owner.as_str())
     }
 
     /// With these roles, by group.

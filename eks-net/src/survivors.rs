@@ -9,7 +9,7 @@ use crate::{
 
 impl Observed {
     /// Everything of the owner's that is there, and what others have in its VPC.
-    pub(crate) fn survivors(&self) -> Vec<Survivor> {
+    pub fn survivors(&self) -> Vec<Survivor> {
         let mut left = Vec::new();
         let gateways: Vec<_> = self.nat_gateways.iter().filter(|gateway| gateway.state != "deleted").cloned().collect();
         self.ours_left(&mut left, "NAT gateway", &gateways, NAT_HOURLY * HOURS_PER_MONTH);

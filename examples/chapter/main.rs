@@ -8,6 +8,7 @@ mod output;
 use std::process::ExitCode;
 
 use clap::Parser;
+use eks_core::engine::ApplyError;
 use eks_examples::{
     account::Account,
     environment::{Environment, Failure},
@@ -34,6 +35,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::failure(error.as_ref());
+            if error.downcast_ref::<ApplyError>().is_some_and(|error| error.report().is_some()) {
+                output::hint("what is done stays; running again continues from there");
+            }
             ExitCode::FAILURE
         }
     }
@@ -72,7 +76,9 @@ async fn chapter(options: &Options) -> Result<(), Failure> {
     let report = match plan.apply(&engine).await {
         Ok(report) => report,
         Err(error) => {
-            output::exists(&plan, error.report());
+            if let Some(report) = error.report() {
+                output::exists(&plan, Some(report));
+            }
             return Err(error.into());
         }
     };
@@ -124,7 +130,7 @@ async fn chapter(options: &Options) -> Result<(), Failure> {
     if ending.verdict.is_clean() {
         Ok(())
     } else {
-        Err("something is left; run the teardown again, or remove it as the verdict says".into())
+        Err("something is left; running again tears down what can be, the verdict says how to remove the rest".into())
     }
 }
 

@@ -61,8 +61,12 @@ pub(crate) fn failure(error: &(dyn std::error::Error + 'static)) {
         message.push_str(&format!("\n  because {cause}"));
         source = cause.source();
     }
-    message.push_str("\nwhat exists stays; running again continues where this run stopped");
-    let _ = writeln!(std::io::stderr(), "{message}");
+    hint(&message);
+}
+
+/// A line on standard error.
+pub(crate) fn hint(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Asks a person for the owner's name.

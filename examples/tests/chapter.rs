@@ -6,7 +6,7 @@ use eks_examples::{
     environment::{Auth, Environment, Layer, Variant},
     floor,
 };
-use eks_sim::{Fault, Inventory, When};
+use eks_sim::{Fault, Inventory, Sim, When};
 
 fn config_map() -> Variant {
     Variant { auth: Auth::ConfigMap, ..Variant::default() }
@@ -22,8 +22,8 @@ fn kinds(inventory: &Inventory) -> Vec<(String, usize)> {
 /// Creates, plans again, tears down; returns what existed in between.
 #[expect(clippy::print_stdout, reason = "the figures, for whoever asks with --nocapture")]
 async fn there_and_back(seed: u64, variant: &Variant) -> Vec<(String, usize)> {
-    let account = Account::simulated_with(seed);
-    let sim = account.sim().expect("simulated").clone();
+    let sim = Sim::builder().seed(seed).build();
+    let account = Account::on(sim.clone());
     let environment = Environment::new(variant, &account).expect("valid specs");
     let plan = environment.plan().await.expect("an empty account can be planned on");
     let before = account.calls();
@@ -52,6 +52,24 @@ async fn there_and_back(seed: u64, variant: &Variant) -> Vec<(String, usize)> {
 async fn there_and_back_within_the_figures() {
     for seed in 1..=5 {
         there_and_back(seed, &Variant::default()).await;
+    }
+}
+
+/// The plan as a person reads it, on the day it was read and accepted.
+#[tokio::test(start_paused = true)]
+async fn the_plan_reads_as_accepted() {
+    let day = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_795_305_600); // 2026-11-22
+    let account = Account::on(Sim::builder().starting_at(day).build());
+    let environment = Environment::new(&Variant::default(), &account).expect("valid specs");
+    let plan = environment.plan().await.expect("a plan").to_string();
+    assert_eq!(plan, include_str!("plan.txt").trim_end());
+
+    // The README quotes it.
+    let readme = include_str!("../../README.md");
+    let quoted = readme.split("```text\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a quotation");
+    let verdict = Verdict::Clean.to_string();
+    for line in quoted.lines().filter(|line| *line != "…") {
+        assert!(plan.lines().any(|own| own == line) || line == verdict, "the README quotes {line:?}");
     }
 }
 

@@ -70,10 +70,10 @@ impl Engine {
     }
 
     /// How many times faster than AWS the server is. Default 1; an emulator that is done at once deserves shorter pauses between
-    /// polls and retries, which are divided by it.
+    /// polls and retries, which are divided by it. From a thousandth to a million.
     #[must_use]
     pub fn speed(mut self, times: f64) -> Self {
-        self.speed = times.max(f64::MIN_POSITIVE);
+        self.speed = times.clamp(0.001, 1_000_000.0);
         self
     }
 

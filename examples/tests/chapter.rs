@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use eks_core::{Verdict, engine::Engine};
+use eks_core::{
+    Plan, Verdict,
+    engine::{ApplyError, Engine},
+};
 use eks_examples::{
     account::Account,
     environment::{Auth, Environment, Layer, Variant},
@@ -87,6 +90,23 @@ async fn the_plan_reads_as_accepted() {
     for line in quoted.lines().filter(|line| *line != "…") {
         assert!(plan.lines().any(|own| own == line) || line == verdict, "the README quotes {line:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_saved_plan_is_applied_exactly_or_refused_with_the_differences() {
+    let account = Account::simulated();
+    let environment = Environment::new(&Variant::default(), &account).expect("valid specs");
+    let saved = environment.plan().await.expect("a plan").to_json().expect("JSON");
+    Plan::from_json(&saved).expect("a saved plan").apply(&environment.engine()).await.expect("it fits an empty account");
+    assert!(environment.plan().await.expect("observable").is_noop());
+
+    let error = Plan::from_json(&saved).expect("a saved plan").apply(&environment.engine()).await.expect_err("everything is there now");
+    let ApplyError::Stale { differences } = error else { panic!("{error}") };
+    assert!(
+        differences.iter().any(|difference| difference.to_string().starts_with("net/vpc: planned on nothing, found vpc-")),
+        "{differences:?}"
+    );
+    assert!(differences.iter().any(|difference| difference.key == "cluster/control-plane"), "{differences:?}");
 }
 
 #[tokio::test(start_paused = true)]

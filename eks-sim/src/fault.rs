@@ -17,7 +17,7 @@ pub enum Fault {
     Throttle,
     /// The call takes effect, and the connection breaks before the answer.
     LoseAnswer,
-    /// The connection hangs and times out; nothing happens.
+    /// Nothing happens, and no answer comes: the call hangs until the client's own timeout, for ever if it has none.
     TimeOut,
     /// The client's process dies before this call: it and all later calls fail, until [`crate::Sim::revive`].
     KillBefore,

@@ -111,7 +111,7 @@ impl SimBuilder {
         self
     }
 
-    /// Who is told of each call when it has ended, as the log has it.
+    /// Who is told of each call when it has ended (one that hangs: when it begins), as the log has it.
     #[must_use]
     pub fn on_call(mut self, told: impl Fn(&Call) + Send + Sync + 'static) -> Self {
         self.on_call = Some(Arc::new(told));

@@ -4,6 +4,7 @@ use std::{
     convert::Infallible,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use aws_smithy_runtime_api::client::{
@@ -26,6 +27,7 @@ use crate::{
     sim::Sim,
     times::Time,
     wire,
+    world::World,
 };
 
 /// A response body: whole, or a stream of lines (a Kubernetes watch).
@@ -69,16 +71,13 @@ pub enum TransportError {
     /// The connection broke.
     #[error("connection reset by the simulator before an answer")]
     Reset,
-    /// The connection hung until it timed out.
+    /// The connection hung until the client's read timeout.
     #[error("timed out waiting for the simulator's answer")]
     TimedOut,
     /// The client's process was killed by a fault.
     #[error("the client's process was killed by an injected fault")]
     Killed,
 }
-
-/// How long a hanging connection hangs before the client is told.
-const HANG: std::time::Duration = std::time::Duration::from_secs(30);
 
 impl Sim {
     /// Carries out one HTTP request to AWS, with latency, faults and log.
@@ -138,8 +137,15 @@ impl Sim {
         if killed {
             return Err(TransportError::Killed);
         }
-        let hangs = matches!(fault, Some(Fault::TimeOut));
-        let latency = if hangs { HANG } else { latency };
+        let entry = |latency, outcome| {
+            let (service, action) = (service.to_owned(), action.to_owned());
+            move |world: &World| Call { number, at: world.now, latency, service, action, outcome }
+        };
+        if matches!(fault, Some(Fault::TimeOut)) {
+            // The log comes first: the client gives up by dropping us.
+            self.log_call(entry(Duration::ZERO, Outcome::NeverArrived));
+            return std::future::pending().await;
+        }
         self.clock().sleep(latency).await;
         let (result, outcome) = match fault {
             None => {
@@ -155,7 +161,6 @@ impl Sim {
                 self.with(|world| world.killed = true);
                 (Err(TransportError::Killed), Outcome::AnswerLost)
             }
-            Some(Fault::TimeOut) => (Err(TransportError::TimedOut), Outcome::NeverArrived),
             Some(fault @ (Fault::Refuse { .. } | Fault::Throttle)) => {
                 let code = match &fault {
                     Fault::Refuse { code, .. } => code.clone(),
@@ -163,9 +168,10 @@ impl Sim {
                 };
                 (Ok(refuse(fault)), Outcome::Refused(code))
             }
-            Some(Fault::KillBefore) => (Err(TransportError::Killed), Outcome::NeverArrived),
+            // Both were dealt with above.
+            Some(Fault::KillBefore | Fault::TimeOut) => (Err(TransportError::Killed), Outcome::NeverArrived),
         };
-        self.log_call(|world| Call { number, at: world.now, latency, service: service.to_owned(), action: action.to_owned(), outcome });
+        self.log_call(entry(latency, outcome));
         result
     }
 
@@ -188,14 +194,33 @@ fn throttling_code(service: &str) -> &'static str {
     }
 }
 
-impl HttpConnector for Sim {
+/// The SDK's way in, with the timeout that the client asked for.
+#[derive(Debug)]
+struct Connector {
+    sim: Sim,
+    read_timeout: Option<Duration>,
+}
+
+impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let sim = self.clone();
+        let (sim, read_timeout) = (self.sim.clone(), self.read_timeout);
         HttpConnectorFuture::new(async move {
             let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
             let (parts, body) = request.into_parts();
             let body = body.collect().await.map_err(ConnectorError::user)?.to_bytes();
-            let response = sim.any(Request::from_parts(parts, body)).await.map_err(|error| match error {
+            // Without a read timeout, only the SDK's own attempt and operation timeouts end a call that hangs.
+            let lapse = async {
+                match read_timeout {
+                    Some(timeout) => sim.clock().sleep(timeout).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let answer = tokio::select! {
+                biased;
+                answer = sim.any(Request::from_parts(parts, body)) => answer,
+                () = lapse => Err(TransportError::TimedOut),
+            };
+            let response = answer.map_err(|error| match error {
                 TransportError::TimedOut => ConnectorError::timeout(error.into()),
                 TransportError::Reset => ConnectorError::io(error.into()),
                 // A dead process does not retry.
@@ -213,7 +238,7 @@ impl HttpConnector for Sim {
 }
 
 impl HttpClient for Sim {
-    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
-        SharedHttpConnector::new(self.clone())
+    fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(Connector { sim: self.clone(), read_timeout: settings.read_timeout() })
     }
 }

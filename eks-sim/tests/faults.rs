@@ -1,0 +1,41 @@
+//! Injected faults, as the SDK sees them.
+
+use std::{error::Error, future::IntoFuture, time::Duration};
+
+use aws_sdk_ec2::{Client, error::SdkError};
+use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
+use eks_sim::{Fault, Outcome, Sim, When};
+
+type Tested = Result<(), Box<dyn Error>>;
+
+/// A client that does not retry.
+fn client(sim: &Sim, timeouts: TimeoutConfig) -> Client {
+    let config = sim.sdk_config().into_builder().retry_config(RetryConfig::disabled()).timeout_config(timeouts).build();
+    Client::new(&config)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_hangs_until_the_clients_own_timeout() -> Tested {
+    let sim = Sim::new();
+    let seconds = Duration::from_secs;
+    for (number, timeouts) in [
+        (1, TimeoutConfig::builder().read_timeout(seconds(7)).build()),
+        (2, TimeoutConfig::builder().operation_attempt_timeout(seconds(7)).build()),
+    ] {
+        sim.inject(When::Call(number), Fault::TimeOut);
+        let began = sim.clock().now();
+        let error = client(&sim, timeouts).describe_vpcs().send().await.expect_err("no answer");
+        let waited = sim.clock().now() - began;
+        assert!((seconds(7)..seconds(8)).contains(&waited), "{waited:?}");
+        match error {
+            SdkError::DispatchFailure(failure) => assert!(number == 1 && failure.is_timeout()),
+            error => assert!(number == 2 && matches!(error, SdkError::TimeoutError(_)), "{error:?}"),
+        }
+    }
+    sim.inject(When::Call(3), Fault::TimeOut);
+    let patient = client(&sim, TimeoutConfig::disabled());
+    assert!(tokio::time::timeout(seconds(86_400), patient.describe_vpcs().send().into_future()).await.is_err(), "for ever");
+    assert!(sim.log().calls().iter().all(|call| call.outcome == Outcome::NeverArrived));
+    assert_eq!(sim.log().len(), 3);
+    Ok(())
+}

@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::client::{
     result::ConnectorError,
     runtime_components::RuntimeComponents,
 };
-use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::{body::SdkBody, retry::ErrorKind};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Frame;
@@ -71,6 +71,9 @@ pub enum TransportError {
     /// The connection broke.
     #[error("connection reset by the simulator before an answer")]
     Reset,
+    /// The server closed the connection.
+    #[error("connection closed by the simulator before an answer")]
+    Closed,
     /// The connection hung until the client's read timeout.
     #[error("timed out waiting for the simulator's answer")]
     TimedOut,
@@ -156,6 +159,10 @@ impl Sim {
                 run(self);
                 (Err(TransportError::Reset), Outcome::AnswerLost)
             }
+            Some(Fault::CloseConnection) => {
+                run(self);
+                (Err(TransportError::Closed), Outcome::AnswerLost)
+            }
             Some(Fault::KillAfter) => {
                 run(self);
                 self.with(|world| world.killed = true);
@@ -223,6 +230,8 @@ impl HttpConnector for Connector {
             let response = answer.map_err(|error| match error {
                 TransportError::TimedOut => ConnectorError::timeout(error.into()),
                 TransportError::Reset => ConnectorError::io(error.into()),
+                // As the SDK's own connector takes hyper's `IncompleteMessage`.
+                TransportError::Closed => ConnectorError::other(error.into(), Some(ErrorKind::TransientError)),
                 // A dead process does not retry.
                 TransportError::Killed => ConnectorError::user(error.into()),
             })?;

@@ -3,7 +3,10 @@
 use std::{error::Error, future::IntoFuture, time::Duration};
 
 use aws_sdk_ec2::{Client, error::SdkError};
-use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
+use aws_smithy_types::{
+    retry::{ErrorKind, RetryConfig},
+    timeout::TimeoutConfig,
+};
 use eks_sim::{Fault, Outcome, Sim, When};
 
 type Tested = Result<(), Box<dyn Error>>;
@@ -37,5 +40,21 @@ async fn a_call_hangs_until_the_clients_own_timeout() -> Tested {
     assert!(tokio::time::timeout(seconds(86_400), patient.describe_vpcs().send().into_future()).await.is_err(), "for ever");
     assert!(sim.log().calls().iter().all(|call| call.outcome == Outcome::NeverArrived));
     assert_eq!(sim.log().len(), 3);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_connection_is_transient_and_not_io() -> Tested {
+    let sim = Sim::new();
+    let ec2 = client(&sim, TimeoutConfig::disabled());
+    for (fault, kind) in [(Fault::CloseConnection, Some(ErrorKind::TransientError)), (Fault::LoseAnswer, None)] {
+        let before = ec2.describe_vpcs().send().await?.vpcs().len();
+        let when = When::Action { service: "ec2".to_owned(), action: "CreateVpc".to_owned(), nth: 1 };
+        sim.inject(when, fault);
+        let error = ec2.create_vpc().cidr_block("10.0.0.0/16").send().await.expect_err("no answer");
+        let SdkError::DispatchFailure(failure) = error else { panic!("{error:?}") };
+        assert_eq!((failure.is_io(), failure.as_other()), (kind.is_none(), kind));
+        assert_eq!(ec2.describe_vpcs().send().await?.vpcs().len(), before + 1, "it took effect");
+    }
     Ok(())
 }

@@ -95,8 +95,6 @@ impl Sim {
             let hex = world.draw.hex("request", 32);
             format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
         });
-        let throttled =
-            || ApiError::new(throttling_code(service.name()), "Rate exceeded").status(if service.name() == "ec2" { 503 } else { 400 });
         let (id, reply_action) = (request_id.clone(), action.clone());
         self.logged(
             service.name(),
@@ -113,7 +111,7 @@ impl Sim {
                 Fault::Refuse { status, code, message } => {
                     wire::encode(service, "", &Err(ApiError::new(code, message).status(status)), &request_id)
                 }
-                _ => wire::encode(service, "", &Err(throttled()), &request_id),
+                _ => wire::encode(service, "", &Err(throttling(service.name())), &request_id),
             },
         )
         .await
@@ -171,7 +169,7 @@ impl Sim {
             Some(fault @ (Fault::Refuse { .. } | Fault::Throttle)) => {
                 let code = match &fault {
                     Fault::Refuse { code, .. } => code.clone(),
-                    _ => throttling_code(service).to_owned(),
+                    _ => throttling(service).code,
                 };
                 (Ok(refuse(fault)), Outcome::Refused(code))
             }
@@ -182,7 +180,7 @@ impl Sim {
         result
     }
 
-    /// Any request to the served simulator: Kubernetes by host or path, AWS otherwise.
+    /// Any request to the served simulator: Kubernetes if the host is a cluster's endpoint, AWS otherwise.
     pub(crate) async fn any(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
         match kube::cluster_of(self, &request) {
             Some(cluster) => kube::serve(self, &cluster, request).await,
@@ -191,14 +189,17 @@ impl Sim {
     }
 }
 
-/// What each service calls "too many requests".
-fn throttling_code(service: &str) -> &'static str {
-    match service {
-        "ec2" => "RequestLimitExceeded",
-        "eks" | "ssm" => "ThrottlingException",
-        "kubernetes" => "TooManyRequests",
-        _ => "Throttling",
-    }
+/// What each service answers to too many requests: "Request throttling for the Amazon EC2 API", "Request throttling for the
+/// Elastic Load Balancing API", EKS API reference (`ThrottlingException`), and each other service's "Common Errors".
+fn throttling(service: &str) -> ApiError {
+    let (status, code, message) = match service {
+        "ec2" => (503, "RequestLimitExceeded", "Request limit exceeded."),
+        "eks" => (429, "ThrottlingException", "Rate exceeded"),
+        "elasticloadbalancing" | "ssm" => (400, "ThrottlingException", "Rate exceeded"),
+        "kubernetes" => (429, "TooManyRequests", "the server has received too many requests and has asked us to try again later"),
+        _ => (400, "Throttling", "Rate exceeded"),
+    };
+    ApiError::new(code, message).status(status)
 }
 
 /// The SDK's way in, with the timeout that the client asked for.

@@ -2,7 +2,10 @@
 
 use std::{error::Error, future::IntoFuture, time::Duration};
 
-use aws_sdk_ec2::{Client, error::SdkError};
+use aws_sdk_ec2::{
+    Client,
+    error::{ProvideErrorMetadata, SdkError},
+};
 use aws_smithy_types::{
     retry::{ErrorKind, RetryConfig},
     timeout::TimeoutConfig,
@@ -57,4 +60,27 @@ async fn a_closed_connection_is_transient_and_not_io() -> Tested {
         assert_eq!(ec2.describe_vpcs().send().await?.vpcs().len(), before + 1, "it took effect");
     }
     Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn services_throttle_in_their_own_words() -> Tested {
+    let sim = Sim::new();
+    let config = sim.sdk_config().into_builder().retry_config(RetryConfig::disabled()).build();
+    (1..=4).for_each(|number| sim.inject(When::Call(number), Fault::Throttle));
+    let ec2 = Client::new(&config).describe_vpcs().send().await.map(drop);
+    let eks = aws_sdk_eks::Client::new(&config).list_clusters().send().await.map(drop);
+    let elb = aws_sdk_elasticloadbalancing::Client::new(&config).describe_load_balancers().send().await.map(drop);
+    let iam = aws_sdk_iam::Client::new(&config).list_roles().send().await.map(drop);
+    assert_eq!(refusal(ec2), (503, "RequestLimitExceeded".to_owned()));
+    assert_eq!(refusal(eks), (429, "ThrottlingException".to_owned()));
+    assert_eq!(refusal(elb), (400, "ThrottlingException".to_owned()));
+    assert_eq!(refusal(iam), (400, "Throttling".to_owned()));
+    Ok(())
+}
+
+/// Status and code of a refusal.
+fn refusal<E: ProvideErrorMetadata + std::fmt::Debug>(result: Result<(), SdkError<E>>) -> (u16, String) {
+    let error = result.expect_err("throttled");
+    let status = error.raw_response().map_or(0, |response| response.status().as_u16());
+    (status, error.code().unwrap_or_default().to_owned())
 }

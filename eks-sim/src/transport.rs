@@ -105,7 +105,7 @@ impl Sim {
                     world.call(service, &decoded.action, decoded.args, &caller)
                 });
                 let code = result.as_ref().err().map(|error| error.code.clone());
-                (wire::encode(service, &reply_action, &result, &id), code)
+                Ok((wire::encode(service, &reply_action, &result, &id), code))
             },
             |fault| match fault {
                 Fault::Refuse { status, code, message } => {
@@ -117,13 +117,13 @@ impl Sim {
         .await
     }
 
-    /// Latency, faults and log around one call. `run` carries it out and tells the error code if it was refused; `refuse`
-    /// renders an injected refusal.
+    /// Latency, faults and log around one call. `run` carries it out and tells the error code if it was refused, or that nothing
+    /// listens there; `refuse` renders an injected refusal.
     pub(crate) async fn logged(
         &self,
         service: &str,
         action: &str,
-        run: impl FnOnce(&Self) -> (Response<Body>, Option<String>),
+        run: impl FnOnce(&Self) -> Result<(Response<Body>, Option<String>), TransportError>,
         refuse: impl FnOnce(Fault) -> Response<Body>,
     ) -> Result<Response<Body>, TransportError> {
         let (number, latency, fault, killed) = self.with(|world| {
@@ -149,22 +149,16 @@ impl Sim {
         }
         self.clock().sleep(latency).await;
         let (result, outcome) = match fault {
-            None => {
-                let (response, code) = run(self);
-                (Ok(response), code.map_or(Outcome::Done, Outcome::Refused))
-            }
-            Some(Fault::LoseAnswer) => {
-                run(self);
-                (Err(TransportError::Reset), Outcome::AnswerLost)
-            }
-            Some(Fault::CloseConnection) => {
-                run(self);
-                (Err(TransportError::Closed), Outcome::AnswerLost)
-            }
+            None => match run(self) {
+                Ok((response, code)) => (Ok(response), code.map_or(Outcome::Done, Outcome::Refused)),
+                Err(error) => (Err(error), Outcome::NeverArrived),
+            },
+            Some(Fault::LoseAnswer) => (Err(TransportError::Reset), lost(run(self))),
+            Some(Fault::CloseConnection) => (Err(TransportError::Closed), lost(run(self))),
             Some(Fault::KillAfter) => {
-                run(self);
+                let outcome = lost(run(self));
                 self.with(|world| world.killed = true);
-                (Err(TransportError::Killed), Outcome::AnswerLost)
+                (Err(TransportError::Killed), outcome)
             }
             Some(fault @ (Fault::Refuse { .. } | Fault::Throttle)) => {
                 let code = match &fault {
@@ -187,6 +181,11 @@ impl Sim {
             None => self.aws(request).await,
         }
     }
+}
+
+/// The outcome of a call whose answer is withheld.
+fn lost<T>(result: Result<T, TransportError>) -> Outcome {
+    result.map_or(Outcome::NeverArrived, |_| Outcome::AnswerLost)
 }
 
 /// What each service answers to too many requests: "Request throttling for the Amazon EC2 API", "Request throttling for the

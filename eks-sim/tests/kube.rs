@@ -160,3 +160,17 @@ async fn the_api_server_goes_before_the_cluster() -> Tested {
     assert_eq!(sim.log().calls()[sim.log().len() - 2].outcome, Outcome::NeverArrived);
     Ok(())
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_private_endpoint_does_not_answer_from_outside() -> Tested {
+    let sim = Sim::new();
+    let endpoint = cluster(&sim).await?;
+    let client = client(&sim, &endpoint, &token(&sim, "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")?)?;
+    client.apiserver_version().await?;
+    let eks = aws_sdk_eks::Client::new(&sim.sdk_config());
+    let private = VpcConfigRequest::builder().endpoint_public_access(false).endpoint_private_access(true).build();
+    eks.update_cluster_config().name(CLUSTER).resources_vpc_config(private).send().await?;
+    tokio::time::sleep(Duration::from_secs(400)).await;
+    assert!(is_reset(client.apiserver_version().await));
+    Ok(())
+}

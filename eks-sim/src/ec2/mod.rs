@@ -34,7 +34,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 pub(crate) use self::{
-    facts::{InstanceFacts, dns_enabled, instance, instance_egress, security_group_allows},
+    facts::{InstanceFacts, dns_enabled, instance, instance_egress, public_addresses, security_group_allows},
     inventory::inventory,
     vpc::furnish,
 };

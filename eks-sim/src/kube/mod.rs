@@ -93,9 +93,10 @@ pub(crate) fn cluster_of(sim: &Sim, request: &Request<Bytes>) -> Option<String> 
     sim.with(|world| facts::cluster_by_host(world, &host))
 }
 
-/// Whether a client outside the VPC gets an answer. The endpoint goes with the control plane.
+/// Whether a client gets an answer: clients are outside the VPC, so only through the public endpoint ("Cluster API server
+/// endpoint"), and the endpoint goes with the control plane.
 fn answers(world: &World, cluster: &str) -> bool {
-    world.kube.clusters.contains_key(cluster)
+    world.kube.clusters.contains_key(cluster) && facts::cluster(world, cluster).is_some_and(|facts| facts.endpoint_public)
 }
 
 pub(crate) async fn serve(sim: &Sim, cluster: &str, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {

@@ -183,6 +183,25 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_public_endpoint_must_let_the_workers_address_in() {
+        let mut account = Account::new();
+        account.map_role();
+        let config = account.config();
+        let narrow = |blocks: Value| json!({"name": "c", "resourcesVpcConfig": {"publicAccessCidrs": blocks}});
+        account.call(Service::Eks, "UpdateClusterConfig", narrow(json!(["203.0.113.7/32"])));
+        account.wait(400);
+        let id = account.launch(&config);
+        let said = console(&account.world, &id);
+        assert!(said.ends_with(":443: i/o timeout"), "{said}");
+        let told = account.call(Service::Ec2, "DescribeInstances", json!({"InstanceId": [id]}));
+        let address = text(&told, "/reservationSet/0/instancesSet/0/ipAddress");
+        account.call(Service::Eks, "UpdateClusterConfig", narrow(json!([format!("{address}/32")])));
+        account.wait(460);
+        assert_eq!(console(&account.world, &id), "");
+        assert_eq!(kube::ready_nodes(&account.world, "c"), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn the_console_tells_why_a_worker_does_not_join() {
         let mut account = Account::new();
         account.map_role();

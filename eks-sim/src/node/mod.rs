@@ -103,7 +103,11 @@ mod tests {
             let group = json!({"GroupName": "n", "GroupDescription": "n", "VpcId": vpc});
             account.group = text(&account.call(Service::Ec2, "CreateSecurityGroup", group), "/groupId");
             account.role("cluster", "eks.amazonaws.com", &["AmazonEKSClusterPolicy"]);
-            account.role("node", "ec2.amazonaws.com", &["AmazonEKSWorkerNodePolicy"]);
+            account.role(
+                "node",
+                "ec2.amazonaws.com",
+                &["AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly", "AmazonEKS_CNI_Policy"],
+            );
             account.call(Service::Iam, "CreateInstanceProfile", json!({"InstanceProfileName": "node"}));
             account.call(Service::Iam, "AddRoleToInstanceProfile", json!({"InstanceProfileName": "node", "RoleName": "node"}));
             account.wait(30);
@@ -180,6 +184,39 @@ mod tests {
         account.call(Service::Ec2, "TerminateInstances", json!({"InstanceId": [id]}));
         account.wait(120);
         assert_eq!(kube::ready_nodes(&account.world, "c"), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_worker_whose_role_cannot_run_the_cni_stays_not_ready() {
+        let mut account = Account::new();
+        account.map_role();
+        let config = account.config();
+        for policy in ["AmazonEKS_CNI_Policy", "AmazonEC2ContainerRegistryPullOnly"] {
+            let args = json!({"RoleName": "node", "PolicyArn": format!("arn:aws:iam::aws:policy/{policy}")});
+            account.call(Service::Iam, "DetachRolePolicy", args.clone());
+            let id = account.launch(&config);
+            assert_eq!((console(&account.world, &id), kube::ready_nodes(&account.world, "c")), ("".to_owned(), 0), "{policy}");
+            account.call(Service::Iam, "AttachRolePolicy", args.clone());
+            account.wait(60);
+            assert_eq!(kube::ready_nodes(&account.world, "c"), 1, "{policy}");
+            account.call(Service::Ec2, "TerminateInstances", json!({"InstanceId": [id]}));
+            account.wait(120);
+        }
+        // The add-on's own role stands in for the node's.
+        account.call(
+            Service::Iam,
+            "DetachRolePolicy",
+            json!({"RoleName": "node", "PolicyArn": "arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy"}),
+        );
+        account.role("cni", "pods.eks.amazonaws.com", &["AmazonEKS_CNI_Policy"]);
+        account.wait(30);
+        account.launch(&config);
+        assert_eq!(kube::ready_nodes(&account.world, "c"), 0);
+        let role = "arn:aws:iam::123456789012:role/cni";
+        let addon = json!({"clusterName": "c", "addonName": "vpc-cni", "serviceAccountRoleArn": role, "resolveConflicts": "OVERWRITE"});
+        account.call(Service::Eks, "CreateAddon", addon);
+        account.wait(90);
+        assert_eq!(kube::ready_nodes(&account.world, "c"), 1);
     }
 
     #[tokio::test(start_paused = true)]

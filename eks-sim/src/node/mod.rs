@@ -82,7 +82,8 @@ mod tests {
 
     impl Account {
         fn new() -> Self {
-            let world = World::for_tests("us-east-1");
+            let mut world = World::for_tests("us-east-1");
+            ec2::set_standard_vcpus(&mut world, 64);
             let caller = Caller { arn: "arn:aws:iam::123456789012:user/admin".to_owned(), user_id: "AIDACKCEVSQ6C2EXAMPLE".to_owned() };
             let (subnets, group, image) = (Vec::new(), String::new(), String::new());
             let mut account = Self { world, caller, subnets, group, image, cluster: Value::Null };

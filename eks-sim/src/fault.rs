@@ -15,9 +15,11 @@ pub enum Fault {
     },
     /// The service refuses because of too many requests, with its own throttling code.
     Throttle,
-    /// The call takes effect, and the connection breaks before the answer.
+    /// The call takes effect, and the connection is reset before the answer.
     LoseAnswer,
-    /// The connection hangs and times out; nothing happens.
+    /// The call takes effect, and the server closes the connection before the answer, as one does that shuts down.
+    CloseConnection,
+    /// Nothing happens, and no answer comes: the call hangs until the client's own timeout, for ever if it has none.
     TimeOut,
     /// The client's process dies before this call: it and all later calls fail, until [`crate::Sim::revive`].
     KillBefore,
@@ -44,18 +46,18 @@ pub enum When {
 
 /// The faults that are set, each used once.
 #[derive(Clone, Debug, Default)]
-pub struct FaultPlan {
+pub(crate) struct FaultPlan {
     pending: Vec<(When, Fault)>,
 }
 
 impl FaultPlan {
     /// Adds a fault.
-    pub fn add(&mut self, when: When, fault: Fault) {
+    pub(crate) fn add(&mut self, when: When, fault: Fault) {
         self.pending.push((when, fault));
     }
 
     /// Faults that have not happened yet.
-    pub fn pending(&self) -> usize {
+    pub(crate) fn pending(&self) -> usize {
         self.pending.len()
     }
 

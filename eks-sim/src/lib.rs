@@ -37,7 +37,7 @@ mod wire;
 mod world;
 
 pub use clock::Clock;
-pub use fault::{Fault, FaultPlan, When};
+pub use fault::{Fault, When};
 pub use inventory::{Inventory, Item};
 pub use kube::KubeService;
 pub use ledger::{Ledger, ServiceTime};

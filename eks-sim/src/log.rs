@@ -24,7 +24,7 @@ pub struct Call {
     pub number: u64,
     /// When it was executed, on the simulator's clock.
     pub at: Duration,
-    /// How long the client waited for the answer.
+    /// How long the client waited for the answer; zero for a call that hangs, as its log entry does not wait for the client.
     pub latency: Duration,
     /// `ec2`, `eks`, … or `kubernetes`.
     pub service: String,

@@ -26,6 +26,9 @@ enum Command {
         /// The Region of the account.
         #[arg(long, default_value = "us-east-1")]
         region: String,
+        /// The quota of running On-Demand Standard instances, in vCPUs.
+        #[arg(long, default_value_t = 5)]
+        standard_vcpus: u32,
         /// Seeds service times and ids.
         #[arg(long, default_value_t = 1)]
         seed: u64,
@@ -35,13 +38,13 @@ enum Command {
 #[tokio::main(flavor = "current_thread")]
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "the line that tells a caller that the server is ready, and its log")]
 async fn main() -> std::io::Result<()> {
-    let Command::Serve { addr, speed, region, seed } = Arguments::parse().command;
+    let Command::Serve { addr, speed, region, standard_vcpus, seed } = Arguments::parse().command;
     let complain = |call: &Call| {
         if call.is_unknown_action() {
             eprintln!("not simulated: {} {}", call.service, call.action);
         }
     };
-    let sim = Sim::builder().region(region).seed(seed).speed(speed).on_call(complain).build();
+    let sim = Sim::builder().region(region).standard_vcpus(standard_vcpus).seed(seed).speed(speed).on_call(complain).build();
     let server = serve(sim, addr).await?;
     println!("eks-sim ready on http://{}", server.address());
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;

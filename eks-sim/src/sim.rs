@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use crate::{
     clock::Clock,
+    ec2,
     fault::{Fault, When},
     iam,
     inventory::Inventory,
@@ -63,6 +64,7 @@ pub struct SimBuilder {
     seed: u64,
     speed: f64,
     starting_at: Option<SystemTime>,
+    standard_vcpus: Option<u32>,
 }
 
 impl fmt::Debug for SimBuilder {
@@ -104,6 +106,13 @@ impl SimBuilder {
         self
     }
 
+    /// The quota of running On-Demand Standard instances, in vCPUs, as after a quota increase. Default 5, as for a new account.
+    #[must_use]
+    pub fn standard_vcpus(mut self, vcpus: u32) -> Self {
+        self.standard_vcpus = Some(vcpus);
+        self
+    }
+
     /// The calendar time at which the account comes to be: what is in support, and for how long, depends on it. Default: now.
     #[must_use]
     pub fn starting_at(mut self, time: SystemTime) -> Self {
@@ -111,7 +120,7 @@ impl SimBuilder {
         self
     }
 
-    /// Who is told of each call when it has ended, as the log has it.
+    /// Who is told of each call when it has ended (one that hangs: when it begins), as the log has it.
     #[must_use]
     pub fn on_call(mut self, told: impl Fn(&Call) + Send + Sync + 'static) -> Self {
         self.on_call = Some(Arc::new(told));
@@ -124,7 +133,10 @@ impl SimBuilder {
     /// Outside a tokio runtime, as its clock is tokio's.
     pub fn build(self) -> Sim {
         let clock = Clock::new(self.starting_at.unwrap_or_else(SystemTime::now), self.speed);
-        let world = World::new(self.account, self.region, self.seed, clock);
+        let mut world = World::new(self.account, self.region, self.seed, clock);
+        if let Some(vcpus) = self.standard_vcpus {
+            ec2::set_standard_vcpus(&mut world, vcpus);
+        }
         Sim(Arc::new(Shared { world: Mutex::new(world), clock, on_call: self.on_call, watched: watch::Sender::new(0) }))
     }
 }
@@ -143,6 +155,7 @@ impl Sim {
             seed: 1,
             speed: 1.0,
             starting_at: None,
+            standard_vcpus: None,
             on_call: None,
         }
     }

@@ -20,6 +20,8 @@ pub(crate) enum Time {
     ClusterCreate,
     /// EKS control plane, DELETING to gone. Public logs 1m09s–3m48s.
     ClusterDelete,
+    /// API server of a cluster that is DELETING, until it answers no more; assumption.
+    ClusterApiStop,
     /// Logging, endpoint or network update of a cluster. An eksctl log has 32 s for logging; the rest is assumption.
     ClusterConfigUpdate,
     /// Update of a setting that touches no machine (access mode, deletion protection); assumption.
@@ -83,6 +85,7 @@ impl Time {
             Self::NatGatewayDelete => (60.0, 80.0, 94.0),
             Self::ClusterCreate => (340.0, 390.0, 480.0),
             Self::ClusterDelete => (69.0, 175.0, 228.0),
+            Self::ClusterApiStop => (2.0, 4.0, 8.0),
             Self::ClusterConfigUpdate => (30.0, 90.0, 400.0),
             Self::ClusterSettingUpdate => (5.0, 15.0, 30.0),
             Self::ClusterVersionUpdate => (480.0, 600.0, 900.0),

@@ -4,6 +4,7 @@ use std::{
     convert::Infallible,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use aws_smithy_runtime_api::client::{
@@ -12,7 +13,7 @@ use aws_smithy_runtime_api::client::{
     result::ConnectorError,
     runtime_components::RuntimeComponents,
 };
-use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::{body::SdkBody, retry::ErrorKind};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Frame;
@@ -26,6 +27,7 @@ use crate::{
     sim::Sim,
     times::Time,
     wire,
+    world::World,
 };
 
 /// A response body: whole, or a stream of lines (a Kubernetes watch).
@@ -69,16 +71,16 @@ pub enum TransportError {
     /// The connection broke.
     #[error("connection reset by the simulator before an answer")]
     Reset,
-    /// The connection hung until it timed out.
+    /// The server closed the connection.
+    #[error("connection closed by the simulator before an answer")]
+    Closed,
+    /// The connection hung until the client's read timeout.
     #[error("timed out waiting for the simulator's answer")]
     TimedOut,
     /// The client's process was killed by a fault.
     #[error("the client's process was killed by an injected fault")]
     Killed,
 }
-
-/// How long a hanging connection hangs before the client is told.
-const HANG: std::time::Duration = std::time::Duration::from_secs(30);
 
 impl Sim {
     /// Carries out one HTTP request to AWS, with latency, faults and log.
@@ -93,8 +95,6 @@ impl Sim {
             let hex = world.draw.hex("request", 32);
             format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
         });
-        let throttled =
-            || ApiError::new(throttling_code(service.name()), "Rate exceeded").status(if service.name() == "ec2" { 503 } else { 400 });
         let (id, reply_action) = (request_id.clone(), action.clone());
         self.logged(
             service.name(),
@@ -105,25 +105,25 @@ impl Sim {
                     world.call(service, &decoded.action, decoded.args, &caller)
                 });
                 let code = result.as_ref().err().map(|error| error.code.clone());
-                (wire::encode(service, &reply_action, &result, &id), code)
+                Ok((wire::encode(service, &reply_action, &result, &id), code))
             },
             |fault| match fault {
                 Fault::Refuse { status, code, message } => {
                     wire::encode(service, "", &Err(ApiError::new(code, message).status(status)), &request_id)
                 }
-                _ => wire::encode(service, "", &Err(throttled()), &request_id),
+                _ => wire::encode(service, "", &Err(throttling(service.name())), &request_id),
             },
         )
         .await
     }
 
-    /// Latency, faults and log around one call. `run` carries it out and tells the error code if it was refused; `refuse`
-    /// renders an injected refusal.
+    /// Latency, faults and log around one call. `run` carries it out and tells the error code if it was refused, or that nothing
+    /// listens there; `refuse` renders an injected refusal.
     pub(crate) async fn logged(
         &self,
         service: &str,
         action: &str,
-        run: impl FnOnce(&Self) -> (Response<Body>, Option<String>),
+        run: impl FnOnce(&Self) -> Result<(Response<Body>, Option<String>), TransportError>,
         refuse: impl FnOnce(Fault) -> Response<Body>,
     ) -> Result<Response<Body>, TransportError> {
         let (number, latency, fault, killed) = self.with(|world| {
@@ -138,38 +138,43 @@ impl Sim {
         if killed {
             return Err(TransportError::Killed);
         }
-        let hangs = matches!(fault, Some(Fault::TimeOut));
-        let latency = if hangs { HANG } else { latency };
+        let entry = |latency, outcome| {
+            let (service, action) = (service.to_owned(), action.to_owned());
+            move |world: &World| Call { number, at: world.now, latency, service, action, outcome }
+        };
+        if matches!(fault, Some(Fault::TimeOut)) {
+            // The log comes first: the client gives up by dropping us.
+            self.log_call(entry(Duration::ZERO, Outcome::NeverArrived));
+            return std::future::pending().await;
+        }
         self.clock().sleep(latency).await;
         let (result, outcome) = match fault {
-            None => {
-                let (response, code) = run(self);
-                (Ok(response), code.map_or(Outcome::Done, Outcome::Refused))
-            }
-            Some(Fault::LoseAnswer) => {
-                run(self);
-                (Err(TransportError::Reset), Outcome::AnswerLost)
-            }
+            None => match run(self) {
+                Ok((response, code)) => (Ok(response), code.map_or(Outcome::Done, Outcome::Refused)),
+                Err(error) => (Err(error), Outcome::NeverArrived),
+            },
+            Some(Fault::LoseAnswer) => (Err(TransportError::Reset), lost(run(self))),
+            Some(Fault::CloseConnection) => (Err(TransportError::Closed), lost(run(self))),
             Some(Fault::KillAfter) => {
-                run(self);
+                let outcome = lost(run(self));
                 self.with(|world| world.killed = true);
-                (Err(TransportError::Killed), Outcome::AnswerLost)
+                (Err(TransportError::Killed), outcome)
             }
-            Some(Fault::TimeOut) => (Err(TransportError::TimedOut), Outcome::NeverArrived),
             Some(fault @ (Fault::Refuse { .. } | Fault::Throttle)) => {
                 let code = match &fault {
                     Fault::Refuse { code, .. } => code.clone(),
-                    _ => throttling_code(service).to_owned(),
+                    _ => throttling(service).code,
                 };
                 (Ok(refuse(fault)), Outcome::Refused(code))
             }
-            Some(Fault::KillBefore) => (Err(TransportError::Killed), Outcome::NeverArrived),
+            // Both were dealt with above.
+            Some(Fault::KillBefore | Fault::TimeOut) => (Err(TransportError::Killed), Outcome::NeverArrived),
         };
-        self.log_call(|world| Call { number, at: world.now, latency, service: service.to_owned(), action: action.to_owned(), outcome });
+        self.log_call(entry(latency, outcome));
         result
     }
 
-    /// Any request to the served simulator: Kubernetes by host or path, AWS otherwise.
+    /// Any request to the served simulator: Kubernetes if the host is a cluster's endpoint, AWS otherwise.
     pub(crate) async fn any(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
         match kube::cluster_of(self, &request) {
             Some(cluster) => kube::serve(self, &cluster, request).await,
@@ -178,26 +183,55 @@ impl Sim {
     }
 }
 
-/// What each service calls "too many requests".
-fn throttling_code(service: &str) -> &'static str {
-    match service {
-        "ec2" => "RequestLimitExceeded",
-        "eks" | "ssm" => "ThrottlingException",
-        "kubernetes" => "TooManyRequests",
-        _ => "Throttling",
-    }
+/// The outcome of a call whose answer is withheld.
+fn lost<T>(result: Result<T, TransportError>) -> Outcome {
+    result.map_or(Outcome::NeverArrived, |_| Outcome::AnswerLost)
 }
 
-impl HttpConnector for Sim {
+/// What each service answers to too many requests: "Request throttling for the Amazon EC2 API", "Request throttling for the
+/// Elastic Load Balancing API", EKS API reference (`ThrottlingException`), and each other service's "Common Errors".
+fn throttling(service: &str) -> ApiError {
+    let (status, code, message) = match service {
+        "ec2" => (503, "RequestLimitExceeded", "Request limit exceeded."),
+        "eks" => (429, "ThrottlingException", "Rate exceeded"),
+        "elasticloadbalancing" | "ssm" => (400, "ThrottlingException", "Rate exceeded"),
+        "kubernetes" => (429, "TooManyRequests", "the server has received too many requests and has asked us to try again later"),
+        _ => (400, "Throttling", "Rate exceeded"),
+    };
+    ApiError::new(code, message).status(status)
+}
+
+/// The SDK's way in, with the timeout that the client asked for.
+#[derive(Debug)]
+struct Connector {
+    sim: Sim,
+    read_timeout: Option<Duration>,
+}
+
+impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let sim = self.clone();
+        let (sim, read_timeout) = (self.sim.clone(), self.read_timeout);
         HttpConnectorFuture::new(async move {
             let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
             let (parts, body) = request.into_parts();
             let body = body.collect().await.map_err(ConnectorError::user)?.to_bytes();
-            let response = sim.any(Request::from_parts(parts, body)).await.map_err(|error| match error {
+            // Without a read timeout, only the SDK's own attempt and operation timeouts end a call that hangs.
+            let lapse = async {
+                match read_timeout {
+                    Some(timeout) => sim.clock().sleep(timeout).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let answer = tokio::select! {
+                biased;
+                answer = sim.any(Request::from_parts(parts, body)) => answer,
+                () = lapse => Err(TransportError::TimedOut),
+            };
+            let response = answer.map_err(|error| match error {
                 TransportError::TimedOut => ConnectorError::timeout(error.into()),
                 TransportError::Reset => ConnectorError::io(error.into()),
+                // As the SDK's own connector takes hyper's `IncompleteMessage`.
+                TransportError::Closed => ConnectorError::other(error.into(), Some(ErrorKind::TransientError)),
                 // A dead process does not retry.
                 TransportError::Killed => ConnectorError::user(error.into()),
             })?;
@@ -213,7 +247,7 @@ impl HttpConnector for Sim {
 }
 
 impl HttpClient for Sim {
-    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
-        SharedHttpConnector::new(self.clone())
+    fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(Connector { sim: self.clone(), read_timeout: settings.read_timeout() })
     }
 }

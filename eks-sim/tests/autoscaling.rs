@@ -22,7 +22,7 @@ struct Setting {
 
 impl Setting {
     async fn new() -> Self {
-        let sim = Sim::new();
+        let sim = Sim::builder().standard_vcpus(64).build();
         let (client, ec2) = (Client::new(&sim.sdk_config()), ec2::Client::new(&sim.sdk_config()));
         let vpc = ec2.create_vpc().cidr_block("10.0.0.0/16").send().await.expect("vpc").vpc.and_then(|vpc| vpc.vpc_id).expect("id");
         let mut subnets = Vec::new();

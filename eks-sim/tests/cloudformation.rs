@@ -115,7 +115,7 @@ async fn events(client: &Client, name: &str) -> Vec<(String, String, String)> {
 
 #[tokio::test(start_paused = true)]
 async fn workers_are_made_changed_and_deleted() {
-    let sim = Sim::new();
+    let sim = Sim::builder().standard_vcpus(64).build();
     let client = Client::new(&sim.sdk_config());
     let create = || client.create_stack().stack_name("w").template_body(WORKERS).tags(Tag::builder().key("team").value("t").build());
     let (denied, message) = code(create().send().await);

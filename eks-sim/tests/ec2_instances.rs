@@ -46,7 +46,10 @@ struct Net {
 
 impl Net {
     async fn new() -> Self {
-        let sim = Sim::new();
+        Self::on(Sim::new()).await
+    }
+
+    async fn on(sim: Sim) -> Self {
         let ec2 = Client::new(&sim.sdk_config());
         let vpc = ec2.create_vpc().cidr_block("10.0.0.0/16").send().await.expect("vpc").vpc.and_then(|vpc| vpc.vpc_id).expect("id");
         let mut subnets = Vec::new();
@@ -143,11 +146,15 @@ async fn launches_that_are_refused() {
     let other = net.ec2.describe_security_groups().filters(filter("group-name", "default")).send().await.expect("groups");
     let other = other.security_groups().iter().find(|group| group.vpc_id() != Some(&net.vpc)).and_then(|group| group.group_id());
     assert_eq!(code(run().security_group_ids(other.expect("default VPC's")).send().await), "InvalidParameter");
-    // 64 vCPUs are the quota; one m5.4xlarge has 16.
-    let big = || run().instance_type(InstanceType::M54xlarge);
-    big().min_count(4).max_count(4).send().await.expect("64");
+    // A new account has 5 vCPUs; one t3.nano has 2.
+    run().min_count(2).max_count(2).send().await.expect("4");
     assert_eq!(code(run().send().await), "VcpuLimitExceeded");
-    assert!(net.sim.inventory().count("ec2/instance") == 4);
+    assert_eq!(net.sim.inventory().count("ec2/instance"), 2);
+    // After an increase to 64: one m5.4xlarge has 16.
+    let net = Net::on(Sim::builder().standard_vcpus(64).build()).await;
+    let run = || net.launch(&net.private);
+    run().instance_type(InstanceType::M54xlarge).min_count(4).max_count(4).send().await.expect("64");
+    assert_eq!(code(run().send().await), "VcpuLimitExceeded");
 }
 
 #[tokio::test(start_paused = true)]

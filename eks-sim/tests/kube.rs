@@ -9,7 +9,7 @@ use aws_sigv4::{
     sign::v4,
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use eks_sim::Sim;
+use eks_sim::{Outcome, Sim, TransportError};
 use http::{HeaderValue, Request, header};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::{
@@ -134,5 +134,43 @@ async fn access_policies_bound_what_a_user_may_do() -> Tested {
     let (code, message) = refusal(namespaces.delete("default", &kube::api::DeleteParams::default()).await);
     assert_eq!(code, 403);
     assert!(message.contains("cannot delete resource \"namespaces\" in API group \"\" at the cluster scope"), "{message}");
+    Ok(())
+}
+
+/// Whether the error is a broken connection.
+fn is_reset<T: std::fmt::Debug>(result: Result<T, Error>) -> bool {
+    match result.expect_err("no answer") {
+        Error::Service(error) => error.downcast_ref() == Some(&TransportError::Reset),
+        other => panic!("an answer: {other}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_api_server_goes_before_the_cluster() -> Tested {
+    let sim = Sim::new();
+    let endpoint = cluster(&sim).await?;
+    let client = client(&sim, &endpoint, &token(&sim, "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")?)?;
+    let eks = aws_sdk_eks::Client::new(&sim.sdk_config());
+    eks.delete_cluster().name(CLUSTER).send().await?;
+    client.apiserver_version().await?;
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    assert!(is_reset(client.apiserver_version().await));
+    let cluster = eks.describe_cluster().name(CLUSTER).send().await?;
+    assert_eq!(cluster.cluster().and_then(|cluster| cluster.status()), Some(&aws_sdk_eks::types::ClusterStatus::Deleting));
+    assert_eq!(sim.log().calls()[sim.log().len() - 2].outcome, Outcome::NeverArrived);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_private_endpoint_does_not_answer_from_outside() -> Tested {
+    let sim = Sim::new();
+    let endpoint = cluster(&sim).await?;
+    let client = client(&sim, &endpoint, &token(&sim, "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")?)?;
+    client.apiserver_version().await?;
+    let eks = aws_sdk_eks::Client::new(&sim.sdk_config());
+    let private = VpcConfigRequest::builder().endpoint_public_access(false).endpoint_private_access(true).build();
+    eks.update_cluster_config().name(CLUSTER).resources_vpc_config(private).send().await?;
+    tokio::time::sleep(Duration::from_secs(400)).await;
+    assert!(is_reset(client.apiserver_version().await));
     Ok(())
 }

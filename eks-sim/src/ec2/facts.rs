@@ -78,6 +78,18 @@ pub(crate) fn instance_egress(world: &World, id: &str) -> bool {
     world.ec2.reaches_internet(&instance.subnet, public)
 }
 
+/// The addresses that an instance's traffic to the internet may come from: its NAT gateway's, or its own public ones.
+pub(crate) fn public_addresses(world: &World, id: &str) -> Vec<Ipv4Addr> {
+    let Some(instance) = world.ec2.instances.get(id) else { return Vec::new() };
+    match world.ec2.default_route(&instance.subnet) {
+        Some(Target::Nat(nat)) => world.ec2.nat_gateways.get(nat).into_iter().flat_map(|nat| nat.public_addresses()).collect(),
+        Some(Target::Gateway(_)) => {
+            world.ec2.interfaces_of(id).iter().filter_map(|interface| world.ec2.public_address(interface)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// Whether a VPC resolves names and gives them to instances.
 pub(crate) fn dns_enabled(world: &World, vpc: &str) -> bool {
     world.ec2.vpcs.get(vpc).is_some_and(|vpc| vpc.dns_support && vpc.dns_hostnames)

@@ -280,11 +280,11 @@ fn check_vcpus(state: &State, wanted: &InstanceType, count: usize) -> Result<(),
     let counts = |instance: &&Instance| matches!(instance.state, InstanceState::Pending | InstanceState::Running);
     let vcpus = |instance: &Instance| instance_types::find(&instance.instance_type).map_or(0, |found| found.vcpus);
     let used: usize = state.instances.values().filter(counts).map(vcpus).sum();
+    let quota = state.standard_vcpus.unwrap_or(quota::STANDARD_VCPUS);
     let message = format!(
-        "You have requested more vCPU capacity than your current vCPU limit of {} allows for the instance bucket that the specified instance type belongs to. Please visit http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit.",
-        quota::STANDARD_VCPUS
+        "You have requested more vCPU capacity than your current vCPU limit of {quota} allows for the instance bucket that the specified instance type belongs to. Please visit http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit."
     );
-    quota::within(used + wanted.vcpus * count, quota::STANDARD_VCPUS + 1, "VcpuLimitExceeded", &message)
+    quota::within(used + wanted.vcpus * count, quota + 1, "VcpuLimitExceeded", &message)
 }
 
 /// The volumes of an instance: the image's root volume, changed and joined by what the call maps.

@@ -34,8 +34,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 pub(crate) use self::{
-    facts::{InstanceFacts, dns_enabled, instance, instance_egress, security_group_allows},
+    facts::{InstanceFacts, dns_enabled, instance, instance_egress, public_addresses, security_group_allows},
     inventory::inventory,
+    quota::set_standard_vcpus,
     vpc::furnish,
 };
 use crate::{
@@ -64,6 +65,8 @@ pub(crate) struct State {
     vpcs: BTreeMap<String, vpc::Vpc>,
     tags: BTreeMap<String, tags::Tags>,
     tokens: token::Tokens,
+    /// The quota of Standard vCPUs, if it is not the default.
+    standard_vcpus: Option<usize>,
     /// The account's DHCP options, which every VPC gets.
     dhcp_options: String,
 }

@@ -46,6 +46,11 @@ impl NatGateway {
         matches!(self.state, "pending" | "available" | "deleting")
     }
 
+    /// The addresses from which its traffic comes.
+    pub(super) fn public_addresses(&self) -> impl Iterator<Item = Ipv4Addr> {
+        self.addresses.iter().filter_map(|address| address.public_ip)
+    }
+
     /// Whether it has public addresses in its VPC.
     pub(super) fn maps_public_addresses(&self) -> bool {
         self.is_live() && self.addresses.iter().any(|address| address.public_ip.is_some())

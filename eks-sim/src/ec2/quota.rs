@@ -1,6 +1,6 @@
 //! Default quotas ("Amazon VPC quotas", "Amazon EC2 endpoints and quotas").
 
-use crate::error::ApiError;
+use crate::{error::ApiError, world::World};
 
 pub(super) const VPCS: usize = 5;
 pub(super) const INTERNET_GATEWAYS: usize = 5;
@@ -17,9 +17,14 @@ pub(super) const INTERFACES: usize = 5_000;
 pub(super) const TAGS: usize = 50;
 pub(super) const TEMPLATES: usize = 5_000;
 pub(super) const VERSIONS_PER_TEMPLATE: usize = 10_000;
-/// Running On-Demand Standard instances, vCPUs. AWS starts accounts at 5 and raises it by itself with use; an account that
-/// has run clusters before is at 32 or more. We take 64, as a test account is not a new one.
-pub(super) const STANDARD_VCPUS: usize = 64;
+/// Running On-Demand Standard instances (L-1216C47A), vCPUs, of a new account (EKS best practices guide, "Known limits and
+/// service quotas").
+pub(super) const STANDARD_VCPUS: usize = 5;
+
+/// The account's quota of Standard vCPUs is `vcpus` from now on, as after a quota increase.
+pub(crate) fn set_standard_vcpus(world: &mut World, vcpus: u32) {
+    world.ec2.standard_vcpus = usize::try_from(vcpus).ok();
+}
 
 /// Refuses one more of something of which there are `count` and may be `most`.
 pub(super) fn within(count: usize, most: usize, code: &str, message: &str) -> Result<(), ApiError> {

@@ -191,7 +191,8 @@ pub(super) fn list(world: &World, args: &Args) -> Result<Value, ApiError> {
     page("clusters", world.eks.clusters.keys().map(|name| json!(name)).collect(), args)
 }
 
-/// A cluster goes with its add-ons, entries and associations; its network interfaces and its group follow later.
+/// A cluster goes with its add-ons, entries and associations, its API server first ("Delete a cluster": the control plane is
+/// deleted; what its controllers made must go before, as nothing is left to remove it); its network interfaces and its group follow later.
 pub(super) fn delete(world: &mut World, args: &Args) -> Result<Value, ApiError> {
     let name = required(args, "name")?.to_owned();
     let region = world.region.clone();
@@ -212,9 +213,11 @@ pub(super) fn delete(world: &mut World, args: &Args) -> Result<Value, ApiError> 
     }
     "DELETING".clone_into(&mut cluster.status);
     let reply = json!({"cluster": cluster.describe(&region)});
+    let closing = name.clone();
+    let stop = world.duration(Time::ClusterApiStop);
+    world.after(stop, move |world| kube::close(world, &closing));
     world.take(Time::ClusterDelete, &name.clone(), move |world| {
         let Some(cluster) = world.eks.clusters.remove(&name) else { return };
-        kube::close(world, &name);
         let (interfaces, group) = (cluster.interfaces, cluster.cluster_security_group);
         world.take(Time::ClusterInterfaceRelease, &name, move |world| network::release(world, &interfaces, group.as_deref()));
     });

@@ -25,6 +25,9 @@ pub(crate) struct ClusterFacts {
     /// `CONFIG_MAP`, `API_AND_CONFIG_MAP` or `API`.
     pub(crate) authentication_mode: String,
     pub(crate) endpoint_public: bool,
+    pub(crate) endpoint_private: bool,
+    /// Who may use the public endpoint.
+    pub(crate) public_cidrs: Vec<String>,
     /// ARN of whoever created the cluster, if it was given administrator rights.
     pub(crate) creator_admin: Option<String>,
     pub(crate) role_arn: String,
@@ -55,6 +58,8 @@ pub(crate) fn cluster(world: &World, name: &str) -> Option<ClusterFacts> {
         cluster_security_group: cluster.cluster_security_group.clone().unwrap_or_default(),
         authentication_mode: cluster.authentication_mode.clone(),
         endpoint_public: cluster.endpoint_public,
+        endpoint_private: cluster.endpoint_private,
+        public_cidrs: cluster.public_cidrs.clone(),
         creator_admin: cluster.creator_mapping.then(|| cluster.creator.clone()),
         role_arn: cluster.role_arn.clone(),
     })

@@ -4,6 +4,7 @@ use super::{Kubelet, store};
 use crate::{
     call::Service,
     eks::{self, AccessFacts, ClusterFacts},
+    iam,
     world::World,
 };
 
@@ -39,14 +40,50 @@ pub(super) fn software_installed(world: &World, cluster: &str, addon: &str) -> b
     eks::software_installed(world, cluster, addon)
 }
 
-/// The role under which the EBS CSI driver's controller acts: Pod Identity's, or the add-on's service account role.
+/// Whether aws-node runs on a node: the CNI is installed, the kubelet may pull its image, and it may manage the node's network
+/// interfaces, by a role of its own or the node's ("Amazon EKS node IAM role", "Configure Amazon VPC CNI plugin to use IRSA").
+/// What policies of the account's own making permit is not judged: they are taken to suffice.
+pub(super) fn network_runs(world: &mut World, cluster: &str, kubelet: &Kubelet) -> bool {
+    if !software_installed(world, cluster, "vpc-cni") {
+        return false;
+    }
+    #[cfg(test)]
+    if world.kube.stand_in.is_some() {
+        return true;
+    }
+    let role = pod_role(world, cluster, "aws-node", "vpc-cni").unwrap_or_else(|| kubelet.role_arn.clone());
+    permits(world, &kubelet.role_arn, &REGISTRY_POLICIES) && permits(world, &role, &CNI_POLICIES)
+}
+
+const CNI_POLICIES: [&str; 2] = ["AmazonEKS_CNI_Policy", "AdministratorAccess"];
+const REGISTRY_POLICIES: [&str; 5] = [
+    "AmazonEC2ContainerRegistryPullOnly",
+    "AmazonEC2ContainerRegistryReadOnly",
+    "AmazonEC2ContainerRegistryPowerUser",
+    "AmazonEC2ContainerRegistryFullAccess",
+    "AdministratorAccess",
+];
+
+/// Whether a role has one of these managed policies, or policies of the account's own.
+fn permits(world: &World, role: &str, policies: &[&str]) -> bool {
+    let attached = iam::attached_policies(world, role);
+    let managed = attached.iter().filter_map(|arn| arn.strip_prefix("arn:aws:iam::aws:policy/")).any(|name| policies.contains(&name));
+    managed || iam::has_own_policies(world, role)
+}
+
+/// The role under which the EBS CSI driver's controller acts.
 pub(super) fn storage_role(world: &mut World, cluster: &str) -> Option<String> {
     #[cfg(test)]
     if let Some(facts) = &world.kube.stand_in {
         return facts.storage_role.clone();
     }
-    eks::pod_role(world, cluster, "kube-system", "ebs-csi-controller-sa").or_else(|| {
-        let args = serde_json::json!({"clusterName": cluster, "name": cluster, "addonName": "aws-ebs-csi-driver"});
+    pod_role(world, cluster, "ebs-csi-controller-sa", "aws-ebs-csi-driver")
+}
+
+/// The role of an add-on's service account: Pod Identity's, or the add-on's service account role.
+fn pod_role(world: &mut World, cluster: &str, service_account: &str, addon: &str) -> Option<String> {
+    eks::pod_role(world, cluster, "kube-system", service_account).or_else(|| {
+        let args = serde_json::json!({"clusterName": cluster, "name": cluster, "addonName": addon});
         let caller = world.service_caller("eks.amazonaws.com");
         let answer = world.call(Service::Eks, "DescribeAddon", args, &caller).ok()?;
         Some(store::text(&answer, "/addon/serviceAccountRoleArn").to_owned()).filter(|role| !role.is_empty())

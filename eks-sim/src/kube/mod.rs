@@ -90,7 +90,13 @@ pub(crate) fn inventory(world: &World, inventory: &mut Inventory) {
 pub(crate) fn cluster_of(sim: &Sim, request: &Request<Bytes>) -> Option<String> {
     let header = || request.headers().get(header::HOST).and_then(|value| value.to_str().ok());
     let host = request.uri().host().or_else(header)?.split(':').next()?.to_ascii_lowercase();
-    sim.with(|world| facts::cluster_by_host(world, &host).filter(|cluster| world.kube.clusters.contains_key(cluster)))
+    sim.with(|world| facts::cluster_by_host(world, &host))
+}
+
+/// Whether a client gets an answer: clients are outside the VPC, so only through the public endpoint ("Cluster API server
+/// endpoint"), and the endpoint goes with the control plane.
+fn answers(world: &World, cluster: &str) -> bool {
+    world.kube.clusters.contains_key(cluster) && facts::cluster(world, cluster).is_some_and(|facts| facts.endpoint_public)
 }
 
 pub(crate) async fn serve(sim: &Sim, cluster: &str, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
@@ -98,11 +104,14 @@ pub(crate) async fn serve(sim: &Sim, cluster: &str, request: Request<Bytes>) -> 
     sim.logged(
         "kubernetes",
         &action,
-        |sim| match sim.with(|world| api::handle(world, cluster, &request)) {
-            Ok(Reply::Object(code, object)) => (respond(code, "application/json", Body::full(object.to_string())), None),
-            Ok(Reply::Text(text)) => (respond(200, "text/plain", Body::full(text)), None),
-            Ok(Reply::Watch(watch)) => (respond(200, "application/json", Body::stream(watch.start(sim))), None),
-            Err(refusal) => (refuse(&refusal), Some(refusal.reason)),
+        |sim| {
+            let reply = sim.with(|world| answers(world, cluster).then(|| api::handle(world, cluster, &request)));
+            Ok(match reply.ok_or(TransportError::Reset)? {
+                Ok(Reply::Object(code, object)) => (respond(code, "application/json", Body::full(object.to_string())), None),
+                Ok(Reply::Text(text)) => (respond(200, "text/plain", Body::full(text)), None),
+                Ok(Reply::Watch(watch)) => (respond(200, "application/json", Body::stream(watch.start(sim))), None),
+                Err(refusal) => (refuse(&refusal), Some(refusal.reason)),
+            })
         },
         |fault| match fault {
             Fault::Refuse { status, code, message } => refuse(&Refusal::injected(status, &code, &message)),
@@ -194,7 +203,7 @@ pub(crate) fn open(world: &mut World, cluster: &str) {
     fresh::furnish(world, cluster);
 }
 
-/// The API server and everything in it goes; EKS calls this when a cluster is deleted.
+/// The API server and everything in it goes; EKS calls this soon after a cluster's deletion began.
 pub(crate) fn close(world: &mut World, cluster: &str) {
     world.kube.clusters.remove(cluster);
     world.watch_revision += 1;

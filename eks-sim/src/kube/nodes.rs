@@ -101,7 +101,6 @@ fn node(world: &World, kubelet: &Kubelet) -> Value {
 pub(super) fn run(world: &mut World, cluster: &str) -> bool {
     let Some(state) = world.kube.clusters.get(cluster) else { return false };
     let kubelets: Vec<Kubelet> = state.kubelets.values().cloned().collect();
-    let network = facts::software_installed(world, cluster, "vpc-cni");
     let mut waits = false;
     for kubelet in kubelets {
         let Some(node) = store::fetch(world, cluster, &key(&kubelet.name)) else { continue };
@@ -115,8 +114,8 @@ pub(super) fn run(world: &mut World, cluster: &str) -> bool {
         }
         if admitted && !is_ready(&node) {
             waits = true;
-            let fresh =
-                network && world.kube.clusters.get_mut(cluster).is_some_and(|state| state.starting.insert(kubelet.instance.clone()));
+            let fresh = facts::network_runs(world, cluster, &kubelet)
+                && world.kube.clusters.get_mut(cluster).is_some_and(|state| state.starting.insert(kubelet.instance.clone()));
             if fresh {
                 let (cluster, kubelet) = (cluster.to_owned(), kubelet.clone());
                 world.take(Time::NodeReady, &kubelet.instance.clone(), move |world| become_ready(world, &cluster, &kubelet));
@@ -152,7 +151,7 @@ fn become_ready(world: &mut World, cluster: &str, kubelet: &Kubelet) {
     if let Some(state) = world.kube.clusters.get_mut(cluster) {
         state.starting.remove(&kubelet.instance);
     }
-    if store::fetch(world, cluster, &key(&kubelet.name)).is_none() || !facts::software_installed(world, cluster, "vpc-cni") {
+    if store::fetch(world, cluster, &key(&kubelet.name)).is_none() || !facts::network_runs(world, cluster, kubelet) {
         return;
     }
     set_ready(world, cluster, &kubelet.name, "True", "KubeletReady", "kubelet is posting ready status");

@@ -41,6 +41,7 @@ fn account() -> Sim {
             version: "1.36".to_owned(),
             endpoint_host: HOST.to_owned(),
             service_cidr: "172.20.0.0/16".to_owned(),
+            endpoint_public: true,
             authentication_mode: "API_AND_CONFIG_MAP".to_owned(),
             creator_admin: Some("arn:aws:iam::123456789012:user/admin".to_owned()),
             ..ClusterFacts::default()

@@ -2,14 +2,13 @@
 //!
 //! EKS user guide, "Troubleshoot problems with Amazon EKS clusters and nodes": "Nodes fail to join cluster" lists the causes.
 
-use serde_json::{Value, json};
+use ipnet::Ipv4Net;
 
 use super::{
     max_pods,
     user_data::{self, NodeConfig},
 };
 use crate::{
-    call::Service,
     ec2::{self, InstanceFacts},
     eks::{self, ClusterFacts},
     iam,
@@ -110,15 +109,16 @@ fn find_cluster(world: &mut World, config: &NodeConfig) -> Result<ClusterFacts, 
     Ok(found)
 }
 
-/// With the private endpoint, the API server is the control plane's interfaces in the VPC, behind their security groups
-/// ("Cluster API server endpoint"); without it, the internet.
-fn reaches(world: &mut World, facts: &InstanceFacts, cluster: &ClusterFacts) -> Result<(), Refusal> {
-    let caller = world.service_caller("eks.amazonaws.com");
-    let reply = world.call(Service::Eks, "DescribeCluster", json!({"name": cluster.name}), &caller).unwrap_or_default();
-    let private = reply.pointer("/cluster/resourcesVpcConfig/endpointPrivateAccess").and_then(Value::as_bool) == Some(true);
+/// With the private endpoint, the API server is the control plane's interfaces in the VPC, behind their security groups; without
+/// it, the public endpoint, whose CIDR blocks must include the addresses that nodes come from ("Cluster API server endpoint").
+fn reaches(world: &World, facts: &InstanceFacts, cluster: &ClusterFacts) -> Result<(), Refusal> {
     let timeout = || retries(format!("dial tcp {}:443: i/o timeout", cluster.endpoint_host));
-    if !private {
-        return if cluster.endpoint_public { Ok(()) } else { Err(timeout()) };
+    if !cluster.endpoint_private {
+        let blocks: Vec<Ipv4Net> = cluster.public_cidrs.iter().filter_map(|block| block.parse().ok()).collect();
+        let sources = ec2::public_addresses(world, &facts.id);
+        // A node may come from any of its NAT gateway's addresses.
+        let let_in = !sources.is_empty() && sources.iter().all(|source| blocks.iter().any(|block| block.contains(source)));
+        return if cluster.endpoint_public && let_in { Ok(()) } else { Err(timeout()) };
     }
     if facts.vpc != cluster.vpc {
         return Err(timeout());

@@ -82,7 +82,8 @@ mod tests {
 
     impl Account {
         fn new() -> Self {
-            let world = World::for_tests("us-east-1");
+            let mut world = World::for_tests("us-east-1");
+            ec2::set_standard_vcpus(&mut world, 64);
             let caller = Caller { arn: "arn:aws:iam::123456789012:user/admin".to_owned(), user_id: "AIDACKCEVSQ6C2EXAMPLE".to_owned() };
             let (subnets, group, image) = (Vec::new(), String::new(), String::new());
             let mut account = Self { world, caller, subnets, group, image, cluster: Value::Null };
@@ -103,7 +104,11 @@ mod tests {
             let group = json!({"GroupName": "n", "GroupDescription": "n", "VpcId": vpc});
             account.group = text(&account.call(Service::Ec2, "CreateSecurityGroup", group), "/groupId");
             account.role("cluster", "eks.amazonaws.com", &["AmazonEKSClusterPolicy"]);
-            account.role("node", "ec2.amazonaws.com", &["AmazonEKSWorkerNodePolicy"]);
+            account.role(
+                "node",
+                "ec2.amazonaws.com",
+                &["AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly", "AmazonEKS_CNI_Policy"],
+            );
             account.call(Service::Iam, "CreateInstanceProfile", json!({"InstanceProfileName": "node"}));
             account.call(Service::Iam, "AddRoleToInstanceProfile", json!({"InstanceProfileName": "node", "RoleName": "node"}));
             account.wait(30);
@@ -180,6 +185,58 @@ mod tests {
         account.call(Service::Ec2, "TerminateInstances", json!({"InstanceId": [id]}));
         account.wait(120);
         assert_eq!(kube::ready_nodes(&account.world, "c"), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_worker_whose_role_cannot_run_the_cni_stays_not_ready() {
+        let mut account = Account::new();
+        account.map_role();
+        let config = account.config();
+        for policy in ["AmazonEKS_CNI_Policy", "AmazonEC2ContainerRegistryPullOnly"] {
+            let args = json!({"RoleName": "node", "PolicyArn": format!("arn:aws:iam::aws:policy/{policy}")});
+            account.call(Service::Iam, "DetachRolePolicy", args.clone());
+            let id = account.launch(&config);
+            assert_eq!((console(&account.world, &id), kube::ready_nodes(&account.world, "c")), ("".to_owned(), 0), "{policy}");
+            account.call(Service::Iam, "AttachRolePolicy", args.clone());
+            account.wait(60);
+            assert_eq!(kube::ready_nodes(&account.world, "c"), 1, "{policy}");
+            account.call(Service::Ec2, "TerminateInstances", json!({"InstanceId": [id]}));
+            account.wait(120);
+        }
+        // The add-on's own role stands in for the node's.
+        account.call(
+            Service::Iam,
+            "DetachRolePolicy",
+            json!({"RoleName": "node", "PolicyArn": "arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy"}),
+        );
+        account.role("cni", "pods.eks.amazonaws.com", &["AmazonEKS_CNI_Policy"]);
+        account.wait(30);
+        account.launch(&config);
+        assert_eq!(kube::ready_nodes(&account.world, "c"), 0);
+        let role = "arn:aws:iam::123456789012:role/cni";
+        let addon = json!({"clusterName": "c", "addonName": "vpc-cni", "serviceAccountRoleArn": role, "resolveConflicts": "OVERWRITE"});
+        account.call(Service::Eks, "CreateAddon", addon);
+        account.wait(90);
+        assert_eq!(kube::ready_nodes(&account.world, "c"), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_public_endpoint_must_let_the_workers_address_in() {
+        let mut account = Account::new();
+        account.map_role();
+        let config = account.config();
+        let narrow = |blocks: Value| json!({"name": "c", "resourcesVpcConfig": {"publicAccessCidrs": blocks}});
+        account.call(Service::Eks, "UpdateClusterConfig", narrow(json!(["203.0.113.7/32"])));
+        account.wait(400);
+        let id = account.launch(&config);
+        let said = console(&account.world, &id);
+        assert!(said.ends_with(":443: i/o timeout"), "{said}");
+        let told = account.call(Service::Ec2, "DescribeInstances", json!({"InstanceId": [id]}));
+        let address = text(&told, "/reservationSet/0/instancesSet/0/ipAddress");
+        account.call(Service::Eks, "UpdateClusterConfig", narrow(json!([format!("{address}/32")])));
+        account.wait(460);
+        assert_eq!(console(&account.world, &id), "");
+        assert_eq!(kube::ready_nodes(&account.world, "c"), 1);
     }
 
     #[tokio::test(start_paused = true)]

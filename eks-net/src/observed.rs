@@ -16,6 +16,8 @@ use crate::{keys::LAYER, rule::Ingress, tags::Tags};
 pub struct Observed {
     /// Whose network was looked for.
     pub owner: Owner,
+    /// Where it was looked for; `None` if it was not. A teardown is bound to it.
+    pub region: Option<String>,
     /// VPCs of the owner.
     pub vpcs: Vec<FoundVpc>,
     /// All subnets of these VPCs.
@@ -171,6 +173,7 @@ impl Observed {
     pub fn nothing(owner: &Owner) -> Self {
         Self {
             owner: owner.clone(),
+            region: None,
             vpcs: Vec::new(),
             subnets: Vec::new(),
             internet_gateways: Vec::new(),

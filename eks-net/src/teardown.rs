@@ -13,7 +13,7 @@ use crate::{
     nat::{ADDRESS_HOURLY, NAT_HOURLY},
     observed::{Found, FoundGroup, Observed},
     op::NetOp,
-    plan::{CALL, faulty},
+    plan::{CALL, faulty, scope},
 };
 
 /// What deleting a NAT gateway typically takes, in published runs.
@@ -30,7 +30,7 @@ impl Observed {
         removals.gateways()?;
         removals.contents()?;
         removals.vpcs()?;
-        let builder = Teardown::builder(&self.owner, keys::LAYER, serde_json::json!({}));
+        let builder = Teardown::builder(&self.owner, keys::LAYER, scope(self.region.as_deref()));
         removals
             .all
             .into_iter()

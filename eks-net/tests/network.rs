@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use aws_sdk_ec2::{
     Client,
+    config::Region,
     types::{AttributeBooleanValue, Filter, IpPermission, IpRange, ResourceType, Tag, TagSpecification, UserIdGroupPair},
 };
 use common::{builder, chapter, counts, owner, process, standing, tear_down};
 use eks_core::{
     Plan, Verdict,
-    engine::{ApplyError, Engine},
+    engine::{ApplyError, Driver, Engine},
 };
 use eks_net::{Nat, NetworkSpec, Networks};
 use eks_sim::Sim;
@@ -169,6 +170,35 @@ async fn a_saved_plan_is_applied_exactly_or_refused() -> Done {
 }
 
 #[tokio::test(start_paused = true)]
+async fn plans_and_teardowns_stay_in_their_region() -> Done {
+    let (sim, networks, ..) = stand(&chapter()).await?;
+    let more = Plan::from_json(&networks.plan(&builder().cluster("second").build()?).await?.to_json()?)?;
+    let elsewhere = |region: Option<&'static str>| {
+        let config = sim.sdk_config().into_builder().region(region.map(Region::new)).build();
+        let networks = Networks::new(&config);
+        (networks.clone(), Engine::new().driver(networks))
+    };
+    let (ireland, engine) = elsewhere(Some("eu-west-1"));
+    let refused = ireland.plan(&chapter()).await.expect_err("zones of another Region");
+    assert_eq!(
+        refused.to_string(),
+        "network: its zones are chosen for us-east-1, and the SDK's configuration is for eu-west-1; \
+         give a configuration for us-east-1, or plan for eu-west-1"
+    );
+    let nowhere = elsewhere(None).0.plan(&chapter()).await.expect_err("no Region");
+    assert!(nowhere.to_string().ends_with("the SDK's configuration has no Region; set its Region to us-east-1"), "{nowhere}");
+    let ApplyError::Observe { source, .. } = more.apply(&engine).await.expect_err("a plan for another Region") else {
+        return Err("it was observed".into());
+    };
+    assert!(source.to_string().starts_with("network: the plan was made for us-east-1, and"), "{source}");
+    // An empty answer of another Region is no proof that all is gone here.
+    let teardown = networks.teardown(&owner()).await?;
+    assert!(matches!(teardown.scopes()["net"], ref scope if *scope == serde_json::json!({"region": "us-east-1"})));
+    assert!(Driver::survivors(&ireland, &owner(), &teardown.scopes()["net"]).await.is_err());
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn others_rules_that_name_our_groups_go_with_them() -> Done {
     let (sim, networks, _, other, vpc) = stand(&chapter()).await?;
     let ours = networks.observe(&owner()).await?.security_groups.into_iter().find(|group| group.name == "elb").ok_or("a group")?;
@@ -231,7 +261,10 @@ async fn what_others_use_survives_with_reason_and_remedy() -> Done {
     let subnet = networks.observe(&owner()).await?.subnets[0].id.to_string();
     let interface = other.create_network_interface().subnet_id(&subnet).description("ELB a1b2c3").send().await?;
     let interface = interface.network_interface().and_then(|it| it.network_interface_id()).unwrap_or_default().to_owned();
+    let attributes = sim.log().count("ec2", "DescribeVpcAttribute");
     let verdict = tear_down(&sim).await;
+    // Two to plan the teardown; none to look for survivors, where it would fail on a VPC that is gone.
+    assert_eq!(sim.log().count("ec2", "DescribeVpcAttribute") - attributes, 2);
     let told = verdict.to_string();
     assert!(told.contains(&format!("network interface {interface}: it belongs to the load balancer a1b2c3")), "{told}");
     assert!(told.contains("delete the Service or Ingress that made the load balancer"), "{told}");

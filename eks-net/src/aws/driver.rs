@@ -27,8 +27,11 @@ impl Driver for Networks {
         decode(op).map(drop)
     }
 
-    fn observe<'a>(&'a self, owner: &'a Owner, _scope: &'a Value) -> BoxFuture<'a, Result<Facts, Error>> {
-        Box::pin(async move { Ok(self.look(owner, false).await?.facts()) })
+    fn observe<'a>(&'a self, owner: &'a Owner, scope: &'a Value) -> BoxFuture<'a, Result<Facts, Error>> {
+        Box::pin(async move {
+            self.here(scope)?;
+            Ok(self.look(owner, false).await?.facts())
+        })
     }
 
     fn run<'a>(&'a self, step: &'a Step, cx: &'a StepContext) -> BoxFuture<'a, Result<Outputs, Error>> {
@@ -50,8 +53,11 @@ impl Driver for Networks {
         Box::pin(self.nat_states(kind, ids))
     }
 
-    fn survivors<'a>(&'a self, owner: &'a Owner, _scope: &'a Value) -> BoxFuture<'a, Result<Vec<Survivor>, Error>> {
-        Box::pin(async move { Ok(self.look(owner, true).await?.survivors()) })
+    fn survivors<'a>(&'a self, owner: &'a Owner, scope: &'a Value) -> BoxFuture<'a, Result<Vec<Survivor>, Error>> {
+        Box::pin(async move {
+            self.here(scope)?;
+            Ok(self.look(owner, true).await?.survivors())
+        })
     }
 }
 

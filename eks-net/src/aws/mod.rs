@@ -6,6 +6,7 @@ mod groups;
 mod made;
 mod observe;
 mod read;
+mod region;
 mod remove;
 mod routing;
 
@@ -28,6 +29,7 @@ pub struct Networks {
     /// Creates without an idempotency token.
     once: Client,
     made: Arc<made::Made>,
+    region: Option<String>,
 }
 
 impl Networks {
@@ -37,6 +39,7 @@ impl Networks {
             patient: Client::new(&eks_core::aws::patient(config)),
             once: Client::new(&eks_core::aws::once(config)),
             made: Arc::default(),
+            region: config.region().map(ToString::to_string),
         }
     }
 
@@ -51,8 +54,10 @@ impl Networks {
     /// What must be done so that this network exists.
     ///
     /// # Errors
-    /// As [`Networks::observe`] and [`NetworkSpec::plan`].
+    /// As [`Networks::observe`] and [`NetworkSpec::plan`]; [`Error::Refused`] if the spec's zones are of another Region than
+    /// this handle's.
     pub async fn plan(&self, spec: &NetworkSpec) -> Result<Plan, Error> {
+        self.in_region("its zones are chosen", Some(spec.region().as_str()))?;
         spec.plan(&self.observe(spec.owner()).await?)
     }
 

@@ -42,7 +42,7 @@ impl NetworkSpec {
         planner.associations()?;
         planner.security_groups()?;
         planner.review();
-        let scope = serde_json::json!({});
+        let scope = scope(Some(self.region().as_str()));
         let mut builder = Plan::builder(&self.owner, keys::LAYER).basis(Basis::new(scope, now.facts()));
         for step in planner.steps {
             builder = builder.step(step);
@@ -52,6 +52,11 @@ impl NetworkSpec {
         }
         builder.build().map_err(|error| faulty("network", &error))
     }
+}
+
+/// What the driver needs to observe again what a plan or teardown rests on.
+pub(crate) fn scope(region: Option<&str>) -> serde_json::Value {
+    serde_json::json!({ "region": region })
 }
 
 /// A plan that does not come together.

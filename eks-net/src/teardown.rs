@@ -13,6 +13,7 @@ use crate::{
     nat::{ADDRESS_HOURLY, NAT_HOURLY},
     observed::{Found, FoundGroup, Observed},
     op::NetOp,
+    permissions::{OBSERVING, SURVIVORS},
     plan::{CALL, faulty, scope},
 };
 
@@ -66,7 +67,9 @@ impl Removals<'_> {
         let key = if self.used.contains(&key) { keys::leftover(id) } else { key };
         self.used.insert(key.clone());
         let removal = Removal::new(key.clone(), title, id, op).map_err(|error| faulty(&key, &error))?;
-        Ok(removal.takes(CALL).permits(op.permissions().iter().copied()))
+        let removal = removal.takes(CALL).permits(op.permissions().iter().copied());
+        // Whatever is removed, a look for survivors ends the teardown.
+        Ok(removal.permits(OBSERVING).permits([SURVIVORS]))
     }
 
     /// Adds a removal; tells its key.

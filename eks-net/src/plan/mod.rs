@@ -15,6 +15,7 @@ use crate::{
     keys,
     observed::{Found, Observed},
     op::NetOp,
+    permissions::OBSERVING,
     spec::NetworkSpec,
     tags::{self, Tags},
 };
@@ -86,7 +87,7 @@ impl Planner<'_> {
             Some(_) => Action::Update,
         };
         let step = Step::new(key.clone(), action, title, op).map_err(|error| faulty(&key, &error))?;
-        let step = step.takes(CALL).changes(changes).permits(op.permissions().iter().copied());
+        let step = step.takes(CALL).changes(changes).permits(op.permissions().iter().copied()).permits(OBSERVING);
         Ok(match id {
             Some(id) => step.knows("id", id),
             None => step,

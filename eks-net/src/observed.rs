@@ -136,6 +136,8 @@ pub struct FoundInterface {
     pub id: NetworkInterfaceId,
     pub description: String,
     pub status: String,
+    /// The instance that it is attached to.
+    pub instance: Option<String>,
     pub groups: Vec<SecurityGroupId>,
 }
 

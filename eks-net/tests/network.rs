@@ -2,12 +2,12 @@
 
 mod common;
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use aws_sdk_ec2::{
     Client,
     config::Region,
-    types::{AttributeBooleanValue, Filter, IpPermission, IpRange, ResourceType, Tag, TagSpecification, UserIdGroupPair},
+    types::{AttributeBooleanValue, Filter, InstanceType, IpPermission, IpRange, ResourceType, Tag, TagSpecification, UserIdGroupPair},
 };
 use common::{builder, chapter, counts, owner, process, standing, tear_down};
 use eks_core::{
@@ -15,7 +15,7 @@ use eks_core::{
     engine::{ApplyError, Driver, Engine},
 };
 use eks_net::{Nat, NetworkSpec, Networks};
-use eks_sim::Sim;
+use eks_sim::{Fault, Sim, When};
 
 type Done = Result<(), Box<dyn std::error::Error>>;
 
@@ -31,6 +31,13 @@ async fn stand(spec: &NetworkSpec) -> Result<(Sim, Networks, Engine, Client, Str
 
 fn changes(plan: &Plan) -> Vec<String> {
     plan.changes().map(|step| format!("{:?} {}: {}", step.action, step.key, step.changes.join("; "))).collect()
+}
+
+/// Calls since then that are not among these IAM actions.
+fn not_permitted(sim: &Sim, since: usize, permitted: &BTreeSet<&str>) -> Vec<String> {
+    let log = sim.log();
+    let called: BTreeSet<String> = log.calls()[since..].iter().map(|call| format!("{}:{}", call.service, call.action)).collect();
+    called.into_iter().filter(|action| !permitted.contains(action.as_str())).collect()
 }
 
 fn tag(kind: ResourceType, key: &str, value: &str) -> TagSpecification {
@@ -50,6 +57,7 @@ async fn the_chapter_from_nothing_to_nothing() -> Done {
     // Two observations of three calls, one call for each thing, one more where EC2 forces it; polls apart.
     let calls = sim.log().len() as u64 - report.polls;
     assert_eq!(calls, 33);
+    assert_eq!(not_permitted(&sim, 0, &plan.iam_actions()), [""; 0]);
 
     let before = sim.log().len();
     let again = networks.plan(&chapter()).await?;
@@ -58,7 +66,10 @@ async fn the_chapter_from_nothing_to_nothing() -> Done {
     assert!(again.apply(&engine).await?.is_complete());
     assert!((again.usd_per_month() - sim.inventory().usd_per_month()).abs() < 0.01, "{}", sim.inventory().usd_per_month());
 
+    let before = sim.log().len();
+    let permitted = networks.teardown(&owner()).await?;
     assert_eq!(tear_down(&sim).await, Verdict::Clean);
+    assert_eq!(not_permitted(&sim, before, &permitted.iam_actions()), [""; 0]);
     assert_eq!(counts(&sim), []);
     let nothing = networks.teardown(&owner()).await?;
     assert!(nothing.is_empty(), "{nothing}");
@@ -99,7 +110,7 @@ async fn from_one_gateway_to_one_in_each_zone() -> Done {
 
 #[tokio::test(start_paused = true)]
 async fn drift_is_mended() -> Done {
-    let (_sim, networks, engine, other, vpc) = stand(&chapter()).await?;
+    let (sim, networks, engine, other, vpc) = stand(&chapter()).await?;
     let now = networks.observe(&owner()).await?;
     let off = AttributeBooleanValue::builder().value(false).build();
     other.modify_vpc_attribute().vpc_id(&vpc).enable_dns_hostnames(off.clone()).send().await?;
@@ -131,7 +142,58 @@ async fn drift_is_mended() -> Done {
             "Update net/security-group-rules/public: rule tcp 22 from 98.234.106.21/32: none → allowed",
         ]
     );
+    // EC2 may not know everywhere yet what it has just told: an update, too, is tried again.
+    let unknown = Fault::Refuse { status: 400, code: "InvalidVpcID.NotFound".to_owned(), message: "it does not exist".to_owned() };
+    sim.inject(When::Action { service: "ec2".to_owned(), action: "ModifyVpcAttribute".to_owned(), nth: 1 }, unknown);
     plan.apply(&engine).await?;
+    assert_eq!(sim.faults_pending(), 0);
+    assert!(networks.plan(&chapter()).await?.is_noop());
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_takes_seconds_and_tells_what_a_create_tells() -> Done {
+    let sim = Sim::new();
+    let (networks, engine) = process(&sim);
+    let made = networks.plan(&chapter()).await?.apply(&engine).await?;
+    let updated = networks.plan(&builder().tag("team", "platform").build()?).await?.apply(&engine).await?;
+    assert!(updated.took < Duration::from_secs(10), "an available NAT gateway is not waited for: {:?}", updated.took);
+    let kept = networks.plan(&builder().tag("team", "platform").build()?).await?;
+    for (key, step) in &made.steps {
+        let kept = kept.step(key.as_str()).map(|step| &step.outputs);
+        assert_eq!((Some(&step.outputs), Some(&updated.steps[key].outputs)), (kept, kept), "{key}");
+    }
+    assert!(made.output("net/elastic-ip/us-east-1a", "public_ip").is_some_and(|address| !address.is_empty()));
+    Ok(())
+}
+
+/// Deletes the network's gateway and the route to it, and waits until EC2 has.
+async fn lose_gateway(networks: &Networks, other: &Client) -> Done {
+    let now = networks.observe(&owner()).await?;
+    let gateway = now.nat_gateways.iter().find(|gateway| gateway.state == "available").ok_or("a gateway")?;
+    let table = now.route_tables.iter().find(|table| table.default_route.as_deref() == Some(gateway.id.as_str())).ok_or("a table")?;
+    other.delete_route().route_table_id(table.id.as_str()).destination_cidr_block("0.0.0.0/0").send().await?;
+    other.delete_nat_gateway().nat_gateway_id(gateway.id.as_str()).send().await?;
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_token_of_a_dead_gateway_is_not_the_end() -> Done {
+    let (sim, networks, engine, other, _) = stand(&chapter()).await?;
+    lose_gateway(&networks, &other).await?;
+    let saved = networks.plan(&chapter()).await?;
+    saved.apply(&engine).await?;
+    lose_gateway(&networks, &other).await?;
+    // What exists is what the plan was made on; its token's gateway is dead by now.
+    saved.apply(&engine).await?;
+    assert_eq!(counts(&sim), standing());
+    // Nor can a plan know of gateways that EC2 no longer shows.
+    lose_gateway(&networks, &other).await?;
+    tokio::time::sleep(Duration::from_secs(2 * 3600)).await;
+    assert!(networks.observe(&owner()).await?.nat_gateways.is_empty());
+    networks.plan(&chapter()).await?.apply(&engine).await?;
+    assert_eq!(counts(&sim), standing());
     assert!(networks.plan(&chapter()).await?.is_noop());
     Ok(())
 }
@@ -252,6 +314,24 @@ async fn a_living_cluster_in_the_vpc_is_not_touched() -> Done {
     let groups = other.describe_security_groups().group_ids(&theirs).send().await?;
     assert_eq!(groups.security_groups()[0].ip_permissions().len(), 1, "the rules of a living cluster stay");
     assert_eq!(sim.inventory().count("ec2/nat-gateway"), 0, "what costs money and holds nothing goes all the same");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interface_that_a_living_node_has_just_made_is_not_touched() -> Done {
+    let (sim, networks, _, other, _) = stand(&chapter()).await?;
+    let subnet = networks.observe(&owner()).await?.subnets[0].id.to_string();
+    let node = other.run_instances().image_id("ami-0123456789abcdef0").instance_type(InstanceType::T3Small).min_count(1).max_count(1);
+    let node = node.subnet_id(&subnet).send().await?;
+    let node = node.instances()[0].instance_id().unwrap_or_default().to_owned();
+    let interface = other.create_network_interface().subnet_id(&subnet).description(format!("aws-K8S-{node}")).send().await?;
+    let interface = interface.network_interface().and_then(|it| it.network_interface_id()).unwrap_or_default().to_owned();
+    let verdict = tear_down(&sim).await;
+    assert!(verdict.to_string().contains("a cluster in it is alive"), "{verdict}");
+    other.describe_network_interfaces().network_interface_ids(&interface).send().await?;
+    other.terminate_instances().instance_ids(&node).send().await?;
+    assert_eq!(tear_down(&sim).await, Verdict::Clean);
+    assert!(other.describe_network_interfaces().network_interface_ids(&interface).send().await.is_err());
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use aws_sdk_ec2::Client;
 use aws_types::SdkConfig;
-use eks_core::{Class, Error, Owner, Plan, Teardown};
+use eks_core::{Class, Error, Outputs, Owner, Plan, Teardown};
 
 use crate::{observed::Observed, spec::NetworkSpec};
 
@@ -28,7 +28,10 @@ pub struct Networks {
     patient: Client,
     /// Creates without an idempotency token.
     once: Client,
-    made: Arc<made::Made>,
+    /// Ids of what this process created.
+    made: Arc<made::Made<String>>,
+    /// Elastic IP addresses that it allocated.
+    allocated: Arc<made::Made<Outputs>>,
     region: Option<String>,
 }
 
@@ -39,6 +42,7 @@ impl Networks {
             patient: Client::new(&eks_core::aws::patient(config)),
             once: Client::new(&eks_core::aws::once(config)),
             made: Arc::default(),
+            allocated: Arc::default(),
             region: config.region().map(ToString::to_string),
         }
     }

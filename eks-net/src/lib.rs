@@ -53,7 +53,8 @@
 //! | `aws` | yes | `Networks`: observing, applying and tearing down with aws-sdk-ec2 |
 //!
 //! # What this crate does not do
-//! It never changes or deletes what it did not make, but for what Kubernetes leaves in the network's own VPC at a teardown.
+//! It never changes or deletes what it did not make, but for two things in the network's own VPC at a teardown: what Kubernetes
+//! left there, once no cluster in it is alive, and rules of other security groups that name a group to be deleted.
 //! It plans IPv4 only, and no peering, transit gateways, VPC endpoints, network ACLs, flow logs or regional NAT gateways.
 
 #[cfg(feature = "aws")]

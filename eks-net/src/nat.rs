@@ -32,8 +32,7 @@ pub enum Nat {
 }
 
 impl Nat {
-    /// The zones that get a gateway, each with a public subnet; `None` for a zone name means that it has no private subnets
-    /// to serve.
+    /// The zones that get a gateway, each with a public subnet; none if there are no private subnets to serve.
     pub(crate) fn zones(&self, problems: &mut Problems, subnets: &[PlacedSubnet]) -> Vec<ZoneName> {
         let of = |tier: Tier| subnets.iter().filter(move |subnet| subnet.tier == tier);
         if of(Tier::Private).next().is_none() {

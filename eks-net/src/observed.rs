@@ -16,6 +16,8 @@ use crate::{keys::LAYER, rule::Ingress, tags::Tags};
 pub struct Observed {
     /// Whose network was looked for.
     pub owner: Owner,
+    /// Where it was looked for; `None` if it was not. A teardown is bound to it.
+    pub region: Option<String>,
     /// VPCs of the owner.
     pub vpcs: Vec<FoundVpc>,
     /// All subnets of these VPCs.
@@ -134,6 +136,8 @@ pub struct FoundInterface {
     pub id: NetworkInterfaceId,
     pub description: String,
     pub status: String,
+    /// The instance that it is attached to.
+    pub instance: Option<String>,
     pub groups: Vec<SecurityGroupId>,
 }
 
@@ -171,6 +175,7 @@ impl Observed {
     pub fn nothing(owner: &Owner) -> Self {
         Self {
             owner: owner.clone(),
+            region: None,
             vpcs: Vec::new(),
             subnets: Vec::new(),
             internet_gateways: Vec::new(),

@@ -42,13 +42,14 @@ pub enum NetOp {
     ReleaseAddress { id: AllocationId },
     /// Detaches and deletes an internet gateway.
     DeleteInternetGateway { id: InternetGatewayId, attached_to: Vec<VpcId> },
-    /// Deletes network interfaces and security groups that Kubernetes left in the VPC; they cannot belong elsewhere.
+    /// Deletes network interfaces and security groups that Kubernetes left in the VPC, and rules there that name such a group;
+    /// nothing while a cluster in it is alive.
     SweepVpc { id: VpcId },
     /// Deletes a route table with its associations.
     DeleteRouteTable { id: RouteTableId, associations: Vec<RouteTableAssociationId> },
     /// Deletes a subnet.
     DeleteSubnet { id: SubnetId },
-    /// Revokes the rules of a group that let in members of these groups.
+    /// Revokes those rules of a group, ours or another's in our VPC, that name one of these groups of ours.
     RevokeReferences { id: SecurityGroupId, to: Vec<SecurityGroupId> },
     /// Deletes a security group.
     DeleteSecurityGroup { id: SecurityGroupId, vpc: VpcId },

@@ -2,6 +2,21 @@
 
 use crate::op::NetOp;
 
+/// What observing calls: before a plan is applied, whatever it changes.
+pub(crate) const OBSERVING: [&str; 8] = [
+    "ec2:DescribeAddresses",
+    "ec2:DescribeInternetGateways",
+    "ec2:DescribeNatGateways",
+    "ec2:DescribeRouteTables",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcAttribute",
+    "ec2:DescribeVpcs",
+];
+
+/// What looking for survivors calls besides.
+pub(crate) const SURVIVORS: &str = "ec2:DescribeNetworkInterfaces";
+
 impl NetOp {
     pub(crate) fn permissions(&self) -> &'static [&'static str] {
         match self {

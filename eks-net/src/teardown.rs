@@ -13,7 +13,8 @@ use crate::{
     nat::{ADDRESS_HOURLY, NAT_HOURLY},
     observed::{Found, FoundGroup, Observed},
     op::NetOp,
-    plan::{CALL, faulty},
+    permissions::{OBSERVING, SURVIVORS},
+    plan::{CALL, faulty, scope},
 };
 
 /// What deleting a NAT gateway typically takes, in published runs.
@@ -30,7 +31,7 @@ impl Observed {
         removals.gateways()?;
         removals.contents()?;
         removals.vpcs()?;
-        let builder = Teardown::builder(&self.owner, keys::LAYER, serde_json::json!({}));
+        let builder = Teardown::builder(&self.owner, keys::LAYER, scope(self.region.as_deref()));
         removals
             .all
             .into_iter()
@@ -66,7 +67,9 @@ impl Removals<'_> {
         let key = if self.used.contains(&key) { keys::leftover(id) } else { key };
         self.used.insert(key.clone());
         let removal = Removal::new(key.clone(), title, id, op).map_err(|error| faulty(&key, &error))?;
-        Ok(removal.takes(CALL).permits(op.permissions().iter().copied()))
+        let removal = removal.takes(CALL).permits(op.permissions().iter().copied());
+        // Whatever is removed, a look for survivors ends the teardown.
+        Ok(removal.permits(OBSERVING).permits([SURVIVORS]))
     }
 
     /// Adds a removal; tells its key.

@@ -2,19 +2,20 @@
 
 mod common;
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use aws_sdk_ec2::{
     Client,
-    types::{AttributeBooleanValue, Filter, IpPermission, IpRange, ResourceType, Tag, TagSpecification, UserIdGroupPair},
+    config::Region,
+    types::{AttributeBooleanValue, Filter, InstanceType, IpPermission, IpRange, ResourceType, Tag, TagSpecification, UserIdGroupPair},
 };
 use common::{builder, chapter, counts, owner, process, standing, tear_down};
 use eks_core::{
     Plan, Verdict,
-    engine::{ApplyError, Engine},
+    engine::{ApplyError, Driver, Engine},
 };
 use eks_net::{Nat, NetworkSpec, Networks};
-use eks_sim::Sim;
+use eks_sim::{Fault, Sim, When};
 
 type Done = Result<(), Box<dyn std::error::Error>>;
 
@@ -30,6 +31,13 @@ async fn stand(spec: &NetworkSpec) -> Result<(Sim, Networks, Engine, Client, Str
 
 fn changes(plan: &Plan) -> Vec<String> {
     plan.changes().map(|step| format!("{:?} {}: {}", step.action, step.key, step.changes.join("; "))).collect()
+}
+
+/// Calls since then that are not among these IAM actions.
+fn not_permitted(sim: &Sim, since: usize, permitted: &BTreeSet<&str>) -> Vec<String> {
+    let log = sim.log();
+    let called: BTreeSet<String> = log.calls()[since..].iter().map(|call| format!("{}:{}", call.service, call.action)).collect();
+    called.into_iter().filter(|action| !permitted.contains(action.as_str())).collect()
 }
 
 fn tag(kind: ResourceType, key: &str, value: &str) -> TagSpecification {
@@ -49,6 +57,7 @@ async fn the_chapter_from_nothing_to_nothing() -> Done {
     // Two observations of three calls, one call for each thing, one more where EC2 forces it; polls apart.
     let calls = sim.log().len() as u64 - report.polls;
     assert_eq!(calls, 33);
+    assert_eq!(not_permitted(&sim, 0, &plan.iam_actions()), [""; 0]);
 
     let before = sim.log().len();
     let again = networks.plan(&chapter()).await?;
@@ -57,7 +66,10 @@ async fn the_chapter_from_nothing_to_nothing() -> Done {
     assert!(again.apply(&engine).await?.is_complete());
     assert!((again.usd_per_month() - sim.inventory().usd_per_month()).abs() < 0.01, "{}", sim.inventory().usd_per_month());
 
+    let before = sim.log().len();
+    let permitted = networks.teardown(&owner()).await?;
     assert_eq!(tear_down(&sim).await, Verdict::Clean);
+    assert_eq!(not_permitted(&sim, before, &permitted.iam_actions()), [""; 0]);
     assert_eq!(counts(&sim), []);
     let nothing = networks.teardown(&owner()).await?;
     assert!(nothing.is_empty(), "{nothing}");
@@ -98,7 +110,7 @@ async fn from_one_gateway_to_one_in_each_zone() -> Done {
 
 #[tokio::test(start_paused = true)]
 async fn drift_is_mended() -> Done {
-    let (_sim, networks, engine, other, vpc) = stand(&chapter()).await?;
+    let (sim, networks, engine, other, vpc) = stand(&chapter()).await?;
     let now = networks.observe(&owner()).await?;
     let off = AttributeBooleanValue::builder().value(false).build();
     other.modify_vpc_attribute().vpc_id(&vpc).enable_dns_hostnames(off.clone()).send().await?;
@@ -130,7 +142,58 @@ async fn drift_is_mended() -> Done {
             "Update net/security-group-rules/public: rule tcp 22 from 98.234.106.21/32: none → allowed",
         ]
     );
+    // EC2 may not know everywhere yet what it has just told: an update, too, is tried again.
+    let unknown = Fault::Refuse { status: 400, code: "InvalidVpcID.NotFound".to_owned(), message: "it does not exist".to_owned() };
+    sim.inject(When::Action { service: "ec2".to_owned(), action: "ModifyVpcAttribute".to_owned(), nth: 1 }, unknown);
     plan.apply(&engine).await?;
+    assert_eq!(sim.faults_pending(), 0);
+    assert!(networks.plan(&chapter()).await?.is_noop());
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_takes_seconds_and_tells_what_a_create_tells() -> Done {
+    let sim = Sim::new();
+    let (networks, engine) = process(&sim);
+    let made = networks.plan(&chapter()).await?.apply(&engine).await?;
+    let updated = networks.plan(&builder().tag("team", "platform").build()?).await?.apply(&engine).await?;
+    assert!(updated.took < Duration::from_secs(10), "an available NAT gateway is not waited for: {:?}", updated.took);
+    let kept = networks.plan(&builder().tag("team", "platform").build()?).await?;
+    for (key, step) in &made.steps {
+        let kept = kept.step(key.as_str()).map(|step| &step.outputs);
+        assert_eq!((Some(&step.outputs), Some(&updated.steps[key].outputs)), (kept, kept), "{key}");
+    }
+    assert!(made.output("net/elastic-ip/us-east-1a", "public_ip").is_some_and(|address| !address.is_empty()));
+    Ok(())
+}
+
+/// Deletes the network's gateway and the route to it, and waits until EC2 has.
+async fn lose_gateway(networks: &Networks, other: &Client) -> Done {
+    let now = networks.observe(&owner()).await?;
+    let gateway = now.nat_gateways.iter().find(|gateway| gateway.state == "available").ok_or("a gateway")?;
+    let table = now.route_tables.iter().find(|table| table.default_route.as_deref() == Some(gateway.id.as_str())).ok_or("a table")?;
+    other.delete_route().route_table_id(table.id.as_str()).destination_cidr_block("0.0.0.0/0").send().await?;
+    other.delete_nat_gateway().nat_gateway_id(gateway.id.as_str()).send().await?;
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_token_of_a_dead_gateway_is_not_the_end() -> Done {
+    let (sim, networks, engine, other, _) = stand(&chapter()).await?;
+    lose_gateway(&networks, &other).await?;
+    let saved = networks.plan(&chapter()).await?;
+    saved.apply(&engine).await?;
+    lose_gateway(&networks, &other).await?;
+    // What exists is what the plan was made on; its token's gateway is dead by now.
+    saved.apply(&engine).await?;
+    assert_eq!(counts(&sim), standing());
+    // Nor can a plan know of gateways that EC2 no longer shows.
+    lose_gateway(&networks, &other).await?;
+    tokio::time::sleep(Duration::from_secs(2 * 3600)).await;
+    assert!(networks.observe(&owner()).await?.nat_gateways.is_empty());
+    networks.plan(&chapter()).await?.apply(&engine).await?;
+    assert_eq!(counts(&sim), standing());
     assert!(networks.plan(&chapter()).await?.is_noop());
     Ok(())
 }
@@ -165,6 +228,35 @@ async fn a_saved_plan_is_applied_exactly_or_refused() -> Done {
     Plan::from_json(&saved)?.apply(&engine).await?;
     assert!(networks.plan(&more).await?.is_noop());
     assert_eq!(counts(&sim), standing());
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn plans_and_teardowns_stay_in_their_region() -> Done {
+    let (sim, networks, ..) = stand(&chapter()).await?;
+    let more = Plan::from_json(&networks.plan(&builder().cluster("second").build()?).await?.to_json()?)?;
+    let elsewhere = |region: Option<&'static str>| {
+        let config = sim.sdk_config().into_builder().region(region.map(Region::new)).build();
+        let networks = Networks::new(&config);
+        (networks.clone(), Engine::new().driver(networks))
+    };
+    let (ireland, engine) = elsewhere(Some("eu-west-1"));
+    let refused = ireland.plan(&chapter()).await.expect_err("zones of another Region");
+    assert_eq!(
+        refused.to_string(),
+        "network: its zones are chosen for us-east-1, and the SDK's configuration is for eu-west-1; \
+         give a configuration for us-east-1, or plan for eu-west-1"
+    );
+    let nowhere = elsewhere(None).0.plan(&chapter()).await.expect_err("no Region");
+    assert!(nowhere.to_string().ends_with("the SDK's configuration has no Region; set its Region to us-east-1"), "{nowhere}");
+    let ApplyError::Observe { source, .. } = more.apply(&engine).await.expect_err("a plan for another Region") else {
+        return Err("it was observed".into());
+    };
+    assert!(source.to_string().starts_with("network: the plan was made for us-east-1, and"), "{source}");
+    // An empty answer of another Region is no proof that all is gone here.
+    let teardown = networks.teardown(&owner()).await?;
+    assert!(matches!(teardown.scopes()["net"], ref scope if *scope == serde_json::json!({"region": "us-east-1"})));
+    assert!(Driver::survivors(&ireland, &owner(), &teardown.scopes()["net"]).await.is_err());
     Ok(())
 }
 
@@ -226,12 +318,33 @@ async fn a_living_cluster_in_the_vpc_is_not_touched() -> Done {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_interface_that_a_living_node_has_just_made_is_not_touched() -> Done {
+    let (sim, networks, _, other, _) = stand(&chapter()).await?;
+    let subnet = networks.observe(&owner()).await?.subnets[0].id.to_string();
+    let node = other.run_instances().image_id("ami-0123456789abcdef0").instance_type(InstanceType::T3Small).min_count(1).max_count(1);
+    let node = node.subnet_id(&subnet).send().await?;
+    let node = node.instances()[0].instance_id().unwrap_or_default().to_owned();
+    let interface = other.create_network_interface().subnet_id(&subnet).description(format!("aws-K8S-{node}")).send().await?;
+    let interface = interface.network_interface().and_then(|it| it.network_interface_id()).unwrap_or_default().to_owned();
+    let verdict = tear_down(&sim).await;
+    assert!(verdict.to_string().contains("a cluster in it is alive"), "{verdict}");
+    other.describe_network_interfaces().network_interface_ids(&interface).send().await?;
+    other.terminate_instances().instance_ids(&node).send().await?;
+    assert_eq!(tear_down(&sim).await, Verdict::Clean);
+    assert!(other.describe_network_interfaces().network_interface_ids(&interface).send().await.is_err());
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_others_use_survives_with_reason_and_remedy() -> Done {
     let (sim, networks, _, other, _) = stand(&chapter()).await?;
     let subnet = networks.observe(&owner()).await?.subnets[0].id.to_string();
     let interface = other.create_network_interface().subnet_id(&subnet).description("ELB a1b2c3").send().await?;
     let interface = interface.network_interface().and_then(|it| it.network_interface_id()).unwrap_or_default().to_owned();
+    let attributes = sim.log().count("ec2", "DescribeVpcAttribute");
     let verdict = tear_down(&sim).await;
+    // Two to plan the teardown; none to look for survivors, where it would fail on a VPC that is gone.
+    assert_eq!(sim.log().count("ec2", "DescribeVpcAttribute") - attributes, 2);
     let told = verdict.to_string();
     assert!(told.contains(&format!("network interface {interface}: it belongs to the load balancer a1b2c3")), "{told}");
     assert!(told.contains("delete the Service or Ingress that made the load balancer"), "{told}");

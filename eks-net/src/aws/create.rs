@@ -1,6 +1,6 @@
 //! VPC, subnets and gateways: making them, and bringing them up to date.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use aws_sdk_ec2::types::{AttributeBooleanValue, DomainType, Filter, NatGatewayState, ResourceType, Tag, TagSpecification};
 use eks_core::{
@@ -16,9 +16,18 @@ use crate::{op::DnsAttribute, plan::NAT_CREATE, tags::Tags};
 /// Waits until a NAT gateway is available.
 pub(super) const NAT_AVAILABLE: &str = "nat-gateway-available";
 
+/// How many dead gateways that EC2 no longer shows one create finds its way past.
+const GENERATIONS: usize = 10;
+
 /// The one output that everything has.
 pub(super) fn id_output(id: impl fmt::Display) -> Outputs {
     Outputs::from([("id".to_owned(), id.to_string())])
+}
+
+fn address_outputs(id: impl fmt::Display, address: Option<&str>) -> Outputs {
+    let mut outputs = id_output(id);
+    outputs.insert("public_ip".to_owned(), address.unwrap_or_default().to_owned());
+    outputs
 }
 
 /// Tags for the create call itself.
@@ -172,43 +181,33 @@ impl Networks {
     }
 
     pub(super) async fn elastic_ip(&self, cx: &StepContext, id: Option<AllocationId>, tags: &Tags) -> Result<Outputs, Error> {
-        // An address is told by its id and itself; both come back from whichever call tells them.
-        let told = match id {
-            Some(id) => {
-                self.tag(id.as_str(), tags).await?;
-                format!("{id} ")
-            }
-            None => self.made.once(cx, self.find_address(cx), self.allocate_address(tags)).await?,
-        };
-        let (id, address) = told.split_once(' ').unwrap_or((&told, ""));
-        let mut outputs = id_output(id);
-        if !address.is_empty() {
-            outputs.insert("public_ip".to_owned(), address.to_owned());
+        match id {
+            // Its other output, the address itself, is known to the plan.
+            Some(id) => self.tag(id.as_str(), tags).await.map(|()| id_output(id)),
+            None => self.allocated.once(cx, self.find_address(cx), self.allocate_address(tags)).await,
         }
-        Ok(outputs)
     }
 
-    async fn find_address(&self, cx: &StepContext) -> Result<Option<String>, Error> {
+    async fn find_address(&self, cx: &StepContext) -> Result<Option<Outputs>, Error> {
         let answer = self.patient.describe_addresses().set_filters(Some(made_by(cx))).send().await;
         let answer = answer.map_err(|error| failed("ec2:DescribeAddresses", cx.key().as_str(), error))?;
-        let told = |address: &aws_sdk_ec2::types::Address| {
-            Some(format!("{} {}", address.allocation_id()?, address.public_ip().unwrap_or_default()))
-        };
-        Ok(answer.addresses().first().and_then(told))
+        Ok(answer.addresses().first().and_then(|address| Some(address_outputs(address.allocation_id()?, address.public_ip()))))
     }
 
-    async fn allocate_address(&self, tags: &Tags) -> Result<String, Error> {
+    async fn allocate_address(&self, tags: &Tags) -> Result<Outputs, Error> {
         let (name, subject) = ("ec2:AllocateAddress", "elastic IP address");
         let call = self.once.allocate_address().domain(DomainType::Vpc).tag_specifications(specification(ResourceType::ElasticIp, tags));
         let answer = call.send().await.map_err(|error| failed(name, subject, error))?;
-        Ok(format!("{} {}", told(name, subject, answer.allocation_id())?, answer.public_ip().unwrap_or_default()))
+        Ok(address_outputs(told(name, subject, answer.allocation_id())?, answer.public_ip()))
     }
 
     pub(super) async fn nat_gateway(&self, cx: &StepContext, gateway: NatArgs<'_>) -> Result<Outputs, Error> {
         let id = match gateway.id {
             Some(id) => {
                 self.tag(id.as_str(), gateway.tags).await?;
-                id.to_string()
+                // It is available, or has been on its way for an unknown time.
+                let wait = Wait::typical(NAT_AVAILABLE, id.as_str(), NAT_CREATE).first(Duration::from_secs(1));
+                return cx.wait(wait).await;
             }
             None => {
                 let (subnet, address) = (cx.resolve(gateway.subnet)?, cx.resolve(gateway.address)?);
@@ -222,7 +221,8 @@ impl Networks {
         cx.wait(Wait::typical(NAT_AVAILABLE, id, NAT_CREATE)).await
     }
 
-    /// Creates a NAT gateway, or, with the same token again, tells the one that was made; and whether it is available.
+    /// Creates a NAT gateway, or, with the same token again, tells the one that was made; and whether it is available. If that
+    /// one is dead, EC2 had stopped showing it when the plan was made: the next has another token.
     async fn create_nat_gateway(
         &self,
         cx: &StepContext,
@@ -231,13 +231,28 @@ impl Networks {
         gateway: &NatArgs<'_>,
     ) -> Result<(String, bool), Error> {
         let name = "ec2:CreateNatGateway";
-        let token = cx.owner().token(cx.key(), &format!("{subnet} {address} {}", gateway.generation));
-        let call = self.patient.create_nat_gateway().subnet_id(subnet.as_str()).allocation_id(address.as_str()).client_token(token);
-        let call = call.tag_specifications(specification(ResourceType::Natgateway, gateway.tags));
-        let answer = call.send().await.map_err(|error| failed(name, subnet.as_str(), error))?;
-        let made = answer.nat_gateway();
-        let available = made.and_then(|made| made.state()) == Some(&NatGatewayState::Available);
-        Ok((told(name, subnet.as_str(), made.and_then(|made| made.nat_gateway_id()))?, available))
+        let mut generation = gateway.generation.to_owned();
+        for _ in 0..GENERATIONS {
+            let token = cx.owner().token(cx.key(), &format!("{subnet} {address} {generation}"));
+            let call = self.patient.create_nat_gateway().subnet_id(subnet.as_str()).allocation_id(address.as_str()).client_token(token);
+            let call = call.tag_specifications(specification(ResourceType::Natgateway, gateway.tags));
+            let dead = match call.send().await.map_err(|error| failed(name, subnet.as_str(), error)) {
+                Ok(answer) => {
+                    let made = answer.nat_gateway();
+                    let id = told(name, subnet.as_str(), made.and_then(|made| made.nat_gateway_id()))?;
+                    match made.and_then(|made| made.state()) {
+                        Some(NatGatewayState::Deleted | NatGatewayState::Deleting | NatGatewayState::Failed) => id,
+                        state => return Ok((id, state == Some(&NatGatewayState::Available))),
+                    }
+                }
+                // The one of this token, as nothing else in the call is a gateway.
+                Err(error) if is(&error, "NatGatewayNotFound") => "gone".to_owned(),
+                Err(error) => return Err(error),
+            };
+            generation = format!("{generation},{dead}");
+        }
+        let why = format!("each gateway of its tokens is dead (generations {generation})");
+        Err(strange(name, subnet.as_str(), eks_core::Class::Permanent, why))
     }
 }
 

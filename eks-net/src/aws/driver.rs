@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use eks_core::{
-    Action, Class, Error, Facts, Op, Operation, Outputs, Owner, Removal, Step, Survivor,
+    Class, Error, Facts, Op, Operation, Outputs, Owner, Removal, Step, Survivor,
     aws::failed,
     engine::{BoxFuture, Driver, Poll, StepContext},
 };
@@ -27,18 +27,22 @@ impl Driver for Networks {
         decode(op).map(drop)
     }
 
-    fn observe<'a>(&'a self, owner: &'a Owner, _scope: &'a Value) -> BoxFuture<'a, Result<Facts, Error>> {
-        Box::pin(async move { Ok(self.look(owner, false).await?.facts()) })
+    fn observe<'a>(&'a self, owner: &'a Owner, scope: &'a Value) -> BoxFuture<'a, Result<Facts, Error>> {
+        Box::pin(async move {
+            self.here(scope)?;
+            Ok(self.look(owner, false).await?.facts())
+        })
     }
 
     fn run<'a>(&'a self, step: &'a Step, cx: &'a StepContext) -> BoxFuture<'a, Result<Outputs, Error>> {
         Box::pin(async move {
-            let result = self.make(decode(&step.op)?, cx).await;
-            // What a create needs was made moments ago, or observed moments ago: EC2 has not caught up yet.
-            result.map_err(|error| match error.class() {
-                Class::NotFound if step.action == Action::Create => error.with_class(Class::Inconsistent),
+            // What a step needs was made moments ago, or observed moments ago: EC2 has not caught up yet.
+            let made = self.make(decode(&step.op)?, cx).await.map_err(|error| match error.class() {
+                Class::NotFound => error.with_class(Class::Inconsistent),
                 _ => error,
-            })
+            })?;
+            // An update tells all that the plan knows, too.
+            Ok(step.outputs.clone().into_iter().chain(made).collect())
         })
     }
 
@@ -50,8 +54,11 @@ impl Driver for Networks {
         Box::pin(self.nat_states(kind, ids))
     }
 
-    fn survivors<'a>(&'a self, owner: &'a Owner, _scope: &'a Value) -> BoxFuture<'a, Result<Vec<Survivor>, Error>> {
-        Box::pin(async move { Ok(self.look(owner, true).await?.survivors()) })
+    fn survivors<'a>(&'a self, owner: &'a Owner, scope: &'a Value) -> BoxFuture<'a, Result<Vec<Survivor>, Error>> {
+        Box::pin(async move {
+            self.here(scope)?;
+            Ok(self.look(owner, true).await?.survivors())
+        })
     }
 }
 

@@ -104,7 +104,8 @@ impl Networks {
         call.send().await.map(drop).map_err(|error| failed("ec2:AuthorizeSecurityGroupIngress", id.as_str(), error))
     }
 
-    /// Revokes the rules of a group that name one of `to`, whichever they are by now.
+    /// Revokes the rules of a group that name one of `to`, groups of ours, whichever they are by now; and no others. The group
+    /// itself may be somebody else's, in our VPC.
     pub(super) async fn revoke_references(&self, id: &SecurityGroupId, to: &[SecurityGroupId]) -> Result<(), Error> {
         for group in self.raw_groups(id.as_str(), vec![filter("group-id", [id.as_str()])]).await? {
             self.revoke(&group, to).await?;
@@ -112,7 +113,7 @@ impl Networks {
         Ok(())
     }
 
-    /// Revokes every rule in the VPC that names this group.
+    /// Revokes every rule in our VPC that names this group, which is about to be deleted, in whosever group; and no others.
     pub(super) async fn revoke_names_of(&self, id: &SecurityGroupId, vpc: &VpcId) -> Result<(), Error> {
         for group in self.raw_groups(id.as_str(), vec![filter("vpc-id", [vpc.as_str()])]).await? {
             if group.group_id() != Some(id.as_str()) {

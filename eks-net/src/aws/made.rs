@@ -11,64 +11,66 @@ use super::strange;
 
 /// What is known of the create call of a step, from its earlier attempts.
 #[derive(Clone, Debug)]
-enum Past {
+enum Past<T> {
     /// It made this.
-    Made(String),
-    /// Its answer was lost: it may have made something.
-    Doubtful,
-    /// Likewise; nothing was seen at the first look. Describe calls may lag behind by seconds.
-    Looked,
+    Made(T),
+    /// Its answer was lost: it may have made something, or may still. So many looks have seen nothing.
+    Doubtful(u32),
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Made(Mutex<BTreeMap<(Owner, StepKey), Past>>);
+/// How often nothing must be seen before a create whose answer was lost counts as one that never arrived: the runner looks
+/// every 2 s. Requests may land late, and Describe calls lag behind by seconds.
+const LOOKS: u32 = 5;
 
-impl Made {
+#[derive(Debug, Default)]
+pub(super) struct Made<T>(Mutex<BTreeMap<(Owner, StepKey), Past<T>>>);
+
+impl<T: Clone> Made<T> {
     /// Makes what a step makes, for calls that take no idempotency token: creates; but where an earlier attempt made it,
     /// tells that; and where one may have made it, looks for what carries the step's tags first.
     pub(super) async fn once(
         &self,
         cx: &StepContext,
-        look: impl Future<Output = Result<Option<String>, Error>>,
-        create: impl Future<Output = Result<String, Error>>,
-    ) -> Result<String, Error> {
+        look: impl Future<Output = Result<Option<T>, Error>>,
+        create: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
         if cx.attempt() == 1 {
             self.set(cx, None);
         }
         match self.past(cx) {
             None => {}
-            Some(Past::Made(id)) => return Ok(id),
-            Some(past) => match (look.await?, past) {
-                (Some(id), _) => {
-                    self.set(cx, Some(Past::Made(id.clone())));
-                    return Ok(id);
+            Some(Past::Made(made)) => return Ok(made),
+            Some(Past::Doubtful(looks)) => match look.await? {
+                Some(made) => {
+                    self.set(cx, Some(Past::Made(made.clone())));
+                    return Ok(made);
                 }
-                (None, Past::Looked) => {}
-                (None, _) => {
-                    self.set(cx, Some(Past::Looked));
+                None if looks + 1 < LOOKS => {
+                    self.set(cx, Some(Past::Doubtful(looks + 1)));
                     let why = "an answer was lost, and what it may have made is not seen yet";
                     return Err(strange("ec2:Describe", cx.key().as_str(), Class::Inconsistent, why));
                 }
+                None => {}
             },
         }
         let result = create.await;
         self.set(
             cx,
             match &result {
-                Ok(id) => Some(Past::Made(id.clone())),
-                Err(error) if error.class() == Class::Transient => Some(Past::Doubtful),
+                Ok(made) => Some(Past::Made(made.clone())),
+                Err(error) if error.class() == Class::Transient => Some(Past::Doubtful(0)),
                 Err(_) => None,
             },
         );
         result
     }
 
-    fn past(&self, cx: &StepContext) -> Option<Past> {
+    fn past(&self, cx: &StepContext) -> Option<Past<T>> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(&(cx.owner().clone(), cx.key().clone())).cloned()
     }
 
-    fn set(&self, cx: &StepContext, past: Option<Past>) {
+    fn set(&self, cx: &StepContext, past: Option<Past<T>>) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let step = (cx.owner().clone(), cx.key().clone());
         match past {

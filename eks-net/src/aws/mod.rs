@@ -6,6 +6,7 @@ mod groups;
 mod made;
 mod observe;
 mod read;
+mod region;
 mod remove;
 mod routing;
 
@@ -13,7 +14,7 @@ use std::sync::Arc;
 
 use aws_sdk_ec2::Client;
 use aws_types::SdkConfig;
-use eks_core::{Class, Error, Owner, Plan, Teardown};
+use eks_core::{Class, Error, Outputs, Owner, Plan, Teardown};
 
 use crate::{observed::Observed, spec::NetworkSpec};
 
@@ -27,7 +28,11 @@ pub struct Networks {
     patient: Client,
     /// Creates without an idempotency token.
     once: Client,
-    made: Arc<made::Made>,
+    /// Ids of what this process created.
+    made: Arc<made::Made<String>>,
+    /// Elastic IP addresses that it allocated.
+    allocated: Arc<made::Made<Outputs>>,
+    region: Option<String>,
 }
 
 impl Networks {
@@ -37,6 +42,8 @@ impl Networks {
             patient: Client::new(&eks_core::aws::patient(config)),
             once: Client::new(&eks_core::aws::once(config)),
             made: Arc::default(),
+            allocated: Arc::default(),
+            region: config.region().map(ToString::to_string),
         }
     }
 
@@ -51,8 +58,10 @@ impl Networks {
     /// What must be done so that this network exists.
     ///
     /// # Errors
-    /// As [`Networks::observe`] and [`NetworkSpec::plan`].
+    /// As [`Networks::observe`] and [`NetworkSpec::plan`]; [`Error::Refused`] if the spec's zones are of another Region than
+    /// this handle's.
     pub async fn plan(&self, spec: &NetworkSpec) -> Result<Plan, Error> {
+        self.in_region("its zones are chosen", Some(spec.region().as_str()))?;
         spec.plan(&self.observe(spec.owner()).await?)
     }
 

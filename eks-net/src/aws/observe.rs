@@ -22,22 +22,29 @@ macro_rules! pages {
 }
 
 impl Networks {
-    pub(super) async fn look(&self, owner: &Owner, interfaces: bool) -> Result<Observed, Error> {
+    /// What exists. `survivors` looks for network interfaces too, and not at attributes of the VPC: reading those fails once it
+    /// is gone, though lists may still show it.
+    pub(super) async fn look(&self, owner: &Owner, survivors: bool) -> Result<Observed, Error> {
         let (mut vpcs, internet_gateways, addresses) =
             tokio::try_join!(self.vpcs(owner), self.internet_gateways(owner), self.addresses(owner))?;
-        let now = Observed { internet_gateways, addresses, ..Observed::nothing(owner) };
+        let now = Observed { region: self.region.clone(), internet_gateways, addresses, ..Observed::nothing(owner) };
         // With two VPCs of one owner there is no plan, only a teardown, which needs no attributes.
         let Some(vpc) = vpcs.first().map(|vpc| vpc.id.clone()) else { return Ok(now) };
         let inside = filter("vpc-id", vpcs.iter().map(|vpc| vpc.id.as_str()));
-        let interfaces = async { if interfaces { self.interfaces(owner, &inside).await } else { Ok(Vec::new()) } };
-        let (subnets, nat_gateways, route_tables, security_groups, interfaces, dns_support, dns_hostnames) = tokio::try_join!(
+        let interfaces = async { if survivors { self.interfaces(owner, &inside).await } else { Ok(Vec::new()) } };
+        let dns = async {
+            if survivors {
+                return Ok((true, true));
+            }
+            tokio::try_join!(self.dns(&vpc, VpcAttributeName::EnableDnsSupport), self.dns(&vpc, VpcAttributeName::EnableDnsHostnames))
+        };
+        let (subnets, nat_gateways, route_tables, security_groups, interfaces, (dns_support, dns_hostnames)) = tokio::try_join!(
             self.subnets(owner, &inside),
             self.nat_gateways(owner),
             self.route_tables(owner, &inside),
             self.groups(owner, &inside),
             interfaces,
-            self.dns(&vpc, VpcAttributeName::EnableDnsSupport),
-            self.dns(&vpc, VpcAttributeName::EnableDnsHostnames),
+            dns,
         )?;
         if let Some(first) = vpcs.first_mut() {
             (first.dns_support, first.dns_hostnames) = (dns_support, dns_hostnames);

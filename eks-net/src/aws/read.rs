@@ -170,6 +170,7 @@ pub(super) fn interface(interface: &NetworkInterface) -> Result<FoundInterface, 
         id: field("ec2:DescribeNetworkInterfaces", "networkInterfaceId", interface.network_interface_id())?,
         description: interface.description().unwrap_or_default().to_owned(),
         status: interface.status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
+        instance: interface.attachment().and_then(|attachment| attachment.instance_id()).map(str::to_owned),
         groups: interface.groups().iter().filter_map(|group| group.group_id()?.parse().ok()).collect(),
     })
 }

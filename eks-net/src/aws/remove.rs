@@ -1,6 +1,5 @@
 //! Removing: what is not there is removed, and what something still holds is tried again by the runner.
 
-use aws_sdk_ec2::types::Filter;
 use eks_core::{
     AllocationId, Class, Error, InternetGatewayId, NatGatewayId, RouteTableAssociationId, RouteTableId, SecurityGroupId, SubnetId, VpcId,
     aws::failed,
@@ -8,7 +7,10 @@ use eks_core::{
 };
 
 use super::{Networks, groups, is, observe::filter, strange, unless_gone};
-use crate::{observed::FoundInterface, teardown::NAT_DELETE};
+use crate::{
+    observed::{FoundGroup, FoundInterface},
+    teardown::NAT_DELETE,
+};
 
 /// Waits until a NAT gateway is deleted.
 pub(super) const NAT_DELETED: &str = "nat-gateway-deleted";
@@ -44,36 +46,49 @@ impl Networks {
         unless_gone(result.map(drop).map_err(|error| failed("ec2:DeleteInternetGateway", id.as_str(), error)))
     }
 
-    /// Deletes what Kubernetes left in our VPC: network interfaces of the VPC CNI and security groups of clusters, once nothing
-    /// uses them. As long as something does, nothing is touched: the cluster may be another owner's, and alive.
+    /// Deletes what Kubernetes left in our VPC: network interfaces of the VPC CNI whose instances are gone, and security groups
+    /// of clusters. As long as anything shows that a cluster in the VPC is alive, nothing is touched: it may be another owner's.
+    ///
+    /// Rules of other groups in the VPC, whoever made them, are revoked if they name a group that is deleted here.
     pub(super) async fn sweep(&self, vpc: &VpcId) -> Result<(), Error> {
         let inside = filter("vpc-id", [vpc.as_str()]);
-        let interfaces = self.sweep_interfaces(vpc.as_str(), &inside).await?;
-        let left: Vec<_> = self.groups(vpc, &inside).await?.into_iter().filter(groups::of_cluster).collect();
-        for group in &left {
-            if let Some(user) = interfaces.iter().find(|interface| interface.groups.contains(&group.id)) {
-                let why = format!("{} uses it ({})", user.id, user.description);
-                return Err(strange("ec2:DeleteSecurityGroup", group.id.as_str(), Class::Conflict, why));
-            }
+        let (interfaces, groups) = tokio::try_join!(self.interfaces(vpc, &inside), self.groups(vpc, &inside))?;
+        let groups: Vec<_> = groups.into_iter().filter(groups::of_cluster).collect();
+        if let Some(user) = user(&interfaces, &groups) {
+            let why = format!("a cluster in it is alive: {} is {} ({})", user.id, user.status, user.description);
+            return Err(strange("ec2:DescribeNetworkInterfaces", vpc.as_str(), Class::Conflict, why));
         }
-        for group in &left {
+        let unused: Vec<_> = interfaces.iter().filter(|interface| is_unused_of_cni(interface)).collect();
+        self.delete_interfaces(&unused).await?;
+        for group in &groups {
             self.revoke_names_of(&group.id, vpc).await?;
         }
-        for group in &left {
+        for group in &groups {
             self.delete_group(&group.id).await?;
         }
         Ok(())
     }
 
-    /// Deletes interfaces of the CNI that nothing uses; tells the others.
-    async fn sweep_interfaces(&self, subject: &str, which: &Filter) -> Result<Vec<FoundInterface>, Error> {
-        let (unused, others): (Vec<_>, Vec<_>) = self.interfaces(&subject, which).await?.into_iter().partition(is_unused_of_cni);
-        for interface in unused {
+    /// The same for interfaces of one subnet that became unused only after the sweep.
+    async fn sweep_subnet(&self, id: &SubnetId) -> Result<(), Error> {
+        let inside = self.interfaces(id, &filter("subnet-id", [id.as_str()])).await?;
+        let mut unused: Vec<_> = inside.iter().filter(|interface| is_unused_of_cni(interface)).collect();
+        if unused.is_empty() {
+            return Ok(());
+        }
+        let instances = filter("attachment.instance-id", unused.iter().filter_map(|interface| instance_of_cni(interface)));
+        let attached = self.interfaces(id, &instances).await?;
+        unused.retain(|interface| attached.iter().all(|other| other.instance.as_deref() != instance_of_cni(interface)));
+        self.delete_interfaces(&unused).await
+    }
+
+    async fn delete_interfaces(&self, interfaces: &[&FoundInterface]) -> Result<(), Error> {
+        for interface in interfaces {
             let id = interface.id.as_str();
             let result = self.patient.delete_network_interface().network_interface_id(id).send().await;
             unless_gone(result.map(drop).map_err(|error| failed("ec2:DeleteNetworkInterface", id, error)))?;
         }
-        Ok(others)
+        Ok(())
     }
 
     pub(super) async fn delete_route_table(&self, id: &RouteTableId, associations: &[RouteTableAssociationId]) -> Result<(), Error> {
@@ -86,9 +101,9 @@ impl Networks {
     }
 
     pub(super) async fn delete_subnet(&self, cx: &StepContext, id: &SubnetId) -> Result<(), Error> {
-        // An interface of the CNI may become unused only after the sweep.
+        // Something holds it.
         if cx.attempt() > 1 {
-            self.sweep_interfaces(id.as_str(), &filter("subnet-id", [id.as_str()])).await?;
+            self.sweep_subnet(id).await?;
         }
         let result = self.patient.delete_subnet().subnet_id(id.as_str()).send().await;
         unless_gone(result.map(drop).map_err(|error| failed("ec2:DeleteSubnet", id.as_str(), error)))
@@ -108,8 +123,24 @@ impl Networks {
     }
 }
 
-/// The CNI names its interfaces after their instance; one that is available belongs to an instance that is gone. (amazon-vpc-cni-k8s,
-/// pkg/awsutils.)
+/// The instance that an interface of the VPC CNI was made for, which its description names. (amazon-vpc-cni-k8s, pkg/awsutils.)
+fn instance_of_cni(interface: &FoundInterface) -> Option<&str> {
+    interface.description.strip_prefix("aws-K8S-").filter(|instance| instance.starts_with("i-"))
+}
+
+/// Whether it is an interface of the CNI that is attached to nothing: left by an instance that is gone, or just made by one
+/// that lives.
 fn is_unused_of_cni(interface: &FoundInterface) -> bool {
-    interface.status == "available" && interface.description.starts_with("aws-K8S-")
+    interface.status == "available" && instance_of_cni(interface).is_some()
+}
+
+/// An interface that shows that a cluster in the VPC is alive: of a control plane; of an instance for which the CNI made
+/// interfaces, as every instance has a primary one while it exists; or in a cluster's security group.
+fn user<'a>(interfaces: &'a [FoundInterface], groups: &[FoundGroup]) -> Option<&'a FoundInterface> {
+    let has_cni = |instance: &str| interfaces.iter().any(|other| instance_of_cni(other) == Some(instance));
+    interfaces.iter().find(|interface| {
+        interface.description.starts_with("Amazon EKS ")
+            || interface.instance.as_deref().is_some_and(has_cni)
+            || !is_unused_of_cni(interface) && groups.iter().any(|group| interface.groups.contains(&group.id))
+    })
 }

@@ -15,6 +15,7 @@ use crate::{
     keys,
     observed::{Found, Observed},
     op::NetOp,
+    permissions::OBSERVING,
     spec::NetworkSpec,
     tags::{self, Tags},
 };
@@ -42,7 +43,7 @@ impl NetworkSpec {
         planner.associations()?;
         planner.security_groups()?;
         planner.review();
-        let scope = serde_json::json!({});
+        let scope = scope(Some(self.region().as_str()));
         let mut builder = Plan::builder(&self.owner, keys::LAYER).basis(Basis::new(scope, now.facts()));
         for step in planner.steps {
             builder = builder.step(step);
@@ -52,6 +53,11 @@ impl NetworkSpec {
         }
         builder.build().map_err(|error| faulty("network", &error))
     }
+}
+
+/// What the driver needs to observe again what a plan or teardown rests on.
+pub(crate) fn scope(region: Option<&str>) -> serde_json::Value {
+    serde_json::json!({ "region": region })
 }
 
 /// A plan that does not come together.
@@ -81,7 +87,7 @@ impl Planner<'_> {
             Some(_) => Action::Update,
         };
         let step = Step::new(key.clone(), action, title, op).map_err(|error| faulty(&key, &error))?;
-        let step = step.takes(CALL).changes(changes).permits(op.permissions().iter().copied());
+        let step = step.takes(CALL).changes(changes).permits(op.permissions().iter().copied()).permits(OBSERVING);
         Ok(match id {
             Some(id) => step.knows("id", id),
             None => step,

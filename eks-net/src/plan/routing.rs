@@ -35,8 +35,9 @@ impl Planner<'_> {
             let gateway = keys::internet_gateway();
             return Some((gateway.clone(), RouteTarget::InternetGateway(Ref::id_of(gateway))));
         }
-        let gateway = keys::nat(zone.or(self.spec.nat_zones.first())?.as_str());
-        self.spec.nat_zones.first()?;
+        // One for all zones, or one in each.
+        let first = self.spec.nat_zones.first()?;
+        let gateway = keys::nat(zone.unwrap_or(first).as_str());
         Some((gateway.clone(), RouteTarget::NatGateway(Ref::id_of(gateway))))
     }
 

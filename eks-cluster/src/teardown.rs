@@ -27,7 +27,7 @@ impl Observed {
         let mut teardown = Teardown::builder(owner, "cluster", serde_json::to_value(&scope).map_err(broken)?);
         let control_plane = control_plane_key();
         if let Some(cluster) = self.cluster.as_ref().filter(|cluster| cluster.is_owned_by(owner)) {
-            let op = ClusterOp::DeleteCluster { cluster: cluster.name.clone() };
+            let op = ClusterOp::DeleteCluster { cluster: cluster.name.clone(), region: scope.region.clone() };
             let removal = Removal::new(control_plane.clone(), "control plane", cluster.name.as_str(), &op)
                 .map_err(broken)?
                 .after(After::Layer("nodes".to_owned()))

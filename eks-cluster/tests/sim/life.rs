@@ -200,6 +200,22 @@ async fn a_handle_of_another_region_is_refused() -> Tested {
     let elsewhere = Clusters::new(&Sim::builder().region("eu-west-1").build().sdk_config());
     let refused = elsewhere.plan(&account.builder().build()?).await;
     assert!(matches!(refused, Err(Error::Refused { .. })));
+
+    // So are a saved plan and a saved teardown, before anything is done.
+    let account = Account::new(Sim::new()).await?;
+    let plan = account.clusters.plan(&account.builder().no_addons().build()?).await?;
+    let config = account.sim.sdk_config().into_builder().region(aws_types::region::Region::new("eu-west-1")).build();
+    let abroad = eks_core::engine::Engine::new().driver(Clusters::new(&config));
+    let Err(ApplyError::Observe { source, .. }) = plan.apply(&abroad).await else { panic!("applied abroad") };
+    assert_eq!(
+        source.to_string(),
+        "plan of cluster chap10: was made for us-east-1, the SDK's configuration is for eu-west-1; give a configuration for us-east-1"
+    );
+    plan.apply(&account.engine()).await?;
+    let teardown = account.clusters.teardown(&account.owner, &account.name).await?;
+    let Err(ApplyError::Operation { source, .. }) = teardown.apply(&abroad).await else { panic!("torn down abroad") };
+    assert!(source.to_string().starts_with("teardown of cluster chap10: was made for us-east-1"), "{source}");
+    assert_eq!(account.ours(), ["eks/cluster chap10", "iam/role chap10-cluster-us-east-1"]);
     Ok(())
 }
 

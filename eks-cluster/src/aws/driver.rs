@@ -51,7 +51,7 @@ impl Driver for Clusters {
         Box::pin(async move {
             match removal.op.decode().map_err(broken)? {
                 ClusterOp::DeleteCluster { cluster, .. } => self.delete_cluster(&cluster, cx).await,
-                ClusterOp::DeleteRole { name } => self.delete_role(&name).await,
+                ClusterOp::DeleteRole { name } => self.delete_role(&name, cx).await,
                 _ => Err(broken("a teardown only deletes")),
             }
         })

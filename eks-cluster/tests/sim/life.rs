@@ -184,6 +184,22 @@ async fn what_others_made_is_never_touched() -> Tested {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_role_that_is_no_longer_ours_outlives_a_saved_teardown() -> Tested {
+    let account = Account::new(Sim::new()).await?;
+    account.clusters.plan(&account.builder().no_addons().build()?).await?.apply(&account.engine()).await?;
+    let teardown = account.clusters.teardown(&account.owner, &account.name).await?;
+    let iam = aws_sdk_iam::Client::new(&account.sim.sdk_config());
+    iam.untag_role().role_name("chap10-cluster-us-east-1").tag_keys(eks_core::OWNER_TAG).send().await?;
+    let ending = teardown.apply(&account.engine()).await?;
+    let refused: Vec<_> = ending.report.failures().map(|(key, error)| (key.as_str(), error.to_string())).collect();
+    let why = "role chap10-cluster-us-east-1: is not ours: it does not carry our tag any more; remove it by hand if it is not wanted";
+    assert_eq!(refused, [("cluster/role", why.to_owned())]);
+    let attached = iam.list_attached_role_policies().role_name("chap10-cluster-us-east-1").send().await?;
+    assert_eq!(attached.attached_policies().len(), 1, "nothing of it is touched");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_plan_that_no_longer_fits_is_refused() -> Tested {
     let account = Account::new(Sim::new()).await?;
     let spec = account.builder().no_addons().build()?;

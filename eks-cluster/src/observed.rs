@@ -143,6 +143,10 @@ pub struct ObservedAddon {
     pub version: String,
     /// Its configuration values.
     pub configuration: Option<String>,
+    /// ARNs of its EKS Pod Identity associations. Which role each has, only a call for each would tell.
+    pub pod_identity_associations: BTreeSet<String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// An access entry that exists.
@@ -179,6 +183,11 @@ impl ObservedRole {
 }
 
 impl ObservedAddon {
+    /// Whether `owner` made it.
+    pub fn is_owned_by(&self, owner: &Owner) -> bool {
+        is_owned(&self.tags, owner)
+    }
+
     /// Whether it waits for nodes, which is no failure.
     pub fn waits_for_nodes(&self) -> bool {
         self.status == "DEGRADED" && self.issues.iter().all(|(code, _)| code == "InsufficientNumberOfReplicas")
@@ -214,6 +223,8 @@ impl Observed {
             facts.note(&key, "version", &addon.version);
             facts.note(&key, "failed", addon.has_failed());
             facts.note(&key, "configuration", addon.configuration.as_deref().unwrap_or("default"));
+            facts.note(&key, "pod identity associations", joined(&addon.pod_identity_associations));
+            facts.note(&key, "owner", addon.tags.get(OWNER_TAG).map(String::as_str).unwrap_or("nobody"));
         }
         for (name, version) in &self.default_versions {
             facts.note("cluster/default-addon-versions", name, version);

@@ -90,6 +90,8 @@ pub(crate) fn addon(name: &str, status: &str) -> (String, ObservedAddon) {
         issues: Vec::new(),
         version: "v1.0.0-eksbuild.1".to_owned(),
         configuration: None,
+        pod_identity_associations: (name == "aws-ebs-csi-driver").then(|| "association-1".to_owned()).into_iter().collect(),
+        tags: tags(&format!("cluster/addon/{name}")),
     };
     (name.to_owned(), addon)
 }

@@ -9,7 +9,7 @@ mod roles;
 mod tests;
 
 #[cfg(feature = "aws")]
-pub(crate) use addons::typical as addon_typical;
+pub(crate) use addons::{drift, refuse_others, typical as addon_typical};
 #[cfg(feature = "aws")]
 pub(crate) use control_plane::{CREATE_TYPICAL, UPDATE_TYPICAL};
 

@@ -165,6 +165,44 @@ async fn an_addon_changes_its_configuration() -> Tested {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_addon_gains_and_loses_its_role() -> Tested {
+    let account = Account::new(Sim::new()).await?;
+    let eks = aws_sdk_eks::Client::new(&account.sim.sdk_config());
+    let bare = account.builder().addon(Addon::new("aws-ebs-csi-driver").without_role()).build()?;
+    let whole = account.builder().build()?;
+    account.clusters.plan(&bare).await?.apply(&account.engine()).await?;
+    for (spec, change, associations) in
+        [(&whole, "pod identity: ebs-csi-controller-sa acts under ‹cluster/role/ebs-csi#arn›", 1), (&bare, "pod identity: none", 0)]
+    {
+        let plan = account.clusters.plan(spec).await?;
+        let step = plan.step("cluster/addon/aws-ebs-csi-driver").ok_or("no step")?;
+        assert_eq!((step.action, step.changes.as_slice()), (Action::Update, [change.to_owned()].as_slice()));
+        plan.apply(&account.engine()).await?;
+        let listed = eks.list_pod_identity_associations().cluster_name(account.name.as_str()).send().await?;
+        assert_eq!(listed.associations().len(), associations);
+        let again = account.clusters.plan(spec).await?;
+        assert!(again.is_noop(), "{again}");
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_addon_of_others_is_neither_adopted_nor_updated() -> Tested {
+    let account = Account::new(Sim::new()).await?;
+    let eks = aws_sdk_eks::Client::new(&account.sim.sdk_config());
+    account.clusters.plan(&account.builder().no_addons().build()?).await?.apply(&account.engine()).await?;
+    let spec = account.builder().no_addons().addon(Addon::new("metrics-server")).build()?;
+    let early = account.clusters.plan(&spec).await?;
+    eks.create_addon().cluster_name(account.name.as_str()).addon_name("metrics-server").send().await?;
+    // Whether it came before the plan or after it.
+    let Err(Error::Refused { subject, .. }) = account.clusters.plan(&spec).await else { panic!("adopted") };
+    assert_eq!(subject, "add-on metrics-server");
+    assert!(matches!(early.apply(&account.engine()).await, Err(ApplyError::Stale { .. })));
+    assert_eq!(account.sim.log().count("eks", "UpdateAddon"), 0);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_others_made_is_never_touched() -> Tested {
     let account = Account::new(Sim::new()).await?;
     let role = account.role("eksServiceRole", "eks.amazonaws.com").await?;

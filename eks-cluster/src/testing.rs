@@ -65,7 +65,7 @@ pub(crate) fn cluster() -> ObservedCluster {
         issues: Vec::new(),
         version: "1.36".to_owned(),
         role: "arn:aws:iam::123456789012:role/chap10-cluster-us-east-1".to_owned(),
-        subnets: BTreeSet::from(["subnet-11111111".to_owned()]),
+        subnets: (1..=4).map(|n| format!("subnet-1111111{n}")).collect(),
         security_groups: BTreeSet::from(["sg-11111111".to_owned()]),
         cluster_security_group: Some("sg-22222222".to_owned()),
         endpoint_url: Some("https://ABC.gr7.us-east-1.eks.amazonaws.com".to_owned()),

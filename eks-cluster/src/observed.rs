@@ -188,11 +188,6 @@ impl ObservedAddon {
         is_owned(&self.tags, owner)
     }
 
-    /// Whether it waits for nodes, which is no failure.
-    pub fn waits_for_nodes(&self) -> bool {
-        self.status == "DEGRADED" && self.issues.iter().all(|(code, _)| code == "InsufficientNumberOfReplicas")
-    }
-
     /// Whether it will not come up by itself.
     pub(crate) fn has_failed(&self) -> bool {
         matches!(self.status.as_str(), "CREATE_FAILED" | "UPDATE_FAILED" | "DELETE_FAILED")

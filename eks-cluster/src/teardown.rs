@@ -16,6 +16,9 @@ use crate::{
 /// DELETING to gone; public run logs.
 pub(crate) const DELETE_TYPICAL: Duration = Duration::from_secs(175);
 
+/// What a removal looks at first, and the verdict in the end.
+const READS: [&str; 3] = ["eks:DescribeCluster", "iam:GetRole", "iam:ListAttachedRolePolicies"];
+
 impl Observed {
     /// What will be removed: the cluster and the roles that carry `owner`'s tag, and nothing else. Add-ons, access entries
     /// and Pod Identity associations go with the cluster.
@@ -34,7 +37,8 @@ impl Observed {
                 .after(After::Layer("k8s".to_owned()))
                 .takes(DELETE_TYPICAL)
                 .saves(price::usd_per_month(&cluster.version, self.today))
-                .permits(["eks:DeleteCluster", "eks:DescribeCluster"]);
+                .permits(["eks:DeleteCluster"])
+                .permits(READS);
             teardown = teardown.removal(removal);
         }
         for (kind, role) in self.roles.iter().filter(|(_, role)| role.is_owned_by(owner)) {
@@ -43,13 +47,8 @@ impl Observed {
                 .map_err(broken)?
                 .after(After::Key(control_plane.clone()))
                 .takes(Duration::from_secs(2))
-                .permits([
-                    "iam:DeleteRole",
-                    "iam:DeleteRolePolicy",
-                    "iam:DetachRolePolicy",
-                    "iam:ListAttachedRolePolicies",
-                    "iam:ListRolePolicies",
-                ]);
+                .permits(["iam:DeleteRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:ListRolePolicies"])
+                .permits(READS);
             if *kind == RoleKind::EbsCsi {
                 // The driver deletes volumes under it.
                 removal = removal.after(After::Layer("k8s".to_owned()));

@@ -52,6 +52,35 @@ async fn made_then_nothing_to_do_then_removed() -> Tested {
 }
 
 #[tokio::test(start_paused = true)]
+async fn every_call_is_among_the_iam_actions_told() -> Tested {
+    let account = Account::new(Sim::new()).await?;
+    let nodes = account.role("nodes", "ec2.amazonaws.com").await?.parse::<eks_core::RoleArn>()?;
+    let admin = account.role("admin", "ec2.amazonaws.com").await?;
+    let spec = account.builder().node_role_entry("workers", nodes).admin(&admin).build()?;
+    let bare = Addon::new("aws-ebs-csi-driver").without_role();
+    let tuned = account.builder().logging([LogType::Audit]).tag("team", "platform").addon(bare);
+    let more = tuned.clone().addon(Addon::new("vpc-cni").configuration(r#"{"env":{"WARM_IP_TARGET":"2"}}"#));
+    for (spec, changes) in [(spec, 10), (tuned.build()?, 2), (more.build()?, 1)] {
+        let before = account.sim.log().len();
+        let plan = account.clusters.plan(&spec).await?;
+        assert_eq!(plan.changes().count(), changes, "{plan}");
+        plan.apply(&account.engine()).await?;
+        let (told, calls) = (plan.iam_actions(), account.calls_since(before));
+        assert!(calls.iter().all(|call| told.contains(call.as_str())), "{calls:?} not within {told:?}");
+    }
+    // A role with a policy in it takes every call that a removal may need.
+    let iam = aws_sdk_iam::Client::new(&account.sim.sdk_config());
+    let policy = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:ListBucket","Resource":"*"}}"#;
+    iam.put_role_policy().role_name("chap10-cluster-us-east-1").policy_name("x").policy_document(policy).send().await?;
+    let before = account.sim.log().len();
+    let teardown = account.clusters.teardown(&account.owner, &account.name).await?;
+    teardown.apply(&account.engine()).await?;
+    let (told, calls) = (teardown.iam_actions(), account.calls_since(before));
+    assert!(calls.iter().all(|call| told.contains(call.as_str())), "{calls:?} not within {told:?}");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn made_again_after_a_teardown() -> Tested {
     let account = Account::new(Sim::new()).await?;
     let spec = account.builder().build()?;

@@ -29,6 +29,9 @@ pub struct Scope {
     pub access: bool,
     /// Principals of access entries that are wanted and known by ARN.
     pub principals: BTreeSet<String>,
+    /// Whether control-plane logs were on when a teardown was made: their log group outlives the cluster.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub logged: bool,
 }
 
 impl Scope {
@@ -43,6 +46,7 @@ impl Scope {
             version: None,
             access: false,
             principals: BTreeSet::new(),
+            logged: false,
         }
     }
 }

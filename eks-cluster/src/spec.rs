@@ -185,7 +185,8 @@ impl ClusterSpecBuilder {
         self
     }
 
-    /// Control-plane logs that go to CloudWatch Logs. Default none.
+    /// Control-plane logs that go to CloudWatch Logs. Default none. Their log group outlives the cluster: a teardown tells it
+    /// as a survivor.
     pub fn logging(mut self, logs: impl IntoIterator<Item = LogType>) -> Self {
         self.logging = logs.into_iter().collect();
         self

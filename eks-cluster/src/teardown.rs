@@ -26,10 +26,12 @@ impl Observed {
     /// # Errors
     /// Never in practice: the keys are this crate's own.
     pub fn teardown(&self, owner: &Owner, scope: &Scope) -> Result<Teardown, Error> {
-        let scope = Scope::everything(scope.cluster.clone(), scope.region.clone());
+        let ours = self.cluster.as_ref().filter(|cluster| cluster.is_owned_by(owner));
+        let logged = ours.is_some_and(|cluster| !cluster.logging.is_empty());
+        let scope = Scope { logged, ..Scope::everything(scope.cluster.clone(), scope.region.clone()) };
         let mut teardown = Teardown::builder(owner, "cluster", serde_json::to_value(&scope).map_err(broken)?);
         let control_plane = control_plane_key();
-        if let Some(cluster) = self.cluster.as_ref().filter(|cluster| cluster.is_owned_by(owner)) {
+        if let Some(cluster) = ours {
             let op = ClusterOp::DeleteCluster { cluster: cluster.name.clone(), region: scope.region.clone() };
             let removal = Removal::new(control_plane.clone(), "control plane", cluster.name.as_str(), &op)
                 .map_err(broken)?
@@ -59,8 +61,9 @@ impl Observed {
     }
 
     #[cfg(feature = "aws")]
-    /// What is left of the owner's after a teardown.
-    pub(crate) fn survivors(&self, owner: &Owner) -> Vec<Survivor> {
+    /// What is left of the owner's after a teardown. CloudWatch Logs is not asked: a log group counts as left if logs were on
+    /// when the teardown was made.
+    pub(crate) fn survivors(&self, owner: &Owner, scope: &Scope) -> Vec<Survivor> {
         let cluster = self.cluster.iter().filter(|cluster| cluster.is_owned_by(owner)).map(|cluster| {
             let (why, remedy) = if cluster.deletion_protection {
                 (
@@ -74,6 +77,12 @@ impl Observed {
         });
         let roles = self.roles.values().filter(|role| role.is_owned_by(owner));
         let roles = roles.map(|role| Survivor::new("IAM role", &role.name, "it was not deleted", "tear down again", 0.0));
-        cluster.chain(roles).collect()
+        let log_group = scope.logged.then(|| {
+            let name = format!("/aws/eks/{}/cluster", scope.cluster);
+            let why = "EKS never deletes it, and what it stores is billed; its size is unknown";
+            let remedy = format!("aws logs delete-log-group --region {} --log-group-name {name}", scope.region);
+            Survivor::new("CloudWatch log group", name, why, remedy, 0.0)
+        });
+        cluster.chain(roles).chain(log_group).collect()
     }
 }

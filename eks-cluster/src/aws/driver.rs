@@ -62,7 +62,10 @@ impl Driver for Clusters {
     }
 
     fn survivors<'a>(&'a self, owner: &'a Owner, scope: &'a serde_json::Value) -> BoxFuture<'a, Result<Vec<Survivor>, Error>> {
-        Box::pin(async move { Ok(self.observe(owner, &self.decoded("teardown", scope)?).await?.survivors(owner)) })
+        Box::pin(async move {
+            let scope = self.decoded("teardown", scope)?;
+            Ok(self.observe(owner, &scope).await?.survivors(owner, &scope))
+        })
     }
 }
 

@@ -34,6 +34,7 @@ impl ClusterSpec {
             version: Some(self.version),
             access: !self.access.is_empty(),
             principals: self.access.iter().filter_map(|entry| entry.principal.known().cloned()).collect(),
+            logged: false,
         }
     }
 

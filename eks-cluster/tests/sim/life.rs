@@ -164,7 +164,8 @@ async fn changed_in_place_one_kind_at_a_time() -> Tested {
     // Protection is not switched off by a teardown: the cluster survives, with the reason, and so do its roles.
     let ending = account.clusters.teardown(&account.owner, &account.name).await?.apply(&account.engine()).await?;
     let survivors: Vec<_> = ending.verdict.survivors().iter().map(|survivor| (survivor.kind.as_str(), survivor.id.as_str())).collect();
-    assert_eq!(survivors, [("EKS cluster", "chap10"), ("IAM role", "chap10-cluster-us-east-1")]);
+    let logs = ("CloudWatch log group", "/aws/eks/chap10/cluster");
+    assert_eq!(survivors, [("EKS cluster", "chap10"), ("IAM role", "chap10-cluster-us-east-1"), logs]);
     assert!(ending.verdict.survivors()[0].why.contains("a teardown does not switch it off"), "{}", ending.verdict);
 
     let unprotected = account
@@ -176,7 +177,11 @@ async fn changed_in_place_one_kind_at_a_time() -> Tested {
         .build()?;
     account.clusters.plan(&unprotected).await?.apply(&account.engine()).await?;
     assert!(account.clusters.plan(&unprotected).await?.is_noop());
-    assert!(account.clusters.teardown(&account.owner, &account.name).await?.apply(&account.engine()).await?.verdict.is_clean());
+    let ending = account.clusters.teardown(&account.owner, &account.name).await?.apply(&account.engine()).await?;
+    let [survivor] = ending.verdict.survivors() else { panic!("{}", ending.verdict) };
+    assert_eq!((survivor.kind.as_str(), survivor.id.as_str()), ("CloudWatch log group", "/aws/eks/chap10/cluster"));
+    assert_eq!(survivor.remedy, "aws logs delete-log-group --region us-east-1 --log-group-name /aws/eks/chap10/cluster");
+    assert!(account.ours().is_empty());
     Ok(())
 }
 

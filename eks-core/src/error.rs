@@ -104,8 +104,7 @@ impl Error {
         match self {
             Self::Call { class, .. } => *class,
             Self::Stopped { .. } => Class::Transient,
-            Self::Refused { .. } => Class::Conflict,
-            Self::Terminal { .. } | Self::Timeout { .. } | Self::Plan { .. } => Class::Permanent,
+            Self::Refused { .. } | Self::Terminal { .. } | Self::Timeout { .. } | Self::Plan { .. } => Class::Permanent,
         }
     }
 

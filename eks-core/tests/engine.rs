@@ -315,6 +315,29 @@ async fn a_leak_says_why() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_panicking_observer_ends_the_wait_and_says_so() {
+    let observer = |event: &Event| assert!(!matches!(event, Event::StepWaiting { .. }), "an observer's own bug");
+    let error = plan(&[("waiting", TestOp::Ready(1000), &[])])
+        .apply(&Engine::new().driver(Script::default()).observer(observer))
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("nobody polls it any more"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_teardown_that_is_cancelled_between_two_attempts_is_incomplete() {
+    let token = CancellationToken::new();
+    let cancel = token.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(12)).await;
+        cancel.cancel();
+    });
+    let teardown = teardown(&[("subnet", TestOp::Fail(999, "conflict".into()), &[])]);
+    let error = teardown.apply(&Engine::new().driver(Script::default()).cancelled_by(token)).await.unwrap_err();
+    assert!(matches!(error, ApplyError::Incomplete { .. }), "{error}");
+}
+
 #[test]
 fn a_run_can_be_spawned() {
     fn sendable<T: Send>(_: T) {}

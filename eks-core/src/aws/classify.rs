@@ -1,6 +1,6 @@
 //! What an AWS error means.
 
-use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::{BoxError, Class, Error};
@@ -41,9 +41,11 @@ pub fn class_of_code(code: &str) -> Class {
         | "InvalidClientTokenId"
         | "SignatureDoesNotMatch"
         | "UnrecognizedClientException" => Class::Denied,
-        "ConcurrentTagAccess" | "ConcurrentModification" | "ResourcePropagationDelayException" | "ResourceContention" => {
-            Class::Inconsistent
-        }
+        "ConcurrentTagAccess"
+        | "ConcurrentModification"
+        | "EntityTemporarilyUnmodifiable"
+        | "ResourcePropagationDelayException"
+        | "ResourceContention" => Class::Inconsistent,
         "DependencyViolation"
         | "DeleteConflict"
         | "ResourceInUse"
@@ -63,20 +65,27 @@ pub fn class_of_code(code: &str) -> Class {
 }
 
 /// The error of a call, with its meaning. `call` is the IAM action, `subject` what it was about.
-pub fn failed<E, R>(call: &str, subject: impl Into<String>, error: SdkError<E, R>) -> Error
+pub fn failed<E>(call: &str, subject: impl Into<String>, error: SdkError<E, HttpResponse>) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-    R: std::fmt::Debug + Send + Sync + 'static,
 {
     let (class, code, request_id) = match &error {
         SdkError::ServiceError(service) => {
             let meta = service.err().meta();
-            let class = meta.code().map_or(Class::Permanent, class_of_code);
+            let class = match (meta.code().map(class_of_code), service.raw().status().as_u16()) {
+                // A gateway's answer has no code, or one that no service documents: its status tells.
+                (None | Some(Class::Permanent), 429) => Class::Throttled,
+                (None | Some(Class::Permanent), 500..) => Class::Transient,
+                (class, _) => class.unwrap_or(Class::Permanent),
+            };
             (class, meta.code().map(str::to_owned), meta.extra("aws_request_id").map(str::to_owned))
         }
         // The request may or may not have arrived; unless it was never sent (no credentials, no endpoint).
         SdkError::TimeoutError(_) | SdkError::ResponseError(_) => (Class::Transient, None, None),
-        SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => (Class::Transient, None, None),
+        // `as_other` tells of connections that the server closed before it answered.
+        SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() || failure.as_other().is_some() => {
+            (Class::Transient, None, None)
+        }
         _ => (Class::Permanent, None, None),
     };
     // An SDK error that its model does not name displays nothing of what the service said: keep the service's words.
@@ -92,7 +101,55 @@ where
 
 #[cfg(test)]
 mod tests {
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+    use aws_smithy_types::{
+        body::SdkBody,
+        error::{ErrorMetadata, metadata::Builder},
+        retry::ErrorKind,
+    };
+
     use super::*;
+
+    /// An operation's error as the SDK makes it.
+    #[derive(Debug, thiserror::Error)]
+    #[error("an operation's error")]
+    struct Said(ErrorMetadata);
+
+    impl ProvideErrorMetadata for Said {
+        fn meta(&self) -> &ErrorMetadata {
+            &self.0
+        }
+    }
+
+    fn answered(status: u16, meta: Builder) -> Error {
+        let response = HttpResponse::new(status.try_into().unwrap(), SdkBody::empty());
+        failed("ec2:CreateVpc", "net/vpc", SdkError::service_error(Said(meta.build()), response))
+    }
+
+    #[test]
+    fn what_the_service_said_is_kept() {
+        let error =
+            answered(400, ErrorMetadata::builder().code("VpcLimitExceeded").message("The maximum number of VPCs has been reached."));
+        assert_eq!((error.class(), error.code()), (Class::Quota, Some("VpcLimitExceeded")));
+        assert_eq!(error.chain(), "ec2:CreateVpc for net/vpc failed with VpcLimitExceeded: The maximum number of VPCs has been reached.");
+    }
+
+    #[test]
+    fn answers_without_a_known_code_are_told_by_their_status() {
+        let class = |status| answered(status, ErrorMetadata::builder()).class();
+        assert_eq!(
+            (class(400), class(429), class(502), class(503)),
+            (Class::Permanent, Class::Throttled, Class::Transient, Class::Transient)
+        );
+    }
+
+    #[test]
+    fn a_connection_that_closed_before_the_answer_may_have_carried_the_request() {
+        let lost = ConnectorError::other("connection closed before message completed".into(), Some(ErrorKind::TransientError));
+        assert_eq!(failed("ec2:CreateVpc", "net/vpc", SdkError::<Said, _>::dispatch_failure(lost)).class(), Class::Transient);
+        let never_sent = ConnectorError::user("no credentials".into());
+        assert_eq!(failed("ec2:CreateVpc", "net/vpc", SdkError::<Said, _>::dispatch_failure(never_sent)).class(), Class::Permanent);
+    }
 
     #[test]
     fn codes() {

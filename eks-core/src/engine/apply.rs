@@ -1,11 +1,12 @@
 //! Applying a plan, and carrying out a teardown.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use super::{
     Engine, Report, Status,
     retry::Purpose,
     run::{Node, Work, run},
+    settings::paced,
 };
 use crate::{Action, Difference, Error, Op, Plan, PlanError, StepKey, Survivor, Teardown, Verdict};
 
@@ -165,8 +166,17 @@ impl Teardown {
         {
             return Err(ApplyError::Incomplete { report: Box::new(report) });
         }
-        let found = engine.each(self.scopes(), |driver, scope| Box::pin(driver.survivors(self.owner(), scope))).await?;
-        let mut survivors: Vec<Survivor> = found.into_values().flatten().collect();
+        let began = tokio::time::Instant::now();
+        let mut survivors: Vec<Survivor> = loop {
+            let found = engine.each(self.scopes(), |driver, scope| Box::pin(driver.survivors(self.owner(), scope))).await?;
+            let found: Vec<Survivor> = found.into_values().flatten().collect();
+            // Reads lag behind deletes: what was removed and is still told of deserves another look.
+            let lags = found.iter().any(|survivor| self.was_removed(&survivor.id, &report));
+            if !lags || began.elapsed() >= LAG.div_f64(engine.speed) {
+                break found;
+            }
+            tokio::time::sleep(paced(LOOK_AGAIN, engine.speed)).await;
+        };
         for survivor in &mut survivors {
             // Several removals may concern one thing, its contents and itself: one that failed tells why.
             let removals = self.removals().iter().filter(|removal| removal.id == survivor.id);
@@ -178,6 +188,24 @@ impl Teardown {
             }
         }
         Ok(Ending { verdict: Verdict::on(survivors), report })
+    }
+}
+
+/// How long AWS's reads may lag behind its deletes before we believe them.
+const LAG: Duration = Duration::from_secs(30);
+/// The pause between two looks.
+const LOOK_AGAIN: Duration = Duration::from_secs(3);
+
+impl Teardown {
+    /// Whether every removal of this id is done.
+    fn was_removed(&self, id: &str, report: &Report) -> bool {
+        let mut statuses = self
+            .removals()
+            .iter()
+            .filter(|removal| removal.id == id)
+            .map(|removal| report.steps.get(&removal.key).map(|step| &step.status));
+        let first = statuses.next();
+        first == Some(Some(&Status::Done)) && statuses.all(|status| status == Some(&Status::Done))
     }
 }
 

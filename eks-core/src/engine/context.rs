@@ -141,7 +141,9 @@ impl StepContext {
         self.slot.lock().await.take();
         let told = self.pollers.enlist(&self.driver, self.key.clone(), wait);
         let result = tokio::select! {
-            told = told => told.unwrap_or_else(|_| Err(self.stopped(&subject))),
+            told = told => told.unwrap_or_else(|_| {
+                Err(Error::Plan { subject: subject.clone(), reason: "nobody polls it any more: an observer of the run panicked".to_owned() })
+            }),
             () = self.stop.cancelled() => Err(self.stopped(&subject)),
         };
         self.take_slot().await;

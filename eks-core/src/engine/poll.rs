@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Driver, Event, Poll, Wait};
+use super::{Driver, Event, Poll, Wait, settings::paced};
 use crate::{Class, Error, Outputs, StepKey};
 
 type Emit = Arc<dyn Fn(Event) + Send + Sync>;
@@ -31,7 +31,7 @@ pub(super) struct Pollers {
 struct Group {
     waiters: Arc<Mutex<Vec<Waiter>>>,
     arrived: Arc<Notify>,
-    _task: AbortOnDropHandle<()>,
+    task: AbortOnDropHandle<()>,
 }
 
 struct Waiter {
@@ -58,10 +58,12 @@ impl Pollers {
     pub(super) fn enlist(&self, driver: &Arc<dyn Driver>, step: StepKey, mut wait: Wait) -> oneshot::Receiver<Result<Outputs, Error>> {
         let (tell, told) = oneshot::channel();
         let now = Instant::now();
-        (wait.first, wait.every) = (wait.first.div_f64(self.speed), wait.every.div_f64(self.speed));
+        (wait.first, wait.every) = (paced(wait.first, self.speed), paced(wait.every, self.speed));
         let kind = wait.kind.clone();
         let waiter = Waiter { step, due: now + wait.first, began: now, wait, polls: 0, state: "not seen".to_owned(), tell: Some(tell) };
         let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        // A poller ends only by a panic in an observer; those who come later get one of their own.
+        groups.retain(|_, group| !group.task.is_finished());
         let group = groups.entry((driver.layer(), kind.clone())).or_insert_with(|| {
             let (waiters, arrived) = (Arc::<Mutex<Vec<Waiter>>>::default(), Arc::<Notify>::default());
             let poller = Poller {
@@ -72,7 +74,7 @@ impl Pollers {
                 polls: self.polls.clone(),
                 emit: self.emit.clone(),
             };
-            Group { waiters, arrived, _task: AbortOnDropHandle::new(tokio::spawn(poller.run())) }
+            Group { waiters, arrived, task: AbortOnDropHandle::new(tokio::spawn(poller.run())) }
         });
         group.waiters.lock().unwrap_or_else(PoisonError::into_inner).push(waiter);
         group.arrived.notify_one();
@@ -124,14 +126,15 @@ impl Poller {
         };
         self.polls.fetch_add(1, Ordering::Relaxed);
         let result = self.driver.poll(&self.kind, &ids).await;
+        let mut news = Vec::new();
         let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
         for waiter in waiters.iter_mut().filter(|waiter| ids.contains(&waiter.wait.id)) {
             waiter.polls += 1;
             match &result {
-                Ok(states) => waiter.judge(states.get(&waiter.wait.id).cloned(), &self.emit),
+                Ok(states) => news.extend(waiter.judge(states.get(&waiter.wait.id).cloned())),
                 // Polling errors have their own rule: what time heals is not a failure of the thing waited for.
                 Err(error) if matches!(error.class(), Class::Inconsistent | Class::NotFound | Class::Throttled | Class::Transient) => {
-                    waiter.judge(Some(Poll::Pending { state: format!("unknown ({error})") }), &self.emit);
+                    news.extend(waiter.judge(Some(Poll::Pending { state: format!("unknown ({error})") })));
                 }
                 Err(error) => waiter.answer(Err(Error::Terminal {
                     subject: waiter.wait.id.clone(),
@@ -141,11 +144,22 @@ impl Poller {
             }
         }
         waiters.retain(|waiter| waiter.tell.is_some());
+        drop(waiters);
+        // Observers are other people's code: not under the lock.
+        news.into_iter().for_each(|event| (self.emit)(event));
+    }
+}
+
+impl Drop for Poller {
+    /// Whoever still waits learns that nobody polls any more.
+    fn drop(&mut self) {
+        self.waiters.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 
 impl Waiter {
-    fn judge(&mut self, state: Option<Poll>, emit: &Emit) {
+    /// Answers, or goes on waiting and tells what was seen.
+    fn judge(&mut self, state: Option<Poll>) -> Option<Event> {
         let elapsed = self.began.elapsed();
         match state.unwrap_or(Poll::Pending { state: "not seen".to_owned() }) {
             Poll::Ready(outputs) => self.answer(Ok(outputs)),
@@ -159,10 +173,11 @@ impl Waiter {
                     self.answer(Err(Error::Timeout { subject, state, waited: elapsed, polls }));
                 } else {
                     self.due = Instant::now() + self.wait.every;
-                    emit(Event::StepWaiting { key: self.step.clone(), subject: self.wait.id.clone(), state, elapsed });
+                    return Some(Event::StepWaiting { key: self.step.clone(), subject: self.wait.id.clone(), state, elapsed });
                 }
             }
         }
+        None
     }
 
     fn answer(&mut self, result: Result<Outputs, Error>) {

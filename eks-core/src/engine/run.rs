@@ -13,6 +13,7 @@ use super::{
     Driver, Engine, Event, Report, Status, StepContext, StepReport,
     poll::Pollers,
     retry::{Purpose, pause},
+    settings::paced,
 };
 use crate::{Class, Error, Outputs, Owner, Removal, Step, StepKey};
 
@@ -193,6 +194,30 @@ impl StepReport {
     }
 }
 
+/// The failures of one class in a row.
+struct Failures {
+    count: u32,
+    first: Instant,
+    last: Instant,
+}
+
+impl Failures {
+    fn none() -> Self {
+        let now = Instant::now();
+        Self { count: 0, first: now, last: now }
+    }
+
+    /// One more; after a good while without one, the first of a new row.
+    fn another(&mut self) {
+        let now = Instant::now();
+        if now - self.last > Duration::from_secs(60) {
+            *self = Self::none();
+        }
+        self.count += 1;
+        self.last = now;
+    }
+}
+
 /// One step, tried until it is done, or failed for good, or the run is stopped.
 async fn step(run: Arc<Run>, driver: Arc<dyn Driver>, node: Node) -> (StepKey, StepReport) {
     let mut cx = StepContext {
@@ -216,7 +241,7 @@ async fn step(run: Arc<Run>, driver: Arc<dyn Driver>, node: Node) -> (StepKey, S
     let began = Instant::now();
     cx.began = began;
     (run.emit)(Event::StepStarted { key: node.key.clone(), title: node.title.clone(), typical: node.typical });
-    let mut failures: BTreeMap<Class, (u32, Instant)> = BTreeMap::new();
+    let mut failures: BTreeMap<Class, Failures> = BTreeMap::new();
     let result = loop {
         cx.attempt += 1;
         let result = match &node.work {
@@ -229,17 +254,17 @@ async fn step(run: Arc<Run>, driver: Arc<dyn Driver>, node: Node) -> (StepKey, S
             Err(error @ Error::Stopped { .. }) => break Err(error),
             Err(error) => error,
         };
-        let (count, first) = failures.entry(error.class()).or_insert((0, Instant::now()));
-        *count += 1;
-        let Some(after) = pause(run.purpose, error.class(), *count, first.elapsed()) else { break Err(error) };
-        let after = after.div_f64(run.speed);
+        let failed = failures.entry(error.class()).or_insert_with(Failures::none);
+        failed.another();
+        let Some(after) = pause(run.purpose, error.class(), failed.count, failed.first.elapsed()) else { break Err(error) };
+        let after = paced(after, run.speed);
         (run.emit)(Event::StepRetrying { key: node.key.clone(), attempt: cx.attempt, error: error.chain(), after });
         let paused = cx.aside(node.key.as_str(), async {
             tokio::time::sleep(after).await;
             Ok(())
         });
-        if paused.await.is_err() {
-            break Err(error);
+        if let Err(stopped) = paused.await {
+            break Err(stopped);
         }
     };
     let (status, outputs, error) = match result {

@@ -62,7 +62,8 @@ impl Addon {
         self
     }
 
-    /// Gives a service account of the add-on a role, through EKS Pod Identity.
+    /// Gives a service account of the add-on a role, through EKS Pod Identity. A plan sees whether an add-on that exists has
+    /// a role, and not which: to change the role, delete the association first, and plan again.
     #[must_use]
     pub fn pod_identity(mut self, service_account: impl Into<String>, role: impl Into<Ref<RoleArn>>) -> Self {
         self.identity = Identity::Given { service_account: service_account.into(), role: role.into() };

@@ -201,9 +201,22 @@ pub(crate) fn tags(tags: &BTreeMap<String, String>, problems: &mut Problems) {
         if key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256 {
             problems.add("tag-length", &subject, "a key has 1–128 characters and a value at most 256", "shorten it");
         }
+        if !key.chars().chain(value.chars()).all(is_tag_character) {
+            problems.add(
+                "tag-characters",
+                &subject,
+                format!("IAM, whose roles carry it too, takes letters, digits, spaces and _.:/=+-@ only; its value is {value:?}"),
+                "leave other characters out",
+            );
+        }
         let lower = key.to_ascii_lowercase();
         if lower.starts_with("aws:") || lower.starts_with("eks-rs/") || key == "Name" {
             problems.add("tag-reserved", &subject, "aws: is AWS's own; eks-rs/ and Name are put on by this crate", "choose another key");
         }
     }
+}
+
+/// IAM API Reference, Tag: `[\p{L}\p{Z}\p{N}_.:/=+\-@]`.
+fn is_tag_character(c: char) -> bool {
+    c.is_alphabetic() || c.is_numeric() || (c.is_whitespace() && !c.is_control()) || "_.:/=+-@".contains(c)
 }

@@ -25,6 +25,7 @@ fn of(version: &str) -> ClusterSpecBuilder {
 #[test]
 fn the_chapter_is_fine() {
     assert!(codes(builder()).is_empty());
+    assert!(codes(builder().tag("Équipe 1", "a_b.c:d/e=f+g-h@i")).is_empty());
     let then = RoleChoice::Own { legacy_service_policy: true };
     assert!(codes(builder().role(then).authentication(AuthenticationMode::ConfigMap).no_addons()).is_empty());
 }
@@ -73,6 +74,8 @@ fn one_rule_each() {
         (builder().tag("aws:x", "y"), "tag-reserved"),
         (builder().tag("eks-rs/owner", "y"), "tag-reserved"),
         (builder().tag("x".repeat(129), "y"), "tag-length"),
+        (builder().tag("team", "R&D"), "tag-characters"),
+        (builder().tag("tab\tbed", "y"), "tag-characters"),
         ((0..48).fold(builder(), |builder, n| builder.tag(format!("t{n}"), "")), "tags-count"),
     ] {
         assert_eq!(codes(wrong), [code]);

@@ -29,6 +29,9 @@ pub struct Scope {
     pub access: bool,
     /// Principals of access entries that are wanted and known by ARN.
     pub principals: BTreeSet<String>,
+    /// Whether control-plane logs were on when a teardown was made: their log group outlives the cluster.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub logged: bool,
 }
 
 impl Scope {
@@ -43,6 +46,7 @@ impl Scope {
             version: None,
             access: false,
             principals: BTreeSet::new(),
+            logged: false,
         }
     }
 }
@@ -143,6 +147,10 @@ pub struct ObservedAddon {
     pub version: String,
     /// Its configuration values.
     pub configuration: Option<String>,
+    /// ARNs of its EKS Pod Identity associations. Which role each has, only a call for each would tell.
+    pub pod_identity_associations: BTreeSet<String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// An access entry that exists.
@@ -179,9 +187,9 @@ impl ObservedRole {
 }
 
 impl ObservedAddon {
-    /// Whether it waits for nodes, which is no failure.
-    pub fn waits_for_nodes(&self) -> bool {
-        self.status == "DEGRADED" && self.issues.iter().all(|(code, _)| code == "InsufficientNumberOfReplicas")
+    /// Whether `owner` made it.
+    pub fn is_owned_by(&self, owner: &Owner) -> bool {
+        is_owned(&self.tags, owner)
     }
 
     /// Whether it will not come up by itself.
@@ -214,6 +222,8 @@ impl Observed {
             facts.note(&key, "version", &addon.version);
             facts.note(&key, "failed", addon.has_failed());
             facts.note(&key, "configuration", addon.configuration.as_deref().unwrap_or("default"));
+            facts.note(&key, "pod identity associations", joined(&addon.pod_identity_associations));
+            facts.note(&key, "owner", addon.tags.get(OWNER_TAG).map(String::as_str).unwrap_or("nobody"));
         }
         for (name, version) in &self.default_versions {
             facts.note("cluster/default-addon-versions", name, version);

@@ -58,6 +58,8 @@ pub enum ClusterOp {
     DeleteCluster {
         /// Name of the cluster.
         cluster: ClusterName,
+        /// Its Region.
+        region: String,
     },
     /// Detaches a role's policies and deletes it.
     DeleteRole {

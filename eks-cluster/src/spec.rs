@@ -185,7 +185,8 @@ impl ClusterSpecBuilder {
         self
     }
 
-    /// Control-plane logs that go to CloudWatch Logs. Default none.
+    /// Control-plane logs that go to CloudWatch Logs. Default none. Their log group outlives the cluster: a teardown tells it
+    /// as a survivor.
     pub fn logging(mut self, logs: impl IntoIterator<Item = LogType>) -> Self {
         self.logging = logs.into_iter().collect();
         self
@@ -240,6 +241,10 @@ impl ClusterSpecBuilder {
     }
 
     /// Lets nodes in that run under `role`, by an access entry of type EC2_LINUX. Its key is `cluster/access/<name>`.
+    ///
+    /// A role that a step of the same plan tells is not known while planning, so an entry of ours is found by its key alone,
+    /// and kept even if that step makes another role: nodes of the new role stay out until the old entry is deleted, by `aws
+    /// eks delete-access-entry`, and planned again. A role given by ARN has no such limit.
     pub fn node_role_entry(mut self, name: impl Into<String>, role: impl Into<Ref<RoleArn>>) -> Self {
         self.access.push(Access::nodes(name.into(), role.into()));
         self

@@ -16,6 +16,9 @@ use crate::{
 /// DELETING to gone; public run logs.
 pub(crate) const DELETE_TYPICAL: Duration = Duration::from_secs(175);
 
+/// What a removal looks at first, and the verdict in the end.
+const READS: [&str; 3] = ["eks:DescribeCluster", "iam:GetRole", "iam:ListAttachedRolePolicies"];
+
 impl Observed {
     /// What will be removed: the cluster and the roles that carry `owner`'s tag, and nothing else. Add-ons, access entries
     /// and Pod Identity associations go with the cluster.
@@ -23,18 +26,21 @@ impl Observed {
     /// # Errors
     /// Never in practice: the keys are this crate's own.
     pub fn teardown(&self, owner: &Owner, scope: &Scope) -> Result<Teardown, Error> {
-        let scope = Scope::everything(scope.cluster.clone(), scope.region.clone());
+        let ours = self.cluster.as_ref().filter(|cluster| cluster.is_owned_by(owner));
+        let logged = ours.is_some_and(|cluster| !cluster.logging.is_empty());
+        let scope = Scope { logged, ..Scope::everything(scope.cluster.clone(), scope.region.clone()) };
         let mut teardown = Teardown::builder(owner, "cluster", serde_json::to_value(&scope).map_err(broken)?);
         let control_plane = control_plane_key();
-        if let Some(cluster) = self.cluster.as_ref().filter(|cluster| cluster.is_owned_by(owner)) {
-            let op = ClusterOp::DeleteCluster { cluster: cluster.name.clone() };
+        if let Some(cluster) = ours {
+            let op = ClusterOp::DeleteCluster { cluster: cluster.name.clone(), region: scope.region.clone() };
             let removal = Removal::new(control_plane.clone(), "control plane", cluster.name.as_str(), &op)
                 .map_err(broken)?
                 .after(After::Layer("nodes".to_owned()))
                 .after(After::Layer("k8s".to_owned()))
                 .takes(DELETE_TYPICAL)
                 .saves(price::usd_per_month(&cluster.version, self.today))
-                .permits(["eks:DeleteCluster", "eks:DescribeCluster"]);
+                .permits(["eks:DeleteCluster"])
+                .permits(READS);
             teardown = teardown.removal(removal);
         }
         for (kind, role) in self.roles.iter().filter(|(_, role)| role.is_owned_by(owner)) {
@@ -43,13 +49,8 @@ impl Observed {
                 .map_err(broken)?
                 .after(After::Key(control_plane.clone()))
                 .takes(Duration::from_secs(2))
-                .permits([
-                    "iam:DeleteRole",
-                    "iam:DeleteRolePolicy",
-                    "iam:DetachRolePolicy",
-                    "iam:ListAttachedRolePolicies",
-                    "iam:ListRolePolicies",
-                ]);
+                .permits(["iam:DeleteRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:ListRolePolicies"])
+                .permits(READS);
             if *kind == RoleKind::EbsCsi {
                 // The driver deletes volumes under it.
                 removal = removal.after(After::Layer("k8s".to_owned()));
@@ -60,8 +61,9 @@ impl Observed {
     }
 
     #[cfg(feature = "aws")]
-    /// What is left of the owner's after a teardown.
-    pub(crate) fn survivors(&self, owner: &Owner) -> Vec<Survivor> {
+    /// What is left of the owner's after a teardown. CloudWatch Logs is not asked: a log group counts as left if logs were on
+    /// when the teardown was made.
+    pub(crate) fn survivors(&self, owner: &Owner, scope: &Scope) -> Vec<Survivor> {
         let cluster = self.cluster.iter().filter(|cluster| cluster.is_owned_by(owner)).map(|cluster| {
             let (why, remedy) = if cluster.deletion_protection {
                 (
@@ -75,6 +77,12 @@ impl Observed {
         });
         let roles = self.roles.values().filter(|role| role.is_owned_by(owner));
         let roles = roles.map(|role| Survivor::new("IAM role", &role.name, "it was not deleted", "tear down again", 0.0));
-        cluster.chain(roles).collect()
+        let log_group = scope.logged.then(|| {
+            let name = format!("/aws/eks/{}/cluster", scope.cluster);
+            let why = "EKS never deletes it, and what it stores is billed; its size is unknown";
+            let remedy = format!("aws logs delete-log-group --region {} --log-group-name {name}", scope.region);
+            Survivor::new("CloudWatch log group", name, why, remedy, 0.0)
+        });
+        cluster.chain(roles).chain(log_group).collect()
     }
 }

@@ -65,7 +65,7 @@ pub(crate) fn cluster() -> ObservedCluster {
         issues: Vec::new(),
         version: "1.36".to_owned(),
         role: "arn:aws:iam::123456789012:role/chap10-cluster-us-east-1".to_owned(),
-        subnets: BTreeSet::from(["subnet-11111111".to_owned()]),
+        subnets: (1..=4).map(|n| format!("subnet-1111111{n}")).collect(),
         security_groups: BTreeSet::from(["sg-11111111".to_owned()]),
         cluster_security_group: Some("sg-22222222".to_owned()),
         endpoint_url: Some("https://ABC.gr7.us-east-1.eks.amazonaws.com".to_owned()),
@@ -90,6 +90,8 @@ pub(crate) fn addon(name: &str, status: &str) -> (String, ObservedAddon) {
         issues: Vec::new(),
         version: "v1.0.0-eksbuild.1".to_owned(),
         configuration: None,
+        pod_identity_associations: (name == "aws-ebs-csi-driver").then(|| "association-1".to_owned()).into_iter().collect(),
+        tags: tags(&format!("cluster/addon/{name}")),
     };
     (name.to_owned(), addon)
 }

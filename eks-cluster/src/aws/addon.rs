@@ -1,10 +1,13 @@
 //! Add-ons in EKS.
 
 use aws_sdk_eks::types::{AddonPodIdentityAssociations, ResolveConflicts};
-use eks_core::{Class, ClusterName, Error, Outputs, aws::failed, engine::StepContext};
+use eks_core::{Class, ClusterName, Error, Outputs, Ref, RoleArn, aws::failed, engine::StepContext};
 
 use super::{Clusters, cluster::heals, found, wait};
-use crate::{AddonRequest, ObservedAddon, plan::broken};
+use crate::{
+    AddonRequest, ObservedAddon,
+    plan::{broken, drift, refuse_others},
+};
 
 impl Clusters {
     pub(super) async fn addon(&self, cluster: &ClusterName, name: &str) -> Result<Option<ObservedAddon>, Error> {
@@ -24,22 +27,23 @@ impl Clusters {
                 .collect(),
             version: addon.addon_version().unwrap_or_default().to_owned(),
             configuration: addon.configuration_values().map(str::to_owned),
+            pod_identity_associations: addon.pod_identity_associations().iter().cloned().collect(),
+            tags: addon.tags.unwrap_or_default().into_iter().collect(),
         }))
     }
 
     pub(super) async fn create_addon(&self, cluster: &ClusterName, addon: &AddonRequest, cx: &StepContext) -> Result<Outputs, Error> {
         let existing = if cx.attempt() > 1 { self.addon(cluster, &addon.name).await? } else { None };
-        let arn = match existing {
-            Some(existing) => existing.arn,
+        let existing = match existing {
+            Some(existing) => existing,
             None => match self.send_create_addon(cluster, addon, cx).await {
-                Ok(arn) => arn,
-                Err(error) if error.code() == Some("ResourceInUseException") => {
-                    self.addon(cluster, &addon.name).await?.map(|existing| existing.arn).ok_or(error)?
-                }
+                Ok(arn) => return self.come_up(cluster, addon, arn, cx).await,
+                Err(error) if error.code() == Some("ResourceInUseException") => self.addon(cluster, &addon.name).await?.ok_or(error)?,
                 Err(error) => return Err(error),
             },
         };
-        self.come_up(cluster, addon, arn, cx).await
+        refuse_others(&addon.name, &existing, cx.owner())?;
+        self.come_up(cluster, addon, existing.arn, cx).await
     }
 
     async fn send_create_addon(&self, cluster: &ClusterName, addon: &AddonRequest, cx: &StepContext) -> Result<String, Error> {
@@ -52,7 +56,7 @@ impl Clusters {
             .addon_version(&addon.version)
             .set_configuration_values(addon.configuration.clone())
             .resolve_conflicts(conflicts)
-            .set_pod_identity_associations(self.associations(addon, cx)?);
+            .set_pod_identity_associations(addon.pod_identity.is_some().then(|| associations(addon, cx)).transpose()?);
         for (key, value) in cx.tags() {
             create = create.tags(key, value);
         }
@@ -64,13 +68,17 @@ impl Clusters {
         Ok(answer.addon.and_then(|addon| addon.addon_arn).unwrap_or_default())
     }
 
-    /// Sets version and configuration; on an add-on that has failed, EKS tries again.
+    /// Sets version, configuration and Pod Identity; on an add-on that has failed, EKS tries again.
     pub(super) async fn change_addon(&self, cluster: &ClusterName, addon: &AddonRequest, cx: &StepContext) -> Result<Outputs, Error> {
         let found = self.addon(cluster, &addon.name).await?.ok_or_else(|| {
             crate::plan::refused(format!("add-on {}", addon.name), "was there when the plan was made, and is gone", "plan again")
         })?;
-        let other = found.version != addon.version || (addon.configuration.is_some() && found.configuration != addon.configuration);
-        if other || found.has_failed() {
+        refuse_others(&addon.name, &found, cx.owner())?;
+        if found.has_failed() || !drift(addon, &found).is_empty() {
+            // What users changed in the cluster stays; a creation that failed has its own rule still.
+            let finishes_creation = found.status == "CREATE_FAILED" && addon.overwrite;
+            let conflicts = if finishes_creation { ResolveConflicts::Overwrite } else { ResolveConflicts::Preserve };
+            let touches_roles = addon.pod_identity.is_some() || !found.pod_identity_associations.is_empty();
             let update = self
                 .eks
                 .update_addon()
@@ -78,8 +86,9 @@ impl Clusters {
                 .addon_name(&addon.name)
                 .addon_version(&addon.version)
                 .set_configuration_values(addon.configuration.clone())
-                .resolve_conflicts(ResolveConflicts::Overwrite)
-                .set_pod_identity_associations(self.associations(addon, cx)?);
+                .resolve_conflicts(conflicts)
+                // An empty list takes those away that it has.
+                .set_pod_identity_associations(touches_roles.then(|| associations(addon, cx)).transpose()?);
             update.send().await.map_err(|error| {
                 let error = heals(failed("eks:UpdateAddon", &addon.name, error));
                 if error.code() == Some("ResourceInUseException") { error.with_class(Class::Inconsistent) } else { error }
@@ -94,10 +103,12 @@ impl Clusters {
         }
         Ok([("id".to_owned(), arn), ("version".to_owned(), addon.version.clone())].into())
     }
+}
 
-    fn associations(&self, addon: &AddonRequest, cx: &StepContext) -> Result<Option<Vec<AddonPodIdentityAssociations>>, Error> {
-        let Some((service_account, role)) = &addon.pod_identity else { return Ok(None) };
+fn associations(addon: &AddonRequest, cx: &StepContext) -> Result<Vec<AddonPodIdentityAssociations>, Error> {
+    let association = |(service_account, role): &(String, Ref<RoleArn>)| {
         let association = AddonPodIdentityAssociations::builder().service_account(service_account).role_arn(cx.resolve(role)?);
-        Ok(Some(vec![association.build().map_err(broken)?]))
-    }
+        association.build().map_err(broken)
+    };
+    addon.pod_identity.iter().map(association).collect()
 }

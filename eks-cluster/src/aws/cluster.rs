@@ -131,12 +131,14 @@ impl Clusters {
     pub(super) async fn delete_cluster(&self, name: &ClusterName, cx: &StepContext) -> Result<(), Error> {
         let Some(cluster) = self.describe(name).await? else { return Ok(()) };
         if !cluster.is_owned_by(cx.owner()) {
-            return Err(kept(name, "not ours", "it does not carry our tag any more; remove it by hand if it is not wanted"));
+            let rule = "is not ours: it does not carry our tag any more";
+            return Err(refused(format!("cluster {name}"), rule, "remove it by hand if it is not wanted"));
         }
         if cluster.status != "DELETING" {
             if cluster.deletion_protection {
-                let reason = "it is on, and a teardown does not switch it off; aws eks update-cluster-config --no-deletion-protection does";
-                return Err(kept(name, "deletion protection", reason));
+                let rule = "deletion protection is on, and a teardown does not switch it off";
+                let remedy = "switch it off by aws eks update-cluster-config --no-deletion-protection, and tear down again";
+                return Err(refused(format!("cluster {name}"), rule, remedy));
             }
             let sent = self.eks.delete_cluster().name(name.as_str()).send().await;
             if found(sent.map_err(|error| failed("eks:DeleteCluster", name.as_str(), error)))?.is_none() {
@@ -145,11 +147,6 @@ impl Clusters {
         }
         cx.wait(Wait::typical(wait::CLUSTER_GONE, name.as_str(), crate::teardown::DELETE_TYPICAL)).await.map(|_| ())
     }
-}
-
-/// A cluster that a teardown leaves. Not [`Error::Refused`], whose class would have the runner try for a quarter of an hour.
-fn kept(name: &ClusterName, state: &str, reason: &str) -> Error {
-    Error::Terminal { subject: format!("cluster {name}"), state: state.to_owned(), reason: reason.to_owned() }
 }
 
 /// What time heals right after a role or a subnet was made. IAM, "Changes that I make are not always immediately visible";

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use eks_core::{
-    Action, Error, Facts, Op, Operation, Outputs, Owner, Removal, Step, Survivor,
+    Action, ClusterName, Error, Facts, Op, Operation, Outputs, Owner, Removal, Step, Survivor,
     engine::{BoxFuture, Driver, Poll, StepContext},
 };
 
 use super::{Clusters, wait};
-use crate::{ClusterOp, Scope, plan::broken};
+use crate::{
+    ClusterOp, Scope,
+    plan::{broken, refused},
+};
 
 impl Driver for Clusters {
     fn layer(&self) -> &'static str {
@@ -16,11 +19,15 @@ impl Driver for Clusters {
     }
 
     fn check(&self, op: &Op) -> Result<(), Error> {
-        op.decode::<ClusterOp>().map(|_| ()).map_err(broken)
+        match op.decode().map_err(broken)? {
+            // Elsewhere the cluster would seem gone, and its roles, which IAM has for all Regions, would go under it.
+            ClusterOp::DeleteCluster { cluster, region } => self.covers("teardown", &cluster, &region),
+            _ => Ok(()),
+        }
     }
 
     fn observe<'a>(&'a self, owner: &'a Owner, scope: &'a serde_json::Value) -> BoxFuture<'a, Result<Facts, Error>> {
-        Box::pin(async move { Self::observe(self, owner, &decoded(scope)?).await?.facts() })
+        Box::pin(async move { self.observe(owner, &self.decoded("plan", scope)?).await?.facts() })
     }
 
     fn run<'a>(&'a self, step: &'a Step, cx: &'a StepContext) -> BoxFuture<'a, Result<Outputs, Error>> {
@@ -43,8 +50,8 @@ impl Driver for Clusters {
     fn remove<'a>(&'a self, removal: &'a Removal, cx: &'a StepContext) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
             match removal.op.decode().map_err(broken)? {
-                ClusterOp::DeleteCluster { cluster } => self.delete_cluster(&cluster, cx).await,
-                ClusterOp::DeleteRole { name } => self.delete_role(&name).await,
+                ClusterOp::DeleteCluster { cluster, .. } => self.delete_cluster(&cluster, cx).await,
+                ClusterOp::DeleteRole { name } => self.delete_role(&name, cx).await,
                 _ => Err(broken("a teardown only deletes")),
             }
         })
@@ -55,10 +62,29 @@ impl Driver for Clusters {
     }
 
     fn survivors<'a>(&'a self, owner: &'a Owner, scope: &'a serde_json::Value) -> BoxFuture<'a, Result<Vec<Survivor>, Error>> {
-        Box::pin(async move { Ok(Self::observe(self, owner, &decoded(scope)?).await?.survivors(owner)) })
+        Box::pin(async move {
+            let scope = self.decoded("teardown", scope)?;
+            Ok(self.observe(owner, &scope).await?.survivors(owner, &scope))
+        })
     }
 }
 
-fn decoded(scope: &serde_json::Value) -> Result<Scope, Error> {
-    serde_json::from_value(scope.clone()).map_err(broken)
+impl Clusters {
+    /// The scope of a saved plan or teardown, if this handle sees what it names.
+    fn decoded(&self, what: &str, scope: &serde_json::Value) -> Result<Scope, Error> {
+        let scope: Scope = serde_json::from_value(scope.clone()).map_err(broken)?;
+        self.covers(what, &scope.cluster, &scope.region)?;
+        Ok(scope)
+    }
+
+    fn covers(&self, what: &str, cluster: &ClusterName, region: &str) -> Result<(), Error> {
+        if region == self.region {
+            return Ok(());
+        }
+        Err(refused(
+            format!("{what} of cluster {cluster}"),
+            format!("was made for {region}, the SDK's configuration is for {}", self.region),
+            format!("give a configuration for {region}"),
+        ))
+    }
 }

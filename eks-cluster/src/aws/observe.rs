@@ -130,7 +130,7 @@ impl Clusters {
 }
 
 /// What several concurrent calls found, by name.
-async fn all<K: Ord + 'static, V: 'static>(mut asked: JoinSet<Result<Option<(K, V)>, Error>>) -> Result<BTreeMap<K, V>, Error> {
+pub(super) async fn all<K: Ord + 'static, V: 'static>(mut asked: JoinSet<Result<Option<(K, V)>, Error>>) -> Result<BTreeMap<K, V>, Error> {
     let mut answers = BTreeMap::new();
     while let Some(answer) = asked.join_next().await {
         answers.extend(answer.map_err(broken)??);

@@ -87,8 +87,16 @@ impl Clusters {
         Ok([("id".to_owned(), request.name.clone()), ("arn".to_owned(), arn)].into())
     }
 
-    pub(super) async fn delete_role(&self, name: &str) -> Result<(), Error> {
+    /// Deletes the role if it is ours, with the policies in it.
+    pub(super) async fn delete_role(&self, name: &str, cx: &StepContext) -> Result<(), Error> {
         let Some(role) = self.role(name).await? else { return Ok(()) };
+        if !role.is_owned_by(cx.owner()) {
+            return Err(refused(
+                format!("role {name}"),
+                "is not ours: it does not carry our tag any more",
+                "remove it by hand if it is not wanted",
+            ));
+        }
         for policy in &role.policies {
             let sent = self.iam.detach_role_policy().role_name(name).policy_arn(policy).send().await;
             found(sent.map_err(|error| failed("iam:DetachRolePolicy", name, error)))?;

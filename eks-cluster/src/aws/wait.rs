@@ -4,12 +4,14 @@ use std::{collections::BTreeMap, time::Duration};
 
 use aws_sdk_eks::types::UpdateStatus;
 use eks_core::{
-    ClusterName, Error, Outputs,
+    Class, ClusterName, Error, Outputs,
     aws::failed,
     engine::{Poll, Wait},
 };
 
-use super::Clusters;
+use tokio::task::JoinSet;
+
+use super::{Clusters, observe::all};
 use crate::{
     ObservedAddon, ObservedCluster,
     plan::{CREATE_TYPICAL, UPDATE_TYPICAL, addon_typical, broken},
@@ -44,15 +46,17 @@ pub(super) fn addon_settled(cluster: &ClusterName, name: &str) -> Wait {
 }
 
 impl Clusters {
-    /// EKS describes one thing a call.
+    /// EKS describes one thing a call, so all are asked at once; what one's call fails with is that one's state.
     pub(super) async fn states(&self, kind: &str, ids: &[String]) -> Result<BTreeMap<String, Poll>, Error> {
-        let mut states = BTreeMap::new();
+        let mut asked = JoinSet::new();
         for id in ids {
-            if let Some(state) = self.state(kind, id).await? {
-                states.insert(id.clone(), state);
-            }
+            let (this, kind, id) = (self.clone(), kind.to_owned(), id.clone());
+            asked.spawn(async move {
+                let state = this.state(&kind, &id).await.unwrap_or_else(|error| Some(judge_error(&error)));
+                Ok(state.map(|state| (id, state)))
+            });
         }
-        Ok(states)
+        all(asked).await
     }
 
     /// `None` if it is not seen.
@@ -84,6 +88,16 @@ impl Clusters {
             UpdateStatus::Failed | UpdateStatus::Cancelled => Poll::Failed { state, reason: or_unknown(reasons.collect()) },
             _ => Poll::Pending { state },
         })
+    }
+}
+
+/// The runner's rule for polls that fail, for one of several.
+fn judge_error(error: &Error) -> Poll {
+    match error.class() {
+        Class::Inconsistent | Class::NotFound | Class::Throttled | Class::Transient => {
+            Poll::Pending { state: format!("unknown ({error})") }
+        }
+        _ => Poll::Failed { state: "an unknown state".to_owned(), reason: error.chain() },
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eks_core::{Action, Error, Ref, Step};
+use eks_core::{Action, Error, OWNER_TAG, Owner, Ref, Step};
 
 use super::{broken, control_plane_key, refused};
 use crate::{
@@ -31,6 +31,9 @@ impl ClusterSpec {
 
     fn addon_step(&self, addon: &Addon, now: &Observed) -> Result<Step, Error> {
         let found = now.addons.get(&addon.name);
+        if let Some(found) = found {
+            refuse_others(&addon.name, found, &self.owner)?;
+        }
         let version = addon.version.as_ref().or(found.map(|found| &found.version)).or(now.default_versions.get(&addon.name));
         let Some(version) = version else {
             return Err(refused(
@@ -68,7 +71,8 @@ impl ClusterSpec {
         step = step.permits(["eks:DescribeAddon", "eks:DescribeAddonVersions"]);
         step = match action {
             Action::Create => step.permits(["eks:CreateAddon", "eks:TagResource"]),
-            _ => step.permits(["eks:UpdateAddon"]),
+            // An update makes, changes and deletes associations under the caller's permissions.
+            _ => step.permits(["eks:UpdateAddon", "eks:UpdatePodIdentityAssociation", "eks:DeletePodIdentityAssociation"]),
         };
         if let Some((_, role)) = &request.pod_identity {
             step = step.uses(role).permits(["iam:PassRole", "eks:CreatePodIdentityAssociation"]);
@@ -99,7 +103,29 @@ impl ClusterSpec {
     }
 }
 
+/// An add-on that somebody else made in our cluster is not changed.
+pub(crate) fn refuse_others(name: &str, found: &ObservedAddon, owner: &Owner) -> Result<(), Error> {
+    if found.is_owned_by(owner) {
+        return Ok(());
+    }
+    Err(refused(
+        format!("add-on {name}"),
+        format!("exists, and does not carry the tag that names {owner} as its owner"),
+        format!("leave it out of the spec, or hand it over: aws eks tag-resource --resource-arn {} --tags {OWNER_TAG}={owner}", found.arn),
+    ))
+}
+
 fn changes(wanted: &AddonRequest, found: &ObservedAddon) -> Vec<String> {
+    let mut changes = drift(wanted, found);
+    if found.has_failed() || (wanted.wait && found.status != "ACTIVE") {
+        changes.push(format!("status: {} → ACTIVE", found.status));
+    }
+    changes
+}
+
+/// What UpdateAddon has to change. Whether it has a role is told by how many associations it has; another role for one that
+/// it has is not seen.
+pub(crate) fn drift(wanted: &AddonRequest, found: &ObservedAddon) -> Vec<String> {
     let mut changes = Vec::new();
     if wanted.version != found.version {
         changes.push(format!("version: {} → {}", found.version, wanted.version));
@@ -107,8 +133,11 @@ fn changes(wanted: &AddonRequest, found: &ObservedAddon) -> Vec<String> {
     if let Some(values) = wanted.configuration.as_deref().filter(|values| !same_values(values, found.configuration.as_deref())) {
         changes.push(format!("configuration: {values}"));
     }
-    if found.has_failed() || (wanted.wait && found.status != "ACTIVE") {
-        changes.push(format!("status: {} → ACTIVE", found.status));
+    if usize::from(wanted.pod_identity.is_some()) != found.pod_identity_associations.len() {
+        changes.push(match &wanted.pod_identity {
+            Some((service_account, role)) => format!("pod identity: {service_account} acts under {role}"),
+            None => "pod identity: none".to_owned(),
+        });
     }
     changes
 }

@@ -131,21 +131,21 @@ impl ClusterSpec {
         self.refuse_other_network(cluster)
     }
 
+    /// Ids that an earlier step will tell are not known yet, but their number is.
     fn refuse_other_network(&self, cluster: &ObservedCluster) -> Result<(), Error> {
-        let refuse = |what: &str, found: &BTreeSet<String>| {
-            let found = found.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-            let rule = format!("its {what} are {found}, the spec gives others");
+        let compare = |what: &str, wanted: Vec<Option<String>>, found: &BTreeSet<String>| {
+            if wanted.len() == found.len() && wanted.iter().flatten().all(|id| found.contains(id)) {
+                return Ok(());
+            }
+            let ids = if found.is_empty() { "none".to_owned() } else { found.iter().map(String::as_str).collect::<Vec<_>>().join(", ") };
+            let others = if wanted.len() == found.len() { "others".to_owned() } else { wanted.len().to_string() };
+            let rule = format!("its {what} are {ids}, the spec gives {others}");
             Err(refused(format!("cluster {}", self.name), rule, "give those; moving a control plane is not done in place by this crate"))
         };
-        let subnets: Option<BTreeSet<_>> = self.network.subnets.iter().map(|subnet| subnet.id.known().map(ToString::to_string)).collect();
-        if subnets.is_some_and(|wanted| wanted != cluster.subnets) {
-            return refuse("subnets", &cluster.subnets);
-        }
-        let groups: Option<BTreeSet<_>> = self.security_groups.iter().map(|group| group.known().map(ToString::to_string)).collect();
-        if groups.is_some_and(|wanted| wanted != cluster.security_groups) {
-            return refuse("security groups", &cluster.security_groups);
-        }
-        Ok(())
+        let subnets = self.network.subnets.iter().map(|subnet| subnet.id.known().map(ToString::to_string)).collect();
+        compare("subnets", subnets, &cluster.subnets)?;
+        let groups = self.security_groups.iter().map(|group| group.known().map(ToString::to_string)).collect();
+        compare("security groups", groups, &cluster.security_groups)
     }
 
     /// What can be changed in place and differs.

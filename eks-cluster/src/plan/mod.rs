@@ -9,11 +9,11 @@ mod roles;
 mod tests;
 
 #[cfg(feature = "aws")]
-pub(crate) use addons::typical as addon_typical;
+pub(crate) use addons::{drift, refuse_others, typical as addon_typical};
 #[cfg(feature = "aws")]
 pub(crate) use control_plane::{CREATE_TYPICAL, UPDATE_TYPICAL};
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use eks_core::{Basis, Error, Plan, StepKey};
 
@@ -34,7 +34,27 @@ impl ClusterSpec {
             version: Some(self.version),
             access: !self.access.is_empty(),
             principals: self.access.iter().filter_map(|entry| entry.principal.known().cloned()).collect(),
+            logged: false,
         }
+    }
+
+    /// IAM actions of an observation.
+    fn reads(&self) -> BTreeSet<&'static str> {
+        let scope = self.scope();
+        let mut reads = BTreeSet::from(["eks:DescribeCluster"]);
+        if !scope.roles.is_empty() {
+            reads.extend(["iam:GetRole", "iam:ListAttachedRolePolicies"]);
+        }
+        if !scope.addons.is_empty() {
+            reads.insert("eks:DescribeAddon");
+        }
+        if !scope.unpinned.is_empty() {
+            reads.insert("eks:DescribeAddonVersions");
+        }
+        if scope.access {
+            reads.extend(["eks:ListAccessEntries", "eks:DescribeAccessEntry"]);
+        }
+        reads
     }
 
     /// The plan that brings what exists to this spec. Pure: the same for the same spec and the same observation.
@@ -45,15 +65,16 @@ impl ClusterSpec {
     pub fn plan(&self, now: &Observed) -> Result<Plan, Error> {
         let scope = serde_json::to_value(self.scope()).map_err(broken)?;
         let mut plan = Plan::builder(&self.owner, "cluster").basis(Basis::new(scope, now.facts()?));
-        for kind in self.own_roles() {
-            plan = plan.step(self.role_step(kind, now)?);
-        }
-        plan = plan.step(self.control_plane_step(now)?);
-        for step in self.addon_steps(now)? {
-            plan = plan.step(step);
-        }
+        let mut steps = self.own_roles().into_iter().map(|kind| self.role_step(kind, now)).collect::<Result<Vec<_>, _>>()?;
+        steps.push(self.control_plane_step(now)?);
+        steps.extend(self.addon_steps(now)?);
         for entry in &self.access {
-            plan = plan.step(self.access_step(entry, now)?);
+            steps.push(self.access_step(entry, now)?);
+        }
+        // Whichever of them has something to do, the basis is observed first.
+        let reads = self.reads();
+        for step in steps {
+            plan = plan.step(step.permits(reads.iter().copied()));
         }
         for finding in self.findings(now)? {
             plan = plan.finding(finding);

@@ -177,6 +177,22 @@ fn what_others_made_and_what_cannot_change_is_refused() {
     assert!(failed.contains("creating it has failed: Ec2SubnetNotFound: subnet-1"));
     assert!(with(&|_| ()).contains("its service CIDR is 172.20.0.0/16, the spec says 172.21.0.0/16"));
 
+    let taken = with(&|now| {
+        now.cluster.as_mut().unwrap().service_cidr = Some("172.21.0.0/16".into());
+        now.addons.get_mut("coredns").unwrap().tags.clear();
+    });
+    assert!(taken.starts_with("add-on coredns: exists, and does not carry the tag that names chap10 as its owner"), "{taken}");
+
+    let network = |change: &dyn Fn(&mut crate::ObservedCluster)| {
+        let mut now = everything();
+        change(now.cluster.as_mut().unwrap());
+        refusal(builder().build().unwrap().plan(&now))
+    };
+    let fewer = network(&|cluster| cluster.subnets.retain(|id| id.ends_with('1')));
+    assert!(fewer.starts_with("cluster chap10: its subnets are subnet-11111111, the spec gives 4; give those"), "{fewer}");
+    let none = network(&|cluster| cluster.security_groups.clear());
+    assert!(none.starts_with("cluster chap10: its security groups are none, the spec gives 1; give those"), "{none}");
+
     let other_role = RoleChoice::Existing("arn:aws:iam::123456789012:role/eksServiceRole".parse().unwrap());
     assert!(refusal(builder().role(other_role).build().unwrap().plan(&everything())).contains("acts under"));
     assert!(refusal(builder().creator_admin(false).build().unwrap().plan(&everything())).contains("creator_admin true"));

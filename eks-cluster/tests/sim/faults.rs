@@ -2,7 +2,7 @@
 
 use crate::support::{Account, Tested};
 use eks_cluster::ClusterSpec;
-use eks_core::engine::ApplyError;
+use eks_core::engine::{ApplyError, Driver, Poll};
 use eks_sim::{Fault, Sim, When};
 
 async fn spec(account: &Account) -> Result<ClusterSpec, Box<dyn std::error::Error>> {
@@ -47,6 +47,23 @@ async fn a_lost_answer_or_throttling_of_any_create_is_survived_within_one_run() 
             assert_eq!(account.sim.faults_pending(), 0, "{case}");
             whole_then_gone(&account, &spec, &case).await?;
         }
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_look_fails_with_is_the_state_of_that_one_alone() -> Tested {
+    let account = Account::new(Sim::new()).await?;
+    account.clusters.plan(&account.builder().build()?).await?.apply(&account.engine()).await?;
+    let ids = ["vpc-cni", "kube-proxy", "eks-pod-identity-agent"].map(|name| format!("chap10/{name}"));
+    let denied = Fault::Refuse { status: 403, code: "AccessDeniedException".to_owned(), message: "no".to_owned() };
+    let busy = Fault::Refuse { status: 500, code: "ServerException".to_owned(), message: "later".to_owned() };
+    // The SDK repeats what the service fails with; it does not repeat what is denied.
+    for (fault, failed) in [(denied, 1), (busy, 0)] {
+        account.sim.inject(When::Action { service: "eks".to_owned(), action: "DescribeAddon".to_owned(), nth: 1 }, fault);
+        let states = account.clusters.poll("addon-active", &ids).await?;
+        assert_eq!(states.values().filter(|state| matches!(state, Poll::Failed { .. })).count(), failed, "{states:?}");
+        assert_eq!(states.values().filter(|state| matches!(state, Poll::Ready(_))).count(), 3 - failed, "{states:?}");
     }
     Ok(())
 }

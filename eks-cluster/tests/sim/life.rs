@@ -52,6 +52,35 @@ async fn made_then_nothing_to_do_then_removed() -> Tested {
 }
 
 #[tokio::test(start_paused = true)]
+async fn every_call_is_among_the_iam_actions_told() -> Tested {
+    let account = Account::new(Sim::new()).await?;
+    let nodes = account.role("nodes", "ec2.amazonaws.com").await?.parse::<eks_core::RoleArn>()?;
+    let admin = account.role("admin", "ec2.amazonaws.com").await?;
+    let spec = account.builder().node_role_entry("workers", nodes).admin(&admin).build()?;
+    let bare = Addon::new("aws-ebs-csi-driver").without_role();
+    let tuned = account.builder().logging([LogType::Audit]).tag("team", "platform").addon(bare);
+    let more = tuned.clone().addon(Addon::new("vpc-cni").configuration(r#"{"env":{"WARM_IP_TARGET":"2"}}"#));
+    for (spec, changes) in [(spec, 10), (tuned.build()?, 2), (more.build()?, 1)] {
+        let before = account.sim.log().len();
+        let plan = account.clusters.plan(&spec).await?;
+        assert_eq!(plan.changes().count(), changes, "{plan}");
+        plan.apply(&account.engine()).await?;
+        let (told, calls) = (plan.iam_actions(), account.calls_since(before));
+        assert!(calls.iter().all(|call| told.contains(call.as_str())), "{calls:?} not within {told:?}");
+    }
+    // A role with a policy in it takes every call that a removal may need.
+    let iam = aws_sdk_iam::Client::new(&account.sim.sdk_config());
+    let policy = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:ListBucket","Resource":"*"}}"#;
+    iam.put_role_policy().role_name("chap10-cluster-us-east-1").policy_name("x").policy_document(policy).send().await?;
+    let before = account.sim.log().len();
+    let teardown = account.clusters.teardown(&account.owner, &account.name).await?;
+    teardown.apply(&account.engine()).await?;
+    let (told, calls) = (teardown.iam_actions(), account.calls_since(before));
+    assert!(calls.iter().all(|call| told.contains(call.as_str())), "{calls:?} not within {told:?}");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn made_again_after_a_teardown() -> Tested {
     let account = Account::new(Sim::new()).await?;
     let spec = account.builder().build()?;
@@ -135,7 +164,8 @@ async fn changed_in_place_one_kind_at_a_time() -> Tested {
     // Protection is not switched off by a teardown: the cluster survives, with the reason, and so do its roles.
     let ending = account.clusters.teardown(&account.owner, &account.name).await?.apply(&account.engine()).await?;
     let survivors: Vec<_> = ending.verdict.survivors().iter().map(|survivor| (survivor.kind.as_str(), survivor.id.as_str())).collect();
-    assert_eq!(survivors, [("EKS cluster", "chap10"), ("IAM role", "chap10-cluster-us-east-1")]);
+    let logs = ("CloudWatch log group", "/aws/eks/chap10/cluster");
+    assert_eq!(survivors, [("EKS cluster", "chap10"), ("IAM role", "chap10-cluster-us-east-1"), logs]);
     assert!(ending.verdict.survivors()[0].why.contains("a teardown does not switch it off"), "{}", ending.verdict);
 
     let unprotected = account
@@ -147,7 +177,11 @@ async fn changed_in_place_one_kind_at_a_time() -> Tested {
         .build()?;
     account.clusters.plan(&unprotected).await?.apply(&account.engine()).await?;
     assert!(account.clusters.plan(&unprotected).await?.is_noop());
-    assert!(account.clusters.teardown(&account.owner, &account.name).await?.apply(&account.engine()).await?.verdict.is_clean());
+    let ending = account.clusters.teardown(&account.owner, &account.name).await?.apply(&account.engine()).await?;
+    let [survivor] = ending.verdict.survivors() else { panic!("{}", ending.verdict) };
+    assert_eq!((survivor.kind.as_str(), survivor.id.as_str()), ("CloudWatch log group", "/aws/eks/chap10/cluster"));
+    assert_eq!(survivor.remedy, "aws logs delete-log-group --region us-east-1 --log-group-name /aws/eks/chap10/cluster");
+    assert!(account.ours().is_empty());
     Ok(())
 }
 
@@ -161,6 +195,44 @@ async fn an_addon_changes_its_configuration() -> Tested {
     assert_eq!(plan.changes().map(|step| step.key.as_str()).collect::<Vec<_>>(), ["cluster/addon/vpc-cni"]);
     plan.apply(&account.engine()).await?;
     assert!(account.clusters.plan(&tuned).await?.is_noop());
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_addon_gains_and_loses_its_role() -> Tested {
+    let account = Account::new(Sim::new()).await?;
+    let eks = aws_sdk_eks::Client::new(&account.sim.sdk_config());
+    let bare = account.builder().addon(Addon::new("aws-ebs-csi-driver").without_role()).build()?;
+    let whole = account.builder().build()?;
+    account.clusters.plan(&bare).await?.apply(&account.engine()).await?;
+    for (spec, change, associations) in
+        [(&whole, "pod identity: ebs-csi-controller-sa acts under ‹cluster/role/ebs-csi#arn›", 1), (&bare, "pod identity: none", 0)]
+    {
+        let plan = account.clusters.plan(spec).await?;
+        let step = plan.step("cluster/addon/aws-ebs-csi-driver").ok_or("no step")?;
+        assert_eq!((step.action, step.changes.as_slice()), (Action::Update, [change.to_owned()].as_slice()));
+        plan.apply(&account.engine()).await?;
+        let listed = eks.list_pod_identity_associations().cluster_name(account.name.as_str()).send().await?;
+        assert_eq!(listed.associations().len(), associations);
+        let again = account.clusters.plan(spec).await?;
+        assert!(again.is_noop(), "{again}");
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_addon_of_others_is_neither_adopted_nor_updated() -> Tested {
+    let account = Account::new(Sim::new()).await?;
+    let eks = aws_sdk_eks::Client::new(&account.sim.sdk_config());
+    account.clusters.plan(&account.builder().no_addons().build()?).await?.apply(&account.engine()).await?;
+    let spec = account.builder().no_addons().addon(Addon::new("metrics-server")).build()?;
+    let early = account.clusters.plan(&spec).await?;
+    eks.create_addon().cluster_name(account.name.as_str()).addon_name("metrics-server").send().await?;
+    // Whether it came before the plan or after it.
+    let Err(Error::Refused { subject, .. }) = account.clusters.plan(&spec).await else { panic!("adopted") };
+    assert_eq!(subject, "add-on metrics-server");
+    assert!(matches!(early.apply(&account.engine()).await, Err(ApplyError::Stale { .. })));
+    assert_eq!(account.sim.log().count("eks", "UpdateAddon"), 0);
     Ok(())
 }
 
@@ -184,6 +256,22 @@ async fn what_others_made_is_never_touched() -> Tested {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_role_that_is_no_longer_ours_outlives_a_saved_teardown() -> Tested {
+    let account = Account::new(Sim::new()).await?;
+    account.clusters.plan(&account.builder().no_addons().build()?).await?.apply(&account.engine()).await?;
+    let teardown = account.clusters.teardown(&account.owner, &account.name).await?;
+    let iam = aws_sdk_iam::Client::new(&account.sim.sdk_config());
+    iam.untag_role().role_name("chap10-cluster-us-east-1").tag_keys(eks_core::OWNER_TAG).send().await?;
+    let ending = teardown.apply(&account.engine()).await?;
+    let refused: Vec<_> = ending.report.failures().map(|(key, error)| (key.as_str(), error.to_string())).collect();
+    let why = "role chap10-cluster-us-east-1: is not ours: it does not carry our tag any more; remove it by hand if it is not wanted";
+    assert_eq!(refused, [("cluster/role", why.to_owned())]);
+    let attached = iam.list_attached_role_policies().role_name("chap10-cluster-us-east-1").send().await?;
+    assert_eq!(attached.attached_policies().len(), 1, "nothing of it is touched");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_plan_that_no_longer_fits_is_refused() -> Tested {
     let account = Account::new(Sim::new()).await?;
     let spec = account.builder().no_addons().build()?;
@@ -200,6 +288,22 @@ async fn a_handle_of_another_region_is_refused() -> Tested {
     let elsewhere = Clusters::new(&Sim::builder().region("eu-west-1").build().sdk_config());
     let refused = elsewhere.plan(&account.builder().build()?).await;
     assert!(matches!(refused, Err(Error::Refused { .. })));
+
+    // So are a saved plan and a saved teardown, before anything is done.
+    let account = Account::new(Sim::new()).await?;
+    let plan = account.clusters.plan(&account.builder().no_addons().build()?).await?;
+    let config = account.sim.sdk_config().into_builder().region(aws_types::region::Region::new("eu-west-1")).build();
+    let abroad = eks_core::engine::Engine::new().driver(Clusters::new(&config));
+    let Err(ApplyError::Observe { source, .. }) = plan.apply(&abroad).await else { panic!("applied abroad") };
+    assert_eq!(
+        source.to_string(),
+        "plan of cluster chap10: was made for us-east-1, the SDK's configuration is for eu-west-1; give a configuration for us-east-1"
+    );
+    plan.apply(&account.engine()).await?;
+    let teardown = account.clusters.teardown(&account.owner, &account.name).await?;
+    let Err(ApplyError::Operation { source, .. }) = teardown.apply(&abroad).await else { panic!("torn down abroad") };
+    assert!(source.to_string().starts_with("teardown of cluster chap10: was made for us-east-1"), "{source}");
+    assert_eq!(account.ours(), ["eks/cluster chap10", "iam/role chap10-cluster-us-east-1"]);
     Ok(())
 }
 

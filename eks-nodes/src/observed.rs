@@ -130,16 +130,18 @@ impl Observed {
     /// Everything that a plan's decisions rest on.
     ///
     /// A stack that an operation brings to where it should be counts as being there: a plan that waits for it does not
-    /// become stale by its arrival.
+    /// become stale by its arrival. In the same way, one of the owner's that is being deleted counts as being gone.
     pub fn facts(&self) -> Facts {
         let mut facts = Facts::new();
         for stack in self.stacks() {
-            let key = stack.key(&self.owner).map_or_else(|| format!("nodes/{}", stack.name), |key| key.to_string());
+            let ours = stack.key(&self.owner);
             let state = match stack.status.next(Purpose::Make) {
+                Next::Recreate if ours.is_some() => continue,
                 Next::Compare | Next::Wait => "standing".to_owned(),
-                Next::Replace => "failed".to_owned(),
+                Next::Replace if stack.status != StackStatus::ReviewInProgress => "failed".to_owned(),
                 _ => stack.status.to_string(),
             };
+            let key = ours.map_or_else(|| format!("nodes/{}", stack.name), |key| key.to_string());
             facts.note(&key, "id", &stack.id);
             facts.note(&key, "name", &stack.name);
             facts.note(&key, "state", state);
@@ -201,5 +203,8 @@ pub(crate) mod tests {
         };
         assert_eq!(facts(StackStatus::CreateInProgress), facts(StackStatus::CreateComplete));
         assert_ne!(facts(StackStatus::CreateInProgress), facts(StackStatus::RollbackComplete));
+        assert_ne!(facts(StackStatus::ReviewInProgress), facts(StackStatus::RollbackComplete));
+        assert_eq!(facts(StackStatus::DeleteInProgress), facts(StackStatus::DeleteComplete), "going is as good as gone");
+        assert_ne!(facts(StackStatus::DeleteInProgress), facts(StackStatus::DeleteFailed));
     }
 }

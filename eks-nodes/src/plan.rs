@@ -54,8 +54,15 @@ impl WorkersSpec {
     /// A stack that nobody looked for would be taken to be absent.
     fn seen(&self, now: &Observed) -> Result<(), Error> {
         match (now.scope(), Scope::of([self])) {
-            (Scope::Named(seen), Scope::Named(needed)) if needed.iter().all(|name| seen.contains(name)) => Ok(()),
-            _ => Err(Error::Plan { subject: format!("workers {}", self.name), reason: "its stacks were not observed".to_owned() }),
+            (Scope::Named { region, names }, Scope::Named { region: wanted, names: needed })
+                if *region == wanted && needed.iter().all(|name| names.contains(name)) =>
+            {
+                Ok(())
+            }
+            _ => Err(Error::Plan {
+                subject: format!("workers {}", self.name),
+                reason: format!("its stacks in {} were not observed", self.region()),
+            }),
         }
     }
 

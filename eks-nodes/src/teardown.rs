@@ -61,7 +61,7 @@ impl Observed {
             let reason = format!("owner {} was observed, not {owner}", self.owner());
             return Err(Error::Plan { subject: "nodes".to_owned(), reason });
         }
-        let scope = serde_json::to_value(Scope::Owned).map_err(fault)?;
+        let scope = serde_json::to_value(Scope::owned(self.scope().region())).map_err(fault)?;
         let mut teardown = Teardown::builder(owner, "nodes", scope);
         for stack in self.stacks() {
             if let Some(key) = stack.key(owner) {
@@ -116,7 +116,7 @@ mod tests {
             stack(&owner, "nodes/w/base", "w-base", StackStatus::CreateComplete),
             stack(&owner, "nodes/w", "w", StackStatus::RollbackComplete),
         ];
-        let observed = Observed::new(&owner, Scope::Owned, stacks).expect("no two");
+        let observed = Observed::new(&owner, Scope::owned("us-east-1"), stacks).expect("no two");
         let teardown = observed.teardown(&owner).expect("orders");
         assert_eq!(teardown.removals().iter().map(|removal| removal.key.as_str()).collect::<Vec<_>>(), ["nodes/w", "nodes/w/base"]);
         assert_eq!(observed.survivors().len(), 2);

@@ -2,10 +2,18 @@
 
 mod account;
 
+use std::error::Error;
+
 use account::{Account, Tested, minutes, owner, security_group_of};
-use aws_sdk_cloudformation::types::{ChangeSetType, Tag};
-use eks_core::{Action, Verdict, engine::ApplyError};
-use eks_nodes::{Capacity, Scope};
+use aws_sdk_cloudformation::{
+    config::Region,
+    types::{ChangeSetType, Tag},
+};
+use eks_core::{
+    Action, Verdict,
+    engine::{ApplyError, Engine},
+};
+use eks_nodes::{Capacity, Scope, Workers};
 use eks_sim::{Fault, When};
 
 fn action(action: &str, nth: u64) -> When {
@@ -257,12 +265,35 @@ async fn a_plan_that_no_longer_fits_is_refused() -> Tested {
 }
 
 #[tokio::test(start_paused = true)]
+async fn plans_and_teardowns_are_bound_to_their_region() -> Tested {
+    let account = Account::new().await?;
+    let spec = account.spec().build()?;
+    let plan = account.workers.plan(&spec).await?;
+    let elsewhere = account.sim.sdk_config().to_builder().region(Region::from_static("eu-west-1")).build();
+    let elsewhere = Workers::new(&elsewhere);
+    let engine = Engine::new().driver(elsewhere.clone());
+    let before = calls(&account);
+    let told = "are to be looked for in us-east-1, and the SDK's configuration is for eu-west-1";
+    let errors: [Box<dyn Error>; 3] = [
+        elsewhere.plan(&spec).await.expect_err("another Region").into(),
+        plan.apply(&engine).await.expect_err("another Region").into(),
+        account.workers.teardown(&owner()).await?.apply(&engine).await.expect_err("another Region").into(),
+    ];
+    for error in errors {
+        let text = format!("{error}: {}", error.source().map(ToString::to_string).unwrap_or_default());
+        assert!(text.contains(told), "{text}");
+    }
+    assert_eq!(calls(&account) - before, 1, "only the observation of the teardown");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn several_groups_are_one_plan() -> Tested {
     let account = Account::new().await?;
     let (old, new) = (account.spec().build()?, account.named("chap10-v11").build()?);
     account.apply(&account.workers.plan_all(&[&old, &new]).await?).await?;
     assert_eq!(account.running_instances(), 4);
     assert!(account.workers.plan_all(&[&old, &new]).await?.is_noop());
-    assert_eq!(account.workers.observe(&owner(), Scope::Owned).await?.stacks().count(), 4);
+    assert_eq!(account.workers.observe(&owner(), Scope::owned("us-east-1")).await?.stacks().count(), 4);
     torn_down(&account).await
 }

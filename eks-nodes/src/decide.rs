@@ -21,6 +21,8 @@ pub(crate) struct Decision {
     pub(crate) action: Action,
     pub(crate) changes: Vec<String>,
     pub(crate) op: WorkersOp,
+    /// What the step's title must add to what is made, if it is not simply made.
+    pub(crate) circumstance: Option<&'static str>,
     pub(crate) outputs: Outputs,
     /// What later steps of this layer may compare with: the outputs of what stands, none of what will be made, and nothing
     /// at all if that is not known.
@@ -32,39 +34,58 @@ pub(crate) type Told = BTreeMap<StepKey, Outputs>;
 
 pub(crate) fn decide(request: StackRequest, key: &StepKey, now: &Observed, told: &Told) -> Result<Decision, Error> {
     let name = request.name.clone();
-    let make = |op| Ok(Decision { action: Action::Create, changes: Vec::new(), op, outputs: Outputs::new(), told: Some(Outputs::new()) });
-    let wait = |action, changes, op| Ok(Decision { action, changes, op, outputs: Outputs::new(), told: None });
+    let decision = |action, op, told| Decision { action, changes: Vec::new(), op, circumstance: None, outputs: Outputs::new(), told };
+    let make = |op| decision(Action::Create, op, Some(Outputs::new()));
     let Some(stack) = now.stack(name.as_str()) else {
-        return make(WorkersOp::CreateStack { stack: request });
+        return Ok(make(WorkersOp::CreateStack { stack: request }));
     };
     if stack.key(now.owner()).as_ref() != Some(key) {
         return Err(refused(stack, "exists already, and is not this plan's", "choose another name, or delete that stack"));
     }
-    let id = stack.id.clone();
-    match stack.status.next(Purpose::Make) {
+    let (id, status) = (stack.id.clone(), stack.status);
+    Ok(match status.next(Purpose::Make) {
         Next::Compare => {
             let changes = changes(&request, stack, told)?;
             let told = Some(stack.outputs.clone());
             if changes.is_empty() {
                 let mut outputs = stack.outputs.clone();
                 outputs.insert("id".to_owned(), id);
-                return Ok(Decision { action: Action::Keep, changes, op: WorkersOp::KeepStack { name }, outputs, told });
+                return Ok(Decision { outputs, ..decision(Action::Keep, WorkersOp::KeepStack { name }, told) });
             }
-            let op = WorkersOp::UpdateStack { id, stack: request };
-            Ok(Decision { action: Action::Update, changes, op, outputs: Outputs::new(), told })
+            Decision { changes, ..decision(Action::Update, WorkersOp::UpdateStack { id, stack: request }, told) }
         }
-        Next::Replace => make(WorkersOp::ReplaceStack { id, stack: request }),
-        Next::Wait if stack.status == StackStatus::CreateInProgress => wait(Action::Create, Vec::new(), WorkersOp::AwaitStack { name, id }),
-        Next::Wait => {
-            let change = format!("{}: waits until it has ended; then plan again", stack.status);
-            wait(Action::Update, vec![change], WorkersOp::AwaitStack { name, id })
+        Next::Recreate => Decision {
+            changes: vec![format!("waits first until the deletion that runs has ended: {status}")],
+            circumstance: Some("once the stack that is being deleted is gone"),
+            ..make(WorkersOp::RecreateStack { id, stack: request })
+        },
+        Next::Replace => {
+            let (left, circumstance) = match status {
+                StackStatus::ReviewInProgress => ("a stack of change sets without resources", "after a stack that was only reviewed"),
+                _ => ("what is left of the failed creation", "after what is left of a failed creation"),
+            };
+            let changes = vec![format!("deletes {left} first: {status}")];
+            Decision { changes, circumstance: Some(circumstance), ..make(WorkersOp::ReplaceStack { id, stack: request }) }
         }
+        Next::Wait if status == StackStatus::CreateInProgress => {
+            Decision { circumstance: Some("begun by an earlier run"), ..decision(Action::Create, WorkersOp::AwaitStack { name, id }, None) }
+        }
+        Next::Wait => Decision {
+            changes: vec![format!("{status}: waits until it has ended; then plan again")],
+            circumstance: Some("being changed already"),
+            ..decision(Action::Update, WorkersOp::AwaitStack { name, id }, None)
+        },
         Next::Create | Next::Gone | Next::Delete => make(WorkersOp::CreateStack { stack: request }),
-        Next::Refuse => {
-            let rule = format!("is in {}, from which only a person can bring it back", stack.status);
-            Err(refused(stack, &rule, "continue its rollback in CloudFormation, or delete it"))
+        Next::Refuse if status == StackStatus::DeleteFailed => {
+            let reason = stack.reason.as_deref().unwrap_or("CloudFormation gives no reason");
+            let rule = format!("is in {status} and may still hold instances that run ({reason})");
+            return Err(refused(stack, &rule, "tear it down first"));
         }
-    }
+        Next::Refuse => {
+            let rule = format!("is in {status}, from which only a person can bring it back");
+            return Err(refused(stack, &rule, "continue its rollback in CloudFormation, or delete it"));
+        }
+    })
 }
 
 fn refused(stack: &Stack, rule: &str, remedy: &str) -> Error {

@@ -13,25 +13,49 @@ use crate::{
     status::{Next, Purpose, StackStatus},
 };
 
-/// Which stacks to look at.
+/// Which stacks to look at, and in which Region: stack names say nothing of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Scope {
     /// Those with these names.
-    Named(Vec<String>),
+    Named {
+        /// The Region.
+        region: String,
+        /// The names.
+        names: Vec<String>,
+    },
     /// All that carry the owner's tag.
-    Owned,
+    Owned {
+        /// The Region.
+        region: String,
+    },
 }
 
 impl Scope {
-    /// The stacks of these groups of workers.
+    /// The stacks of these groups of workers, in the Region of the first one's subnets.
     pub fn of<'a>(specs: impl IntoIterator<Item = &'a WorkersSpec>) -> Self {
-        let names = specs.into_iter().flat_map(|spec| {
-            let base = spec.amazon.is_none().then(|| spec.base_name());
-            base.into_iter().chain([spec.name.to_string()])
-        });
-        Self::Named(names.collect())
+        let (mut region, mut names) = (String::new(), Vec::new());
+        for spec in specs {
+            if region.is_empty() {
+                spec.region().clone_into(&mut region);
+            }
+            names.extend(spec.amazon.is_none().then(|| spec.base_name()));
+            names.push(spec.name.to_string());
+        }
+        Self::Named { region, names }
+    }
+
+    /// Every stack of the owner's in a Region.
+    pub fn owned(region: impl Into<String>) -> Self {
+        Self::Owned { region: region.into() }
+    }
+
+    /// The Region.
+    pub fn region(&self) -> &str {
+        match self {
+            Self::Named { region, .. } | Self::Owned { region } => region,
+        }
     }
 }
 
@@ -90,7 +114,7 @@ impl Observed {
         let mut kept = BTreeMap::new();
         for stack in stacks.into_iter().filter(|stack| stack.status != StackStatus::DeleteComplete) {
             let key = stack.key(owner);
-            if scope == Scope::Owned && key.is_none() {
+            if matches!(scope, Scope::Owned { .. }) && key.is_none() {
                 continue;
             }
             if let Some(key) = key
@@ -130,16 +154,18 @@ impl Observed {
     /// Everything that a plan's decisions rest on.
     ///
     /// A stack that an operation brings to where it should be counts as being there: a plan that waits for it does not
-    /// become stale by its arrival.
+    /// become stale by its arrival. In the same way, one of the owner's that is being deleted counts as being gone.
     pub fn facts(&self) -> Facts {
         let mut facts = Facts::new();
         for stack in self.stacks() {
-            let key = stack.key(&self.owner).map_or_else(|| format!("nodes/{}", stack.name), |key| key.to_string());
+            let ours = stack.key(&self.owner);
             let state = match stack.status.next(Purpose::Make) {
+                Next::Recreate if ours.is_some() => continue,
                 Next::Compare | Next::Wait => "standing".to_owned(),
-                Next::Replace => "failed".to_owned(),
+                Next::Replace if stack.status != StackStatus::ReviewInProgress => "failed".to_owned(),
                 _ => stack.status.to_string(),
             };
+            let key = ours.map_or_else(|| format!("nodes/{}", stack.name), |key| key.to_string());
             facts.note(&key, "id", &stack.id);
             facts.note(&key, "name", &stack.name);
             facts.note(&key, "state", state);
@@ -175,7 +201,7 @@ pub(crate) mod tests {
     fn two_stacks_with_one_key_are_refused() {
         let owner = Owner::new("o").expect("a name");
         let stacks = ["a", "b"].map(|name| stack(&owner, "nodes/a", name, StackStatus::CreateComplete));
-        let error = Observed::new(&owner, Scope::Owned, stacks).expect_err("two");
+        let error = Observed::new(&owner, Scope::owned("us-east-1"), stacks).expect_err("two");
         assert!(error.to_string().contains("stack/a/1 and arn:"), "{error}");
     }
 
@@ -188,7 +214,7 @@ pub(crate) mod tests {
             stack(&owner, "nodes/c", "c", StackStatus::CreateComplete),
             stack(&owner, "nodes/d", "d", StackStatus::DeleteComplete),
         ];
-        let observed = Observed::new(&owner, Scope::Owned, stacks).expect("no two");
+        let observed = Observed::new(&owner, Scope::owned("us-east-1"), stacks).expect("no two");
         assert_eq!(observed.stacks().map(|stack| stack.name.as_str()).collect::<Vec<_>>(), ["c"]);
     }
 
@@ -197,9 +223,12 @@ pub(crate) mod tests {
         let owner = Owner::new("o").expect("a name");
         let facts = |status| {
             let stacks = [stack(&owner, "nodes/a", "a", status)];
-            Observed::new(&owner, Scope::Owned, stacks).expect("one").facts()
+            Observed::new(&owner, Scope::owned("us-east-1"), stacks).expect("one").facts()
         };
         assert_eq!(facts(StackStatus::CreateInProgress), facts(StackStatus::CreateComplete));
         assert_ne!(facts(StackStatus::CreateInProgress), facts(StackStatus::RollbackComplete));
+        assert_ne!(facts(StackStatus::ReviewInProgress), facts(StackStatus::RollbackComplete));
+        assert_eq!(facts(StackStatus::DeleteInProgress), facts(StackStatus::DeleteComplete), "going is as good as gone");
+        assert_ne!(facts(StackStatus::DeleteInProgress), facts(StackStatus::DeleteFailed));
     }
 }

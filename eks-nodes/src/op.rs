@@ -34,6 +34,13 @@ pub enum WorkersOp {
         /// The stack.
         name: StackName,
     },
+    /// Waits until a stack that is being deleted is gone, then creates it again. Deletes nothing.
+    RecreateStack {
+        /// ARN of the stack that goes.
+        id: String,
+        /// What is wanted.
+        stack: StackRequest,
+    },
     /// Clears away a stack that never came to be, then creates it again.
     ReplaceStack {
         /// ARN of what is left of the failed creation.

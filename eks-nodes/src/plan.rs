@@ -10,7 +10,6 @@ use crate::{
     instance::{GP3_USD_PER_GIB, InstanceType},
     mapping::RoleMapping,
     observed::{Observed, Scope},
-    op::WorkersOp,
     request::StackRequest,
     spec::WorkersSpec,
 };
@@ -55,8 +54,15 @@ impl WorkersSpec {
     /// A stack that nobody looked for would be taken to be absent.
     fn seen(&self, now: &Observed) -> Result<(), Error> {
         match (now.scope(), Scope::of([self])) {
-            (Scope::Named(seen), Scope::Named(needed)) if needed.iter().all(|name| seen.contains(name)) => Ok(()),
-            _ => Err(Error::Plan { subject: format!("workers {}", self.name), reason: "its stacks were not observed".to_owned() }),
+            (Scope::Named { region, names }, Scope::Named { region: wanted, names: needed })
+                if *region == wanted && needed.iter().all(|name| names.contains(name)) =>
+            {
+                Ok(())
+            }
+            _ => Err(Error::Plan {
+                subject: format!("workers {}", self.name),
+                reason: format!("its stacks in {} were not observed", self.region()),
+            }),
         }
     }
 
@@ -146,11 +152,7 @@ impl WorkersSpec {
 /// The step of one stack. Its needs are the steps that tell its parameters.
 fn step(key: StepKey, title: String, decision: Decision, request: &StackRequest, takes: Duration) -> Result<Step, Error> {
     let references: Vec<_> = request.parameters.values().flat_map(|argument| argument.references()).collect();
-    let title = match decision.op {
-        WorkersOp::AwaitStack { .. } => format!("{title}, begun by an earlier run"),
-        WorkersOp::ReplaceStack { .. } => format!("{title}, after what is left of a failed creation"),
-        _ => title,
-    };
+    let title = decision.circumstance.map_or_else(|| title.clone(), |circumstance| format!("{title}, {circumstance}"));
     let mut step = Step::new(key, decision.action, title, &decision.op).map_err(fault)?.changes(decision.changes);
     step = references.into_iter().fold(step, |step, reference| step.uses(reference));
     if decision.action != Action::Keep {

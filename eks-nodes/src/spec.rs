@@ -91,6 +91,11 @@ impl WorkersSpec {
         self.mapping
     }
 
+    /// The Region of its subnets, which the rules keep to one.
+    pub fn region(&self) -> &str {
+        self.network.subnets.first().map_or("", |subnet| subnet.zone.region())
+    }
+
     /// The key of the step that makes the instances.
     pub(crate) fn key(&self) -> StepKey {
         key(&[self.name.as_str()])

@@ -90,9 +90,11 @@ pub enum Next {
     Delete,
     /// Nothing: it is gone.
     Gone,
+    /// Wait until the deletion that runs has ended, and create it again.
+    Recreate,
     /// Leave it: a person must decide.
     Refuse,
-    /// Delete it, wait until it is gone, and create it again.
+    /// Delete it, wait until it is gone, and create it again: it never came to be, and nothing that is used is lost.
     Replace,
     /// Wait until the operation that runs has ended, then look again.
     Wait,
@@ -106,11 +108,14 @@ impl StackStatus {
             | (Self::ImportComplete | Self::ImportRollbackComplete, Purpose::Make) => Next::Compare,
             (Self::DeleteComplete, Purpose::Make) => Next::Create,
             (Self::DeleteComplete, Purpose::Remove) => Next::Gone,
-            // A stack whose creation failed can only be deleted; so can one whose deletion did.
+            // A stack whose creation failed can only be deleted. One in review has change sets and no resources.
             (Self::CreateFailed | Self::ReviewInProgress | Self::RollbackComplete | Self::RollbackFailed, Purpose::Make)
-            | (Self::RollbackInProgress | Self::DeleteInProgress | Self::DeleteFailed, Purpose::Make) => Next::Replace,
-            // Whatever made these may be wanted: a person continues the rollback, or removes the stack.
-            (Self::ImportRollbackFailed | Self::UpdateFailed | Self::UpdateRollbackFailed | Self::Unknown, Purpose::Make) => Next::Refuse,
+            | (Self::RollbackInProgress, Purpose::Make) => Next::Replace,
+            (Self::DeleteInProgress, Purpose::Make) => Next::Recreate,
+            // Whatever made these may be wanted: a person continues the rollback, or removes the stack. What could not be
+            // deleted may still hold instances that run.
+            (Self::ImportRollbackFailed | Self::UpdateFailed | Self::UpdateRollbackFailed | Self::Unknown, Purpose::Make)
+            | (Self::DeleteFailed, Purpose::Make) => Next::Refuse,
             (Self::CreateInProgress, Purpose::Make) => Next::Wait,
             // CloudFormation refuses to delete what it is updating.
             (Self::UpdateInProgress | Self::UpdateCompleteCleanupInProgress | Self::UpdateRollbackInProgress, _)
@@ -176,8 +181,8 @@ mod tests {
         CREATE_FAILED                                  Replace   Delete
         CREATE_IN_PROGRESS                             Wait      Delete
         DELETE_COMPLETE                                Create    Gone
-        DELETE_FAILED                                  Replace   Delete
-        DELETE_IN_PROGRESS                             Replace   Wait
+        DELETE_FAILED                                  Refuse    Delete
+        DELETE_IN_PROGRESS                             Recreate  Wait
         IMPORT_COMPLETE                                Compare   Delete
         IMPORT_IN_PROGRESS                             Wait      Wait
         IMPORT_ROLLBACK_COMPLETE                       Compare   Delete

@@ -15,6 +15,9 @@ pub(crate) const GROUP_GOES: Duration = Duration::from_secs(80);
 /// Rules, a group, a profile, a role.
 pub(crate) const BASE_GOES: Duration = Duration::from_secs(15);
 
+/// Keys of the Kubernetes layer whose removal needs nodes that run.
+const NEED_NODES: [&str; 4] = ["k8s/claim/", "k8s/pod/", "k8s/service/", "k8s/storage-class/"];
+
 /// What deleting a stack needs: CloudFormation deletes with its caller's rights.
 const ACTIONS: [&str; 26] = [
     "autoscaling:DeleteAutoScalingGroup",
@@ -48,8 +51,8 @@ const ACTIONS: [&str; 26] = [
 impl Observed {
     /// Removes every stack that carries this owner's tag and a key of this layer, and nothing else.
     ///
-    /// Stacks of instances go after everything of the Kubernetes layer, as its load balancers and volumes need nodes to be
-    /// let go of; what the instances stand on goes after them.
+    /// Stacks go after load balancers, Pods and volumes, which need nodes to be let go of; what the instances stand on goes
+    /// after them. The mapping of the nodes' role outlives the nodes, so not everything of the Kubernetes layer goes before.
     ///
     /// # Errors
     /// [`Error::Plan`] if another owner was observed.
@@ -58,7 +61,7 @@ impl Observed {
             let reason = format!("owner {} was observed, not {owner}", self.owner());
             return Err(Error::Plan { subject: "nodes".to_owned(), reason });
         }
-        let scope = serde_json::to_value(Scope::Owned).map_err(fault)?;
+        let scope = serde_json::to_value(Scope::owned(self.scope().region())).map_err(fault)?;
         let mut teardown = Teardown::builder(owner, "nodes", scope);
         for stack in self.stacks() {
             if let Some(key) = stack.key(owner) {
@@ -87,11 +90,8 @@ fn removal(step: StepKey, stack: &Stack) -> Result<Removal, Error> {
     let name = StackName::new(&stack.name).map_err(fault)?;
     let op = WorkersOp::DeleteStack { name, id: stack.id.clone() };
     let title = format!("stack {}", stack.name);
-    let removal = Removal::new(step.clone(), title, &stack.id, &op)
-        .map_err(fault)?
-        .after(After::Layer("k8s".to_owned()))
-        .saves(stack.usd_per_month())
-        .permits(ACTIONS);
+    let removal = Removal::new(step.clone(), title, &stack.id, &op).map_err(fault)?.saves(stack.usd_per_month()).permits(ACTIONS);
+    let removal = NEED_NODES.into_iter().fold(removal, |removal, prefix| removal.after(After::Prefix(prefix.to_owned())));
     Ok(match step.as_str().split('/').collect::<Vec<_>>()[..] {
         [_, group, "base"] => removal.after(After::Key(key(&[group]))).takes(BASE_GOES),
         _ => removal.takes(GROUP_GOES),
@@ -104,6 +104,8 @@ fn fault(error: impl std::error::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use eks_core::TeardownBuilder;
+
     use super::*;
     use crate::{observed::tests::stack, status::StackStatus};
 
@@ -114,10 +116,22 @@ mod tests {
             stack(&owner, "nodes/w/base", "w-base", StackStatus::CreateComplete),
             stack(&owner, "nodes/w", "w", StackStatus::RollbackComplete),
         ];
-        let observed = Observed::new(&owner, Scope::Owned, stacks).expect("no two");
+        let observed = Observed::new(&owner, Scope::owned("us-east-1"), stacks).expect("no two");
         let teardown = observed.teardown(&owner).expect("orders");
         assert_eq!(teardown.removals().iter().map(|removal| removal.key.as_str()).collect::<Vec<_>>(), ["nodes/w", "nodes/w/base"]);
         assert_eq!(observed.survivors().len(), 2);
+
+        let op = WorkersOp::KeepStack { name: StackName::new("any").expect("a name") };
+        let other = |key: &str| Removal::new(key.parse().expect("a key"), "", "", &op).expect("serialises");
+        let unmap = other("k8s/aws-auth").after(After::Layer("nodes".to_owned()));
+        let keys = ["k8s/service/a/b", "k8s/pod/a/b", "k8s/claim/a/b", "k8s/storage-class/a"];
+        let k8s = keys
+            .map(other)
+            .into_iter()
+            .fold(Teardown::builder(&owner, "k8s", serde_json::Value::Null).removal(unmap), TeardownBuilder::removal);
+        let joined = Teardown::join([teardown, k8s.build().expect("orders")]).expect("no cycle");
+        let order: Vec<_> = joined.removals().iter().map(|removal| removal.key.as_str()).collect();
+        assert_eq!(order[4..], ["nodes/w", "nodes/w/base", "k8s/aws-auth"]);
         assert!(observed.teardown(&Owner::new("p").expect("a name")).is_err());
     }
 }

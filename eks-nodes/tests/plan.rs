@@ -176,16 +176,60 @@ fn every_state_has_its_operation() {
             Ok(WorkersOp::KeepStack { .. }) => assert!(text.ends_with("_COMPLETE"), "{text}"),
             Ok(WorkersOp::AwaitStack { .. }) => assert!(text.ends_with("_IN_PROGRESS"), "{text}"),
             Ok(WorkersOp::ReplaceStack { .. }) => {
-                assert!(
-                    text.contains("FAILED") || text.contains("ROLLBACK") || text.contains("DELETE") || text.contains("REVIEW"),
-                    "{text}"
-                );
+                assert!(text == "CREATE_FAILED" || text.starts_with("ROLLBACK_") || text == "REVIEW_IN_PROGRESS", "{text}");
             }
+            Ok(WorkersOp::RecreateStack { .. }) => assert_eq!(text, "DELETE_IN_PROGRESS"),
             Ok(WorkersOp::CreateStack { .. }) => assert_eq!(text, "DELETE_COMPLETE"),
             Err(Error::Refused { .. }) => assert!(text.ends_with("_FAILED"), "{text}"),
             other => panic!("{text}: {other:?}"),
         }
     }
+}
+
+#[test]
+fn what_a_plan_deletes_or_waits_for_is_printed() {
+    let spec = workers().build().expect("valid");
+    let printed = |status| {
+        let plan = spec.plan(&observed(&spec, both(&spec, StackStatus::CreateComplete, status))).expect("a plan");
+        let text = plan.to_string();
+        let lines: Vec<_> = text.lines().skip_while(|line| !line.starts_with("  + ")).take_while(|line| !line.is_empty()).collect();
+        lines.iter().map(|line| line.trim().replace("  ", "")).collect::<Vec<_>>().join("\n")
+    };
+    let states = [
+        StackStatus::CreateFailed,
+        StackStatus::RollbackComplete,
+        StackStatus::RollbackInProgress,
+        StackStatus::RollbackFailed,
+        StackStatus::ReviewInProgress,
+        StackStatus::DeleteInProgress,
+    ];
+    insta::assert_snapshot!(states.map(printed).join("\n"), @r#"
+    + nodes/chap10-worker 2 × t3.medium (2–3), after what is left of a failed creation (50s)
+    deletes what is left of the failed creation first: CREATE_FAILED
+    + nodes/chap10-worker 2 × t3.medium (2–3), after what is left of a failed creation (50s)
+    deletes what is left of the failed creation first: ROLLBACK_COMPLETE
+    + nodes/chap10-worker 2 × t3.medium (2–3), after what is left of a failed creation (50s)
+    deletes what is left of the failed creation first: ROLLBACK_IN_PROGRESS
+    + nodes/chap10-worker 2 × t3.medium (2–3), after what is left of a failed creation (50s)
+    deletes what is left of the failed creation first: ROLLBACK_FAILED
+    + nodes/chap10-worker 2 × t3.medium (2–3), after a stack that was only reviewed (50s)
+    deletes a stack of change sets without resources first: REVIEW_IN_PROGRESS
+    + nodes/chap10-worker 2 × t3.medium (2–3), once the stack that is being deleted is gone (50s)
+    waits first until the deletion that runs has ended: DELETE_IN_PROGRESS
+    "#);
+}
+
+#[test]
+fn what_could_not_be_deleted_is_left_to_a_teardown() {
+    let spec = workers().build().expect("valid");
+    let mut stacks = both(&spec, StackStatus::CreateComplete, StackStatus::DeleteFailed);
+    stacks[1].reason = Some("The following resource(s) failed to delete: [NodeGroup].".to_owned());
+    let error = spec.plan(&observed(&spec, stacks)).expect_err("instances may run");
+    assert_eq!(
+        error.to_string(),
+        "stack chap10-worker: is in DELETE_FAILED and may still hold instances that run \
+         (The following resource(s) failed to delete: [NodeGroup].); tear it down first"
+    );
 }
 
 #[test]

@@ -2,9 +2,18 @@
 
 mod account;
 
+use std::error::Error;
+
 use account::{Account, Tested, minutes, owner, security_group_of};
-use eks_core::{Action, Verdict, engine::ApplyError};
-use eks_nodes::{Capacity, Scope};
+use aws_sdk_cloudformation::{
+    config::Region,
+    types::{ChangeSetType, Tag},
+};
+use eks_core::{
+    Action, Verdict,
+    engine::{ApplyError, Engine},
+};
+use eks_nodes::{Capacity, Scope, Workers};
 use eks_sim::{Fault, When};
 
 fn action(action: &str, nth: u64) -> When {
@@ -66,7 +75,7 @@ async fn a_failed_creation_tells_its_cause_and_is_replaced() -> Tested {
     assert!(!text.contains("cancelled"), "{text}");
     let spec = account.spec().build()?;
     let plan = account.workers.plan(&spec).await?;
-    assert!(plan.to_string().contains("after what is left of a failed creation"), "{plan}");
+    assert!(plan.to_string().contains("deletes what is left of the failed creation first: ROLLBACK_"), "{plan}");
     account.apply(&plan).await?;
     assert!(account.workers.plan(&spec).await?.is_noop());
     torn_down(&account).await
@@ -169,6 +178,49 @@ async fn what_is_in_progress_is_awaited() -> Tested {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_being_deleted_is_made_again_once_it_is_gone() -> Tested {
+    let account = Account::new().await?;
+    let spec = account.spec().build()?;
+    for wait in [0, 5] {
+        account.apply(&account.workers.plan(&spec).await?).await?;
+        // Another process's teardown, which died once it had asked for the deletion of the instances.
+        account.sim.inject(action("DeleteStack", 1), Fault::KillAfter);
+        assert!(account.workers.teardown(&owner()).await?.apply(&account.engine()).await.is_err());
+        account.sim.revive();
+        let plan = account.workers.plan(&spec).await?;
+        assert!(plan.to_string().contains("once the stack that is being deleted is gone"), "{plan}");
+        minutes(wait).await;
+        let asked = account.sim.log().count("cloudformation", "DeleteStack");
+        account.apply(&plan).await.map_err(|error| format!("after {wait} minutes: {error}"))?;
+        assert_eq!(account.sim.log().count("cloudformation", "DeleteStack"), asked, "a plan that only waits deletes nothing");
+        assert_eq!((account.count("cloudformation/stack"), account.running_instances()), (2, 2));
+        assert!(account.workers.plan(&spec).await?.is_noop());
+        torn_down(&account).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_of_change_sets_only_is_made_again() -> Tested {
+    let account = Account::new().await?;
+    let client = aws_sdk_cloudformation::Client::new(&account.sim.sdk_config());
+    let mut reviewed =
+        client.create_change_set().stack_name("chap10-worker").change_set_name("by-hand").change_set_type(ChangeSetType::Create);
+    reviewed = reviewed.template_body(r#"{"Resources":{"G":{"Type":"AWS::EC2::InternetGateway"}}}"#);
+    for (key, value) in owner().tags(&"nodes/chap10-worker".parse()?) {
+        reviewed = reviewed.tags(Tag::builder().key(key).value(value).build());
+    }
+    reviewed.send().await?;
+    minutes(1).await;
+    let spec = account.spec().build()?;
+    let plan = account.workers.plan(&spec).await?;
+    assert!(plan.to_string().contains("deletes a stack of change sets without resources first: REVIEW_IN_PROGRESS"), "{plan}");
+    account.apply(&plan).await?;
+    assert!(account.workers.plan(&spec).await?.is_noop());
+    torn_down(&account).await
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_leak_is_told_with_its_reason() -> Tested {
     let account = Account::new().await?;
     account.apply(&account.workers.plan(&account.spec().build()?).await?).await?;
@@ -180,6 +232,9 @@ async fn a_leak_is_told_with_its_reason() -> Tested {
     let [survivor] = ending.verdict.survivors() else { panic!("{:?}", ending.verdict) };
     assert!(survivor.id.contains("stack/chap10-worker-base/"), "{survivor}");
     assert!(survivor.why.contains("NodeSecurityGroup"), "{survivor}");
+    let refused = account.workers.plan(&account.spec().build()?).await.expect_err("its deletion failed");
+    let text = refused.to_string();
+    assert!(text.contains("chap10-worker-base: is in DELETE_FAILED") && text.ends_with("; tear it down first"), "{text}");
     account.ec2.delete_network_interface().network_interface_id(left).send().await?;
     torn_down(&account).await
 }
@@ -210,12 +265,35 @@ async fn a_plan_that_no_longer_fits_is_refused() -> Tested {
 }
 
 #[tokio::test(start_paused = true)]
+async fn plans_and_teardowns_are_bound_to_their_region() -> Tested {
+    let account = Account::new().await?;
+    let spec = account.spec().build()?;
+    let plan = account.workers.plan(&spec).await?;
+    let elsewhere = account.sim.sdk_config().to_builder().region(Region::from_static("eu-west-1")).build();
+    let elsewhere = Workers::new(&elsewhere);
+    let engine = Engine::new().driver(elsewhere.clone());
+    let before = calls(&account);
+    let told = "are to be looked for in us-east-1, and the SDK's configuration is for eu-west-1";
+    let errors: [Box<dyn Error>; 3] = [
+        elsewhere.plan(&spec).await.expect_err("another Region").into(),
+        plan.apply(&engine).await.expect_err("another Region").into(),
+        account.workers.teardown(&owner()).await?.apply(&engine).await.expect_err("another Region").into(),
+    ];
+    for error in errors {
+        let text = format!("{error}: {}", error.source().map(ToString::to_string).unwrap_or_default());
+        assert!(text.contains(told), "{text}");
+    }
+    assert_eq!(calls(&account) - before, 1, "only the observation of the teardown");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn several_groups_are_one_plan() -> Tested {
     let account = Account::new().await?;
     let (old, new) = (account.spec().build()?, account.named("chap10-v11").build()?);
     account.apply(&account.workers.plan_all(&[&old, &new]).await?).await?;
     assert_eq!(account.running_instances(), 4);
     assert!(account.workers.plan_all(&[&old, &new]).await?.is_noop());
-    assert_eq!(account.workers.observe(&owner(), Scope::Owned).await?.stacks().count(), 4);
+    assert_eq!(account.workers.observe(&owner(), Scope::owned("us-east-1")).await?.stacks().count(), 4);
     torn_down(&account).await
 }

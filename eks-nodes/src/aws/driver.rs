@@ -16,7 +16,7 @@ use crate::{
     observed::{Observed, Scope, Stack},
     op::WorkersOp,
     request::StackRequest,
-    status::{Next, Purpose},
+    status::{Next, Purpose, StackStatus},
 };
 
 impl Driver for Workers {
@@ -37,8 +37,12 @@ impl Driver for Workers {
             match step.op.decode::<WorkersOp>().map_err(unknown)? {
                 WorkersOp::AwaitStack { id, .. } => cx.wait(wait(Goal::Standing, &id, step.typical / 2)).await,
                 WorkersOp::CreateStack { stack } => self.create(&stack, step.typical, cx).await,
+                WorkersOp::RecreateStack { id, stack } => {
+                    self.gone(&id, cx).await?;
+                    self.create(&stack, step.typical, cx).await
+                }
                 WorkersOp::ReplaceStack { id, stack } => {
-                    self.delete(&id, Duration::from_secs(20), cx).await?;
+                    self.clear(&id, cx).await?;
                     self.create(&stack, step.typical, cx).await
                 }
                 WorkersOp::UpdateStack { id, stack } => self.update(&id, &stack, step.typical, cx).await,
@@ -81,15 +85,16 @@ impl Workers {
         // On a later attempt the stack may have been made although its answer was lost.
         let found = if cx.attempt() > 1 { self.ours(request, cx).await? } else { None };
         let id = match found {
-            Some(stack) if matches!(stack.status.next(Purpose::Make), Next::Compare | Next::Wait) => stack.id,
-            Some(stack) => {
-                self.delete(&stack.id, Duration::from_secs(20), cx).await?;
+            Some(stack) if stack.status.next(Purpose::Make) == Next::Recreate => {
+                self.gone(&stack.id, cx).await?;
                 self.create_stack(request, cx).await?
             }
+            // If it failed meanwhile, waiting for it tells why; the plan did not say that anything would be deleted.
+            Some(stack) => stack.id,
             None => match self.create_stack(request, cx).await {
                 Err(error) if error.code() == Some("AlreadyExistsException") => match self.ours(request, cx).await? {
-                    Some(stack) => stack.id,
-                    None => return Err(error.with_class(Class::Inconsistent)),
+                    Some(stack) if stack.status.next(Purpose::Make) != Next::Recreate => stack.id,
+                    _ => return Err(error.with_class(Class::Inconsistent)),
                 },
                 made => made?,
             },
@@ -118,6 +123,29 @@ impl Workers {
         let goal = if call == Call::Began { Goal::Updated } else { Goal::Standing };
         let first = if call == Call::Began { typical / 4 } else { Duration::ZERO };
         cx.wait(wait(goal, id, typical).first(first)).await
+    }
+
+    /// Waits until a stack that is being deleted is gone.
+    async fn gone(&self, id: &str, cx: &StepContext) -> Result<(), Error> {
+        match self.describe(id).await? {
+            Some(stack) if stack.status != StackStatus::DeleteComplete => {
+                cx.wait(wait(Goal::Deleted, id, Duration::from_secs(20))).await.map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Deletes a stack that never came to be, if that is still so: change sets may have been carried out since the plan was made.
+    async fn clear(&self, id: &str, cx: &StepContext) -> Result<(), Error> {
+        match self.describe(id).await? {
+            Some(stack) if matches!(stack.status.next(Purpose::Make), Next::Compare | Next::Wait) => Err(Error::Refused {
+                subject: format!("stack {}", stack.name),
+                rule: format!("was to be deleted as it had never come to be, and now is in {}", stack.status),
+                remedy: "plan again".to_owned(),
+            }),
+            Some(_) => self.delete(id, Duration::from_secs(20), cx).await,
+            None => Ok(()),
+        }
     }
 
     /// Deletes the stack and waits until it is gone.

@@ -22,6 +22,8 @@ use crate::{
 /// The SDK may repeat every call: CloudFormation's creates and updates carry a token.
 #[derive(Clone)]
 pub struct Workers {
+    /// To which plans and teardowns are bound.
+    region: String,
     client: Client,
     /// Asked only why instances never came, which CloudFormation does not tell.
     scaling: aws_sdk_autoscaling::Client,
@@ -37,17 +39,25 @@ impl Workers {
     /// Uses the configuration's Region, credentials and HTTP client.
     pub fn new(config: &SdkConfig) -> Self {
         let config = patient(config);
-        Self { client: Client::new(&config), scaling: aws_sdk_autoscaling::Client::new(&config) }
+        let region = config.region().map(|region| region.as_ref().to_owned()).unwrap_or_default();
+        Self { region, client: Client::new(&config), scaling: aws_sdk_autoscaling::Client::new(&config) }
     }
 
     /// Looks at the stacks of a scope: one call for each name, or one listing.
     ///
     /// # Errors
-    /// If a call fails, or two stacks carry one key.
+    /// If a call fails, or two stacks carry one key; [`Error::Refused`] if the scope is of another Region.
     pub async fn observe(&self, owner: &Owner, scope: Scope) -> Result<Observed, Error> {
+        if scope.region() != self.region {
+            return Err(Error::Refused {
+                subject: format!("workers of {owner}"),
+                rule: format!("are to be looked for in {}, and the SDK's configuration is for {}", scope.region(), self.region),
+                remedy: "use a configuration of that Region".to_owned(),
+            });
+        }
         let stacks = match &scope {
-            Scope::Named(names) => self.describe_named(names).await?,
-            Scope::Owned => self.list().await?,
+            Scope::Named { names, .. } => self.describe_named(names).await?,
+            Scope::Owned { .. } => self.list().await?,
         };
         Observed::new(owner, scope, stacks)
     }
@@ -77,6 +87,6 @@ impl Workers {
     /// # Errors
     /// As [`Workers::observe`].
     pub async fn teardown(&self, owner: &Owner) -> Result<Teardown, Error> {
-        self.observe(owner, Scope::Owned).await?.teardown(owner)
+        self.observe(owner, Scope::owned(&self.region)).await?.teardown(owner)
     }
 }

@@ -165,7 +165,7 @@ mod tests {
     fn in_an_order_that_works() {
         let teardown = there().teardown(&owner()).unwrap();
         insta::assert_snapshot!(teardown, @r"
-        teardown of chap10: 5 to remove, about 46s, saves $19.05 a month
+        teardown of chap10: 5 to remove, about 46s, saves $26.35 a month
           - k8s/pod/default/nginx      Pod default/nginx
           - k8s/claim/default/gone     PersistentVolumeClaim default/gone
           - k8s/claim/default/kept     PersistentVolumeClaim default/kept

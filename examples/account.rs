@@ -35,10 +35,10 @@ impl Account {
         Self { config: sim.sdk_config(), sim: Some(sim), calls: Arc::default(), speed: 1.0 }
     }
 
-    /// A server that speaks AWS's protocols, with the credentials of the environment. It is taken to be faster than AWS.
-    pub async fn at(endpoint_url: &str) -> Self {
+    /// A server that speaks AWS's protocols, with the credentials of the environment; `speed` times faster than AWS.
+    pub async fn at(endpoint_url: &str, speed: f64) -> Self {
         let config = aws_config::defaults(aws_config::BehaviorVersion::latest()).http_client(http_client()).endpoint_url(endpoint_url);
-        Self::counted(config.load().await, 1000.0)
+        Self::counted(config.load().await, speed)
     }
 
     /// AWS, with the default credential chain and Region.

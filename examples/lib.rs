@@ -6,3 +6,8 @@ pub mod account;
 pub mod environment;
 pub mod floor;
 pub mod progress;
+
+/// The README's program compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -46,7 +46,7 @@ fn main() -> ExitCode {
 async fn chapter(options: &Options) -> Result<(), Failure> {
     let account = match options.place() {
         Place::Simulator => Account::simulated(),
-        Place::Server(url) => Account::at(url).await,
+        Place::Server { url, speed } => Account::at(url, speed).await,
         Place::Aws => Account::aws().await,
     };
     let environment = Environment::new(&options.variant()?, &account)?;

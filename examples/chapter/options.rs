@@ -21,9 +21,13 @@ pub(crate) struct Options {
     /// The owner of everything that is made; also the name of the cluster.
     #[arg(long, default_value = "chap10")]
     pub(crate) owner: String,
-    /// Use a server that speaks AWS's protocols, such as `eks-sim serve` or moto, with the credentials of the environment.
+    /// Use a server that speaks AWS's protocols, such as `eks-sim serve` or moto, with the credentials of the environment. The layer
+    /// k8s needs a cluster whose endpoint this machine reaches, which such servers do not have.
     #[arg(long, value_name = "URL", conflicts_with = "aws")]
     endpoint_url: Option<String>,
+    /// How many times faster than AWS the server at --endpoint-url is: polls and retries come sooner by that.
+    #[arg(long, default_value_t = 100.0, requires = "endpoint_url")]
+    speed: f64,
     /// Use AWS, with the default credential chain. The plan is shown and must be confirmed.
     #[arg(long)]
     aws: bool,
@@ -41,14 +45,14 @@ pub(crate) struct Options {
 /// Where it runs.
 pub(crate) enum Place<'a> {
     Simulator,
-    Server(&'a str),
+    Server { url: &'a str, speed: f64 },
     Aws,
 }
 
 impl Options {
     pub(crate) fn place(&self) -> Place<'_> {
         match &self.endpoint_url {
-            Some(url) => Place::Server(url),
+            Some(url) => Place::Server { url, speed: self.speed },
             None if self.aws => Place::Aws,
             None => Place::Simulator,
         }

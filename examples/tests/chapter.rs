@@ -1,6 +1,11 @@
 //! The chapter on the simulator: the figures that we promise, and runs that are killed.
 
-use eks_core::{Verdict, engine::Engine};
+use std::collections::BTreeSet;
+
+use eks_core::{
+    Plan, Verdict,
+    engine::{ApplyError, Engine},
+};
 use eks_examples::{
     account::Account,
     environment::{Auth, Environment, Layer, Variant},
@@ -17,6 +22,13 @@ fn kinds(inventory: &Inventory) -> Vec<(String, usize)> {
     let mut kinds: Vec<_> = inventory.items().iter().map(|item| item.kind.clone()).collect();
     kinds.dedup();
     kinds.into_iter().map(|kind| (kind.clone(), inventory.count(&kind))).collect()
+}
+
+/// AWS calls from a place in the log on that a list of IAM actions does not have.
+fn uncovered(sim: &Sim, from: usize, actions: &BTreeSet<&str>) -> BTreeSet<String> {
+    let log = sim.log();
+    let calls = log.calls()[from..].iter().filter(|call| call.service != "kubernetes");
+    calls.map(|call| format!("{}:{}", call.service, call.action)).filter(|action| !actions.contains(action.as_str())).collect()
 }
 
 /// Creates, plans again, tears down; returns what existed in between.
@@ -41,9 +53,16 @@ async fn there_and_back(seed: u64, variant: &Variant) -> Vec<(String, usize)> {
     assert!(again.is_noop(), "seed {seed}: {again}");
     assert!(calls <= 30, "plan again: {calls} calls");
 
+    assert_eq!(uncovered(&sim, 0, &plan.iam_actions()), BTreeSet::new(), "planning and applying need no more than the plan says");
+    let (priced, billed) = (plan.usd_per_month(), sim.inventory().usd_per_month());
+    assert!((priced - billed).abs() < 0.01, "the plan says ${priced:.2} a month, the account is billed ${billed:.2}");
+
     let made = kinds(&sim.inventory());
-    let ending = environment.teardown().await.expect("observable").apply(&environment.engine()).await.expect("teardown");
+    let before = sim.log().len();
+    let teardown = environment.teardown().await.expect("observable");
+    let ending = teardown.apply(&environment.engine()).await.expect("teardown");
     assert_eq!(ending.verdict, Verdict::Clean, "seed {seed}");
+    assert_eq!(uncovered(&sim, before, &teardown.iam_actions()), BTreeSet::new(), "tearing down needs no more than the teardown says");
     assert_eq!(sim.inventory(), Inventory::default(), "seed {seed}: the simulator agrees");
     made
 }
@@ -71,6 +90,23 @@ async fn the_plan_reads_as_accepted() {
     for line in quoted.lines().filter(|line| *line != "…") {
         assert!(plan.lines().any(|own| own == line) || line == verdict, "the README quotes {line:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_saved_plan_is_applied_exactly_or_refused_with_the_differences() {
+    let account = Account::simulated();
+    let environment = Environment::new(&Variant::default(), &account).expect("valid specs");
+    let saved = environment.plan().await.expect("a plan").to_json().expect("JSON");
+    Plan::from_json(&saved).expect("a saved plan").apply(&environment.engine()).await.expect("it fits an empty account");
+    assert!(environment.plan().await.expect("observable").is_noop());
+
+    let error = Plan::from_json(&saved).expect("a saved plan").apply(&environment.engine()).await.expect_err("everything is there now");
+    let ApplyError::Stale { differences } = error else { panic!("{error}") };
+    assert!(
+        differences.iter().any(|difference| difference.to_string().starts_with("net/vpc: planned on nothing, found vpc-")),
+        "{differences:?}"
+    );
+    assert!(differences.iter().any(|difference| difference.key == "cluster/control-plane"), "{differences:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -134,6 +170,36 @@ async fn killed_anywhere_and_run_again_it_converges() {
             let ending = environment.teardown().await.expect("observable").apply(&environment.engine()).await.expect("teardown");
             assert_eq!(ending.verdict, Verdict::Clean, "{site}");
         }
+    }
+}
+
+/// Call sites spread over the way back.
+const SITES_BACK: [(&str, &str, u64); 6] = [
+    ("kubernetes", "DELETE", 2),
+    ("cloudformation", "DeleteStack", 1),
+    ("eks", "DeleteCluster", 1),
+    ("iam", "DeleteRole", 1),
+    ("ec2", "DeleteNatGateway", 1),
+    ("ec2", "DeleteSubnet", 2),
+];
+
+#[tokio::test(start_paused = true)]
+async fn a_teardown_that_is_killed_is_continued() {
+    for (service, action, nth) in SITES_BACK {
+        let sim = Sim::new();
+        let account = Account::on(sim.clone());
+        run(&account).await.expect("created");
+        sim.inject(When::Action { service: service.to_owned(), action: action.to_owned(), nth }, Fault::KillAfter);
+        let environment = Environment::new(&Variant::default(), &account).expect("valid specs");
+        let killed = environment.teardown().await.expect("observable").apply(&environment.engine()).await;
+        assert!(!killed.is_ok_and(|ending| ending.verdict.is_clean()), "{action}: a dead process proves nothing");
+        assert_eq!(sim.faults_pending(), 0, "{action}: the fault happened");
+        sim.revive();
+        let environment = Environment::new(&Variant::default(), &account).expect("valid specs");
+        let teardown = environment.teardown().await.unwrap_or_else(|error| panic!("{action}, torn down again: {error}"));
+        let ending = teardown.apply(&environment.engine()).await.unwrap_or_else(|error| panic!("{action}, torn down again: {error}"));
+        assert_eq!(ending.verdict, Verdict::Clean, "{action}");
+        assert_eq!(sim.inventory(), Inventory::default(), "{action}: the simulator agrees");
     }
 }
 

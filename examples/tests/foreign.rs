@@ -107,7 +107,7 @@ struct Run {
 fn chapter(url: &str, options: &[&str]) -> Run {
     let began = Instant::now();
     let mut child = Command::new(built("examples/chapter"))
-        .args(["--endpoint-url", url, "--layers", "net,cluster", "--no-addons", "--auth", "config-map", "--json"])
+        .args(["--endpoint-url", url, "--speed", "1000", "--layers", "net,cluster", "--no-addons", "--auth", "config-map", "--json"])
         .args(options)
         .envs(KEYS)
         .stdout(Stdio::piped())

@@ -6,6 +6,7 @@ use super::{
     Engine, Report, Status,
     retry::Purpose,
     run::{Node, Work, run},
+    settings::paced,
 };
 use crate::{Action, Difference, Error, Op, Plan, PlanError, StepKey, Survivor, Teardown, Verdict};
 
@@ -174,7 +175,7 @@ impl Teardown {
             if !lags || began.elapsed() >= LAG.div_f64(engine.speed) {
                 break found;
             }
-            tokio::time::sleep(LOOK_AGAIN.div_f64(engine.speed)).await;
+            tokio::time::sleep(paced(LOOK_AGAIN, engine.speed)).await;
         };
         for survivor in &mut survivors {
             // Several removals may concern one thing, its contents and itself: one that failed tells why.

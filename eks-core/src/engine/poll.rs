@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Driver, Event, Poll, Wait};
+use super::{Driver, Event, Poll, Wait, settings::paced};
 use crate::{Class, Error, Outputs, StepKey};
 
 type Emit = Arc<dyn Fn(Event) + Send + Sync>;
@@ -58,7 +58,7 @@ impl Pollers {
     pub(super) fn enlist(&self, driver: &Arc<dyn Driver>, step: StepKey, mut wait: Wait) -> oneshot::Receiver<Result<Outputs, Error>> {
         let (tell, told) = oneshot::channel();
         let now = Instant::now();
-        (wait.first, wait.every) = (wait.first.div_f64(self.speed), wait.every.div_f64(self.speed));
+        (wait.first, wait.every) = (paced(wait.first, self.speed), paced(wait.every, self.speed));
         let kind = wait.kind.clone();
         let waiter = Waiter { step, due: now + wait.first, began: now, wait, polls: 0, state: "not seen".to_owned(), tell: Some(tell) };
         let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);

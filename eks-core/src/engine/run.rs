@@ -13,6 +13,7 @@ use super::{
     Driver, Engine, Event, Report, Status, StepContext, StepReport,
     poll::Pollers,
     retry::{Purpose, pause},
+    settings::paced,
 };
 use crate::{Class, Error, Outputs, Owner, Removal, Step, StepKey};
 
@@ -256,7 +257,7 @@ async fn step(run: Arc<Run>, driver: Arc<dyn Driver>, node: Node) -> (StepKey, S
         let failed = failures.entry(error.class()).or_insert_with(Failures::none);
         failed.another();
         let Some(after) = pause(run.purpose, error.class(), failed.count, failed.first.elapsed()) else { break Err(error) };
-        let after = after.div_f64(run.speed);
+        let after = paced(after, run.speed);
         (run.emit)(Event::StepRetrying { key: node.key.clone(), attempt: cx.attempt, error: error.chain(), after });
         let paused = cx.aside(node.key.as_str(), async {
             tokio::time::sleep(after).await;

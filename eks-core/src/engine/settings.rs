@@ -70,7 +70,7 @@ impl Engine {
     }
 
     /// How many times faster than AWS the server is. Default 1; an emulator that is done at once deserves shorter pauses between
-    /// polls and retries, which are divided by it. From a thousandth to a million.
+    /// polls and retries, which are divided by it (but stay above 50 ms). From a thousandth to a million.
     #[must_use]
     pub fn speed(mut self, times: f64) -> Self {
         self.speed = times.clamp(0.001, 1_000_000.0);
@@ -83,4 +83,9 @@ impl Engine {
         self.observer = Some(Arc::new(observer));
         self
     }
+}
+
+/// A pause at the pace of a server; a fast one is not hammered.
+pub(super) fn paced(pause: Duration, speed: f64) -> Duration {
+    if speed > 1.0 { pause.div_f64(speed).max(Duration::from_millis(50)) } else { pause.div_f64(speed) }
 }

@@ -35,6 +35,11 @@ pub(crate) struct AuthMap {
     owner: Owner,
 }
 
+/// The annotation that holds an owner's record.
+fn annotation(owner: &Owner) -> String {
+    format!("eks-rs/aws-auth.{owner}")
+}
+
 /// What should become of the ConfigMap.
 #[cfg(any(test, feature = "client"))]
 #[derive(Clone, Debug, PartialEq)]
@@ -50,7 +55,7 @@ impl AuthMap {
     /// # Errors
     /// [`Error::Refused`] if `mapRoles` is broken, or our own record in it.
     pub(crate) fn read(body: Value, owner: &Owner) -> Result<Self, Error> {
-        let annotation = format!("eks-rs/aws-auth.{owner}");
+        let annotation = annotation(owner);
         let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str);
         let roles = MapRoles::parse(text("/data/mapRoles").unwrap_or_default())?;
         let record = match body.pointer("/metadata/annotations").and_then(|all| all.get(&annotation)).and_then(Value::as_str) {
@@ -82,7 +87,19 @@ impl AuthMap {
     /// The entries that we added and that are still there.
     pub(crate) fn added(&self) -> Vec<RoleMapping> {
         let added = self.record.iter().filter(|(_, entry)| entry.added).map(|(role, _)| RoleMapping::node(role));
-        added.filter(|mapping| self.roles.has(mapping)).collect()
+        added.filter(|mapping| self.roles.has_exactly(mapping)).collect()
+    }
+
+    /// Roles whose entries we added and someone has changed since: theirs now, and left alone.
+    #[cfg(any(test, feature = "client"))]
+    pub(crate) fn altered(&self) -> impl Iterator<Item = &RoleArn> {
+        let added = self.record.iter().filter(|(_, entry)| entry.added).map(|(role, _)| role);
+        added.filter(|role| self.roles.names(role) && !self.roles.has_exactly(&RoleMapping::node(role)))
+    }
+
+    /// Whether this owner has recorded anything in a ConfigMap.
+    pub(crate) fn is_recorded(body: &Value, owner: &Owner) -> bool {
+        body.pointer("/metadata/annotations").and_then(|all| all.get(annotation(owner))).is_some()
     }
 }
 
@@ -132,11 +149,14 @@ impl AuthMap {
     pub(crate) fn without(mut self, mappings: &[RoleMapping]) -> Result<Fate, Error> {
         let before = (self.roles.clone(), self.record.clone());
         for mapping in mappings {
-            if self.record.remove(&mapping.role).is_some_and(|entry| entry.added)
-                && let Some(roles) = self.roles.without(mapping)?
-            {
-                self.roles = roles;
+            let added = self.record.get(&mapping.role).is_some_and(|entry| entry.added);
+            match if added { self.roles.without(mapping)? } else { None } {
+                Some(roles) => self.roles = roles,
+                // Someone has changed it. It stays on record, so that a teardown tells of it.
+                None if added && self.roles.names(&mapping.role) => continue,
+                None => {}
             }
+            self.record.remove(&mapping.role);
         }
         let foreign_data = self.body["data"].as_object().is_some_and(|data| {
             data.iter().any(|(key, value)| key != "mapRoles" && value.as_str().is_some_and(|text| !text.trim().is_empty()))
@@ -198,6 +218,18 @@ mod tests {
         let one = written(map.without(&added[..1]).unwrap());
         assert_eq!(one.added(), added[1..]);
         assert_eq!(one.without(&added[1..]).unwrap(), Fate::Delete);
+    }
+
+    #[test]
+    fn an_entry_that_someone_has_widened_is_theirs() {
+        let map = written(AuthMap::absent(&owner()).unwrap().with(&[("w".into(), role("a"))]).unwrap());
+        let mut body = map.body;
+        let wider = format!("{}  - system:masters\n", body["data"]["mapRoles"].as_str().unwrap());
+        body["data"]["mapRoles"] = json!(wider);
+        let map = AuthMap::read(body, &owner()).unwrap();
+        assert!(map.added().is_empty());
+        assert_eq!(map.altered().collect::<Vec<_>>(), [&role("a")]);
+        assert_eq!(map.without(&[RoleMapping::node(&role("a"))]).unwrap(), Fate::Keep);
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! written. What cannot be parsed is refused, never overwritten. (EKS user guide, "Grant IAM users access to Kubernetes with
 //! a ConfigMap"; aws-iam-authenticator, "CRD and ConfigMap".)
 
+use std::collections::BTreeSet;
+
 use eks_core::{Error, RoleArn};
 use serde::{Deserialize, Serialize};
 use serde_yaml_ng::Value;
@@ -97,6 +99,11 @@ impl MapRoles {
         self.effective(&mapping.role).is_some_and(|item| agrees(item, mapping))
     }
 
+    /// Whether an entry says exactly what `mapping` does, and nothing more.
+    pub fn has_exactly(&self, mapping: &RoleMapping) -> bool {
+        self.items.iter().any(|item| equals(item, mapping))
+    }
+
     /// Whether any entry names the role.
     pub fn names(&self, role: &RoleArn) -> bool {
         self.effective(role).is_some()
@@ -144,31 +151,27 @@ impl MapRoles {
         Self::verified(text, wanted).map(Some)
     }
 
-    /// Without the entries that say exactly what `mapping` does; `None` if there is none.
+    /// Without the last entry that says exactly what `mapping` does, and nothing more; `None` if there is none. One with further
+    /// groups is not what was added: someone has taken it over.
     ///
     /// # Errors
     /// [`Error::Refused`] if the text has a form from which an entry cannot be cut without touching the others.
     pub fn without(&self, mapping: &RoleMapping) -> Result<Option<Self>, Error> {
-        let ours = |item: &Value| is_of(item, &mapping.role) && agrees(item, mapping);
-        let wanted: Vec<_> = self.items.iter().filter(|item| !ours(item)).cloned().collect();
-        if wanted.len() == self.items.len() {
-            return Ok(None);
-        }
+        let Some(ours) = self.items.iter().rposition(|item| equals(item, mapping)) else { return Ok(None) };
+        let mut wanted = self.items.clone();
+        wanted.remove(ours);
         let lines: Vec<&str> = self.text.split_inclusive('\n').collect();
         let indent = self.indent().ok_or_else(|| refused("its entries are not each on a line of its own"))?;
         let starts: Vec<usize> = (0..lines.len()).filter(|at| is_dash(lines[*at], &indent)).collect();
         if starts.len() != self.items.len() {
             return Err(refused(format!("it has {} entries on {} lines that begin one", self.items.len(), starts.len())));
         }
-        let mut keep = vec![true; lines.len()];
-        for (at, start) in starts.iter().enumerate().filter(|(at, _)| ours(&self.items[*at])) {
-            let next = starts.get(at + 1).copied().unwrap_or(lines.len());
-            // Comments and blank lines behind the entry belong to whatever follows.
-            let content = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
-            let last = (*start..next).rev().find(|line| content(lines[*line])).unwrap_or(*start);
-            keep[*start..=last].fill(false);
-        }
-        let text = lines.iter().zip(keep).filter(|(_, keep)| *keep).map(|(line, _)| *line).collect();
+        let start = starts[ours];
+        let next = starts.get(ours + 1).copied().unwrap_or(lines.len());
+        // Comments and blank lines behind the entry belong to whatever follows.
+        let content = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+        let last = (start..next).rev().find(|line| content(lines[*line])).unwrap_or(start);
+        let text = lines[..start].iter().chain(&lines[last + 1..]).copied().collect();
         Self::verified(text, wanted).map(Some)
     }
 
@@ -210,11 +213,24 @@ fn is_of(item: &Value, role: &RoleArn) -> bool {
     field(item, "rolearn").and_then(Value::as_str).is_some_and(|arn| arn.eq_ignore_ascii_case(role.without_path().as_str()))
 }
 
+/// Whether an entry gives the mapping's user name and groups, whatever other groups it gives.
 fn agrees(item: &Value, mapping: &RoleMapping) -> bool {
-    let groups: Vec<&str> =
-        field(item, "groups").and_then(Value::as_sequence).map_or_else(Vec::new, |all| all.iter().filter_map(Value::as_str).collect());
+    let groups = groups(item);
     field(item, "username").and_then(Value::as_str) == Some(mapping.username.as_str())
-        && mapping.groups.iter().all(|group| groups.contains(&group.as_str()))
+        && mapping.groups.iter().all(|group| groups.contains(&Some(group.as_str())))
+}
+
+/// Whether an entry says what the mapping does and nothing more, in whatever order.
+fn equals(item: &Value, mapping: &RoleMapping) -> bool {
+    is_of(item, &mapping.role)
+        && agrees(item, mapping)
+        && groups(item).len() == mapping.groups.len()
+        && item.as_mapping().is_some_and(|fields| fields.len() == 3)
+}
+
+/// The groups of an entry; `None` for what is no text.
+fn groups(item: &Value) -> BTreeSet<Option<&str>> {
+    field(item, "groups").and_then(Value::as_sequence).into_iter().flatten().map(Value::as_str).collect()
 }
 
 #[cfg(test)]
@@ -295,6 +311,20 @@ mod tests {
         assert!(map(with_path).with(&node("new")).unwrap().is_some(), "an ARN with a path matches no role");
         let twice = format!("{text}- rolearn: arn:aws:iam::123456789012:role/new\n  username: x\n");
         assert!(map(&twice).with(&node("new")).is_err(), "of two entries the last one holds");
+    }
+
+    #[test]
+    fn only_what_equals_ours_is_cut_and_only_once() {
+        let entry = "- rolearn: arn:aws:iam::123456789012:role/new\n  username: system:node:{{EC2PrivateDNSName}}\n  groups:\n  - system:bootstrappers\n  - system:nodes\n";
+        for (more, what) in [("  - system:masters\n", "a further group"), ("  extra: x\n", "a further field")] {
+            let wider = map(&format!("{entry}{more}"));
+            assert!(wider.has(&node("new")) && !wider.has_exactly(&node("new")), "{what}");
+            assert_eq!(wider.without(&node("new")).unwrap(), None, "{what}");
+            let both = format!("{entry}{more}# end\n");
+            assert_eq!(map(&format!("{entry}{both}")).without(&node("new")).unwrap().unwrap().as_str(), both, "{what}");
+        }
+        let twice = map(&format!("{entry}# one of us\n{entry}"));
+        assert_eq!(twice.without(&node("new")).unwrap().unwrap().as_str(), format!("{entry}# one of us\n"));
     }
 
     proptest! {

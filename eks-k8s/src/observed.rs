@@ -26,6 +26,9 @@ pub(crate) struct Scope {
     pub(crate) nodes: BTreeSet<NodeGroup>,
     /// Whether to read aws-auth, and roles that are known already.
     pub(crate) aws_auth: bool,
+    /// Whether an aws-auth that cannot be read is told of, not refused: someone else's mistake keeps nothing from being removed.
+    #[serde(default)]
+    pub(crate) lenient: bool,
     pub(crate) roles: BTreeSet<RoleArn>,
     /// Whether to read the persistent volumes of the claims.
     pub(crate) volumes: bool,
@@ -45,6 +48,7 @@ impl Scope {
             kinds: used.into_iter().filter(|(_, empty)| !empty).map(|(kind, _)| kind).collect(),
             nodes: spec.nodes.iter().map(|group| NodeGroup { name: group.name.clone(), label: group.node_label.clone() }).collect(),
             aws_auth: !spec.roles.is_empty(),
+            lenient: false,
             roles: spec.roles.iter().filter_map(|(_, role)| Ref::known(role)).cloned().collect(),
             volumes: false,
         }
@@ -52,7 +56,7 @@ impl Scope {
 
     /// Everything that an owner can have.
     pub(crate) fn everything(access: Option<Access>) -> Self {
-        Self { access, kinds: Kind::ALL.into(), aws_auth: true, volumes: true, ..Self::default() }
+        Self { access, kinds: Kind::ALL.into(), aws_auth: true, lenient: true, volumes: true, ..Self::default() }
     }
 }
 
@@ -87,6 +91,8 @@ pub struct Observed {
     pub(crate) objects: BTreeMap<StepKey, (ObjectRef, Value)>,
     pub(crate) nodes: BTreeMap<String, NodeCount>,
     pub(crate) aws_auth: Option<AuthMap>,
+    /// Why the entries that this owner recorded in aws-auth cannot be read.
+    pub(crate) unreadable: Option<String>,
     pub(crate) volumes: Vec<Volume>,
 }
 
@@ -134,12 +140,19 @@ impl Observed {
         self
     }
 
-    /// Takes in the ConfigMap `kube-system/aws-auth`.
+    /// Takes in the ConfigMap `kube-system/aws-auth`. For a teardown, only if this owner has recorded entries in it.
     ///
     /// # Errors
-    /// [`Error::Refused`] if it is broken.
+    /// [`Error::Refused`] if it is broken; not for a teardown, which leaves its entries and tells of them.
     pub fn found_aws_auth(mut self, owner: &Owner, map: Value) -> Result<Self, Error> {
-        self.aws_auth = Some(AuthMap::read(map, owner)?);
+        if self.scope.lenient && !AuthMap::is_recorded(&map, owner) {
+            return Ok(self);
+        }
+        match AuthMap::read(map, owner) {
+            Ok(map) => self.aws_auth = Some(map),
+            Err(Error::Refused { subject, rule, .. }) if self.scope.lenient => self.unreadable = Some(format!("{subject}: {rule}")),
+            Err(error) => return Err(error),
+        }
         Ok(self)
     }
 
@@ -164,6 +177,11 @@ impl Observed {
     pub fn uid(&self, key: &str) -> Option<&str> {
         let key: StepKey = key.parse().ok()?;
         self.objects.get(&key)?.1["metadata"]["uid"].as_str()
+    }
+
+    /// For a teardown: why the entries that this owner recorded in aws-auth could not be read, so that they are left.
+    pub fn unreadable_aws_auth(&self) -> Option<&str> {
+        self.unreadable.as_deref()
     }
 
     /// The volumes behind our claims, if they were read.

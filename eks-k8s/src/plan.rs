@@ -9,7 +9,7 @@ use crate::{
     AccessRef, Claim, Kind, ObjectOp, ObjectRef, ObjectsSpec, Observed, Pod, Service, StorageClass, VolumeType, auth_map,
     diff::{Change, changes},
     observed::{hostname, phase},
-    service::kind_of,
+    service::{address_price, is_public, kind_of, load_balancer_price},
     storage_class::{Binding, volume_price},
 };
 
@@ -35,7 +35,7 @@ struct Wanted {
     manifest: Value,
     needs: Vec<StepKey>,
     typical: Duration,
-    price: Option<Price>,
+    prices: Vec<Price>,
     wait: bool,
 }
 
@@ -56,7 +56,7 @@ impl ObjectsSpec {
             plan = self.object(plan, now, self.class(class))?;
         }
         for claim in &self.claims {
-            let wanted = self.claimed(claim)?;
+            let wanted = self.claimed(claim, now)?;
             plan = self.object(plan, now, wanted)?;
         }
         for pod in &self.pods {
@@ -140,15 +140,15 @@ impl ObjectsSpec {
         Wanted {
             kind: Kind::StorageClass,
             title: format!("StorageClass {} of {} volumes", class.name, class.volume_type.as_str()),
-            manifest: class.manifest(),
+            manifest: class.manifest(&self.owner),
             needs: Vec::new(),
             typical: CALL,
-            price: None,
+            prices: Vec::new(),
             wait: false,
         }
     }
 
-    fn claimed(&self, claim: &Claim) -> Result<Wanted, Error> {
+    fn claimed(&self, claim: &Claim, now: &Observed) -> Result<Wanted, Error> {
         let class = self.class_of(claim);
         // With WaitForFirstConsumer a claim without a Pod stays Pending by design.
         let wait = class.is_some_and(|class| class.binding == Binding::Immediate);
@@ -169,9 +169,17 @@ impl ObjectsSpec {
             manifest: claim.manifest(&self.namespace),
             needs,
             typical: if wait { Duration::from_secs(5) } else { CALL },
-            price: Some(price),
+            prices: if self.stays_pending(claim, now)? { Vec::new() } else { vec![price] },
             wait,
         })
+    }
+
+    /// Whether a claim has no volume, and no Pod of this plan makes it get one.
+    fn stays_pending(&self, claim: &Claim, now: &Observed) -> Result<bool, Error> {
+        let key = key_of(Kind::Claim, &self.namespace, &claim.name)?;
+        let bound = now.objects.get(&key).is_some_and(|(_, live)| live.pointer("/spec/volumeName").is_some_and(Value::is_string));
+        let used = self.pods.iter().any(|pod| pod.mounts.iter().any(|(name, _)| *name == claim.name));
+        Ok(!bound && !used && self.class_of(claim).is_some_and(|class| class.binding == Binding::WaitForFirstConsumer))
     }
 
     fn pod(&self, pod: &Pod) -> Result<Wanted, Error> {
@@ -192,7 +200,7 @@ impl ObjectsSpec {
             manifest: pod.manifest(&self.namespace),
             needs,
             typical: Duration::from_secs(seconds),
-            price: None,
+            prices: Vec::new(),
             wait: true,
         })
     }
@@ -205,19 +213,19 @@ impl ObjectsSpec {
         Wanted {
             kind: Kind::Service,
             title: format!("Service {} with {reach} {}", service.name, price.item),
-            manifest: service.manifest(&self.namespace),
+            manifest: service.manifest(&self.namespace, &self.owner),
             needs,
             typical: Duration::from_secs(match service.kind() {
                 crate::LoadBalancerKind::Classic => 6,
                 crate::LoadBalancerKind::Network => 151,
             }),
-            price: Some(price),
+            prices: std::iter::once(price).chain(service.address_prices(self.public_zones)).collect(),
             wait: true,
         }
     }
 
     fn object(&self, plan: PlanBuilder, now: &Observed, wanted: Wanted) -> Result<PlanBuilder, Error> {
-        let Wanted { kind, title, mut manifest, needs, typical, price, wait } = wanted;
+        let Wanted { kind, title, mut manifest, needs, typical, prices, wait } = wanted;
         let at = ObjectRef::of(kind, &manifest);
         let key = key_of(kind, &at.namespace, &at.name)?;
         mark(&mut manifest, self.owner.as_str(), key.as_str());
@@ -238,9 +246,7 @@ impl ObjectsSpec {
         };
         let op = ObjectOp::Apply { access: self.access(), kind, manifest, wait };
         let mut step = self.step(key, action, title, &op)?.after_all(&needs).takes(typical).changes(changed);
-        if let Some(price) = price {
-            step = step.costs(price);
-        }
+        step = prices.into_iter().fold(step, Step::costs);
         if let (Action::Keep, Some(live)) = (action, live) {
             step = step.knows("id", live["metadata"]["uid"].as_str().unwrap_or_default());
             if let Some(hostname) = hostname(live) {
@@ -320,8 +326,7 @@ impl ObjectsSpec {
                 let message = "names no class; EKS makes no default class since 1.30, so it may stay Pending for ever";
                 findings.push(Finding::warning(key.clone(), message));
             }
-            let used = self.pods.iter().any(|pod| pod.mounts.iter().any(|(name, _)| *name == claim.name));
-            if !used && self.class_of(claim).is_some_and(|class| class.binding == Binding::WaitForFirstConsumer) {
+            if self.stays_pending(claim, now)? {
                 findings.push(Finding::note(key, "stays Pending until a Pod mounts it; no Pod of this plan does"));
             }
         }
@@ -337,7 +342,7 @@ impl ObjectsSpec {
             }
             let taken =
                 now.objects.get(&key).is_some_and(|(_, live)| live.pointer("/spec/loadBalancerClass").is_some_and(Value::is_string));
-            if taken && service.manifest(&self.namespace).pointer("/spec/loadBalancerClass").is_none() {
+            if taken && service.manifest(&self.namespace, &self.owner).pointer("/spec/loadBalancerClass").is_none() {
                 let message = "the AWS Load Balancer Controller has taken it over by setting loadBalancerClass; say so with Controller::LoadBalancerController";
                 findings.push(Finding::warning(key, message));
             }
@@ -382,9 +387,10 @@ fn unfinished(kind: Kind, live: &Value) -> Option<String> {
     (is != should).then(|| format!("status: {is} → {should}"))
 }
 
-/// What a live Service's load balancer costs a month.
+/// What a live Service's load balancer costs a month, with its public addresses.
 pub(crate) fn load_balancer_usd(live: &Value) -> f64 {
-    crate::service::load_balancer_price(kind_of(live)).usd_per_month
+    let addresses = if is_public(live) { f64::from(crate::spec::PUBLIC_ZONES) } else { 0.0 };
+    load_balancer_price(kind_of(live)).usd_per_month + addresses * address_price().usd_per_month
 }
 
 #[cfg(test)]
@@ -430,6 +436,21 @@ mod tests {
     fn the_chapter() {
         let spec = chapter().build().unwrap();
         insta::assert_snapshot!(spec.plan(&Observed::nothing(&spec)).unwrap());
+    }
+
+    #[test]
+    fn a_claim_without_a_volume_costs_nothing() {
+        let spec = chapter().build().unwrap();
+        let usd = |now: &Observed| {
+            let plan = spec.plan(now).unwrap();
+            plan.step("k8s/claim/default/pvc-b").unwrap().prices.iter().map(|price| price.usd_per_month).sum::<f64>()
+        };
+        let mut now = applied(&spec);
+        assert!(usd(&now) == 0.0);
+        for (_, live) in now.objects.values_mut().filter(|(at, _)| at.name == "pvc-b") {
+            live["spec"]["volumeName"] = json!("pv-b");
+        }
+        assert!((usd(&now) - 0.8).abs() < 1e-9);
     }
 
     #[test]

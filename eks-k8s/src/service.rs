@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use eks_core::{Price, Problems, StepKey};
+use eks_core::{OWNER_TAG, Owner, Price, Problems, StepKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -181,14 +181,20 @@ impl Service {
         derived
     }
 
-    /// All annotations; those given by hand win, where they agree in meaning.
-    pub(crate) fn annotations(&self) -> BTreeMap<String, String> {
+    /// All annotations; those given by hand win, where they agree in meaning. The owner's tag comes before tags given by hand: by it a
+    /// load balancer is found that outlived its cluster.
+    pub(crate) fn annotations(&self, owner: &Owner) -> BTreeMap<String, String> {
         let mut all = self.derived();
         all.extend(self.annotations.clone());
+        if self.controller != Controller::AutoMode {
+            let tag = format!("{OWNER_TAG}={owner}");
+            let tags = all.entry(format!("{PREFIX}-additional-resource-tags")).or_default();
+            *tags = if tags.is_empty() { tag } else { format!("{tag},{tags}") };
+        }
         all
     }
 
-    pub(crate) fn manifest(&self, namespace: &str) -> Value {
+    pub(crate) fn manifest(&self, namespace: &str, owner: &Owner) -> Value {
         let ports: Vec<_> = self
             .ports
             .iter()
@@ -197,7 +203,7 @@ impl Service {
         let mut manifest = json!({
             "apiVersion": "v1",
             "kind": "Service",
-            "metadata": {"name": self.name, "namespace": namespace, "annotations": self.annotations()},
+            "metadata": {"name": self.name, "namespace": namespace, "annotations": self.annotations(owner)},
             "spec": {"type": "LoadBalancer", "ports": ports, "selector": self.selector},
         });
         if let Some(class) = self.class() {
@@ -280,6 +286,16 @@ impl Service {
     pub(crate) fn price(&self) -> Price {
         load_balancer_price(self.kind())
     }
+
+    /// What the public addresses of its load balancer cost: one in each of so many zones, if the internet reaches it.
+    pub(crate) fn address_prices(&self, zones: u32) -> impl Iterator<Item = Price> {
+        (0..if self.internet_facing { zones } else { 0 }).map(|_| address_price())
+    }
+}
+
+/// A month of a public IPv4 address in use, us-east-1.
+pub(crate) fn address_price() -> Price {
+    Price::hourly("public IPv4 address", 0.005)
 }
 
 /// A month of a load balancer, us-east-1, before traffic.
@@ -295,6 +311,16 @@ pub(crate) fn kind_of(live: &Value) -> LoadBalancerKind {
     let typed = live.pointer("/metadata/annotations").and_then(|all| all.get(DECIDES[2])).and_then(Value::as_str);
     let classed = live.pointer("/spec/loadBalancerClass").is_some_and(|class| !class.is_null());
     if classed || typed.is_some_and(|kind| kind != "classic") { LoadBalancerKind::Network } else { LoadBalancerKind::Classic }
+}
+
+/// Whether the load balancer of a live Service has public addresses.
+pub(crate) fn is_public(live: &Value) -> bool {
+    let annotation = |key: &str| live.pointer("/metadata/annotations").and_then(|all| all.get(key)).and_then(Value::as_str);
+    let [internal, scheme, _] = DECIDES.map(annotation);
+    match live.pointer("/spec/loadBalancerClass").filter(|class| !class.is_null()) {
+        Some(_) => scheme == Some("internet-facing"),
+        None => !matches!(internal, Some("true" | "0.0.0.0/0")),
+    }
 }
 
 fn within(value: &str, least: u32, most: u32) -> bool {
@@ -321,6 +347,10 @@ mod tests {
         problems.finish("x", || ()).err().map(|error| error.problems.iter().map(|p| p.code).collect()).unwrap_or_default()
     }
 
+    fn owner() -> Owner {
+        Owner::new("chap10").unwrap()
+    }
+
     fn nginx() -> Service {
         Service::load_balancer("nginx").port(80, 80).selector("app", "nginx")
     }
@@ -336,8 +366,11 @@ mod tests {
                     let service = if open { service.internet_facing() } else { service.internal() };
                     let service = if network { service.network() } else { service };
                     assert_eq!(codes(&service), [""; 0]);
-                    let said: Vec<_> =
-                        service.annotations().iter().map(|(key, value)| format!("{}={value}", key.strip_prefix(PREFIX).unwrap())).collect();
+                    let said: Vec<_> = service
+                        .annotations(&owner())
+                        .iter()
+                        .map(|(key, value)| format!("{}={value}", key.strip_prefix(PREFIX).unwrap()))
+                        .collect();
                     lines.push(format!("{controller:?} open={open} network={network}: {:?} {}", service.class(), said.join(" ")));
                 }
             }
@@ -345,20 +378,41 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "CloudProvider open=false network=false: None -internal=true",
-                "CloudProvider open=false network=true: None -internal=true -type=nlb",
-                "CloudProvider open=true network=false: None ",
-                "CloudProvider open=true network=true: None -type=nlb",
-                "LoadBalancerController open=false network=false: Some(\"service.k8s.aws/nlb\") -nlb-target-type=instance -scheme=internal",
-                "LoadBalancerController open=false network=true: Some(\"service.k8s.aws/nlb\") -nlb-target-type=instance -scheme=internal",
-                "LoadBalancerController open=true network=false: Some(\"service.k8s.aws/nlb\") -nlb-target-type=instance -scheme=internet-facing",
-                "LoadBalancerController open=true network=true: Some(\"service.k8s.aws/nlb\") -nlb-target-type=instance -scheme=internet-facing",
+                "CloudProvider open=false network=false: None -additional-resource-tags=eks-rs/owner=chap10 -internal=true",
+                "CloudProvider open=false network=true: None -additional-resource-tags=eks-rs/owner=chap10 -internal=true -type=nlb",
+                "CloudProvider open=true network=false: None -additional-resource-tags=eks-rs/owner=chap10",
+                "CloudProvider open=true network=true: None -additional-resource-tags=eks-rs/owner=chap10 -type=nlb",
+                "LoadBalancerController open=false network=false: Some(\"service.k8s.aws/nlb\") -additional-resource-tags=eks-rs/owner=chap10 -nlb-target-type=instance -scheme=internal",
+                "LoadBalancerController open=false network=true: Some(\"service.k8s.aws/nlb\") -additional-resource-tags=eks-rs/owner=chap10 -nlb-target-type=instance -scheme=internal",
+                "LoadBalancerController open=true network=false: Some(\"service.k8s.aws/nlb\") -additional-resource-tags=eks-rs/owner=chap10 -nlb-target-type=instance -scheme=internet-facing",
+                "LoadBalancerController open=true network=true: Some(\"service.k8s.aws/nlb\") -additional-resource-tags=eks-rs/owner=chap10 -nlb-target-type=instance -scheme=internet-facing",
                 "AutoMode open=false network=false: Some(\"eks.amazonaws.com/nlb\") -nlb-target-type=instance -scheme=internal",
                 "AutoMode open=false network=true: Some(\"eks.amazonaws.com/nlb\") -nlb-target-type=instance -scheme=internal",
                 "AutoMode open=true network=false: Some(\"eks.amazonaws.com/nlb\") -nlb-target-type=instance -scheme=internet-facing",
                 "AutoMode open=true network=true: Some(\"eks.amazonaws.com/nlb\") -nlb-target-type=instance -scheme=internet-facing",
             ]
         );
+    }
+
+    #[test]
+    fn tags_by_hand_come_after_the_owner() {
+        let key = format!("{PREFIX}-additional-resource-tags");
+        let tags = |service: Service| service.annotation(&key, "team=web").annotations(&owner()).remove(&key);
+        assert_eq!(tags(nginx()).as_deref(), Some("eks-rs/owner=chap10,team=web"));
+        assert_eq!(tags(nginx().controller(Controller::AutoMode)).as_deref(), Some("team=web"));
+    }
+
+    #[test]
+    fn public_addresses_are_paid_for() {
+        let usd = |service: &Service| service.address_prices(3).map(|price| price.usd_per_month).sum::<f64>();
+        for controller in [Controller::CloudProvider, Controller::LoadBalancerController, Controller::AutoMode] {
+            let (internal, public) = (nginx().controller(controller), nginx().controller(controller).internet_facing());
+            assert!(usd(&internal) == 0.0 && (usd(&public) - 10.95).abs() < 1e-9, "{controller:?}");
+            assert!(
+                !is_public(&internal.manifest("default", &owner())) && is_public(&public.manifest("default", &owner())),
+                "{controller:?}"
+            );
+        }
     }
 
     #[test]

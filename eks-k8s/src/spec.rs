@@ -6,6 +6,9 @@ use eks_core::{AuthenticationMode, ClusterRefs, Owner, Problems, Ref, RoleArn, S
 
 use crate::{Claim, Kind, Pod, Service, StorageClass, name};
 
+/// The fewest zones that a cluster's subnets are in (EKS user guide, "View Amazon EKS networking requirements").
+pub(crate) const PUBLIC_ZONES: u32 = 2;
+
 /// Objects of one cluster: valid by construction.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ObjectsSpec {
@@ -20,6 +23,7 @@ pub struct ObjectsSpec {
     pub(crate) services: Vec<Service>,
     pub(crate) service_needs: Vec<StepKey>,
     pub(crate) existing_classes: BTreeSet<String>,
+    pub(crate) public_zones: u32,
 }
 
 /// Collects what should exist; checked by [`ObjectsSpecBuilder::build`].
@@ -41,6 +45,7 @@ impl ObjectsSpec {
             services: Vec::new(),
             service_needs: Vec::new(),
             existing_classes: BTreeSet::new(),
+            public_zones: PUBLIC_ZONES,
         })
     }
 
@@ -118,6 +123,14 @@ impl ObjectsSpecBuilder {
     #[must_use]
     pub fn service_needs(mut self, steps: impl IntoIterator<Item = StepKey>) -> Self {
         self.0.service_needs.extend(steps);
+        self
+    }
+
+    /// In how many zones the cluster has public subnets: an internet-facing load balancer has a public IPv4 address in each, and a
+    /// plan shows what they cost. Default 2, the fewest zones that EKS accepts.
+    #[must_use]
+    pub fn public_zones(mut self, zones: u32) -> Self {
+        self.0.public_zones = zones;
         self
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eks_core::{Price, Problems, ZoneName};
+use eks_core::{OWNER_TAG, Owner, Price, Problems, ZoneName};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -222,7 +222,7 @@ impl StorageClass {
         &self.zones
     }
 
-    fn parameters(&self) -> BTreeMap<&'static str, String> {
+    fn parameters(&self, owner: &Owner) -> BTreeMap<&'static str, String> {
         let fs_type = if self.in_tree { "fsType" } else { "csi.storage.k8s.io/fstype" };
         let mut parameters = BTreeMap::from([("type", self.volume_type.as_str().to_owned()), (fs_type, self.fs_type.clone())]);
         if let (true, [zone]) = (self.in_tree, self.zones.as_slice()) {
@@ -236,18 +236,22 @@ impl StorageClass {
             ("encrypted", self.encrypted.map(|yes| yes.to_string())),
             ("kmsKeyId", self.kms_key.clone()),
         ];
+        if !self.in_tree {
+            // By it a volume is found that outlived its cluster (EBS CSI driver, "Volume Tagging").
+            parameters.insert("tagSpecification_1", format!("{OWNER_TAG}={owner}"));
+        }
         parameters.extend(chosen.into_iter().filter_map(|(key, value)| Some((key, value?))));
         parameters
     }
 
     /// The manifest, without the marks of ownership.
-    pub(crate) fn manifest(&self) -> Value {
+    pub(crate) fn manifest(&self, owner: &Owner) -> Value {
         let mut manifest = json!({
             "apiVersion": "storage.k8s.io/v1",
             "kind": "StorageClass",
             "metadata": {"name": self.name},
             "provisioner": if self.in_tree { "kubernetes.io/aws-ebs" } else { "ebs.csi.aws.com" },
-            "parameters": self.parameters(),
+            "parameters": self.parameters(owner),
             "reclaimPolicy": match self.reclaim { Reclaim::Delete => "Delete", Reclaim::Retain => "Retain" },
             "volumeBindingMode": match self.binding {
                 Binding::Immediate => "Immediate",
@@ -376,17 +380,18 @@ mod tests {
 
     #[test]
     fn then_and_now() {
-        let now = StorageClass::gp3("gp3-us-east-1a").zone("us-east-1a").manifest();
+        let owner = Owner::new("chap10").unwrap();
+        let now = StorageClass::gp3("gp3-us-east-1a").zone("us-east-1a").manifest(&owner);
         assert_eq!(
             now,
             json!({
                 "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "gp3-us-east-1a"},
-                "provisioner": "ebs.csi.aws.com", "parameters": {"type": "gp3", "csi.storage.k8s.io/fstype": "ext4"},
+                "provisioner": "ebs.csi.aws.com", "parameters": {"type": "gp3", "csi.storage.k8s.io/fstype": "ext4", "tagSpecification_1": "eks-rs/owner=chap10"},
                 "reclaimPolicy": "Delete", "volumeBindingMode": "WaitForFirstConsumer", "allowVolumeExpansion": true,
                 "allowedTopologies": [{"matchLabelExpressions": [{"key": "topology.kubernetes.io/zone", "values": ["us-east-1a"]}]}],
             })
         );
-        let then = StorageClass::in_tree_gp2("gp2-us-east-1a", "us-east-1a").manifest();
+        let then = StorageClass::in_tree_gp2("gp2-us-east-1a", "us-east-1a").manifest(&owner);
         assert_eq!(then["provisioner"], "kubernetes.io/aws-ebs");
         assert_eq!(then["parameters"], json!({"type": "gp2", "fsType": "ext4", "zone": "us-east-1a"}));
         assert_eq!(then.get("allowedTopologies"), None);

@@ -12,6 +12,9 @@ use crate::{
     storage_class::volume_price,
 };
 
+/// What the entries of `aws-auth` are called, for people.
+pub(crate) const AUTH_ENTRIES: &str = "aws-auth entries";
+
 /// What has to be looked for after a teardown.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Leavings {
@@ -61,7 +64,8 @@ impl Observed {
         removals.into_iter().fold(teardown, |teardown, removal| teardown.removal(removal)).build().map_err(|error| plan_error(&error))
     }
 
-    /// Removes our entries from aws-auth, once nothing needs the nodes any more that join by them.
+    /// Removes our entries from aws-auth, once no instance runs any more that joined by them: a node that loses its entry before is
+    /// cut off, NotReady, and nothing on it ends in order (EKS user guide, "Migrate applications to a new node group").
     fn unmap(&self) -> Result<Option<Removal>, Error> {
         let mappings = self.aws_auth.as_ref().map(auth_map::AuthMap::added).unwrap_or_default();
         if mappings.is_empty() {
@@ -71,9 +75,10 @@ impl Observed {
             .parse()
             .map_err(|error: eks_core::KeyError| Error::Plan { subject: auth_map::KEY.to_owned(), reason: error.to_string() })?;
         let op = ObjectOp::UnmapRoles { access: self.scope.access.clone(), mappings };
-        let removal = Removal::new(key, "aws-auth entries", "kube-system/aws-auth", &op).map_err(|error| op_error(&error))?;
+        let removal = Removal::new(key, AUTH_ENTRIES, "kube-system/aws-auth", &op).map_err(|error| op_error(&error))?;
         let first = ["k8s/service/", "k8s/pod/", "k8s/claim/"].map(|prefix| After::Prefix(prefix.to_owned()));
-        Ok(Some(first.into_iter().fold(removal, Removal::after).takes(Duration::from_secs(1))))
+        let removal = first.into_iter().fold(removal, Removal::after).after(After::Layer("nodes".to_owned()));
+        Ok(Some(removal.takes(Duration::from_secs(1))))
     }
 
     fn volume_of(&self, claim: &Value) -> Option<&Volume> {
@@ -96,11 +101,16 @@ impl Observed {
 
 /// A removal that was not seen to succeed.
 fn unseen(removal: &Removal) -> Survivor {
+    let remedy = if removal.title == AUTH_ENTRIES {
+        "nothing if the cluster is gone, for they go with it; otherwise run the teardown again"
+    } else {
+        "look for its load balancer or volume by the tag kubernetes.io/cluster/<name>"
+    };
     Survivor::new(
         removal.title.clone(),
         removal.id.clone(),
         "it was there when the teardown was made, and it was not seen to go",
-        "look for its load balancer or volume by the tag kubernetes.io/cluster/<name>",
+        remedy,
         removal.usd_per_month,
     )
 }
@@ -155,7 +165,7 @@ mod tests {
     fn in_an_order_that_works() {
         let teardown = there().teardown(&owner()).unwrap();
         insta::assert_snapshot!(teardown, @r"
-        teardown of chap10: 5 to remove, about 46s, saves $19.05 a month
+        teardown of chap10: 5 to remove, about 46s, saves $26.35 a month
           - k8s/pod/default/nginx      Pod default/nginx
           - k8s/claim/default/gone     PersistentVolumeClaim default/gone
           - k8s/claim/default/kept     PersistentVolumeClaim default/kept
@@ -170,6 +180,36 @@ mod tests {
                 "EBS volume vol-kept: claim default/kept is of class gp3, whose volumes are retained; aws ec2 delete-volume --volume-id vol-kept ($0.80 a month)"
             ]
         );
+    }
+
+    fn mapped() -> Value {
+        let role = eks_core::RoleArn::new("arn:aws:iam::123456789012:role/worker").unwrap();
+        let auth_map::Fate::Write(map) = auth_map::AuthMap::absent(&owner()).unwrap().with(&[("w".into(), role)]).unwrap() else {
+            panic!()
+        };
+        map
+    }
+
+    #[test]
+    fn roles_are_unmapped_when_no_node_is_left() {
+        let teardown = there().found_aws_auth(&owner(), mapped()).unwrap().teardown(&owner()).unwrap();
+        let unmap = teardown.removals().iter().find(|removal| removal.key.as_str() == auth_map::KEY).unwrap();
+        assert!(unmap.after.contains(&After::Layer("nodes".into())), "{:?}", unmap.after);
+    }
+
+    #[test]
+    fn a_broken_document_keeps_nothing_from_being_removed() {
+        let mut map = mapped();
+        map["data"]["mapRoles"] = json!("- rolearn: a\n\tusername: b\n");
+        let now = there().found_aws_auth(&owner(), map.clone()).unwrap();
+        assert!(now.unreadable_aws_auth().is_some_and(|why| why.contains("line 2")), "{:?}", now.unreadable_aws_auth());
+        assert_eq!(now.teardown(&owner()).unwrap().removals().len(), 5);
+        // Nothing of ours is in it: it is not our business.
+        map["metadata"]["annotations"] = json!({});
+        assert_eq!(there().found_aws_auth(&owner(), map.clone()).unwrap().unreadable_aws_auth(), None);
+        // A plan has to write to it.
+        let spec = chapter().build().unwrap();
+        assert!(Observed::at(&spec, access()).found_aws_auth(&owner(), map).is_err());
     }
 
     #[test]

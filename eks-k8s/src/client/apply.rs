@@ -150,11 +150,18 @@ fn judge_nodes(nodes: &Objects, desired: u32) -> Seen<usize> {
     let mut state = format!("{ready} of {desired} nodes Ready");
     let why = nodes.values().filter(|node| !is_ready(node)).find_map(|node| {
         let conditions = node.pointer("/status/conditions")?.as_array()?;
-        let message = conditions.iter().find(|condition| condition["type"] == "Ready")?["message"].as_str()?;
-        Some(format!("; {}: {message}", node["metadata"]["name"].as_str()?))
+        let ready = conditions.iter().find(|condition| condition["type"] == "Ready")?;
+        Some(format!("; {}: {}", node["metadata"]["name"].as_str()?, why_not_ready(ready)?))
     });
     state.extend(why);
     Seen::Not(state)
+}
+
+/// Why a node is not Ready, in one short line: the end of the kubelet's message, which names the cause, or else its reason.
+fn why_not_ready(condition: &Value) -> Option<&str> {
+    const SHORT: usize = 60;
+    let cause = condition["message"].as_str().and_then(|message| message.rsplit("message:").next()).map(str::trim);
+    cause.filter(|cause| (1..=SHORT).contains(&cause.len())).or_else(|| condition["reason"].as_str())
 }
 
 #[cfg(test)]
@@ -189,6 +196,22 @@ mod tests {
             assert_eq!(state(judge(Kind::Pod, Some(&json!({"status": status})))), told);
         }
         assert_eq!(state(judge(Kind::Pod, None)), "not there");
+    }
+
+    #[test]
+    fn why_a_node_is_not_ready_is_short() {
+        let runtime = "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:";
+        for (message, told) in [
+            (
+                format!("{runtime}Network plugin returns error: cni plugin not initialized"),
+                "Network plugin returns error: cni plugin not initialized",
+            ),
+            (format!("{runtime}{}", "x".repeat(61)), "KubeletNotReady"),
+            (runtime.to_owned(), "KubeletNotReady"),
+        ] {
+            let condition = json!({"type": "Ready", "status": "False", "reason": "KubeletNotReady", "message": message});
+            assert_eq!(why_not_ready(&condition), Some(told));
+        }
     }
 
     #[test]

@@ -36,6 +36,11 @@ pub(super) fn soon_allowed(error: Error) -> Error {
     if error.class() == Class::Denied { error.with_class(Class::Inconsistent) } else { error }
 }
 
+/// Whether no API server answered at all.
+pub(super) fn is_silent(error: &Error) -> bool {
+    matches!(error, Error::Call { class: Class::Transient, code: None, .. })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,6 +64,7 @@ mod tests {
             assert_eq!(status(code, "no").class(), class, "{code}");
         }
         assert_eq!(status(403, "exceeded quota: pods").class(), Class::Quota);
+        assert!(!is_silent(&status(503, "no")) && is_silent(&failed("get", "x", kube::Error::Service("refused".into()))));
         assert_eq!(soon_allowed(status(403, "no")).class(), Class::Inconsistent);
         assert_eq!(status(422, "too long").chain(), "apply Pod for default/nginx failed with Some: too long");
     }

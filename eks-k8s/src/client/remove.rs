@@ -11,7 +11,12 @@ use super::{
     connect::{Objects, Place},
     watch::{Seen, Watch},
 };
-use crate::{Kind, ObjectRef, observed::Scope, plan::load_balancer_usd, teardown::Leavings};
+use crate::{
+    Kind, ObjectRef, Observed,
+    observed::Scope,
+    plan::load_balancer_usd,
+    teardown::{AUTH_ENTRIES, Leavings},
+};
 
 const LIMIT: Duration = Duration::from_secs(15 * 60);
 
@@ -79,10 +84,7 @@ impl Objects {
                         Survivor::new(at.kind.as_str(), id, "it is still there", "run the teardown again", usd)
                     })
                     .collect();
-                if now.aws_auth.is_some_and(|map| !map.added().is_empty()) {
-                    let why = "entries of this owner are still there";
-                    left.push(Survivor::new("aws-auth entries", "kube-system/aws-auth", why, "run the teardown again", 0.0));
-                }
+                left.extend(mapped(&now));
                 left.extend(leavings.retained.iter().filter(|volume| volumes.contains(&volume.name)).map(crate::Volume::survivor));
                 Ok(left)
             }
@@ -101,6 +103,25 @@ impl Objects {
             }
         }
     }
+}
+
+/// What is left of an owner's in aws-auth.
+fn mapped(now: &Observed) -> Vec<Survivor> {
+    let (map, by_hand) = ("kube-system/aws-auth", "kubectl -n kube-system edit configmap aws-auth");
+    let mut left = Vec::new();
+    if let Some(why) = now.unreadable_aws_auth() {
+        let remedy = format!("correct it by hand ({by_hand}) and run the teardown again");
+        left.push(Survivor::new("aws-auth entry", map, format!("the document is broken: {why}"), remedy, 0.0));
+    }
+    let Some(roles) = &now.aws_auth else { return left };
+    if !roles.added().is_empty() {
+        left.push(Survivor::new(AUTH_ENTRIES, map, "entries of this owner are still there", "run the teardown again", 0.0));
+    }
+    left.extend(roles.altered().map(|role| {
+        let why = format!("someone has changed the entry that this owner added to {map}, so it was left");
+        Survivor::new("aws-auth entry", role.to_string(), why, format!("remove it by hand if nobody needs it ({by_hand})"), 0.0)
+    }));
+    left
 }
 
 fn name_of(title: &str, id: &str) -> String {

@@ -6,7 +6,7 @@ use eks_core::{Class, Error, engine::StepContext};
 use futures::StreamExt;
 use kube::api::{ListParams, WatchEvent, WatchParams};
 use serde_json::Value;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::{
     api::{Collection, Resource, value},
@@ -16,6 +16,11 @@ use super::{
 
 /// Pause before a list or watch that failed is tried again.
 const PAUSE: Duration = Duration::from_secs(2);
+
+/// After how many seconds the server is asked to end a watch.
+const SERVER_ENDS: u32 = 60;
+/// When a watch is given up: its server should have ended it, so the connection is half open.
+const CLIENT_ENDS: Duration = Duration::from_secs(75);
 
 /// What the watched objects say.
 pub(super) enum Seen<T> {
@@ -116,11 +121,18 @@ impl<'a> Watch<'a> {
         version: &mut String,
     ) -> Result<Tail<T>, Error> {
         let began = Instant::now();
-        let params = WatchParams { label_selector: self.labels.clone(), field_selector: self.fields.clone(), ..WatchParams::default() };
+        let params = WatchParams {
+            label_selector: self.labels.clone(),
+            field_selector: self.fields.clone(),
+            timeout: Some(SERVER_ENDS),
+            ..WatchParams::default()
+        };
+        let deadline = began + CLIENT_ENDS;
         let collection = self.collection().await?;
-        let stream = match collection.api.watch(&params, version).await {
-            Ok(stream) => stream,
-            Err(error) => {
+        let stream = match timeout_at(deadline, collection.api.watch(&params, version)).await {
+            Err(_) => return Ok(Tail::List),
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => {
                 let error = failed(format!("watch {}", collection.kind), self.subject.clone(), error);
                 if !heals(&error) {
                     return Err(error);
@@ -130,7 +142,12 @@ impl<'a> Watch<'a> {
             }
         };
         let mut stream = stream.boxed();
-        while let Some(event) = stream.next().await {
+        loop {
+            let event = match timeout_at(deadline, stream.next()).await {
+                Err(_) => return Ok(Tail::List),
+                Ok(None) => break,
+                Ok(Some(event)) => event,
+            };
             match event {
                 Ok(WatchEvent::Added(object) | WatchEvent::Modified(object)) => {
                     let object = value(object)?;

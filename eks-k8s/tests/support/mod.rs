@@ -60,12 +60,28 @@ fn token(sim: &Sim) -> Result<String, BoxError> {
 }
 
 pub(crate) fn client(sim: &Sim, access: &Access) -> Result<Client, BoxError> {
+    client_hanging(sim, access, Arc::default())
+}
+
+/// A client whose next so many watches never hear from the server.
+pub(crate) fn client_hanging(sim: &Sim, access: &Access, watches: Arc<Mutex<u32>>) -> Result<Client, BoxError> {
     let host = HeaderValue::from_str(access.endpoint.trim_start_matches("https://"))?;
     let bearer = HeaderValue::from_str(&format!("Bearer {}", token(sim)?))?;
-    let service = sim.kube_service().map_request(move |mut request: Request<Body>| {
+    let server = sim.kube_service();
+    let service = tower::service_fn(move |mut request: Request<Body>| {
         request.headers_mut().insert(header::HOST, host.clone());
         request.headers_mut().insert(header::AUTHORIZATION, bearer.clone());
-        request
+        let (server, watches) = (server.clone(), watches.clone());
+        async move {
+            let is_watch = request.uri().query().is_some_and(|query| query.contains("watch=true"));
+            let hangs = is_watch && {
+                let mut left = watches.lock().expect("no panic");
+                let hangs = *left > 0;
+                *left = left.saturating_sub(1);
+                hangs
+            };
+            if hangs { std::future::pending().await } else { server.oneshot(request).await }
+        }
     });
     Ok(Client::new(service, "default"))
 }

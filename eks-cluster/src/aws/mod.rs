@@ -65,12 +65,13 @@ impl Clusters {
         self.observe(owner, &scope).await?.teardown(owner, &scope)
     }
 
-    /// What a client needs to know of a cluster that exists; `None` if there is none of that name, or it is not reachable yet.
+    /// What a client needs to know of a cluster that exists; `None` if there is none of that name, or its API server is not there
+    /// yet, or no more, because the cluster is being made or deleted.
     ///
     /// # Errors
     /// If DescribeCluster fails.
     pub async fn access(&self, cluster: &ClusterName) -> Result<Option<ClusterAccess>, Error> {
-        let found = self.describe(cluster).await?;
+        let found = self.describe(cluster).await?.filter(|found| !matches!(found.status.as_str(), "CREATING" | "DELETING" | "FAILED"));
         Ok(found.and_then(|found| ClusterAccess::from_outputs(&found.outputs())))
     }
 

@@ -113,6 +113,8 @@ impl Connector {
         let mut config = kube::Config::new(endpoint);
         // kube would repeat 429, with which the eviction API says that a disruption budget is used up.
         config.default_retry = false;
+        // A connection that was dropped silently would hang a request for ever; our watches end within a minute by themselves.
+        config.read_timeout = Some(std::time::Duration::from_secs(90));
         (self.connect)(access, config, Authenticate(signer))
     }
 }

@@ -2,7 +2,7 @@
 
 mod account;
 
-use std::error::Error;
+use std::{collections::BTreeSet, error::Error};
 
 use account::{Account, Tested, minutes, owner, security_group_of};
 use aws_sdk_cloudformation::{
@@ -10,7 +10,7 @@ use aws_sdk_cloudformation::{
     types::{ChangeSetType, Tag},
 };
 use eks_core::{
-    Action, Verdict,
+    Action, Plan, Teardown, Verdict,
     engine::{ApplyError, Engine},
 };
 use eks_nodes::{Capacity, Scope, Workers};
@@ -18,6 +18,33 @@ use eks_sim::{Fault, When};
 
 fn action(action: &str, nth: u64) -> When {
     When::Action { service: "cloudformation".to_owned(), action: action.to_owned(), nth }
+}
+
+/// Of the calls after this number, those that neither the plan nor the teardown says to need.
+fn unlisted(account: &Account, since: u64, plan: &Plan, teardown: &Teardown) -> Vec<String> {
+    let listed: BTreeSet<_> = plan.iam_actions().into_iter().chain(teardown.iam_actions()).collect();
+    let log = account.sim.log();
+    let asked = log.calls().iter().filter(|call| call.number > since && ["autoscaling", "cloudformation", "ssm"].contains(&&*call.service));
+    // IAM's prefixes of these services are their names.
+    let asked: BTreeSet<_> = asked.map(|call| format!("{}:{}", call.service, call.action)).collect();
+    assert!(!asked.is_empty());
+    asked.into_iter().filter(|action| !listed.contains(action.as_str())).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_called_is_listed() -> Tested {
+    let account = Account::new().await?;
+    // A group that stands, and one whose instances never come.
+    for (capacity, stands) in [(Capacity::new(2, 2, 3)?, true), (Capacity::new(2, 40, 40)?, false)] {
+        let since = calls(&account);
+        let plan = account.workers.plan(&account.spec().capacity(capacity).build()?).await?;
+        assert_eq!(account.apply(&plan).await.is_ok(), stands);
+        let teardown = account.workers.teardown(&owner()).await?;
+        assert!(teardown.apply(&account.engine()).await?.verdict.is_clean());
+        assert_eq!(unlisted(&account, since, &plan, &teardown), [""; 0]);
+        assert_eq!(account.sim.log().count("autoscaling", "DescribeScalingActivities") > 0, !stands);
+    }
+    Ok(())
 }
 
 /// Nothing is left, and the verdict says so.

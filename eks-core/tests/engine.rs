@@ -27,6 +27,8 @@ enum TestOp {
     Fail(u32, String),
     /// Tells what it was told.
     Copy(Ref<String>),
+    /// Waits so many seconds, then fails with this class; always.
+    Late(u64, String),
     /// Never gets ready.
     Broken,
 }
@@ -81,6 +83,14 @@ impl Script {
             TestOp::Fail(times, name) if cx.attempt() <= times => Err(refused(&name)),
             TestOp::Fail(..) => Ok(Outputs::new()),
             TestOp::Copy(from) => Ok(Outputs::from([("id".to_owned(), cx.resolve(&from)?)])),
+            TestOp::Late(seconds, name) => {
+                let late = async {
+                    tokio::time::sleep(Duration::from_secs(seconds)).await;
+                    Ok(())
+                };
+                cx.aside("late", late).await?;
+                Err(refused(&name))
+            }
             TestOp::Broken => cx.wait(Wait::typical("thing", "broken", Duration::from_secs(10))).await,
         };
         self.in_flight.lock().unwrap().0 -= 1;
@@ -302,6 +312,14 @@ async fn a_teardown_waits_for_what_lets_go_slowly_and_ends_clean() {
     let ending = teardown.apply(&Engine::new().driver(Script::default())).await.unwrap();
     assert_eq!(ending.verdict, Verdict::Clean);
     assert_eq!(ending.report.took.as_secs(), 60 + 30 * 5, "a dependency that vanishes late is tried every five seconds");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removal_that_fails_late_each_time_ends() {
+    let ending =
+        teardown(&[("stack", TestOp::Late(90, "conflict".into()), &[])]).apply(&Engine::new().driver(Script::default())).await.unwrap();
+    assert!(ending.report.took <= Duration::from_secs(90 + 15 * 60 + 90), "{:?}", ending.report.took);
+    assert_eq!(ending.report.steps[&key("stack")].status, Status::Failed);
 }
 
 #[tokio::test(start_paused = true)]

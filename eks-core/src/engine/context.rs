@@ -4,7 +4,10 @@ use std::{
     collections::BTreeMap,
     fmt,
     str::FromStr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -82,6 +85,7 @@ pub struct StepContext {
     pub(super) slots: Arc<Semaphore>,
     pub(super) slot: tokio::sync::Mutex<Option<OwnedSemaphorePermit>>,
     pub(super) began: tokio::time::Instant,
+    pub(super) waited: AtomicBool,
 }
 
 impl fmt::Debug for StepContext {
@@ -138,6 +142,7 @@ impl StepContext {
     /// [`Error::Terminal`], [`Error::Timeout`], or [`Error::Stopped`] when the run is stopped.
     pub async fn wait(&self, wait: Wait) -> Result<Outputs, Error> {
         let subject = wait.id.clone();
+        self.waited.store(true, Ordering::Relaxed);
         self.slot.lock().await.take();
         let told = self.pollers.enlist(&self.driver, self.key.clone(), wait);
         let result = tokio::select! {
@@ -155,6 +160,7 @@ impl StepContext {
     /// # Errors
     /// What `work` fails with, or [`Error::Stopped`] when the run is stopped.
     pub async fn aside<T>(&self, subject: &str, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        self.waited.store(true, Ordering::Relaxed);
         self.slot.lock().await.take();
         let result = tokio::select! {
             result = work => result,
@@ -172,6 +178,11 @@ impl StepContext {
             state: state.into(),
             elapsed: self.began.elapsed(),
         });
+    }
+
+    /// Whether this attempt has come to wait for something: the calls before worked.
+    pub(super) fn has_waited(&self) -> bool {
+        self.waited.load(Ordering::Relaxed)
     }
 
     pub(super) async fn take_slot(&self) {

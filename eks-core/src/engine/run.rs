@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -198,23 +198,19 @@ impl StepReport {
 struct Failures {
     count: u32,
     first: Instant,
-    last: Instant,
 }
 
 impl Failures {
     fn none() -> Self {
-        let now = Instant::now();
-        Self { count: 0, first: now, last: now }
+        Self { count: 0, first: Instant::now() }
     }
 
-    /// One more; after a good while without one, the first of a new row.
-    fn another(&mut self) {
-        let now = Instant::now();
-        if now - self.last > Duration::from_secs(60) {
+    /// One more, or the first of a new row.
+    fn another(&mut self, new_row: bool) {
+        if new_row {
             *self = Self::none();
         }
         self.count += 1;
-        self.last = now;
     }
 }
 
@@ -233,6 +229,7 @@ async fn step(run: Arc<Run>, driver: Arc<dyn Driver>, node: Node) -> (StepKey, S
         slots: run.slots.clone(),
         slot: tokio::sync::Mutex::default(),
         began: Instant::now(),
+        waited: AtomicBool::new(false),
     };
     cx.take_slot().await;
     if run.stop.is_cancelled() {
@@ -244,6 +241,7 @@ async fn step(run: Arc<Run>, driver: Arc<dyn Driver>, node: Node) -> (StepKey, S
     let mut failures: BTreeMap<Class, Failures> = BTreeMap::new();
     let result = loop {
         cx.attempt += 1;
+        cx.waited = AtomicBool::new(false);
         let result = match &node.work {
             Work::Known(outputs) => Ok(outputs.clone()),
             Work::Remove(removal) => driver.remove(removal, &cx).await.map(|()| Outputs::new()),
@@ -255,7 +253,8 @@ async fn step(run: Arc<Run>, driver: Arc<dyn Driver>, node: Node) -> (StepKey, S
             Err(error) => error,
         };
         let failed = failures.entry(error.class()).or_insert_with(Failures::none);
-        failed.another();
+        // An attempt whose calls worked, so that it came to wait, ends a row of bad luck. A conflict is no bad luck.
+        failed.another(cx.has_waited() && error.class() != Class::Conflict);
         let Some(after) = pause(run.purpose, error.class(), failed.count, failed.first.elapsed()) else { break Err(error) };
         let after = paced(after, run.speed);
         (run.emit)(Event::StepRetrying { key: node.key.clone(), attempt: cx.attempt, error: error.chain(), after });

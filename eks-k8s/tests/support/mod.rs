@@ -99,7 +99,8 @@ pub(crate) struct Stage {
 impl Stage {
     /// A cluster in two zones with the EBS CSI driver, and one instance a zone that will join when its role is mapped.
     pub(crate) async fn set(mode: AuthenticationMode) -> Result<Self, BoxError> {
-        let sim = Sim::new();
+        // More than two instances exceed the quota of a new account.
+        let sim = Sim::builder().standard_vcpus(64).build();
         let config = sim.sdk_config();
         let (ec2, eks) = (aws_sdk_ec2::Client::new(&config), aws_sdk_eks::Client::new(&config));
         let (cluster_role, node_role, storage_role) = roles(&sim).await?;
@@ -225,17 +226,20 @@ impl Stage {
 async fn roles(sim: &Sim) -> Result<(String, String, String), BoxError> {
     let iam = aws_sdk_iam::Client::new(&sim.sdk_config());
     let mut arns = Vec::new();
-    for (name, service, policy) in [
-        ("cluster", "eks.amazonaws.com", "AmazonEKSClusterPolicy"),
-        ("node", "ec2.amazonaws.com", "AmazonEKSWorkerNodePolicy"),
-        ("storage", "pods.eks.amazonaws.com", "service-role/AmazonEBSCSIDriverPolicy"),
+    let node = ["AmazonEKSWorkerNodePolicy", "AmazonEKS_CNI_Policy", "AmazonEC2ContainerRegistryPullOnly"];
+    for (name, service, policies) in [
+        ("cluster", "eks.amazonaws.com", &["AmazonEKSClusterPolicy"][..]),
+        ("node", "ec2.amazonaws.com", &node),
+        ("storage", "pods.eks.amazonaws.com", &["service-role/AmazonEBSCSIDriverPolicy"]),
     ] {
         let trust = format!(
             r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"Service":"{service}"}},"Action":["sts:AssumeRole","sts:TagSession"]}}]}}"#
         );
         let path = if name == "node" { "/team/" } else { "/" };
         let made = iam.create_role().role_name(name).path(path).assume_role_policy_document(trust).send().await?;
-        iam.attach_role_policy().role_name(name).policy_arn(format!("arn:aws:iam::aws:policy/{policy}")).send().await?;
+        for policy in policies {
+            iam.attach_role_policy().role_name(name).policy_arn(format!("arn:aws:iam::aws:policy/{policy}")).send().await?;
+        }
         arns.push(made.role().expect("a role").arn().to_owned());
     }
     iam.create_instance_profile().instance_profile_name("node").send().await?;

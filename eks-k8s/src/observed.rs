@@ -55,6 +55,7 @@ impl Scope {
     }
 
     /// Everything that an owner can have.
+    #[cfg(any(test, feature = "client"))]
     pub(crate) fn everything(access: Option<Access>) -> Self {
         Self { access, kinds: Kind::ALL.into(), aws_auth: true, lenient: true, volumes: true, ..Self::default() }
     }

@@ -117,7 +117,7 @@ fn unseen(removal: &Removal) -> Survivor {
 
 impl Volume {
     /// As a survivor of a teardown.
-    pub(crate) fn survivor(&self) -> Survivor {
+    pub fn survivor(&self) -> Survivor {
         let usd = volume_price(VolumeType::Gp3, i128::from(self.gib), None, None).usd_per_month;
         Survivor::new(
             "EBS volume",

@@ -82,7 +82,8 @@ pub use aws::Networks;
 pub use cidr::{reserved_addresses, usable_addresses};
 pub use nat::Nat;
 pub use observed::{
-    FoundAddress, FoundGroup, FoundInterface, FoundInternetGateway, FoundNatGateway, FoundRouteTable, FoundSubnet, FoundVpc, Observed,
+    FoundAddress, FoundGroup, FoundInterface, FoundInternetGateway, FoundNatGateway, FoundRouteTable, FoundSubnet, FoundVolume, FoundVpc,
+    Observed,
 };
 pub use op::{DnsAttribute, NetOp, RouteTarget};
 pub use rule::{Ingress, Ports, Protocol, Rule, Source};

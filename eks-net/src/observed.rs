@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use eks_core::{
     AllocationId, Error, Facts, InternetGatewayId, KEY_TAG, NatGatewayId, NetworkInterfaceId, OWNER_TAG, Owner, RouteTableAssociationId,
-    RouteTableId, SecurityGroupId, StepKey, SubnetId, VpcId, ZoneName,
+    RouteTableId, SecurityGroupId, StepKey, SubnetId, VolumeId, VpcId, ZoneName,
 };
 use ipnet::Ipv4Net;
 
@@ -34,6 +34,8 @@ pub struct Observed {
     pub security_groups: Vec<FoundGroup>,
     /// All network interfaces of these VPCs; looked for after a teardown only.
     pub interfaces: Vec<FoundInterface>,
+    /// EBS volumes of the owner, whoever made them; looked for after a teardown only.
+    pub volumes: Vec<FoundVolume>,
 }
 
 /// A VPC.
@@ -141,6 +143,17 @@ pub struct FoundInterface {
     pub groups: Vec<SecurityGroupId>,
 }
 
+/// An EBS volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "fields are EC2's own")]
+pub struct FoundVolume {
+    pub id: VolumeId,
+    pub gib: i32,
+    pub state: String,
+    pub tags: Tags,
+}
+
 /// What carries tags.
 pub(crate) trait Found {
     fn id(&self) -> &str;
@@ -184,6 +197,7 @@ impl Observed {
             route_tables: Vec::new(),
             security_groups: Vec::new(),
             interfaces: Vec::new(),
+            volumes: Vec::new(),
         }
     }
 

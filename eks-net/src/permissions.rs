@@ -15,7 +15,7 @@ pub(crate) const OBSERVING: [&str; 8] = [
 ];
 
 /// What looking for survivors calls besides.
-pub(crate) const SURVIVORS: &str = "ec2:DescribeNetworkInterfaces";
+pub(crate) const SURVIVORS: [&str; 2] = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeVolumes"];
 
 impl NetOp {
     pub(crate) fn permissions(&self) -> &'static [&'static str] {

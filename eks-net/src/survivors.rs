@@ -4,7 +4,7 @@ use eks_core::{HOURS_PER_MONTH, Survivor};
 
 use crate::{
     nat::{ADDRESS_HOURLY, NAT_HOURLY},
-    observed::{Found, FoundGroup, FoundInterface, Observed},
+    observed::{Found, FoundGroup, FoundInterface, FoundVolume, Observed},
 };
 
 impl Observed {
@@ -20,6 +20,7 @@ impl Observed {
         self.ours_left(&mut left, "security group", &self.security_groups, 0.0);
         self.ours_left(&mut left, "VPC", &self.vpcs, 0.0);
         left.extend(self.interfaces.iter().map(interface));
+        left.extend(self.volumes.iter().filter(|volume| !matches!(volume.state.as_str(), "deleting" | "deleted")).map(volume));
         let foreign = self.security_groups.iter().filter(|group| group.key(&self.owner).is_none() && group.name != "default");
         left.extend(foreign.map(group));
         let subnets = self.subnets.iter().filter(|subnet| subnet.key(&self.owner).is_none());
@@ -58,6 +59,20 @@ fn interface(interface: &FoundInterface) -> Survivor {
         (format!("it is {} ({description:?})", interface.status), "delete what uses it, then tear down again")
     };
     Survivor::new("network interface", interface.id.as_str(), why, remedy, 0.0)
+}
+
+/// gp3, by size alone. (Amazon EBS pricing.)
+const GIB_MONTHLY: f64 = 0.08;
+
+/// Volumes of claims carry the owner's tag by their StorageClass, those of workers by their stack.
+fn volume(volume: &FoundVolume) -> Survivor {
+    let claim = volume.tags.get("kubernetes.io/created-for/pvc/name");
+    let why = match claim {
+        Some(claim) => format!("it belongs to the claim {claim}; its reclaim policy kept it, or its cluster went first"),
+        None => format!("it is {}", volume.state),
+    };
+    let remedy = format!("when nothing in it is needed any more: aws ec2 delete-volume --volume-id {}", volume.id);
+    Survivor::new("EBS volume", volume.id.as_str(), why, remedy, f64::from(volume.gib) * GIB_MONTHLY)
 }
 
 fn group(group: &FoundGroup) -> Survivor {

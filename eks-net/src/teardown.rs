@@ -69,7 +69,7 @@ impl Removals<'_> {
         let removal = Removal::new(key.clone(), title, id, op).map_err(|error| faulty(&key, &error))?;
         let removal = removal.takes(CALL).permits(op.permissions().iter().copied());
         // Whatever is removed, a look for survivors ends the teardown.
-        Ok(removal.permits(OBSERVING).permits([SURVIVORS]))
+        Ok(removal.permits(OBSERVING).permits(SURVIVORS))
     }
 
     /// Adds a removal; tells its key.

@@ -203,6 +203,25 @@ async fn a_teardown_that_is_killed_is_continued() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_kubernetes_left_is_told_when_the_cluster_went_first() {
+    let sim = Sim::new();
+    let account = Account::on(sim.clone());
+    run(&account).await.expect("created");
+    let eks = aws_sdk_eks::Client::new(account.config());
+    eks.delete_cluster().name("chap10").send().await.expect("somebody deletes the cluster by hand");
+    sim.clock().sleep(std::time::Duration::from_secs(600)).await;
+
+    let environment = Environment::new(&Variant::default(), &account).expect("valid specs");
+    let teardown = environment.teardown().await.expect("a cluster that is gone is no error");
+    let ending = teardown.apply(&environment.engine()).await.expect("a verdict");
+    let told = |kind: &str| ending.verdict.survivors().iter().filter(|survivor| survivor.kind == kind).count();
+    assert_eq!(told("EBS volume"), 1, "the volume of pvc-a: {}", ending.verdict);
+    assert!(told("network interface") >= 2, "those of two load balancers: {}", ending.verdict);
+    assert_eq!(sim.inventory().count("ec2/volume"), 1, "nothing that holds data is deleted");
+    assert_eq!(sim.inventory().count("ec2/instance") + sim.inventory().count("ec2/nat-gateway"), 0, "what could go is gone");
+}
+
 async fn run(account: &Account) -> Result<(), String> {
     let environment = Environment::new(&Variant::default(), account).map_err(|error| error.to_string())?;
     let plan = environment.plan().await.map_err(|error| error.to_string())?;

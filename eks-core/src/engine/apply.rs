@@ -1,6 +1,10 @@
 //! Applying a plan, and carrying out a teardown.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
 
 use super::{
     Engine, Report, Status,
@@ -169,7 +173,9 @@ impl Teardown {
         let began = tokio::time::Instant::now();
         let mut survivors: Vec<Survivor> = loop {
             let found = engine.each(self.scopes(), |driver, scope| Box::pin(driver.survivors(self.owner(), scope))).await?;
-            let found: Vec<Survivor> = found.into_values().flatten().collect();
+            // Two layers may tell of one thing; the first knows it as its own.
+            let mut seen = BTreeSet::new();
+            let found: Vec<Survivor> = found.into_values().flatten().filter(|survivor| seen.insert(survivor.id.clone())).collect();
             // Reads lag behind deletes: what was removed and is still told of deserves another look.
             let lags = found.iter().any(|survivor| self.was_removed(&survivor.id, &report));
             if !lags || began.elapsed() >= LAG.div_f64(engine.speed) {

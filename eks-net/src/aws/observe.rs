@@ -5,7 +5,8 @@ use eks_core::{Error, OWNER_TAG, Owner, VpcId, aws::failed};
 
 use super::{Networks, read};
 use crate::observed::{
-    FoundAddress, FoundGroup, FoundInterface, FoundInternetGateway, FoundNatGateway, FoundRouteTable, FoundSubnet, FoundVpc, Observed,
+    FoundAddress, FoundGroup, FoundInterface, FoundInternetGateway, FoundNatGateway, FoundRouteTable, FoundSubnet, FoundVolume, FoundVpc,
+    Observed,
 };
 
 /// A filter of a describe call.
@@ -22,12 +23,13 @@ macro_rules! pages {
 }
 
 impl Networks {
-    /// What exists. `survivors` looks for network interfaces too, and not at attributes of the VPC: reading those fails once it
+    /// What exists. `survivors` looks for network interfaces and volumes too, and not at attributes of the VPC: reading those fails once it
     /// is gone, though lists may still show it.
     pub(super) async fn look(&self, owner: &Owner, survivors: bool) -> Result<Observed, Error> {
-        let (mut vpcs, internet_gateways, addresses) =
-            tokio::try_join!(self.vpcs(owner), self.internet_gateways(owner), self.addresses(owner))?;
-        let now = Observed { region: self.region.clone(), internet_gateways, addresses, ..Observed::nothing(owner) };
+        let volumes = async { if survivors { self.volumes(owner).await } else { Ok(Vec::new()) } };
+        let (mut vpcs, internet_gateways, addresses, volumes) =
+            tokio::try_join!(self.vpcs(owner), self.internet_gateways(owner), self.addresses(owner), volumes)?;
+        let now = Observed { region: self.region.clone(), internet_gateways, addresses, volumes, ..Observed::nothing(owner) };
         // With two VPCs of one owner there is no plan, only a teardown, which needs no attributes.
         let Some(vpc) = vpcs.first().map(|vpc| vpc.id.clone()) else { return Ok(now) };
         let inside = filter("vpc-id", vpcs.iter().map(|vpc| vpc.id.as_str()));
@@ -66,6 +68,11 @@ impl Networks {
         let answer = self.patient.describe_addresses().filters(owned(owner)).send().await;
         let answer = answer.map_err(|error| failed("ec2:DescribeAddresses", owner.to_string(), error))?;
         answer.addresses().iter().map(read::address).collect()
+    }
+
+    async fn volumes(&self, owner: &Owner) -> Result<Vec<FoundVolume>, Error> {
+        let request = self.patient.describe_volumes().filters(owned(owner));
+        pages!(request, "ec2:DescribeVolumes", owner, read::volume)
     }
 
     async fn nat_gateways(&self, owner: &Owner) -> Result<Vec<FoundNatGateway>, Error> {

@@ -1,14 +1,17 @@
 //! EC2's answers as plain data.
 
 use aws_sdk_ec2::types::{
-    Address, InternetGateway, IpPermission, NatGateway, NetworkInterface, Route, RouteTable, SecurityGroup, Subnet, Tag, Vpc,
+    Address, InternetGateway, IpPermission, NatGateway, NetworkInterface, Route, RouteTable, SecurityGroup, Subnet, Tag, Volume, Vpc,
 };
 use eks_core::{Class, Error, Ref};
 use ipnet::IpNet;
 
 use super::strange;
 use crate::{
-    observed::{FoundAddress, FoundGroup, FoundInterface, FoundInternetGateway, FoundNatGateway, FoundRouteTable, FoundSubnet, FoundVpc},
+    observed::{
+        FoundAddress, FoundGroup, FoundInterface, FoundInternetGateway, FoundNatGateway, FoundRouteTable, FoundSubnet, FoundVolume,
+        FoundVpc,
+    },
     rule::{Ingress, Protocol, Source},
     tags::Tags,
 };
@@ -172,5 +175,14 @@ pub(super) fn interface(interface: &NetworkInterface) -> Result<FoundInterface, 
         status: interface.status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
         instance: interface.attachment().and_then(|attachment| attachment.instance_id()).map(str::to_owned),
         groups: interface.groups().iter().filter_map(|group| group.group_id()?.parse().ok()).collect(),
+    })
+}
+
+pub(super) fn volume(volume: &Volume) -> Result<FoundVolume, Error> {
+    Ok(FoundVolume {
+        id: field("ec2:DescribeVolumes", "volumeId", volume.volume_id())?,
+        gib: volume.size().unwrap_or_default(),
+        state: volume.state().map(|state| state.as_str().to_owned()).unwrap_or_default(),
+        tags: tags(volume.tags()),
     })
 }

@@ -105,8 +105,9 @@ struct Run {
 
 /// Runs the chapter's AWS layers, as a user would.
 fn chapter(url: &str, options: &[&str]) -> Run {
+    let program = built("examples/chapter");
     let began = Instant::now();
-    let mut child = Command::new(built("examples/chapter"))
+    let mut child = Command::new(program)
         .args(["--endpoint-url", url, "--speed", "1000", "--layers", "net,cluster", "--no-addons", "--auth", "config-map", "--json"])
         .args(options)
         .envs(KEYS)

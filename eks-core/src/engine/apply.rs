@@ -175,7 +175,8 @@ impl Teardown {
             let found = engine.each(self.scopes(), |driver, scope| Box::pin(driver.survivors(self.owner(), scope))).await?;
             // Two layers may tell of one thing; the first knows it as its own.
             let mut seen = BTreeSet::new();
-            let found: Vec<Survivor> = found.into_values().flatten().filter(|survivor| seen.insert(survivor.id.clone())).collect();
+            let first_told = |survivor: &Survivor| seen.insert((survivor.kind.clone(), survivor.id.clone()));
+            let found: Vec<Survivor> = found.into_values().flatten().filter(first_told).collect();
             // Reads lag behind deletes: what was removed and is still told of deserves another look.
             let lags = found.iter().any(|survivor| self.was_removed(&survivor.id, &report));
             if !lags || began.elapsed() >= LAG.div_f64(engine.speed) {

@@ -9,7 +9,8 @@
 //!
 //! # What this crate does not do
 //! It is not a mock: there is nothing to script, and no rule exists to please a caller. Each rule rests on documented AWS
-//! or Kubernetes behaviour, named where it is enforced. What is not implemented answers AWS's own unknown-action error.
+//! or Kubernetes behaviour, named where it is enforced; what no page tells, above all how long things take, is marked as an
+//! assumption. What is not implemented answers AWS's own unknown-action error.
 
 mod autoscaling;
 mod call;

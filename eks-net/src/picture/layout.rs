@@ -235,10 +235,12 @@ impl<'a> Layout<'a> {
     fn beyond(&self, scene: &mut Scene, chips: &[(usize, Rect)], y: f64, top: f64) {
         let mut names: Vec<&str> = chips.iter().map(|(at, _)| self.picture.gateways[*at].beyond()).collect();
         names.dedup();
+        let (left, right) = self.across();
+        let share = (right - left) / times(chips.len().max(1));
         for name in names {
             let there: Vec<&(usize, Rect)> = chips.iter().filter(|(at, _)| self.picture.gateways[*at].beyond() == name).collect();
             let (Some((_, first)), Some((_, last))) = (there.first(), there.last()) else { continue };
-            let half = text::width(name, Style::Label) / 2.0 + 28.0;
+            let half = (text::width(name, Style::Label) / 2.0 + 28.0).min(share / 2.0 - 6.0);
             let (left, right) = (first.middle().0, last.middle().0);
             let rect = Rect::new((left - half).round(), y, (right - left + 2.0 * half).round(), 30.0);
             for (_, chip) in there {
@@ -246,7 +248,7 @@ impl<'a> Layout<'a> {
                 scene.line(vec![(x, top - chip.h / 2.0), (x, rect.bottom())], "beyond-line", true);
             }
             scene.rect(rect, 15.0, "beyond");
-            scene.text((rect.middle().0, y + 19.0), Anchor::Middle, Style::Label, "ink", name, rect.w);
+            scene.text((rect.middle().0, y + 19.0), Anchor::Middle, Style::Label, "ink", name, rect.w - 12.0);
         }
     }
 

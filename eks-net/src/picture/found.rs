@@ -61,10 +61,7 @@ impl Observed {
         });
         let name = if ours.is_some() { None } else { subnet.tags.get("Name").cloned() };
         let (role, row) = match ours {
-            Some((tier, name)) => {
-                let role = [Role::Public, Role::Private, Role::Intra].into_iter().find(|role| role.word() == tier);
-                (role.unwrap_or(Role::Named), format!("{tier} {name}").trim_end().to_owned())
-            }
+            Some((tier, name)) => planned::role(&tier, &name),
             None => {
                 let target = self.association(&subnet.id).and_then(|(table, _)| table.default_route.as_deref());
                 let role = match target {

@@ -128,7 +128,8 @@ pub(super) fn lanes<T: PartialOrd + Copy>(spans: &[(usize, (T, T))]) -> Vec<(usi
 
 pub(super) fn class(gateway: &Gateway) -> &'static str {
     match gateway.kind {
-        GatewayKind::Internet | GatewayKind::EgressOnly => "gateway-internet",
+        GatewayKind::Internet => "gateway-internet",
+        GatewayKind::EgressOnly => "gateway-egress-only",
         GatewayKind::Nat => "gateway-nat",
         GatewayKind::Transit | GatewayKind::Other => "gateway-other",
     }
@@ -136,7 +137,8 @@ pub(super) fn class(gateway: &Gateway) -> &'static str {
 
 pub(super) fn line_class(gateway: &Gateway) -> &'static str {
     match gateway.kind {
-        GatewayKind::Internet | GatewayKind::EgressOnly => "to-internet",
+        GatewayKind::Internet => "to-internet",
+        GatewayKind::EgressOnly => "to-egress-only",
         GatewayKind::Nat => "to-nat",
         GatewayKind::Transit | GatewayKind::Other => "to-other",
     }

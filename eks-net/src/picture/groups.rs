@@ -69,7 +69,8 @@ fn ordered<'a>(picture: &'a Picture, froms: &[From<'_>], group: usize) -> Vec<&'
     let mut relations: Vec<&Relation> = Vec::new();
     for from in froms {
         // One line for all blocks that are drawn as one.
-        let here = picture.relations.iter().find(|relation| relation.to == group && from.origins.contains(&&relation.from));
+        let here =
+            picture.relations.iter().find(|relation| relation.to == group && !is_self(relation) && from.origins.contains(&&relation.from));
         relations.extend(here);
     }
     relations.extend(picture.relations.iter().filter(|relation| relation.to == group && is_self(relation)));
@@ -140,6 +141,12 @@ fn froms(picture: &Picture) -> Vec<From<'_>> {
             None => joined.push(vec![origin]),
         }
     }
+    // In the order of the groups that they reach first, so that few lines cross.
+    let first = |origins: &Vec<&Origin>| {
+        let mine = |relation: &&Relation| !is_self(relation) && origins.first().is_some_and(|origin| **origin == relation.from);
+        picture.relations.iter().filter(mine).map(|relation| relation.to).min()
+    };
+    joined.sort_by_key(first);
     let node = |origins: Vec<&'_ Origin>| {
         let names: Vec<String> = origins.iter().map(|origin| name(picture, origin)).collect();
         let all = names.join(", ");

@@ -4,19 +4,23 @@ use super::{
     Picture,
     gateways::{self, Band, Net, Source, Wiring, lanes},
     groups, lists, matrix,
-    model::{GatewayKind, Place, Role, Subnet},
-    scene::{Anchor, Rect, Scene, times},
+    model::{GatewayKind, Place, Role, Row, Subnet},
+    scene::{Anchor, Point, Rect, Scene, times},
+    svg,
     text::{self, Style},
 };
 
 pub(super) const MARGIN: f64 = 28.0;
 /// Between the VPC's border and what is in it.
 const PAD: f64 = 14.0;
-const CARD: f64 = 158.0;
+/// Cards are as wide as what they tell, within these bounds.
+const CARDS: (f64, f64) = (140.0, 190.0);
 /// The whole, if zones are few.
 const LEAST_WIDTH: f64 = 860.0;
 const TRACK: f64 = 8.0;
 const LINE: f64 = 15.0;
+/// How far a line runs along the one that it joins: as its bend needs.
+const JOIN: f64 = 12.0;
 /// More groups than this are told in a matrix.
 const FEW_GROUPS: usize = 8;
 
@@ -66,7 +70,8 @@ impl<'a> Layout<'a> {
         let zones = times(picture.zones.len().max(1));
         let channel = if wiring.widest() == 0 { 10.0 } else { 16.0 + TRACK * times(wiring.widest()) };
         let beside = gutter + PAD + (zones - 1.0) * 12.0;
-        let card = ((LEAST_WIDTH - 2.0 * MARGIN - beside) / zones - channel - 10.0).max(CARD);
+        let lines = picture.subnets.iter().flat_map(Self::card_lines).map(|(text, style, _)| text::width(&text, style) + 22.0);
+        let card = ((LEAST_WIDTH - 2.0 * MARGIN - beside) / zones - channel - 10.0).max(lines.fold(CARDS.0, f64::max).min(CARDS.1));
         let column = (10.0 + card + channel).round();
         Self { picture, wiring, vpc_width: (beside + zones * column).round(), gutter, column, card: column - 10.0 - channel }
     }
@@ -256,13 +261,16 @@ impl<'a> Layout<'a> {
         for (at, net) in self.wiring.nets.iter().enumerate() {
             let Some((_, port)) = ports.iter().find(|(gateway, _)| *gateway == net.gateway) else { continue };
             let gateway = &self.picture.gateways[net.gateway];
-            for source in &net.sources {
+            let across = levels.across[at];
+            let path = |source: &Source| {
                 let x = self.channel_x(source.column, at);
-                let (start, y) = self.start(levels, source);
                 let end = if gateway.place == Place::Zones { x.min(port.right() - 8.0) } else { port.middle().0 };
-                let across = levels.across(at, net);
-                let points = vec![(start, y), (x, y), (x, across), (end, across), (end, port.bottom())];
-                scene.line(points, gateways::line_class(gateway), true);
+                let (start, y) = self.start(levels, source);
+                [(start, y), (x, y), (x, across), (end, across), (end, port.bottom())]
+            };
+            let paths: Vec<[Point; 5]> = net.sources.iter().map(path).collect();
+            for (points, arrow) in joined(&paths) {
+                scene.line(points, gateways::line_class(gateway), arrow);
             }
         }
     }
@@ -280,7 +288,7 @@ impl<'a> Layout<'a> {
         if drawn.ordinal == 0 {
             let (x, room) = (MARGIN + PAD, self.gutter - PAD - 8.0);
             scene.text((x, top + 20.0), Anchor::Start, Style::Label, "ink", &drawn.name, room);
-            scene.text((x, top + 36.0), Anchor::Start, Style::Note, "quiet", &self.way_out(row), room);
+            scene.text((x, top + 36.0), Anchor::Start, Style::Note, "quiet", &self.about_row(row), room);
         }
         for (at, subnet) in self.picture.subnets.iter().enumerate().filter(|(_, subnet)| subnet.row == row) {
             self.subnet(scene, at, Rect::new(self.card_x(subnet.zone), top, self.card, bottom - top), drawn.role);
@@ -320,7 +328,7 @@ impl<'a> Layout<'a> {
     }
 
     /// Where a row's routes lead, in few words.
-    fn way_out(&self, row: usize) -> String {
+    fn about_row(&self, row: usize) -> String {
         let mut words: Vec<&str> = Vec::new();
         for (subnet, _) in self.picture.subnets.iter().enumerate().filter(|(_, subnet)| subnet.row == row) {
             for (gateway, _) in self.picture.ways_out(subnet) {
@@ -336,10 +344,12 @@ impl<'a> Layout<'a> {
                 }
             }
         }
-        match words.as_slice() {
+        let way = match words.as_slice() {
             [] => "no way out".to_owned(),
             words => format!("to {}", words.join(", ")),
-        }
+        };
+        let Row { role, name, .. } = &self.picture.rows[row];
+        if *role == Role::Named || name == role.word() { way } else { format!("{}, {way}", role.word()) }
     }
 }
 
@@ -418,8 +428,35 @@ impl Levels {
         let at = wiring.bands.iter().position(|band| *band == wanted).unwrap_or_default();
         self.bands[at]
     }
+}
 
-    fn across(&self, at: usize, _: &Net) -> f64 {
-        self.across[at]
-    }
+/// Lines to one gateway: each up to where it joins one that comes from farther away, so that no line is drawn twice, and
+/// whether it reaches the gateway.
+fn joined(paths: &[[Point; 5]]) -> Vec<(Vec<Point>, bool)> {
+    let side = |from: f64, to: f64| from.total_cmp(&to);
+    let (along, across) = (|path: &[Point; 5]| (path[1].1 - path[2].1).abs(), |path: &[Point; 5]| (path[2].0 - path[3].0).abs());
+    // Of two from equally far, the earlier one goes on.
+    let farther = |one: (usize, f64), other: (usize, f64)| one.1 > other.1 || (one.1 == other.1 && one.0 < other.0);
+    let same_channel = |a: &[Point; 5], b: &[Point; 5]| a[2] == b[2] && side(a[1].1, a[2].1) == side(b[1].1, b[2].1);
+    let leaves = |at: usize| {
+        let others = paths.iter().enumerate().filter(|(_, other)| same_channel(other, &paths[at]));
+        !others.into_iter().any(|(other, path)| farther((other, along(path)), (at, along(&paths[at]))))
+    };
+    // One goes on from each channel, though lines may come into it from above and from below.
+    let goes_on = |at: usize| leaves(at) && !(0..at).any(|other| paths[other][2] == paths[at][2] && leaves(other));
+    let same_level = |a: &[Point; 5], b: &[Point; 5]| a[3] == b[3] && side(a[2].0, a[3].0) == side(b[2].0, b[3].0);
+    let arrives = |at: usize| {
+        let others = paths.iter().enumerate().filter(|(other, path)| goes_on(*other) && same_level(path, &paths[at]));
+        !others.into_iter().any(|(other, path)| farther((other, across(path)), (at, across(&paths[at]))))
+    };
+    let drawn = |(at, &[start, corner, turn, end, port]): (usize, &[Point; 5])| {
+        if !leaves(at) {
+            return (vec![start, corner, svg::towards(corner, turn, JOIN)], false);
+        }
+        if !goes_on(at) || !arrives(at) {
+            return (vec![start, corner, turn, svg::towards(turn, end, JOIN)], false);
+        }
+        (vec![start, corner, turn, end, port], true)
+    };
+    paths.iter().enumerate().map(drawn).collect()
 }

@@ -83,18 +83,21 @@ fn gateway(picture: &mut Picture, kind: GatewayKind, place: Place, label: &str) 
 }
 
 fn planned(subnet: &PlacedSubnet) -> (Role, String, String, Subnet) {
-    let (role, tier) = (role(subnet.tier), keys::tier_name(subnet.tier));
-    let name = subnet.name.as_ref().map_or(tier.to_owned(), |name| format!("{tier} {name}"));
+    let (role, name) = role(keys::tier_name(subnet.tier), subnet.name.as_deref().unwrap_or_default());
     let space = Some(Space { usable: cidr::usable_addresses(subnet.cidr), free: None });
     let drawn = Subnet { row: 0, zone: 0, cidr: subnet.cidr.to_string(), second: None, space, id: None, name: None };
     (role, name, subnet.zone.to_string(), drawn)
 }
 
-fn role(tier: Tier) -> Role {
-    match tier {
-        Tier::Public => Role::Public,
-        _ => Role::Private,
-    }
+/// What a subnet of this tier and name is for, and the name of its row.
+pub(super) fn role(tier: &str, name: &str) -> (Role, String) {
+    let role = match tier {
+        "public" => Role::Public,
+        "intra" => Role::Intra,
+        _ if name.is_empty() => Role::Private,
+        _ => Role::Named,
+    };
+    (role, if name.is_empty() { role.word() } else { name }.to_owned())
 }
 
 /// Who it is, unless it is a group of the same network.

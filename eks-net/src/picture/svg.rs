@@ -12,7 +12,7 @@ use super::{
 const BEND: f64 = 6.0;
 
 /// Class, fill and stroke on light, fill and stroke on dark; what is left out is none.
-const COLOURS: [(&str, [&str; 2], [&str; 2]); 27] = [
+const COLOURS: [(&str, [&str; 2], [&str; 2]); 29] = [
     ("paper", ["#ffffff", ""], ["#12171d", ""]),
     ("vpc", ["#ffffff", "#7c8a99"], ["#171d24", "#6d7b8a"]),
     ("zone", ["#fafbfc", "#c9d1d9"], ["#1b222a", "#3a4551"]),
@@ -27,12 +27,14 @@ const COLOURS: [(&str, [&str; 2], [&str; 2]); 27] = [
     ("beyond", ["#f1f3f5", "#a9b4bf"], ["#252d36", "#566371"]),
     ("world", ["#fdeee6", "#c8561b"], ["#3a1f12", "#d9743f"]),
     ("gateway-internet", ["#ffffff", "#4a9a63"], ["#171d24", "#4f9f68"]),
+    ("gateway-egress-only", ["#ffffff", "#4a9a63"], ["#171d24", "#4f9f68"]),
     ("gateway-nat", ["#ffffff", "#4a7fc1"], ["#171d24", "#5a8dcc"]),
     ("gateway-other", ["#ffffff", "#8a63ad"], ["#171d24", "#a07cc2"]),
     ("chip", ["#f7f8fa", "#c9d1d9"], ["#1f262e", "#3a4551"]),
     ("group", ["#ffffff", "#a9b4bf"], ["#171d24", "#566371"]),
     ("self", ["#f1f3f5", ""], ["#252d36", ""]),
     ("to-internet", ["", "#4a9a63"], ["", "#4f9f68"]),
+    ("to-egress-only", ["", "#4a9a63"], ["", "#4f9f68"]),
     ("to-nat", ["", "#4a7fc1"], ["", "#5a8dcc"]),
     ("to-other", ["", "#8a63ad"], ["", "#a07cc2"]),
     ("beyond-line", ["", "#8894a0"], ["", "#7e8b98"]),
@@ -103,7 +105,7 @@ fn style(svg: &mut String) {
     }
     svg.push_str(".eks-net path { stroke-width: 1.4; stroke-linejoin: round }\n");
     svg.push_str(".eks-net .grid, .eks-net .rule { stroke-width: 1 }\n");
-    svg.push_str(".eks-net .zone { stroke-dasharray: 4 3 }\n");
+    svg.push_str(".eks-net .zone, .eks-net .gateway-egress-only, .eks-net .to-egress-only { stroke-dasharray: 4 3 }\n");
     svg.push_str("@media (prefers-color-scheme: dark) {\n");
     for (class, _, [fill, stroke]) in COLOURS {
         line(svg, format_args!(".eks-net .{class} {{ fill: {}; stroke: {} }}", or_none(fill), or_none(stroke)));
@@ -190,10 +192,10 @@ fn length(a: Point, b: Point) -> f64 {
 }
 
 /// The point that is this far from `from` on the way to `to`.
-fn towards(from: Point, to: Point, distance: f64) -> Point {
+pub(super) fn towards(from: Point, to: Point, distance: f64) -> Point {
     let all = length(from, to);
-    if all == 0.0 {
-        return from;
+    if all <= distance {
+        return to;
     }
     (from.0 + (to.0 - from.0) * distance / all, from.1 + (to.1 - from.1) * distance / all)
 }

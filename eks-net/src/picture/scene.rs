@@ -121,20 +121,6 @@ impl Scene {
     }
 }
 
-/// Where the letters are.
-pub(super) fn extent(at: Point, anchor: Anchor, style: Style, text: &str, up: bool) -> Rect {
-    let (w, ascent, height) = (text::width(text, style), style.size() * 0.78, style.size());
-    if up {
-        return Rect::new(at.0 - ascent, at.1 - w, height, w);
-    }
-    let x = match anchor {
-        Anchor::Start => at.0,
-        Anchor::Middle => at.0 - w / 2.0,
-        Anchor::End => at.0 - w,
-    };
-    Rect::new(x, at.1 - ascent, w, height)
-}
-
 /// How many, as a length's factor.
 pub(super) fn times(count: usize) -> f64 {
     u32::try_from(count).map_or(f64::MAX, f64::from)

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use super::{
     layout,
     model::{Endpoint, Gateway, GatewayKind, Group, Kind, Origin, Picture, Place, Role, Route, Space, Subnet, Table, Vpc},
-    scene::{Rect, Scene, Shape, extent},
+    scene::{Anchor, Point, Rect, Scene, Shape},
+    text::{self, Style},
 };
 
 /// Numbers to choose by.
@@ -118,6 +119,20 @@ fn inside(inner: &Rect, outer: &Rect) -> bool {
     inner.x >= outer.x - 0.5 && inner.y >= outer.y - 0.5 && inner.right() <= outer.right() + 0.5 && inner.bottom() <= outer.bottom() + 0.5
 }
 
+/// Where the letters are.
+fn extent(at: Point, anchor: Anchor, style: Style, text: &str, up: bool) -> Rect {
+    let (w, ascent, height) = (text::width(text, style), style.size() * 0.78, style.size());
+    if up {
+        return Rect::new(at.0 - ascent, at.1 - w, height, w);
+    }
+    let x = match anchor {
+        Anchor::Start => at.0,
+        Anchor::Middle => at.0 - w / 2.0,
+        Anchor::End => at.0 - w,
+    };
+    Rect::new(x, at.1 - ascent, w, height)
+}
+
 /// What is wrong with a scene, if anything.
 fn faults(scene: &Scene, width: f64, height: f64) -> Vec<String> {
     let page = Rect::new(0.0, 0.0, width, height);
@@ -217,8 +232,8 @@ proptest! {
 
 #[test]
 fn the_judge_sees_faults() {
-    let (mut scene, label) = (Scene::default(), super::text::Style::Label);
-    let text = |scene: &mut Scene, y: f64| scene.text((20.0, y), super::scene::Anchor::Start, label, "ink", "overlap", 200.0);
+    let (mut scene, label) = (Scene::default(), Style::Label);
+    let text = |scene: &mut Scene, y: f64| scene.text((20.0, y), Anchor::Start, label, "ink", "overlap", 200.0);
     text(&mut scene, 30.0);
     assert_eq!(faults(&scene, 200.0, 100.0), [""; 0]);
     text(&mut scene, 35.0);

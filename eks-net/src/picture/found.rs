@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     cidr,
-    observed::{Found, FoundRouteTable, FoundSubnet, Observed},
+    observed::{Found, FoundGroup, FoundRouteTable, FoundSubnet, Observed},
     rule::Source,
     tags::Tags,
 };
@@ -38,11 +38,18 @@ impl Observed {
         for table in &self.route_tables {
             self.table(&mut picture, table);
         }
-        for group in &self.security_groups {
+        let outermost = |table: &Table| table.subnets.iter().map(|&subnet| picture.subnets[subnet].row).min();
+        let mut tables = picture.tables.clone();
+        tables.sort_by(|a, b| (outermost(a), &a.name, &a.id).cmp(&(outermost(b), &b.name, &b.id)));
+        picture.tables = tables;
+        // EC2 tells them in no order; the VPC's own comes last.
+        let mut groups: Vec<&FoundGroup> = self.security_groups.iter().collect();
+        groups.sort_by_key(|group| (group.name == "default", &group.name, &group.id));
+        for group in &groups {
             picture.groups.push(Group { name: group.name.clone(), description: group.description.clone(), id: Some(group.id.to_string()) });
         }
-        for (to, group) in self.security_groups.iter().enumerate() {
-            let rules = group.ingress.iter().map(|rule| (self.origin(&rule.source), planned::words(rule)));
+        for (to, group) in groups.iter().enumerate() {
+            let rules = group.ingress.iter().map(|rule| (origin(&groups, &rule.source), planned::words(rule)));
             let others = group.other.iter().map(|rule| match rule.split_once(" from ") {
                 Some((what, from)) => (Origin::Outside(from.to_owned()), what.to_owned()),
                 None => (Origin::Outside("others".to_owned()), rule.clone()),
@@ -119,14 +126,14 @@ impl Observed {
         let name = key.or_else(|| name_of(&table.tags)).unwrap_or_else(|| "route table".to_owned());
         picture.tables.push(Table { name, id: Some(table.id.to_string()), subnets, routes });
     }
+}
 
-    fn origin(&self, source: &Source) -> Origin {
-        let group = match source {
-            Source::Group(Ref::Known(id)) => self.security_groups.iter().position(|group| group.id == *id),
-            _ => None,
-        };
-        group.map_or_else(|| planned::origin(source), Origin::Group)
-    }
+fn origin(groups: &[&FoundGroup], source: &Source) -> Origin {
+    let group = match source {
+        Source::Group(Ref::Known(id)) => groups.iter().position(|group| group.id == *id),
+        _ => None,
+    };
+    group.map_or_else(|| planned::origin(source), Origin::Group)
 }
 
 fn name_of(tags: &Tags) -> Option<String> {

@@ -137,7 +137,7 @@ fn render_route(world: &World, vpc: &str, route: &Route) -> Value {
     let status = if world.ec2.is_active(vpc, route) { "active" } else { "blackhole" };
     let mut item = json!({key: route.destination, "state": status, "origin": "CreateRoute"});
     match &route.target {
-        Target::Gateway(id) => item["gatewayId"] = json!(id),
+        Target::Gateway(id) | Target::Endpoint(id) => item["gatewayId"] = json!(id),
         Target::Nat(id) => item["natGatewayId"] = json!(id),
         Target::EgressOnly(id) => item["egressOnlyInternetGatewayId"] = json!(id),
         Target::Interface(id) => item["networkInterfaceId"] = json!(id),
@@ -179,6 +179,7 @@ pub(super) fn delete(world: &mut World, _caller: &Caller, args: &Args) -> Reply 
         return Err(ApiError::new("DependencyViolation", format!("The routeTable '{id}' has dependencies and cannot be deleted.")));
     }
     state.route_tables.remove(id);
+    state.forget_table(id);
     state.tags.remove(id);
     Ok(done())
 }

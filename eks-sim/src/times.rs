@@ -18,6 +18,10 @@ pub(crate) enum Time {
     EndpointDelete,
     /// Gateway endpoint, deleting to gone; assumption.
     GatewayEndpointDelete,
+    /// Transit gateway, pending to available, or deleting to deleted; assumption.
+    TransitGateway,
+    /// Transit gateway attachment, pending or modifying to available, or deleting to deleted; assumption.
+    TransitAttachment,
     /// NAT gateway, pending to available. 13 public logs, median 1m54s.
     NatGatewayCreate,
     /// NAT gateway, pending to failed. Assumption.
@@ -92,6 +96,8 @@ impl Time {
             Self::EndpointCreate => (30.0, 60.0, 120.0),
             Self::EndpointDelete => (15.0, 60.0, 150.0),
             Self::GatewayEndpointDelete => (1.0, 3.0, 10.0),
+            Self::TransitGateway => (60.0, 90.0, 180.0),
+            Self::TransitAttachment => (20.0, 60.0, 120.0),
             Self::NatGatewayCreate => (85.0, 114.0, 125.0),
             Self::NatGatewayFail => (5.0, 15.0, 30.0),
             Self::NatGatewayDelete => (60.0, 80.0, 94.0),

@@ -10,6 +10,8 @@ const NAT_GATEWAY: f64 = 0.045;
 const PUBLIC_IPV4: f64 = 0.005;
 /// For each zone ("AWS PrivateLink pricing"); gateway endpoints cost nothing.
 const INTERFACE_ENDPOINT: f64 = 0.01;
+/// "AWS Transit Gateway pricing": for each attachment, not for the gateway.
+const TRANSIT_ATTACHMENT: f64 = 0.05;
 
 /// Lists everything but what every account has and what AWS merely still tells.
 pub(crate) fn inventory(world: &World, inventory: &mut Inventory) {
@@ -33,6 +35,12 @@ pub(crate) fn inventory(world: &World, inventory: &mut Inventory) {
     }
     for (id, endpoint) in &state.endpoints {
         push("ec2/vpc-endpoint", id, endpoint.state, INTERFACE_ENDPOINT * HOURS * endpoint.interfaces.len() as f64);
+    }
+    for (id, gateway) in state.transit_gateways.iter().filter(|(_, gateway)| gateway.state != "deleted") {
+        push("ec2/transit-gateway", id, gateway.state, 0.0);
+    }
+    for (id, found) in state.transit_attachments.iter().filter(|(_, found)| found.is_live()) {
+        push("ec2/transit-gateway-attachment", id, found.state, TRANSIT_ATTACHMENT * HOURS);
     }
     for (id, address) in &state.addresses {
         push("ec2/elastic-ip", id, if address.association.is_some() { "in-use" } else { "available" }, PUBLIC_IPV4 * HOURS);

@@ -34,6 +34,8 @@ mod subnet_attribute;
 mod tags;
 mod template;
 mod token;
+mod transit_attachment;
+mod transit_gateway;
 mod volume;
 mod vpc;
 mod vpc_cidr;
@@ -74,6 +76,8 @@ pub(crate) struct State {
     security_groups: BTreeMap<String, security_group::SecurityGroup>,
     subnets: BTreeMap<String, subnet::Subnet>,
     templates: BTreeMap<String, template::Template>,
+    transit_attachments: BTreeMap<String, transit_attachment::TransitAttachment>,
+    transit_gateways: BTreeMap<String, transit_gateway::TransitGateway>,
     volumes: BTreeMap<String, volume::Volume>,
     vpcs: BTreeMap<String, vpc::Vpc>,
     tags: BTreeMap<String, tags::Tags>,
@@ -148,6 +152,8 @@ fn find(action: &str) -> Option<Action> {
         "CreateSecurityGroup" => security_group::create,
         "CreateSubnet" => subnet::create,
         "CreateTags" => tags::create,
+        "CreateTransitGateway" => transit_gateway::create,
+        "CreateTransitGatewayVpcAttachment" => transit_attachment::create,
         "CreateVolume" => volume::create,
         "CreateVpc" => vpc::create,
         "CreateVpcEndpoint" => endpoint_create::create,
@@ -164,6 +170,8 @@ fn find(action: &str) -> Option<Action> {
         "DeleteSecurityGroup" => security_group::delete,
         "DeleteSubnet" => subnet::delete,
         "DeleteTags" => tags::delete,
+        "DeleteTransitGateway" => transit_gateway::delete,
+        "DeleteTransitGatewayVpcAttachment" => transit_attachment::delete,
         "DeleteVolume" => volume::delete,
         "DeleteVpc" => vpc::delete,
         "DeleteVpcEndpoints" => endpoint_change::delete,
@@ -191,6 +199,8 @@ fn find(action: &str) -> Option<Action> {
         "DescribeSecurityGroups" => security_group::describe,
         "DescribeSubnets" => subnet::describe,
         "DescribeTags" => tags::describe,
+        "DescribeTransitGatewayVpcAttachments" => transit_attachment::describe,
+        "DescribeTransitGateways" => transit_gateway::describe,
         "DescribeVolumes" => volume::describe,
         "DescribeVpcAttribute" => vpc::describe_attribute,
         "DescribeVpcEndpointServices" => endpoint_service::describe,
@@ -208,6 +218,7 @@ fn find(action: &str) -> Option<Action> {
         "ImportKeyPair" => key_pair::import,
         "ModifyLaunchTemplate" => template::modify,
         "ModifySubnetAttribute" => subnet_attribute::modify,
+        "ModifyTransitGatewayVpcAttachment" => transit_attachment::modify,
         "ModifyVpcAttribute" => vpc::modify_attribute,
         "ModifyVpcEndpoint" => endpoint_change::modify,
         "ReleaseAddress" => address::release,

@@ -25,6 +25,7 @@ pub(super) enum Target {
     Nat(String),
     Interface(String),
     Instance(String),
+    Transit(String),
 }
 
 impl State {
@@ -36,6 +37,7 @@ impl State {
             Target::Endpoint(id) => self.endpoints.contains_key(id),
             Target::Nat(id) => self.nat_gateways.get(id).is_some_and(|nat| matches!(nat.state, "pending" | "available")),
             Target::Interface(id) => self.interfaces.get(id).is_some_and(|interface| interface.attachment.is_some()),
+            Target::Transit(id) => self.is_attached(vpc, id),
             Target::Instance(id) => self.instances.get(id).is_some_and(|instance| instance.state == InstanceState::Running),
         }
     }
@@ -70,7 +72,7 @@ fn destination(state: &State, args: &Args) -> Result<String, ApiError> {
 
 /// The target of a call on a route, which must exist and be of the table's VPC.
 fn target(state: &State, table_id: &str, vpc: &str, args: &Args) -> Result<Target, ApiError> {
-    const TARGETS: [&str; 5] = ["GatewayId", "EgressOnlyInternetGatewayId", "NatGatewayId", "NetworkInterfaceId", "InstanceId"];
+    const TARGETS: [&str; 6] = ["TransitGatewayId", "GatewayId", "EgressOnlyInternetGatewayId", "NatGatewayId", "NetworkInterfaceId", "InstanceId"];
     let mut given = TARGETS.iter().filter_map(|name| args.str(name).map(|id| (*name, id.to_owned())));
     let (Some((name, id)), None) = (given.next(), given.next()) else {
         let message = "The request must contain exactly one of gatewayId, natGatewayId, networkInterfaceId, vpcPeeringConnectionId, \
@@ -107,6 +109,14 @@ fn target(state: &State, table_id: &str, vpc: &str, args: &Args) -> Result<Targe
                 return Err(elsewhere("NAT gateway"));
             }
             Ok(Target::Nat(id))
+        }
+        "TransitGatewayId" => {
+            // A transit gateway is there for a VPC that is attached to it ("Add a route to the VPC route table").
+            ids::TRANSIT_GATEWAY.check(&id)?;
+            if !state.is_attached(vpc, &id) {
+                return Err(ids::TRANSIT_GATEWAY.not_found(&id));
+            }
+            Ok(Target::Transit(id))
         }
         "NetworkInterfaceId" => {
             if ids::NETWORK_INTERFACE.find(&state.interfaces, &id)?.vpc != vpc {

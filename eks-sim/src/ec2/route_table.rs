@@ -96,6 +96,7 @@ const LISTING: Listing = Listing {
         ("route.gateway-id", "routeSet.gatewayId"),
         ("route.nat-gateway-id", "routeSet.natGatewayId"),
         ("route.instance-id", "routeSet.instanceId"),
+        ("route.transit-gateway-id", "routeSet.transitGatewayId"),
         ("route.origin", "routeSet.origin"),
         ("route.state", "routeSet.state"),
     ],
@@ -139,6 +140,7 @@ fn render_route(world: &World, vpc: &str, route: &Route) -> Value {
     match &route.target {
         Target::Gateway(id) | Target::Endpoint(id) => item["gatewayId"] = json!(id),
         Target::Nat(id) => item["natGatewayId"] = json!(id),
+        Target::Transit(id) => item["transitGatewayId"] = json!(id),
         Target::EgressOnly(id) => item["egressOnlyInternetGatewayId"] = json!(id),
         Target::Interface(id) => item["networkInterfaceId"] = json!(id),
         Target::Instance(id) => {

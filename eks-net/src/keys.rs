@@ -29,7 +29,7 @@ pub(crate) fn nat(zone: &str) -> StepKey {
     key(["nat", zone])
 }
 
-/// The route table, or its default route: one for all public subnets; for private ones one, or one in each zone.
+/// The route table, or its default route: one for all subnets of a tier; for private ones, perhaps one in each zone.
 pub(crate) fn of_table(what: &str, tier: Tier, zone: Option<&str>) -> StepKey {
     match zone {
         Some(zone) => key([what, tier_name(tier), zone]),
@@ -53,6 +53,7 @@ pub(crate) fn leftover(id: &str) -> StepKey {
 pub(crate) fn tier_name(tier: Tier) -> &'static str {
     match tier {
         Tier::Public => "public",
+        Tier::Intra => "intra",
         _ => "private",
     }
 }

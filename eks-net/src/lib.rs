@@ -80,7 +80,7 @@ mod testing;
 
 #[cfg(feature = "aws")]
 pub use aws::Networks;
-pub use cidr::{reserved_addresses, usable_addresses};
+pub use cidr::{Size, SubnetGroup, reserved_addresses, usable_addresses};
 pub use nat::Nat;
 pub use observed::{
     FoundAddress, FoundGroup, FoundInterface, FoundInternetGateway, FoundNatGateway, FoundRouteTable, FoundSubnet, FoundVolume, FoundVpc,

@@ -31,9 +31,13 @@ impl Planner<'_> {
 
     /// The gateway that a table's default route leads to.
     fn default_route(&self, tier: Tier, zone: Option<&ZoneName>) -> Option<(StepKey, RouteTarget)> {
-        if tier == Tier::Public {
-            let gateway = keys::internet_gateway();
-            return Some((gateway.clone(), RouteTarget::InternetGateway(Ref::id_of(gateway))));
+        match tier {
+            Tier::Public => {
+                let gateway = keys::internet_gateway();
+                return Some((gateway.clone(), RouteTarget::InternetGateway(Ref::id_of(gateway))));
+            }
+            Tier::Intra => return None,
+            _ => {}
         }
         // One for all zones, or one in each.
         let first = self.spec.nat_zones.first()?;

@@ -35,6 +35,7 @@ kinds! {
     VPC "vpc" "vpc" "InvalidVpcID.Malformed" "InvalidVpcID.NotFound" "vpc" vpcs;
     SUBNET "subnet" "subnet" "InvalidSubnetID.Malformed" "InvalidSubnetID.NotFound" "subnet" subnets;
     INTERNET_GATEWAY "igw" "internetGateway" "InvalidInternetGatewayId.Malformed" "InvalidInternetGatewayID.NotFound" "internet-gateway" internet_gateways;
+    EGRESS_ONLY_GATEWAY "eigw" "egressOnlyInternetGateway" "InvalidEgressOnlyInternetGatewayId.Malformed" "InvalidGatewayID.NotFound" "egress-only-internet-gateway" egress_only_gateways;
     ROUTE_TABLE "rtb" "routeTable" "InvalidRouteTableId.Malformed" "InvalidRouteTableID.NotFound" "route-table" route_tables;
     NAT_GATEWAY "nat" "natGateway" "NatGatewayMalformed" "NatGatewayNotFound" "natgateway" nat_gateways;
     ADDRESS "eipalloc" "allocation" "InvalidParameterValue" "InvalidAllocationID.NotFound" "elastic-ip" addresses;
@@ -42,6 +43,10 @@ kinds! {
     SECURITY_GROUP_RULE "sgr" "security group rule" "InvalidSecurityGroupRuleId.Malformed" "InvalidSecurityGroupRuleId.NotFound" "security-group-rule" rule_owners;
     NETWORK_INTERFACE "eni" "networkInterface" "InvalidNetworkInterfaceId.Malformed" "InvalidNetworkInterfaceID.NotFound" "network-interface" interfaces;
     NETWORK_ACL "acl" "networkAcl" "InvalidNetworkAclId.Malformed" "InvalidNetworkAclID.NotFound" "network-acl" acls;
+    ENDPOINT "vpce" "Vpc Endpoint" "InvalidVpcEndpointId.Malformed" "InvalidVpcEndpointId.NotFound" "vpc-endpoint" endpoints;
+    PREFIX_LIST "pl" "prefix list" "InvalidPrefixListId.Malformed" "InvalidPrefixListID.NotFound" "prefix-list" prefix_lists;
+    TRANSIT_GATEWAY "tgw" "transitGateway" "InvalidTransitGatewayID.Malformed" "InvalidTransitGatewayID.NotFound" "transit-gateway" transit_gateways;
+    TRANSIT_ATTACHMENT "tgw-attach" "transitGatewayAttachment" "InvalidTransitGatewayAttachmentID.Malformed" "InvalidTransitGatewayAttachmentID.NotFound" "transit-gateway-attachment" transit_attachments;
     INSTANCE "i" "instance" "InvalidInstanceID.Malformed" "InvalidInstanceID.NotFound" "instance" instances;
     VOLUME "vol" "volume" "InvalidVolumeID.Malformed" "InvalidVolume.NotFound" "volume" volumes;
     LAUNCH_TEMPLATE "lt" "launch template" "InvalidLaunchTemplateId.Malformed" "InvalidLaunchTemplateId.NotFound" "launch-template" templates;
@@ -51,7 +56,7 @@ kinds! {
 impl Kind {
     /// The kind that an id's prefix names.
     pub(super) fn of(id: &str) -> Option<&'static Self> {
-        let prefix = id.split_once('-')?.0;
+        let prefix = id.rsplit_once('-')?.0;
         KINDS.iter().find(|kind| kind.prefix == prefix)
     }
 

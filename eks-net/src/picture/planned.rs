@@ -35,7 +35,8 @@ impl NetworkSpec {
             let of_table = |(at, subnet): (usize, &PlacedSubnet)| (self.table_of(subnet) == (tier, zone.clone())).then_some(at);
             let by = match tier {
                 Tier::Public => internet,
-                _ => nats.iter().find(|(nat, _)| zone.as_ref().is_none_or(|zone| zone == *nat)).map(|(_, at)| *at),
+                Tier::Private => nats.iter().find(|(nat, _)| zone.as_ref().is_none_or(|zone| zone == *nat)).map(|(_, at)| *at),
+                _ => None,
             };
             picture.tables.push(Table {
                 name: [Some(keys::tier_name(tier)), zone.as_ref().map(ZoneName::as_str)]
@@ -93,9 +94,9 @@ fn planned(subnet: &PlacedSubnet) -> (Role, String, String, Subnet) {
 pub(super) fn role(tier: &str, name: &str) -> (Role, String) {
     let role = match tier {
         "public" => Role::Public,
+        _ if !name.is_empty() => Role::Named,
         "intra" => Role::Intra,
-        _ if name.is_empty() => Role::Private,
-        _ => Role::Named,
+        _ => Role::Private,
     };
     (role, if name.is_empty() { role.word() } else { name }.to_owned())
 }

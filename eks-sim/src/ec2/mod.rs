@@ -91,8 +91,17 @@ fn is_service(caller: &Caller) -> bool {
 
 pub(crate) fn handle(world: &mut World, caller: &Caller, action: &str, args: &Args) -> Reply {
     let carry_out = find(action).ok_or_else(|| ApiError::unknown_action(action))?;
-    // These three have no DryRun (API reference).
-    let has_dry_run = !matches!(action, "AssociateVpcCidrBlock" | "ModifyVpcAttribute" | "ModifySubnetAttribute");
+    // DryRun "checks whether you have the required permissions for the action": nothing else is looked at. Our administrator has
+    // them all. These have none (API reference).
+    let has_dry_run = !matches!(
+        action,
+        "AssociateSubnetCidrBlock"
+            | "AssociateVpcCidrBlock"
+            | "DisassociateSubnetCidrBlock"
+            | "DisassociateVpcCidrBlock"
+            | "ModifySubnetAttribute"
+            | "ModifyVpcAttribute"
+    );
     if has_dry_run && args.bool("DryRun") == Some(true) {
         return Err(ApiError::new("DryRunOperation", "Request would have succeeded, but DryRun flag is set.").status(412));
     }
@@ -166,7 +175,9 @@ fn find(action: &str) -> Option<Action> {
         "DisassociateVpcCidrBlock" => vpc::disassociate_cidr,
         "GetConsoleOutput" => crate::node::console_output,
         "ImportKeyPair" => key_pair::import,
+        "ModifyInstanceAttribute" => instance::modify,
         "ModifyLaunchTemplate" => template::modify,
+        "ModifyNetworkInterfaceAttribute" => interface::modify,
         "ModifySubnetAttribute" => subnet::modify,
         "ModifyVpcAttribute" => vpc::modify_attribute,
         "ReleaseAddress" => address::release,

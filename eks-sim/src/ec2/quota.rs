@@ -15,6 +15,10 @@ pub(super) const RULES_PER_DIRECTION: usize = 60;
 pub(super) const GROUPS_PER_INTERFACE: usize = 5;
 pub(super) const INTERFACES: usize = 5_000;
 pub(super) const TAGS: usize = 50;
+/// GiB of gp2 and of gp3 volumes, each.
+pub(super) const STORAGE_GIB: i64 = 50 * 1_024;
+/// Volumes and network interfaces of an instance ("Amazon EBS volume limits for Amazon EC2 instances": most Nitro types).
+pub(super) const ATTACHMENTS: usize = 28;
 pub(super) const TEMPLATES: usize = 5_000;
 pub(super) const VERSIONS_PER_TEMPLATE: usize = 10_000;
 /// Running On-Demand Standard instances (L-1216C47A), vCPUs, of a new account (EKS best practices guide, "Known limits and

@@ -98,7 +98,8 @@ pub(super) fn parse_cidr(parameter: &str, text: &str) -> Result<Ipv4Net, ApiErro
 
 fn vpc_cidr(args: &Args) -> Result<Ipv4Net, ApiError> {
     let cidr = parse_cidr("cidrBlock", args.required("CidrBlock").map_err(|_| ApiError::missing("cidrBlock"))?)?;
-    if !(16..=28).contains(&cidr.prefix_len()) {
+    // "CIDR blocks from the link local block are reserved … and cannot be assigned to VPCs" ("VPC CIDR blocks").
+    if !(16..=28).contains(&cidr.prefix_len()) || within(&cidr, "169.254.0.0/16") {
         return Err(ApiError::new("InvalidVpc.Range", format!("The CIDR '{cidr}' is invalid.")));
     }
     Ok(cidr)
@@ -232,31 +233,45 @@ pub(super) fn associate_cidr(world: &mut World, _caller: &Caller, args: &Args) -
     if let Some((_, other)) = vpc.cidrs.iter().find(|(_, other)| other.contains(&cidr) || cidr.contains(other)) {
         return Err(ApiError::new("InvalidVpc.Range", format!("The CIDR '{cidr}' conflicts with another block of the VPC, '{other}'.")));
     }
-    if vpc.cidrs.iter().any(|(_, present)| restricted(present, &cidr)) {
+    if restricted(vpc, &cidr) {
         return Err(ApiError::new("InvalidVpc.Range", format!("The CIDR '{cidr}' is restricted. Use a CIDR from the allowed ranges.")));
     }
-    quota::within(vpc.cidrs.len(), quota::CIDRS_PER_VPC, "CidrLimitExceeded", "This network has met its maximum number of allowed CIDRs")?;
+    // "The CIDR block must not be the same or larger than a destination CIDR range in a route in any of the VPC route tables."
+    let tables = world.ec2.route_tables.values().filter(|table| table.vpc == id);
+    let mut destinations = tables.flat_map(|table| &table.routes).filter_map(|route| route.destination.parse::<Ipv4Net>().ok());
+    if let Some(destination) = destinations.find(|destination| cidr.contains(destination)) {
+        let message = format!("The CIDR '{cidr}' is the same as or larger than the destination '{destination}' of a route of the VPC.");
+        return Err(ApiError::new("InvalidVpc.Range", message));
+    }
+    let message = format!("This network '{id}' has met its maximum number of allowed CIDRs: {}", quota::CIDRS_PER_VPC);
+    quota::within(vpc.cidrs.len(), quota::CIDRS_PER_VPC, "CidrLimitExceeded", &message)?;
     let association_id = world.id("vpc-cidr-assoc");
     world.ec2.vpcs.get_mut(&id).ok_or_else(|| ids::VPC.not_found(&id))?.cidrs.push((association_id.clone(), cidr));
     Ok(json!({"vpcId": id, "cidrBlockAssociation": association(&association_id, &cidr, "associating")}))
 }
 
-/// "IPv4 CIDR block association restrictions" (VPC user guide): blocks of the other private families may not join.
-fn restricted(present: &Ipv4Net, wanted: &Ipv4Net) -> bool {
-    let within = |net: &Ipv4Net, range: &str| range.parse::<Ipv4Net>().is_ok_and(|range| range.contains(net));
+fn within(net: &Ipv4Net, range: &str) -> bool {
+    range.parse::<Ipv4Net>().is_ok_and(|range| range.contains(net))
+}
+
+/// "IPv4 CIDR block association restrictions" (VPC user guide), whose table goes by the range of the primary block. Only what
+/// 10.0.0.0/15 excludes goes by "any of the CIDR blocks associated with the VPC".
+fn restricted(vpc: &Vpc, wanted: &Ipv4Net) -> bool {
+    vpc.primary().is_some_and(|primary| excludes(&primary, wanted))
+        || (within(wanted, "10.0.0.0/16") && vpc.cidrs.iter().any(|(_, present)| within(present, "10.0.0.0/15")))
+}
+
+/// Whether a VPC of this primary block may not have the wanted one.
+fn excludes(primary: &Ipv4Net, wanted: &Ipv4Net) -> bool {
     const PRIVATE: [&str; 3] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
     let family = |net: &Ipv4Net| PRIVATE.iter().position(|range| within(net, range));
-    if within(wanted, "169.254.0.0/16") {
-        return true;
-    }
     let benchmark = "198.19.0.0/16";
-    match (family(present), family(wanted)) {
-        (Some(0), Some(0)) => within(present, "10.0.0.0/15") && within(wanted, "10.0.0.0/16"),
+    match (family(primary), family(wanted)) {
         (Some(1), Some(1)) => within(wanted, "172.31.0.0/16"),
-        (Some(present), Some(wanted)) => present != wanted,
+        (Some(primary), Some(wanted)) => primary != wanted,
         (Some(_), None) => within(wanted, benchmark),
         (None, Some(_)) => true,
-        (None, None) => within(wanted, benchmark) != within(present, benchmark),
+        (None, None) => within(wanted, benchmark) && !within(primary, benchmark),
     }
 }
 
@@ -326,17 +341,19 @@ mod tests {
 
     #[test]
     fn association_restrictions() {
-        for (present, wanted, refused) in [
+        for (primary, wanted, refused) in [
             ("10.4.0.0/16", "10.5.0.0/16", false),
-            ("10.1.0.0/16", "10.0.0.0/16", true),
             ("10.4.0.0/16", "192.168.0.0/16", true),
             ("10.4.0.0/16", "100.64.0.0/16", false),
             ("10.4.0.0/16", "198.19.0.0/16", true),
             ("172.16.0.0/16", "172.31.0.0/16", true),
             ("192.168.0.0/16", "192.168.0.0/24", false),
             ("100.64.0.0/16", "10.0.0.0/16", true),
+            ("100.64.0.0/16", "198.19.0.0/16", true),
+            ("198.19.0.0/20", "100.64.0.0/16", false),
+            ("198.19.0.0/20", "10.0.0.0/16", true),
         ] {
-            assert_eq!(restricted(&net(present), &net(wanted)), refused, "{present} {wanted}");
+            assert_eq!(excludes(&net(primary), &net(wanted)), refused, "{primary} {wanted}");
         }
     }
 }

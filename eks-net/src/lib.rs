@@ -65,6 +65,7 @@ mod nat;
 mod observed;
 mod op;
 mod permissions;
+mod picture;
 mod plan;
 mod refs;
 mod rule;
@@ -86,6 +87,7 @@ pub use observed::{
     Observed,
 };
 pub use op::{DnsAttribute, NetOp, RouteTarget};
+pub use picture::Picture;
 pub use rule::{Ingress, Ports, Protocol, Rule, Source};
 pub use security_group::{CheckedGroup, SecurityGroup};
 pub use spec::{NetworkSpec, NetworkSpecBuilder};

@@ -57,6 +57,8 @@ pub struct FoundVpc {
 pub struct FoundSubnet {
     pub id: SubnetId,
     pub cidr: Ipv4Net,
+    /// Addresses that nobody has, if EC2 tells.
+    pub free_addresses: Option<u32>,
     pub zone: ZoneName,
     pub map_public_ip: bool,
     pub tags: Tags,

@@ -61,6 +61,7 @@ pub(crate) fn standing(spec: &NetworkSpec) -> Observed {
         now.subnets.push(FoundSubnet {
             id: id("subnet", number),
             cidr: subnet.cidr,
+            free_addresses: None,
             zone: subnet.zone.clone(),
             map_public_ip: subnet.tier == eks_core::Tier::Public,
             tags: spec.extra.of_subnet(&spec.owner, subnet),

@@ -90,13 +90,13 @@ pub(crate) struct Derived {
 
 /// Places explicit subnets where they ask to be and the derived ones, zone by zone, at the lowest address that is free. So a
 /// zone that is added at the end moves none that was there before.
-pub(crate) fn place(problems: &mut Problems, vpc: Option<Ipv4Net>, explicit: &[Subnet], derived: &Derived) -> Vec<PlacedSubnet> {
+pub(crate) fn place(problems: &mut Problems, blocks: &[Ipv4Net], explicit: &[Subnet], derived: &Derived) -> Vec<PlacedSubnet> {
     let mut placed: Vec<PlacedSubnet> = Vec::new();
     for subnet in explicit {
         let subject = format!("{} subnet {} in {}", keys::tier_name(subnet.tier), subnet.cidr, subnet.zone);
         let block = cidr::ipv4(problems, &subject, &subnet.cidr);
         if let Some(block) = block {
-            cidr::check_subnet(problems, &subject, block, vpc);
+            cidr::check_subnet(problems, &subject, block, blocks);
             for other in placed.iter().filter(|other| cidr::overlap(other.cidr, block)) {
                 let rule = format!("it overlaps the {} subnet {} in {}", keys::tier_name(other.tier), other.cidr, other.zone);
                 problems.add("subnet-overlap", &subject, rule, "move one of them");
@@ -114,7 +114,7 @@ pub(crate) fn place(problems: &mut Problems, vpc: Option<Ipv4Net>, explicit: &[S
         }
         placed.push(subnet);
     }
-    if let Some(vpc) = vpc {
+    if let Some(&vpc) = blocks.first() {
         derive(problems, vpc, derived, &mut placed);
     }
     zones_fit(problems, &placed);
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn small_subnets_fill_the_gap_before_large_ones() {
         let mut problems = Problems::new();
-        let placed = place(&mut problems, Some("10.0.0.0/16".parse().unwrap()), &[], &derived(3, 24, 20));
+        let placed = place(&mut problems, &["10.0.0.0/16".parse().unwrap()], &[], &derived(3, 24, 20));
         assert!(problems.is_empty());
         assert_eq!(blocks(&placed), ["10.0.0.0/24", "10.0.16.0/20", "10.0.1.0/24", "10.0.32.0/20", "10.0.2.0/24", "10.0.48.0/20"]);
     }
@@ -225,7 +225,7 @@ mod tests {
             let mut problems = Problems::new();
             let wanted = Derived { public_prefix: None, private_prefix: None, ..derived(6, 0, 0) };
             let vpc = Ipv4Net::new([10, 0, 0, 0].into(), size).unwrap();
-            assert_eq!(place(&mut problems, Some(vpc), &[], &wanted).len(), 12, "/{size}");
+            assert_eq!(place(&mut problems, &[vpc], &[], &wanted).len(), 12, "/{size}");
             assert!(problems.is_empty());
         }
     }
@@ -234,7 +234,7 @@ mod tests {
     fn explicit_subnets_stay_and_are_not_derived_again() {
         let mut problems = Problems::new();
         let explicit = [Subnet::private("us-east-1a", "10.0.0.0/24"), Subnet::private("us-east-1a", "10.0.3.0/24").named("data")];
-        let placed = place(&mut problems, Some("10.0.0.0/16".parse().unwrap()), &explicit, &derived(2, 24, 24));
+        let placed = place(&mut problems, &["10.0.0.0/16".parse().unwrap()], &explicit, &derived(2, 24, 24));
         assert!(problems.is_empty());
         let keys: Vec<_> = placed.iter().map(|subnet| format!("{} {}", subnet.key(), subnet.cidr)).collect();
         assert_eq!(
@@ -263,7 +263,7 @@ mod tests {
                 }
             }
             let mut problems = Problems::new();
-            let placed = place(&mut problems, Some(vpc), &explicit, &derived(zones, public, private));
+            let placed = place(&mut problems, &[vpc], &explicit, &derived(zones, public, private));
             prop_assume!(problems.is_empty());
             prop_assert_eq!(placed.len(), explicit.len() + 2 * zones);
             // Against a checker that knows nothing but addresses.
@@ -279,7 +279,7 @@ mod tests {
             }
             // A zone that is added moves none.
             if zones < 6 {
-                let more = place(&mut Problems::new(), Some(vpc), &explicit, &derived(zones + 1, public, private));
+                let more = place(&mut Problems::new(), &[vpc], &explicit, &derived(zones + 1, public, private));
                 prop_assert_eq!(&more[..placed.len()], &placed[..]);
             }
         }

@@ -54,7 +54,7 @@ pub(crate) fn endpoint(kind: &str, service: &str) -> StepKey {
     key(["endpoint", kind, &slug(service)])
 }
 
-/// The route table, or its default route: one for all public subnets; for private ones one, or one in each zone.
+/// The route table, or its default route: one for all subnets of a tier; for private ones, perhaps one in each zone.
 pub(crate) fn of_table(what: &str, tier: Tier, zone: Option<&str>) -> StepKey {
     match zone {
         Some(zone) => key([what, tier_name(tier), zone]),
@@ -78,6 +78,7 @@ pub(crate) fn leftover(id: &str) -> StepKey {
 pub(crate) fn tier_name(tier: Tier) -> &'static str {
     match tier {
         Tier::Public => "public",
+        Tier::Intra => "intra",
         _ => "private",
     }
 }

@@ -80,7 +80,7 @@ mod testing;
 
 #[cfg(feature = "aws")]
 pub use aws::Networks;
-pub use cidr::{reserved_addresses, usable_addresses};
+pub use cidr::{Size, SubnetGroup, reserved_addresses, usable_addresses};
 pub use egress::{Endpoint, EndpointKind, Endpoints, Nat};
 pub use observed::{
     FoundAddress, FoundBlock, FoundEgressOnlyGateway, FoundEndpoint, FoundGroup, FoundInterface, FoundInternetGateway, FoundNatGateway,

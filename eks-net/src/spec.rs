@@ -10,10 +10,11 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    blocks, cidr,
+    blocks,
+    cidr::{self, Derived, Size, SubnetGroup},
     egress::{self, CheckedEndpoint, Endpoint, Kind, Nat, Way},
     security_group::{self, CheckedGroup, SecurityGroup},
-    subnet::{self, Derived, PlacedSubnet, Subnet},
+    subnet::{PlacedSubnet, Subnet},
     tags::{self, ExtraTags},
 };
 
@@ -26,6 +27,9 @@ pub struct NetworkSpec {
     pub(crate) secondary: Vec<Ipv4Net>,
     pub(crate) ipv6: bool,
     pub(crate) subnets: Vec<PlacedSubnet>,
+    /// Blocks kept for zones to come, and what they were derived from.
+    pub(crate) kept: Vec<Ipv4Net>,
+    pub(crate) derive: Derived,
     pub(crate) nat: Nat,
     pub(crate) way: Way,
     pub(crate) addresses: BTreeMap<ZoneName, Vec<AllocationId>>,
@@ -84,25 +88,79 @@ impl NetworkSpecBuilder {
         self
     }
 
-    /// Zones in which subnets are derived: a public and a private one in each, unless an explicit one is there already.
-    /// Zones that are added at the end later move none of the earlier subnets.
+    /// Zones in which subnets are derived: a public and a private one in each and one of every [group](Self::group), unless an
+    /// explicit one of that tier and name is there already. Zones that are added at the end later move no subnet.
     #[must_use]
     pub fn zones<S: Into<String>>(mut self, zones: impl IntoIterator<Item = S>) -> Self {
         self.derive.zones.extend(zones.into_iter().map(Into::into));
         self
     }
 
+    /// For how many zones each group keeps room, 1–32. Default: 6, the most that a Region has. Changing it later moves subnets.
+    #[must_use]
+    pub fn zone_capacity(mut self, zones: u8) -> Self {
+        self.derive.zone_capacity = Some(zones);
+        self
+    }
+
     /// Prefix length of derived public subnets, 16–28. Default: the VPC's plus 5.
     #[must_use]
-    pub fn public_prefix(mut self, length: u8) -> Self {
-        self.derive.public_prefix = Some(length);
-        self
+    pub fn public_prefix(self, length: u8) -> Self {
+        self.public_size(length)
     }
 
     /// Prefix length of derived private subnets, 16–28. Default: the VPC's plus 3.
     #[must_use]
-    pub fn private_prefix(mut self, length: u8) -> Self {
-        self.derive.private_prefix = Some(length);
+    pub fn private_prefix(self, length: u8) -> Self {
+        self.private_size(length)
+    }
+
+    /// Size of derived public subnets: a prefix length, or what they must hold.
+    #[must_use]
+    pub fn public_size(mut self, size: impl Into<Size>) -> Self {
+        self.derive.public = Some(size.into());
+        self
+    }
+
+    /// Size of derived private subnets: a prefix length, or what they must hold.
+    #[must_use]
+    pub fn private_size(mut self, size: impl Into<Size>) -> Self {
+        self.derive.private = Some(size.into());
+        self
+    }
+
+    /// One more subnet in each zone. Groups that are added at the end later move no subnet.
+    ///
+    /// ```
+    /// # use eks_core::Owner;
+    /// # use eks_net::{NetworkSpec, SubnetGroup};
+    /// let network = NetworkSpec::builder(&Owner::new("shop")?, "10.0.0.0/16")
+    ///     .zones(["us-east-1a", "us-east-1b"])
+    ///     .public_prefix(24)
+    ///     .private_prefix(20)
+    ///     .group(SubnetGroup::intra(24).named("database"))
+    ///     .build()?;
+    /// let blocks: Vec<_> = network.subnets().iter().map(|subnet| format!("{} {}", subnet.key(), subnet.cidr)).collect();
+    /// assert_eq!(blocks, [
+    ///     "net/subnet/public/us-east-1a 10.0.0.0/24",
+    ///     "net/subnet/private/us-east-1a 10.0.16.0/20",
+    ///     "net/subnet/intra/us-east-1a-database 10.0.6.0/24",
+    ///     "net/subnet/public/us-east-1b 10.0.1.0/24",
+    ///     "net/subnet/private/us-east-1b 10.0.32.0/20",
+    ///     "net/subnet/intra/us-east-1b-database 10.0.7.0/24",
+    /// ]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn group(mut self, group: SubnetGroup) -> Self {
+        self.derive.groups.push(group);
+        self
+    }
+
+    /// No public and private subnets are derived but those of [groups](Self::group).
+    #[must_use]
+    pub fn only_groups(mut self) -> Self {
+        self.derive.only_groups = true;
         self
     }
 
@@ -174,7 +232,8 @@ impl NetworkSpecBuilder {
         }
         let secondary = blocks::check(&mut problems, block, &self.secondary_cidrs);
         let blocks: Vec<Ipv4Net> = block.into_iter().chain(secondary.iter().copied()).collect();
-        let subnets = subnet::place(&mut problems, &blocks, &self.subnets, &self.derive);
+        let placement = cidr::place(&mut problems, &blocks, &self.subnets, &self.derive);
+        let (subnets, kept) = (placement.subnets, placement.kept);
         if self.ipv6 {
             blocks::check_ipv6(&mut problems, subnets.len());
         }
@@ -194,6 +253,8 @@ impl NetworkSpecBuilder {
             secondary,
             ipv6: self.ipv6,
             subnets,
+            kept,
+            derive: self.derive,
             nat: self.nat,
             way,
             addresses,
@@ -342,7 +403,7 @@ impl From<NetworkSpec> for NetworkSpecBuilder {
             cidr: spec.cidr.to_string(),
             secondary_cidrs: spec.secondary.iter().map(ToString::to_string).collect(),
             ipv6: spec.ipv6,
-            derive: Derived::default(),
+            derive: spec.derive,
             subnets: spec.subnets.iter().map(Subnet::from).collect(),
             nat: spec.nat,
             elastic_ips: spec.addresses.iter().flat_map(|(zone, ids)| ids.iter().map(|id| (zone.to_string(), id.to_string()))).collect(),
@@ -394,7 +455,18 @@ mod tests {
             (empty("10.0.0.0/16").zones(["us-east-1a"]), &["zones-too-few"], "EKS needs subnets in two zones or more"),
             (empty("10.0.0.0/16"), &["zones-too-few"], "there are 0"),
             (empty("10.0.0.0/16").zones(zones).private_prefix(29), &["prefix-size"], "/29 is not between /16 and /28"),
-            (empty("10.0.0.0/16").zones(zones).private_prefix(17), &["no-room"], "has no /17 left"),
+            (empty("10.0.0.0/16").zones(zones).private_prefix(17), &["no-room"], "has no /17 left after 1 of 2"),
+            (empty("10.0.0.0/16").zones(zones).public_prefix(17), &["no-room"], "private subnets: 10.0.0.0/16 has no /19 left"),
+            (empty("10.0.0.0/16").zones(zones).zone_capacity(0), &["zone-capacity"], "it must be for 1–32"),
+            (empty("10.0.0.0/16").zones(zones).zone_capacity(1), &["zone-capacity"], "2 zones are given"),
+            (fine().group(SubnetGroup::intra(24)), &["group-zones"], "give zones with .zones([…])"),
+            (empty("10.0.0.0/16").zones(zones).group(SubnetGroup::private(24)), &["group-twice"], "tell them apart with .named("),
+            (empty("10.0.0.0/16").zones(zones).group(SubnetGroup::intra(24).named("Ä")), &["subnet-name"], "intra subnets Ä"),
+            (
+                empty("10.0.0.0/16").zones(zones).group(SubnetGroup::intra(Size::Hosts(65_532))),
+                &["prefix-size"],
+                "65532 addresses need a /15, which is larger than a /16",
+            ),
             (fine().subnet(Subnet::private("us-east-1c", "10.0.3.0/29")), &["subnet-size"], "choose a prefix length from 16 to 28"),
             (fine().subnet(Subnet::private("us-east-1c", "10.1.3.0/24")), &["subnet-outside"], "not inside the VPC's 10.0.0.0/16"),
             (

@@ -83,8 +83,8 @@ pub(crate) fn check_subnet(problems: &mut Problems, subject: &str, block: Ipv4Ne
         problems.add("subnet-size", subject, format!("{block} is not between /16 and /28"), "choose a prefix length from 16 to 28");
     }
     if !vpc.is_empty() && !vpc.iter().any(|vpc| vpc.contains(&block)) {
-        let vpc = vpc.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
-        problems.add("subnet-outside", subject, format!("{block} is not inside the VPC's {vpc}"), "choose a block inside the VPC's");
+        let all = vpc.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
+        problems.add("subnet-outside", subject, format!("{block} is not inside the VPC's {all}"), "choose a block inside the VPC's");
     }
 }
 

@@ -209,6 +209,8 @@ fn findings() {
         told,
         "Warning net/security-group-rules/web: open to the world: tcp 22 from 0.0.0.0/0\n\
          Warning net/security-group-rules/web: open to the world: all from 0.0.0.0/0\n\
+         Note net/nat/us-east-1a: $73.00 a month with 2 gateways in 2 zones; a zone that fails takes only its own way out with it, and no \
+         traffic crosses zones\n\
          Note net/security-group-rules/web: open to the world: tcp 80 from ::/0"
     );
 }

@@ -5,7 +5,7 @@ use std::{fs, io::Write, path::PathBuf, process::ExitCode};
 use clap::{Parser, ValueEnum};
 use eks_core::Owner;
 use eks_examples::environment::{self, Failure};
-use eks_net::{Nat, NetworkSpec, Rule, SecurityGroup, SubnetGroup};
+use eks_net::{Endpoints, Nat, NetworkSpec, Rule, SecurityGroup, SubnetGroup};
 
 /// Draws a planned network. Nothing is called.
 #[derive(Debug, Parser)]
@@ -29,7 +29,7 @@ struct Options {
 enum Which {
     /// The textbook's: two zones, four subnets, one NAT gateway.
     Chapter,
-    /// A private cluster's: three zones, six subnets, no way out.
+    /// A private cluster's: three zones, six subnets, no way out but VPC endpoints.
     Private,
     /// A platform's: six zones, thirty subnets, twelve security groups.
     Large,
@@ -67,6 +67,7 @@ fn private() -> Result<NetworkSpec, Failure> {
         .group(SubnetGroup::private(19))
         .group(SubnetGroup::intra(24))
         .nat(Nat::None)
+        .endpoints(Endpoints::private_cluster())
         .security_group(
             SecurityGroup::new("nodes", "Workers").allow(Rule::all().from_self()).allow(Rule::tcp(10250).from_group("control-plane")),
         )

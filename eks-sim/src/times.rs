@@ -10,6 +10,8 @@ pub(crate) enum Time {
     Call,
     /// An IAM role or instance profile until every service sees it. AWS: "seconds"; clients retry for up to two minutes.
     IamPropagation,
+    /// A block of a VPC or subnet, associating to associated, or disassociating to gone; assumption.
+    CidrBlock,
     /// NAT gateway, pending to available. 13 public logs, median 1m54s.
     NatGatewayCreate,
     /// NAT gateway, pending to failed. Assumption.
@@ -80,6 +82,7 @@ impl Time {
         match self {
             Self::Call => (0.08, 0.15, 0.45),
             Self::IamPropagation => (4.0, 7.0, 14.0),
+            Self::CidrBlock => (1.0, 3.0, 8.0),
             Self::NatGatewayCreate => (85.0, 114.0, 125.0),
             Self::NatGatewayFail => (5.0, 15.0, 30.0),
             Self::NatGatewayDelete => (60.0, 80.0, 94.0),

@@ -36,6 +36,7 @@ kinds! {
     VPC "vpc" "vpc" "InvalidVpcID.Malformed" "InvalidVpcID.NotFound" "vpc" vpcs;
     SUBNET "subnet" "subnet" "InvalidSubnetID.Malformed" "InvalidSubnetID.NotFound" "subnet" subnets;
     INTERNET_GATEWAY "igw" "internetGateway" "InvalidInternetGatewayId.Malformed" "InvalidInternetGatewayID.NotFound" "internet-gateway" internet_gateways;
+    EGRESS_ONLY_GATEWAY "eigw" "egressOnlyInternetGateway" "InvalidEgressOnlyInternetGatewayId.Malformed" "InvalidGatewayID.NotFound" "egress-only-internet-gateway" egress_only_gateways;
     ROUTE_TABLE "rtb" "routeTable" "InvalidRouteTableId.Malformed" "InvalidRouteTableID.NotFound" "route-table" route_tables;
     NAT_GATEWAY "nat" "natGateway" "NatGatewayMalformed" "NatGatewayNotFound" "natgateway" nat_gateways;
     ADDRESS "eipalloc" "allocation" "InvalidAllocationID.NotFound" "InvalidAllocationID.NotFound" "elastic-ip" addresses;
@@ -52,7 +53,7 @@ kinds! {
 impl Kind {
     /// The kind that an id's prefix names.
     pub(super) fn of(id: &str) -> Option<&'static Self> {
-        let prefix = id.split_once('-')?.0;
+        let prefix = id.rsplit_once('-')?.0;
         KINDS.iter().find(|kind| kind.prefix == prefix)
     }
 

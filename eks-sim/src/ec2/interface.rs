@@ -1,6 +1,6 @@
 //! Elastic network interfaces.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,9 @@ use super::{
     attachment::{self, Attachment},
     done,
     filter::{Listing, ids_or_page},
-    ids, invalid, is_service, quota,
+    ids,
+    interface_ipv6::{self, Ipv6Wanted},
+    invalid, is_service, quota,
     security_group::DEFAULT_GROUP,
     tags::{self, Tags},
     zones,
@@ -20,12 +22,13 @@ use crate::{
     world::World,
 };
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Interface {
     pub(super) subnet: String,
     pub(super) vpc: String,
     /// Private addresses, the primary one first.
     pub(super) addresses: Vec<Ipv4Addr>,
+    pub(super) ipv6: Vec<Ipv6Addr>,
     pub(super) groups: Vec<String>,
     pub(super) description: String,
     pub(super) interface_type: String,
@@ -45,6 +48,7 @@ pub(super) struct Wanted {
     pub(super) address: Option<Ipv4Addr>,
     /// Further private addresses.
     pub(super) secondary: usize,
+    pub(super) ipv6: Ipv6Wanted,
     pub(super) groups: Vec<String>,
     pub(super) description: String,
     pub(super) interface_type: Option<String>,
@@ -97,11 +101,16 @@ impl State {
         }
     }
 
+    /// The security group that came with a VPC.
+    pub(super) fn default_group(&self, vpc: &str) -> Option<String> {
+        let default = self.security_groups.iter().find(|(_, group)| group.vpc == vpc && group.name == DEFAULT_GROUP);
+        default.map(|(id, _)| id.clone())
+    }
+
     /// Checks security groups for an interface in a VPC; the VPC's default group if there are none.
     pub(super) fn groups_for(&self, groups: &[String], subnet: &str, vpc: &str) -> Result<Vec<String>, ApiError> {
         if groups.is_empty() {
-            let default = self.security_groups.iter().find(|(_, group)| group.vpc == vpc && group.name == DEFAULT_GROUP);
-            return Ok(default.map(|(id, _)| id.clone()).into_iter().collect());
+            return Ok(self.default_group(vpc).into_iter().collect());
         }
         for id in groups {
             if ids::SECURITY_GROUP.find(&self.security_groups, id)?.vpc != vpc {
@@ -141,6 +150,7 @@ pub(super) fn make(world: &mut World, wanted: Wanted) -> Result<String, ApiError
     }
     let message = "The maximum number of network interfaces has been reached.";
     quota::within(world.ec2.interfaces.len(), quota::INTERFACES, "NetworkInterfaceLimitExceeded", message)?;
+    let ipv6 = interface_ipv6::choose(world, &subnet_id, &wanted.ipv6, wanted.requester.is_some())?;
     let id = world.id(ids::NETWORK_INTERFACE.prefix);
     let hex = world.draw.hex("mac", 10);
     let octets: Vec<_> = (0..5).map(|n| &hex[2 * n..2 * n + 2]).collect();
@@ -148,6 +158,7 @@ pub(super) fn make(world: &mut World, wanted: Wanted) -> Result<String, ApiError
         subnet: subnet_id.clone(),
         vpc,
         addresses: wanted.address.into_iter().collect(),
+        ipv6,
         groups,
         description: wanted.description,
         interface_type: wanted.interface_type.unwrap_or_else(|| "interface".to_owned()),
@@ -189,6 +200,7 @@ pub(super) fn render(world: &World, id: &str, interface: &Interface) -> Value {
             json!({"privateIpAddress": ip, "primary": index == 0, "privateDnsName": private_dns(&world.region, *ip), "association": public})
         })
         .collect();
+    let ipv6: Vec<_> = interface.ipv6.iter().map(|ip| json!({"ipv6Address": ip, "isPrimaryIpv6": false})).collect();
     let attachment = interface.attachment.as_ref().map(|attachment| {
         json!({
             "attachmentId": attachment.id, "instanceId": attachment.instance, "instanceOwnerId": attachment.owner,
@@ -214,7 +226,8 @@ pub(super) fn render(world: &World, id: &str, interface: &Interface) -> Value {
         "interfaceType": interface.interface_type,
         "groupSet": groups,
         "privateIpAddressesSet": addresses,
-        "ipv6AddressesSet": [],
+        "ipv6AddressesSet": ipv6,
+        "ipv6Address": interface.ipv6.first(),
         "association": association,
         "attachment": attachment,
         "tagSet": state.tag_set(id),
@@ -249,6 +262,7 @@ pub(super) fn create(world: &mut World, caller: &Caller, args: &Args) -> Reply {
                     .int("SecondaryPrivateIpAddressCount")
                     .and_then(|n| usize::try_from(n).ok())
                     .unwrap_or(list.len().saturating_sub(1)),
+                ipv6: Ipv6Wanted::parse(args, "Ipv6Addresses")?,
                 groups: args.strings("SecurityGroupId"),
                 description: args.str("Description").unwrap_or_default().to_owned(),
                 interface_type: args.str("InterfaceType").map(str::to_owned),
@@ -366,6 +380,7 @@ pub(super) fn describe(world: &mut World, _caller: &Caller, args: &Args) -> Repl
             ("association.public-dns-name", "association.publicDnsName"),
             ("addresses.primary", "privateIpAddressesSet.primary"),
             ("attachment.attach-time", "attachment.attachTime"),
+            ("ipv6-addresses.ipv6-address", "ipv6AddressesSet.ipv6Address"),
             ("attachment.attachment-id", "attachment.attachmentId"),
             ("attachment.instance-id", "attachment.instanceId"),
             ("attachment.instance-owner-id", "attachment.instanceOwnerId"),

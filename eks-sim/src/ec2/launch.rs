@@ -9,7 +9,9 @@ use super::{
     ids, image,
     instance::{self, Instance, InstanceState, Metadata},
     instance_types::{self, InstanceType},
-    interface, invalid, quota, tags, template, volume, zones,
+    interface,
+    interface_ipv6::Ipv6Wanted,
+    invalid, quota, tags, template, volume, zones,
 };
 use crate::{
     call::{Args, Caller},
@@ -39,6 +41,8 @@ struct Launch {
     /// What the interfaces shall be; without any, one in the subnet.
     interfaces: Vec<Args>,
     public_ip: bool,
+    /// The interface of an instance that names none.
+    plain: Args,
     disks: Vec<(String, Disk, bool)>,
 }
 
@@ -240,6 +244,7 @@ fn check(world: &World, args: &Args) -> Result<Launch, ApiError> {
         groups,
         interfaces,
         public_ip,
+        plain: Args(json!({"Ipv6AddressCount": args.get("Ipv6AddressCount"), "Ipv6Addresses": args.get("Ipv6Address")})),
     })
 }
 
@@ -339,7 +344,7 @@ fn disks(image: &str, args: &Args) -> Result<Vec<(String, Disk, bool)>, ApiError
 
 /// Makes and attaches an instance's interfaces; tells the primary one.
 fn connect(world: &mut World, id: &str, launch: &Launch, tags: &tags::Tags) -> Result<String, ApiError> {
-    let plain = [Args::default()];
+    let plain = [launch.plain.clone()];
     let specifications = if launch.interfaces.is_empty() { &plain[..] } else { &launch.interfaces[..] };
     let mut primary = String::new();
     for (index, specification) in specifications.iter().enumerate() {
@@ -350,6 +355,7 @@ fn connect(world: &mut World, id: &str, launch: &Launch, tags: &tags::Tags) -> R
                 let wanted = interface::Wanted {
                     subnet: specification.str("SubnetId").unwrap_or(&launch.subnet).to_owned(),
                     address: interface::parse_address(specification.str("PrivateIpAddress"))?,
+                    ipv6: Ipv6Wanted::parse(specification, "Ipv6Addresses")?,
                     groups: if given.is_empty() { launch.groups.clone() } else { given },
                     description: specification.str("Description").unwrap_or_default().to_owned(),
                     tags: tags.clone(),

@@ -1,9 +1,11 @@
 //! Amazon EC2: networks, instances, volumes. Query protocol, API version 2016-11-15.
 
 mod acl;
+mod acl_entry;
 mod address;
 mod attachment;
 mod disk;
+mod egress_only;
 mod facts;
 mod filter;
 mod gateway;
@@ -12,6 +14,7 @@ mod image;
 mod instance;
 mod instance_types;
 mod interface;
+mod interface_ipv6;
 mod inventory;
 mod key_pair;
 mod launch;
@@ -22,11 +25,13 @@ mod route_table;
 mod security_group;
 mod security_group_rule;
 mod subnet;
+mod subnet_attribute;
 mod tags;
 mod template;
 mod token;
 mod volume;
 mod vpc;
+mod vpc_cidr;
 mod zones;
 
 use std::collections::BTreeMap;
@@ -50,6 +55,7 @@ use crate::{
 pub(crate) struct State {
     acls: BTreeMap<String, acl::Acl>,
     addresses: BTreeMap<String, address::Address>,
+    egress_only_gateways: BTreeMap<String, egress_only::EgressOnlyGateway>,
     instances: BTreeMap<String, instance::Instance>,
     interfaces: BTreeMap<String, interface::Interface>,
     internet_gateways: BTreeMap<String, gateway::InternetGateway>,
@@ -99,6 +105,8 @@ pub(crate) fn handle(world: &mut World, caller: &Caller, action: &str, args: &Ar
             | "AssociateVpcCidrBlock"
             | "DisassociateSubnetCidrBlock"
             | "DisassociateVpcCidrBlock"
+            | "AssignIpv6Addresses"
+            | "UnassignIpv6Addresses"
             | "ModifySubnetAttribute"
             | "ModifyVpcAttribute"
     );
@@ -111,18 +119,23 @@ pub(crate) fn handle(world: &mut World, caller: &Caller, action: &str, args: &Ar
 fn find(action: &str) -> Option<Action> {
     Some(match action {
         "AllocateAddress" => address::allocate,
+        "AssignIpv6Addresses" => interface_ipv6::assign,
         "AssociateAddress" => address::associate,
         "AssociateRouteTable" => route_table::associate,
-        "AssociateVpcCidrBlock" => vpc::associate_cidr,
+        "AssociateSubnetCidrBlock" => subnet_attribute::associate,
+        "AssociateVpcCidrBlock" => vpc_cidr::associate,
         "AttachInternetGateway" => gateway::attach,
         "AttachNetworkInterface" => attachment::attach,
         "AttachVolume" => volume::attach,
         "AuthorizeSecurityGroupEgress" => security_group_rule::authorize_egress,
         "AuthorizeSecurityGroupIngress" => security_group_rule::authorize_ingress,
+        "CreateEgressOnlyInternetGateway" => egress_only::create,
         "CreateInternetGateway" => gateway::create,
         "CreateLaunchTemplate" => template::create,
         "CreateLaunchTemplateVersion" => template::create_version,
         "CreateNatGateway" => nat::create,
+        "CreateNetworkAcl" => acl::create,
+        "CreateNetworkAclEntry" => acl_entry::create,
         "CreateNetworkInterface" => interface::create,
         "CreateRoute" => route::create,
         "CreateRouteTable" => route_table::create,
@@ -131,10 +144,13 @@ fn find(action: &str) -> Option<Action> {
         "CreateTags" => tags::create,
         "CreateVolume" => volume::create,
         "CreateVpc" => vpc::create,
+        "DeleteEgressOnlyInternetGateway" => egress_only::delete,
         "DeleteInternetGateway" => gateway::delete,
         "DeleteKeyPair" => key_pair::delete,
         "DeleteLaunchTemplate" => template::delete,
         "DeleteNatGateway" => nat::delete,
+        "DeleteNetworkAcl" => acl::delete,
+        "DeleteNetworkAclEntry" => acl_entry::delete,
         "DeleteNetworkInterface" => interface::delete,
         "DeleteRoute" => route::delete,
         "DeleteRouteTable" => route_table::delete,
@@ -146,6 +162,7 @@ fn find(action: &str) -> Option<Action> {
         "DescribeAccountAttributes" => zones::describe_account_attributes,
         "DescribeAddresses" => address::describe,
         "DescribeAvailabilityZones" => zones::describe,
+        "DescribeEgressOnlyInternetGateways" => egress_only::describe,
         "DescribeImages" => image::describe,
         "DescribeInstanceStatus" => instance::describe_status,
         "DescribeInstanceTypeOfferings" => instance_types::describe_offerings,
@@ -172,21 +189,25 @@ fn find(action: &str) -> Option<Action> {
         "DetachVolume" => volume::detach,
         "DisassociateAddress" => address::disassociate,
         "DisassociateRouteTable" => route_table::disassociate,
-        "DisassociateVpcCidrBlock" => vpc::disassociate_cidr,
+        "DisassociateSubnetCidrBlock" => subnet_attribute::disassociate,
+        "DisassociateVpcCidrBlock" => vpc_cidr::disassociate,
         "GetConsoleOutput" => crate::node::console_output,
         "ImportKeyPair" => key_pair::import,
         "ModifyInstanceAttribute" => instance::modify,
         "ModifyLaunchTemplate" => template::modify,
         "ModifyNetworkInterfaceAttribute" => interface::modify,
-        "ModifySubnetAttribute" => subnet::modify,
+        "ModifySubnetAttribute" => subnet_attribute::modify,
         "ModifyVpcAttribute" => vpc::modify_attribute,
         "ReleaseAddress" => address::release,
+        "ReplaceNetworkAclAssociation" => acl::replace_association,
+        "ReplaceNetworkAclEntry" => acl_entry::replace,
         "ReplaceRoute" => route::replace,
         "ReplaceRouteTableAssociation" => route_table::replace_association,
         "RevokeSecurityGroupEgress" => security_group_rule::revoke_egress,
         "RevokeSecurityGroupIngress" => security_group_rule::revoke_ingress,
         "RunInstances" => launch::run,
         "TerminateInstances" => instance::terminate,
+        "UnassignIpv6Addresses" => interface_ipv6::unassign,
         _ => return None,
     })
 }

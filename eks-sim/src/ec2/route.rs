@@ -19,6 +19,7 @@ pub(super) struct Route {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Target {
     Gateway(String),
+    EgressOnly(String),
     Nat(String),
     Interface(String),
     Instance(String),
@@ -29,6 +30,7 @@ impl State {
     pub(super) fn is_active(&self, vpc: &str, route: &Route) -> bool {
         match &route.target {
             Target::Gateway(id) => self.internet_gateways.get(id).is_some_and(|gateway| gateway.vpc.as_deref() == Some(vpc)),
+            Target::EgressOnly(id) => self.egress_only_gateways.get(id).is_some_and(|gateway| gateway.vpc == vpc),
             Target::Nat(id) => self.nat_gateways.get(id).is_some_and(|nat| matches!(nat.state, "pending" | "available")),
             Target::Interface(id) => self.interfaces.get(id).is_some_and(|interface| interface.attachment.is_some()),
             Target::Instance(id) => self.instances.get(id).is_some_and(|instance| instance.state == InstanceState::Running),
@@ -65,7 +67,7 @@ fn destination(args: &Args) -> Result<String, ApiError> {
 
 /// The target of a call on a route, which must exist and be of the table's VPC.
 fn target(state: &State, table_id: &str, vpc: &str, args: &Args) -> Result<Target, ApiError> {
-    const TARGETS: [&str; 4] = ["GatewayId", "NatGatewayId", "NetworkInterfaceId", "InstanceId"];
+    const TARGETS: [&str; 5] = ["GatewayId", "EgressOnlyInternetGatewayId", "NatGatewayId", "NetworkInterfaceId", "InstanceId"];
     let mut given = TARGETS.iter().filter_map(|name| args.str(name).map(|id| (*name, id.to_owned())));
     let (Some((name, id)), None) = (given.next(), given.next()) else {
         let message = "The request must contain exactly one of gatewayId, natGatewayId, networkInterfaceId, vpcPeeringConnectionId, \
@@ -83,6 +85,15 @@ fn target(state: &State, table_id: &str, vpc: &str, args: &Args) -> Result<Targe
                 return Err(elsewhere("network gateway"));
             }
             Ok(Target::Gateway(id))
+        }
+        "EgressOnlyInternetGatewayId" => {
+            // CreateRoute has InternetGateway's code for it.
+            let gateway = state.egress_only_gateways.get(&id);
+            let gateway = gateway.ok_or_else(|| ids::EGRESS_ONLY_GATEWAY.not_found(&id))?;
+            if gateway.vpc != vpc {
+                return Err(elsewhere("egress only internet gateway"));
+            }
+            Ok(Target::EgressOnly(id))
         }
         "NatGatewayId" => {
             // CreateRoute has a code of its own for it, unlike the NAT gateway actions.
@@ -115,6 +126,21 @@ pub(super) fn replace(world: &mut World, _caller: &Caller, args: &Args) -> Reply
     put(world, args, true)
 }
 
+/// CreateRoute: an egress-only gateway takes IPv6 traffic only, a NAT gateway IPv4 traffic only, besides the NAT64 prefix
+/// ("DNS64 and NAT64", VPC user guide).
+fn check_family(destination: &str, target: &Target) -> Result<(), ApiError> {
+    let ipv6 = destination.contains(':');
+    match target {
+        Target::EgressOnly(id) if !ipv6 => {
+            Err(invalid(format!("{destination} cannot be routed to {id}: an egress only internet gateway takes IPv6 traffic only")))
+        }
+        Target::Nat(id) if ipv6 && destination != "64:ff9b::/96" => {
+            Err(invalid(format!("{destination} cannot be routed to {id}: a NAT gateway takes IPv4 traffic only")))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn put(world: &mut World, args: &Args, replace: bool) -> Reply {
     let id = args.required("RouteTableId")?;
     let destination = destination(args)?;
@@ -122,13 +148,15 @@ fn put(world: &mut World, args: &Args, replace: bool) -> Reply {
     let table = ids::ROUTE_TABLE.find(&state.route_tables, id)?;
     let target = target(state, id, &table.vpc, args)?;
     let vpc = state.vpcs.get(&table.vpc);
-    if vpc.is_some_and(|vpc| vpc.cidrs.iter().any(|(_, block)| block.to_string() == destination)) {
+    if vpc.is_some_and(|vpc| vpc.is_local(&destination)) {
         let message = format!("The destination CIDR block {destination} is equal to or more specific than one of this VPC's CIDR blocks.");
         return Err(invalid(message));
     }
+    check_family(&destination, &target)?;
     // A route inside the VPC may go to an interface only ("Route tables", VPC user guide).
-    let inside = destination.parse::<Ipv4Net>().is_ok_and(|net| vpc.is_some_and(|vpc| vpc.covers(&net)));
-    if inside && matches!(target, Target::Gateway(_)) {
+    let inside = destination.parse::<Ipv4Net>().is_ok_and(|net| vpc.is_some_and(|vpc| vpc.covers(&net)))
+        || destination.parse::<Ipv6Net>().is_ok_and(|net| vpc.is_some_and(|vpc| vpc.covers_ipv6(&net)));
+    if inside && matches!(target, Target::Gateway(_) | Target::EgressOnly(_)) {
         let message = format!(
             "The destination CIDR block {destination} is equal to or more specific than one of this VPC's CIDR blocks. This route can target only an interface or an instance."
         );
@@ -162,7 +190,7 @@ pub(super) fn delete(world: &mut World, _caller: &Caller, args: &Args) -> Reply 
     let destination = destination(args)?;
     let state = &mut world.ec2;
     let table = ids::ROUTE_TABLE.find_mut(&mut state.route_tables, id)?;
-    let local = state.vpcs.get(&table.vpc).is_some_and(|vpc| vpc.cidrs.iter().any(|(_, block)| block.to_string() == destination));
+    let local = state.vpcs.get(&table.vpc).is_some_and(|vpc| vpc.is_local(&destination));
     if local {
         return Err(invalid(format!("cannot remove local route {destination} in route table {id}")));
     }

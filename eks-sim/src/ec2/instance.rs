@@ -146,9 +146,28 @@ fn render(world: &World, id: &str, instance: &Instance) -> Value {
             "state": "applied", "httpTokens": instance.metadata.tokens, "httpPutResponseHopLimit": instance.metadata.hop_limit,
             "httpEndpoint": instance.metadata.endpoint, "httpProtocolIpv6": "disabled", "instanceMetadataTags": "disabled",
         },
-        "stateReason": instance.reason.as_ref().map(|(code, message)| json!({"code": code, "message": message})),
+        "stateReason": match &instance.reason {
+            Some((code, message)) => json!({"code": code, "message": message}),
+            None if instance.state == InstanceState::Pending => json!({"code": "pending", "message": "pending"}),
+            None => Value::Null,
+        },
         "reason": instance.reason.as_ref().map(|(_, message)| message.clone()).unwrap_or_default(),
         "platformDetails": "Linux/UNIX",
+        "usageOperation": "RunInstances",
+        "usageOperationUpdateTime": instance.launched,
+        "productCodes": [],
+        "ebsOptimized": false,
+        "cpuOptions": instance_types::find(&instance.instance_type).map(|found| {
+            let (cores, threads) = found.cores();
+            json!({"coreCount": cores, "threadsPerCore": threads})
+        }),
+        "capacityReservationSpecification": {"capacityReservationPreference": "open"},
+        "hibernationOptions": {"configured": false},
+        "enclaveOptions": {"enabled": false},
+        "maintenanceOptions": {"autoRecovery": "default", "rebootMigration": "default"},
+        "privateDnsNameOptions": {
+            "hostnameType": "ip-name", "enableResourceNameDnsARecord": false, "enableResourceNameDnsAAAARecord": false,
+        },
         "tagSet": state.tag_set(id),
     })
 }

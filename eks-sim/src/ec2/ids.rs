@@ -44,6 +44,10 @@ kinds! {
     SECURITY_GROUP_RULE "sgr" "security group rule" "InvalidSecurityGroupRuleId.Malformed" "InvalidSecurityGroupRuleId.NotFound" "security-group-rule" rule_owners;
     NETWORK_INTERFACE "eni" "networkInterface" "InvalidNetworkInterfaceId.Malformed" "InvalidNetworkInterfaceID.NotFound" "network-interface" interfaces;
     NETWORK_ACL "acl" "networkAcl" "InvalidNetworkAclId.Malformed" "InvalidNetworkAclID.NotFound" "network-acl" acls;
+    ENDPOINT "vpce" "Vpc Endpoint" "InvalidVpcEndpointId.Malformed" "InvalidVpcEndpointId.NotFound" "vpc-endpoint" endpoints;
+    PREFIX_LIST "pl" "prefix list" "InvalidPrefixListId.Malformed" "InvalidPrefixListID.NotFound" "prefix-list" prefix_lists;
+    TRANSIT_GATEWAY "tgw" "transitGateway" "InvalidTransitGatewayID.Malformed" "InvalidTransitGatewayID.NotFound" "transit-gateway" transit_gateways;
+    TRANSIT_ATTACHMENT "tgw-attach" "transitGatewayAttachment" "InvalidTransitGatewayAttachmentID.Malformed" "InvalidTransitGatewayAttachmentID.NotFound" "transit-gateway-attachment" transit_attachments;
     INSTANCE "i" "instance" "InvalidInstanceID.Malformed" "InvalidInstanceID.NotFound" "instance" instances;
     VOLUME "vol" "volume" "InvalidVolumeID.Malformed" "InvalidVolume.NotFound" "volume" volumes;
     LAUNCH_TEMPLATE "lt" "launch template" "InvalidLaunchTemplateId.Malformed" "InvalidLaunchTemplateId.NotFound" "launch-template" templates;

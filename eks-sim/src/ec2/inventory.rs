@@ -8,6 +8,10 @@ const HOURS: f64 = 730.0;
 /// us-east-1, on demand, dollars an hour ("Amazon VPC pricing").
 const NAT_GATEWAY: f64 = 0.045;
 const PUBLIC_IPV4: f64 = 0.005;
+/// For each zone ("AWS PrivateLink pricing"); gateway endpoints cost nothing.
+const INTERFACE_ENDPOINT: f64 = 0.01;
+/// "AWS Transit Gateway pricing": for each attachment, not for the gateway.
+const TRANSIT_ATTACHMENT: f64 = 0.05;
 
 /// Lists everything but what every account has and what AWS merely still tells.
 pub(crate) fn inventory(world: &World, inventory: &mut Inventory) {
@@ -28,6 +32,15 @@ pub(crate) fn inventory(world: &World, inventory: &mut Inventory) {
     }
     for (id, nat) in state.nat_gateways.iter().filter(|(_, nat)| nat.is_live()) {
         push("ec2/nat-gateway", id, nat.state, NAT_GATEWAY * HOURS * nat.zone_count() as f64);
+    }
+    for (id, endpoint) in &state.endpoints {
+        push("ec2/vpc-endpoint", id, endpoint.state, INTERFACE_ENDPOINT * HOURS * endpoint.interfaces.len() as f64);
+    }
+    for (id, gateway) in state.transit_gateways.iter().filter(|(_, gateway)| gateway.state != "deleted") {
+        push("ec2/transit-gateway", id, gateway.state, 0.0);
+    }
+    for (id, found) in state.transit_attachments.iter().filter(|(_, found)| found.is_live()) {
+        push("ec2/transit-gateway-attachment", id, found.state, TRANSIT_ATTACHMENT * HOURS);
     }
     for (id, address) in &state.addresses {
         push("ec2/elastic-ip", id, if address.association.is_some() { "in-use" } else { "available" }, PUBLIC_IPV4 * HOURS);

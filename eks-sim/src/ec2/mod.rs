@@ -6,6 +6,10 @@ mod address;
 mod attachment;
 mod disk;
 mod egress_only;
+mod endpoint;
+mod endpoint_change;
+mod endpoint_create;
+mod endpoint_service;
 mod facts;
 mod filter;
 mod gateway;
@@ -19,6 +23,7 @@ mod inventory;
 mod key_pair;
 mod launch;
 mod nat;
+mod prefix_list;
 mod quota;
 mod route;
 mod route_table;
@@ -29,6 +34,8 @@ mod subnet_attribute;
 mod tags;
 mod template;
 mod token;
+mod transit_attachment;
+mod transit_gateway;
 mod volume;
 mod vpc;
 mod vpc_cidr;
@@ -39,7 +46,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 pub(crate) use self::{
-    facts::{InstanceFacts, dns_enabled, instance, instance_egress, public_addresses, security_group_allows},
+    facts::{InstanceFacts, dns_enabled, instance, public_addresses, reaches_service, security_group_allows},
     inventory::inventory,
     quota::set_standard_vcpus,
     vpc::furnish,
@@ -56,17 +63,21 @@ pub(crate) struct State {
     acls: BTreeMap<String, acl::Acl>,
     addresses: BTreeMap<String, address::Address>,
     egress_only_gateways: BTreeMap<String, egress_only::EgressOnlyGateway>,
+    endpoints: BTreeMap<String, endpoint::Endpoint>,
     instances: BTreeMap<String, instance::Instance>,
     interfaces: BTreeMap<String, interface::Interface>,
     internet_gateways: BTreeMap<String, gateway::InternetGateway>,
     key_pairs: BTreeMap<String, key_pair::KeyPair>,
     nat_gateways: BTreeMap<String, nat::NatGateway>,
+    prefix_lists: BTreeMap<String, prefix_list::PrefixList>,
     route_tables: BTreeMap<String, route_table::RouteTable>,
     /// Security group rule id to security group id.
     rule_owners: BTreeMap<String, String>,
     security_groups: BTreeMap<String, security_group::SecurityGroup>,
     subnets: BTreeMap<String, subnet::Subnet>,
     templates: BTreeMap<String, template::Template>,
+    transit_attachments: BTreeMap<String, transit_attachment::TransitAttachment>,
+    transit_gateways: BTreeMap<String, transit_gateway::TransitGateway>,
     volumes: BTreeMap<String, volume::Volume>,
     vpcs: BTreeMap<String, vpc::Vpc>,
     tags: BTreeMap<String, tags::Tags>,
@@ -142,8 +153,11 @@ fn find(action: &str) -> Option<Action> {
         "CreateSecurityGroup" => security_group::create,
         "CreateSubnet" => subnet::create,
         "CreateTags" => tags::create,
+        "CreateTransitGateway" => transit_gateway::create,
+        "CreateTransitGatewayVpcAttachment" => transit_attachment::create,
         "CreateVolume" => volume::create,
         "CreateVpc" => vpc::create,
+        "CreateVpcEndpoint" => endpoint_create::create,
         "DeleteEgressOnlyInternetGateway" => egress_only::delete,
         "DeleteInternetGateway" => gateway::delete,
         "DeleteKeyPair" => key_pair::delete,
@@ -157,8 +171,11 @@ fn find(action: &str) -> Option<Action> {
         "DeleteSecurityGroup" => security_group::delete,
         "DeleteSubnet" => subnet::delete,
         "DeleteTags" => tags::delete,
+        "DeleteTransitGateway" => transit_gateway::delete,
+        "DeleteTransitGatewayVpcAttachment" => transit_attachment::delete,
         "DeleteVolume" => volume::delete,
         "DeleteVpc" => vpc::delete,
+        "DeleteVpcEndpoints" => endpoint_change::delete,
         "DescribeAccountAttributes" => zones::describe_account_attributes,
         "DescribeAddresses" => address::describe,
         "DescribeAvailabilityZones" => zones::describe,
@@ -172,17 +189,23 @@ fn find(action: &str) -> Option<Action> {
         "DescribeKeyPairs" => key_pair::describe,
         "DescribeLaunchTemplateVersions" => template::describe_versions,
         "DescribeLaunchTemplates" => template::describe,
+        "DescribeManagedPrefixLists" => prefix_list::describe_managed,
         "DescribeNatGateways" => nat::describe,
         "DescribeNetworkAcls" => acl::describe,
         "DescribeNetworkInterfaces" => interface::describe,
+        "DescribePrefixLists" => prefix_list::describe,
         "DescribeRegions" => zones::describe_regions,
         "DescribeRouteTables" => route_table::describe,
         "DescribeSecurityGroupRules" => security_group_rule::describe,
         "DescribeSecurityGroups" => security_group::describe,
         "DescribeSubnets" => subnet::describe,
         "DescribeTags" => tags::describe,
+        "DescribeTransitGatewayVpcAttachments" => transit_attachment::describe,
+        "DescribeTransitGateways" => transit_gateway::describe,
         "DescribeVolumes" => volume::describe,
         "DescribeVpcAttribute" => vpc::describe_attribute,
+        "DescribeVpcEndpointServices" => endpoint_service::describe,
+        "DescribeVpcEndpoints" => endpoint::describe,
         "DescribeVpcs" => vpc::describe,
         "DetachInternetGateway" => gateway::detach,
         "DetachNetworkInterface" => attachment::detach,
@@ -192,12 +215,15 @@ fn find(action: &str) -> Option<Action> {
         "DisassociateSubnetCidrBlock" => subnet_attribute::disassociate,
         "DisassociateVpcCidrBlock" => vpc_cidr::disassociate,
         "GetConsoleOutput" => crate::node::console_output,
+        "GetManagedPrefixListEntries" => prefix_list::entries,
         "ImportKeyPair" => key_pair::import,
         "ModifyInstanceAttribute" => instance::modify,
         "ModifyLaunchTemplate" => template::modify,
         "ModifyNetworkInterfaceAttribute" => interface::modify,
         "ModifySubnetAttribute" => subnet_attribute::modify,
+        "ModifyTransitGatewayVpcAttachment" => transit_attachment::modify,
         "ModifyVpcAttribute" => vpc::modify_attribute,
+        "ModifyVpcEndpoint" => endpoint_change::modify,
         "ReleaseAddress" => address::release,
         "ReplaceNetworkAclAssociation" => acl::replace_association,
         "ReplaceNetworkAclEntry" => acl_entry::replace,

@@ -19,6 +19,8 @@ pub(super) const INTERFACES: usize = 5_000;
 pub(super) const NETWORK_ACLS_PER_VPC: usize = 200;
 /// In each direction.
 pub(super) const ENTRIES_PER_NETWORK_ACL: usize = 20;
+pub(super) const GATEWAY_ENDPOINTS: usize = 20;
+pub(super) const INTERFACE_ENDPOINTS_PER_VPC: usize = 50;
 pub(super) const TAGS: usize = 50;
 /// GiB of gp2 and of gp3 volumes, each.
 pub(super) const STORAGE_GIB: i64 = 50 * 1_024;

@@ -20,9 +20,12 @@ pub(super) struct Route {
 pub(super) enum Target {
     Gateway(String),
     EgressOnly(String),
+    /// A gateway endpoint, which AWS alone makes a target.
+    Endpoint(String),
     Nat(String),
     Interface(String),
     Instance(String),
+    Transit(String),
 }
 
 impl State {
@@ -31,8 +34,10 @@ impl State {
         match &route.target {
             Target::Gateway(id) => self.internet_gateways.get(id).is_some_and(|gateway| gateway.vpc.as_deref() == Some(vpc)),
             Target::EgressOnly(id) => self.egress_only_gateways.get(id).is_some_and(|gateway| gateway.vpc == vpc),
+            Target::Endpoint(id) => self.endpoints.contains_key(id),
             Target::Nat(id) => self.nat_gateways.get(id).is_some_and(|nat| matches!(nat.state, "pending" | "available")),
             Target::Interface(id) => self.interfaces.get(id).is_some_and(|interface| interface.attachment.is_some()),
+            Target::Transit(id) => self.is_attached(vpc, id),
             Target::Instance(id) => self.instances.get(id).is_some_and(|instance| instance.state == InstanceState::Running),
         }
     }
@@ -46,7 +51,7 @@ impl State {
 }
 
 /// The destination of a call on a route, in canonical form.
-fn destination(args: &Args) -> Result<String, ApiError> {
+fn destination(state: &State, args: &Args) -> Result<String, ApiError> {
     let given = [
         args.str("DestinationCidrBlock").map(|text| parse_cidr("destinationCidrBlock", text).map(|net| net.to_string())),
         args.str("DestinationIpv6CidrBlock").map(|text| {
@@ -55,7 +60,7 @@ fn destination(args: &Args) -> Result<String, ApiError> {
                 invalid(message)
             })
         }),
-        args.str("DestinationPrefixListId").map(|text| Ok(text.to_owned())),
+        args.str("DestinationPrefixListId").map(|text| ids::PREFIX_LIST.find(&state.prefix_lists, text).map(|_| text.to_owned())),
     ];
     let mut given = given.into_iter().flatten();
     match (given.next(), given.next()) {
@@ -67,7 +72,8 @@ fn destination(args: &Args) -> Result<String, ApiError> {
 
 /// The target of a call on a route, which must exist and be of the table's VPC.
 fn target(state: &State, table_id: &str, vpc: &str, args: &Args) -> Result<Target, ApiError> {
-    const TARGETS: [&str; 5] = ["GatewayId", "EgressOnlyInternetGatewayId", "NatGatewayId", "NetworkInterfaceId", "InstanceId"];
+    const TARGETS: [&str; 6] =
+        ["TransitGatewayId", "GatewayId", "EgressOnlyInternetGatewayId", "NatGatewayId", "NetworkInterfaceId", "InstanceId"];
     let mut given = TARGETS.iter().filter_map(|name| args.str(name).map(|id| (*name, id.to_owned())));
     let (Some((name, id)), None) = (given.next(), given.next()) else {
         let message = "The request must contain exactly one of gatewayId, natGatewayId, networkInterfaceId, vpcPeeringConnectionId, \
@@ -105,6 +111,14 @@ fn target(state: &State, table_id: &str, vpc: &str, args: &Args) -> Result<Targe
             }
             Ok(Target::Nat(id))
         }
+        "TransitGatewayId" => {
+            // A transit gateway is there for a VPC that is attached to it ("Add a route to the VPC route table").
+            ids::TRANSIT_GATEWAY.check(&id)?;
+            if !state.is_attached(vpc, &id) {
+                return Err(ids::TRANSIT_GATEWAY.not_found(&id));
+            }
+            Ok(Target::Transit(id))
+        }
         "NetworkInterfaceId" => {
             if ids::NETWORK_INTERFACE.find(&state.interfaces, &id)?.vpc != vpc {
                 return Err(elsewhere("interface"));
@@ -115,6 +129,18 @@ fn target(state: &State, table_id: &str, vpc: &str, args: &Args) -> Result<Targe
             ids::INSTANCE.find(&state.instances, &id)?;
             Ok(Target::Instance(id))
         }
+    }
+}
+
+/// "You cannot explicitly add, modify, or delete an endpoint route in your route table by using the route table APIs" ("Gateway
+/// endpoints").
+fn of_endpoint(destination: &str, table: &str) -> ApiError {
+    invalid(format!("cannot remove VPC endpoint route {destination} in route table {table}"))
+}
+
+impl Route {
+    fn is_of_endpoint(&self) -> bool {
+        matches!(self.target, Target::Endpoint(_))
     }
 }
 
@@ -143,7 +169,7 @@ fn check_family(destination: &str, target: &Target) -> Result<(), ApiError> {
 
 fn put(world: &mut World, args: &Args, replace: bool) -> Reply {
     let id = args.required("RouteTableId")?;
-    let destination = destination(args)?;
+    let destination = destination(&world.ec2, args)?;
     let state = &mut world.ec2;
     let table = ids::ROUTE_TABLE.find(&state.route_tables, id)?;
     let target = target(state, id, &table.vpc, args)?;
@@ -166,6 +192,7 @@ fn put(world: &mut World, args: &Args, replace: bool) -> Reply {
     let count = table.routes.len();
     let table = ids::ROUTE_TABLE.find_mut(&mut state.route_tables, id)?;
     match (present, replace) {
+        (Some(index), true) if table.routes[index].is_of_endpoint() => return Err(of_endpoint(&destination, id)),
         (Some(index), true) => table.routes[index].target = target,
         // The same route again is answered as done; another target is not.
         (Some(index), false) if table.routes[index].target == target => {}
@@ -187,7 +214,7 @@ fn put(world: &mut World, args: &Args, replace: bool) -> Reply {
 
 pub(super) fn delete(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
     let id = args.required("RouteTableId")?;
-    let destination = destination(args)?;
+    let destination = destination(&world.ec2, args)?;
     let state = &mut world.ec2;
     let table = ids::ROUTE_TABLE.find_mut(&mut state.route_tables, id)?;
     let local = state.vpcs.get(&table.vpc).is_some_and(|vpc| vpc.is_local(&destination));
@@ -198,6 +225,9 @@ pub(super) fn delete(world: &mut World, _caller: &Caller, args: &Args) -> Reply 
         let message = format!("no route with destination-cidr-block {destination} in route table {id}");
         return Err(ApiError::new("InvalidRoute.NotFound", message));
     };
+    if table.routes[index].is_of_endpoint() {
+        return Err(of_endpoint(&destination, id));
+    }
     table.routes.remove(index);
     Ok(done())
 }

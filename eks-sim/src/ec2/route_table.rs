@@ -96,6 +96,7 @@ const LISTING: Listing = Listing {
         ("route.gateway-id", "routeSet.gatewayId"),
         ("route.nat-gateway-id", "routeSet.natGatewayId"),
         ("route.instance-id", "routeSet.instanceId"),
+        ("route.transit-gateway-id", "routeSet.transitGatewayId"),
         ("route.origin", "routeSet.origin"),
         ("route.state", "routeSet.state"),
     ],
@@ -137,8 +138,9 @@ fn render_route(world: &World, vpc: &str, route: &Route) -> Value {
     let status = if world.ec2.is_active(vpc, route) { "active" } else { "blackhole" };
     let mut item = json!({key: route.destination, "state": status, "origin": "CreateRoute"});
     match &route.target {
-        Target::Gateway(id) => item["gatewayId"] = json!(id),
+        Target::Gateway(id) | Target::Endpoint(id) => item["gatewayId"] = json!(id),
         Target::Nat(id) => item["natGatewayId"] = json!(id),
+        Target::Transit(id) => item["transitGatewayId"] = json!(id),
         Target::EgressOnly(id) => item["egressOnlyInternetGatewayId"] = json!(id),
         Target::Interface(id) => item["networkInterfaceId"] = json!(id),
         Target::Instance(id) => {
@@ -179,6 +181,7 @@ pub(super) fn delete(world: &mut World, _caller: &Caller, args: &Args) -> Reply 
         return Err(ApiError::new("DependencyViolation", format!("The routeTable '{id}' has dependencies and cannot be deleted.")));
     }
     state.route_tables.remove(id);
+    state.forget_table(id);
     state.tags.remove(id);
     Ok(done())
 }

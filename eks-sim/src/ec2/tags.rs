@@ -17,7 +17,8 @@ pub(super) type Tags = BTreeMap<String, String>;
 /// The tags that a creating call gives to a resource of this type. `others` may be tagged by the same call.
 pub(super) fn specified(args: &Args, caller: &Caller, tag_type: &str, others: &[&str]) -> Result<Tags, ApiError> {
     let mut tags = Tags::new();
-    for specification in args.nested("TagSpecification") {
+    // Transit gateway attachments alone name the parameter in the plural.
+    for specification in args.nested("TagSpecification").into_iter().chain(args.nested("TagSpecifications")) {
         let named = specification.required("ResourceType")?;
         if named != tag_type && !others.contains(&named) {
             return Err(ApiError::new(

@@ -9,7 +9,7 @@ use super::{
     done,
     filter::Listing,
     gateway::InternetGateway,
-    ids, invalid, quota,
+    ids, invalid, prefix_list, quota,
     route::{Route, Target},
     route_table::{Associated, RouteTable},
     security_group::{self, DEFAULT_GROUP},
@@ -145,6 +145,7 @@ impl State {
             || self.interfaces.values().any(|interface| interface.vpc == vpc)
             || self.security_groups.values().any(|group| group.vpc == vpc && group.name != DEFAULT_GROUP)
             || self.route_tables.values().any(|table| table.vpc == vpc && !table.is_main())
+            || self.endpoints.values().any(|endpoint| endpoint.vpc == vpc)
             || self.egress_only_gateways.values().any(|gateway| gateway.vpc == vpc)
             || self.acls.values().any(|acl| acl.vpc == vpc && !acl.is_default)
     }
@@ -194,6 +195,7 @@ pub(super) fn describe_attribute(world: &mut World, _caller: &Caller, args: &Arg
 
 /// What every account has: the default VPC ("Default VPC components", VPC user guide).
 pub(crate) fn furnish(world: &mut World) {
+    prefix_list::furnish(world);
     world.ec2.dhcp_options = world.id("dopt");
     let vpc = make(world, Ipv4Net::new_assert([172, 31, 0, 0].into(), 16), "default".to_owned(), true);
     let gateway = world.id("igw");

@@ -110,7 +110,7 @@ fn render(world: &World, id: &str, instance: &Instance) -> Value {
         })
         .collect();
     let told: Vec<_> = interfaces.iter().map(|id| interface::render(world, id, &state.interfaces[id])).collect();
-    json!({
+    let mut item = json!({
         "instanceId": id,
         "imageId": instance.image,
         "instanceState": instance.state.render(),
@@ -153,6 +153,17 @@ fn render(world: &World, id: &str, instance: &Instance) -> Value {
         },
         "reason": instance.reason.as_ref().map(|(_, message)| message.clone()).unwrap_or_default(),
         "platformDetails": "Linux/UNIX",
+        "tagSet": state.tag_set(id),
+    });
+    for (name, value) in unchangeable(instance).as_object().into_iter().flatten() {
+        item[name] = value.clone();
+    }
+    item
+}
+
+/// What every instance of the simulator is told to be in the same way.
+fn unchangeable(instance: &Instance) -> Value {
+    json!({
         "usageOperation": "RunInstances",
         "usageOperationUpdateTime": instance.launched,
         "productCodes": [],
@@ -168,7 +179,6 @@ fn render(world: &World, id: &str, instance: &Instance) -> Value {
         "privateDnsNameOptions": {
             "hostnameType": "ip-name", "enableResourceNameDnsARecord": false, "enableResourceNameDnsAAAARecord": false,
         },
-        "tagSet": state.tag_set(id),
     })
 }
 

@@ -202,10 +202,14 @@ pub struct FoundNatGateway {
 }
 
 impl FoundNatGateway {
-    /// What it costs: a regional one in each zone where it has an address.
+    /// What it costs: a regional one in each zone where it has an address, with the addresses that AWS brought.
     pub(crate) fn usd_per_month(&self) -> f64 {
+        if self.subnet.is_some() {
+            return price::monthly(price::NAT_HOURLY, 1);
+        }
         let zones: BTreeSet<_> = self.addresses.iter().filter_map(|(zone, _)| zone.as_ref()).collect();
-        price::monthly(price::NAT_HOURLY, if self.subnet.is_some() { 1 } else { zones.len().max(1) })
+        let brought = self.addresses.iter().filter(|(_, id)| id.is_none()).count();
+        price::monthly(price::NAT_HOURLY, zones.len()) + price::monthly(price::ADDRESS_HOURLY, brought)
     }
 
     /// Whether it is, or will become, of use.

@@ -66,6 +66,7 @@ mod keys;
 mod observed;
 mod op;
 mod permissions;
+mod picture;
 mod plan;
 mod refs;
 mod rule;
@@ -87,6 +88,7 @@ pub use observed::{
     FoundRouteTable, FoundSubnet, FoundTransitAttachment, FoundVolume, FoundVpc, Observed,
 };
 pub use op::{DnsAttribute, Ipv6Slot, NetOp, RouteTarget};
+pub use picture::Picture;
 pub use rule::{Ingress, Ports, Protocol, Rule, Source};
 pub use security_group::{CheckedGroup, SecurityGroup};
 pub use spec::{NetworkSpec, NetworkSpecBuilder};

@@ -103,6 +103,8 @@ pub struct FoundBlock {
 pub struct FoundSubnet {
     pub id: SubnetId,
     pub cidr: Ipv4Net,
+    /// Addresses that nobody has, if EC2 tells.
+    pub free_addresses: Option<u32>,
     pub zone: ZoneName,
     pub ipv6: Option<Ipv6Net>,
     pub map_public_ip: bool,

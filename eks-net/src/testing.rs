@@ -68,6 +68,7 @@ pub(crate) fn standing(spec: &NetworkSpec) -> Observed {
         now.subnets.push(FoundSubnet {
             id: id("subnet", number),
             cidr: subnet.cidr,
+            free_addresses: None,
             zone: subnet.zone.clone(),
             ipv6: None,
             assign_ipv6: false,

@@ -70,6 +70,7 @@ pub(super) fn subnet(subnet: &Subnet) -> Result<FoundSubnet, Error> {
     Ok(FoundSubnet {
         id: field(call, "subnetId", subnet.subnet_id())?,
         cidr: field(call, "cidrBlock", subnet.cidr_block())?,
+        free_addresses: subnet.available_ip_address_count().and_then(|free| u32::try_from(free).ok()),
         zone: field(call, "availabilityZone", subnet.availability_zone())?,
         ipv6: ipv6.and_then(|one| one.ipv6_cidr_block()).map(|block| field(call, "ipv6CidrBlock", Some(block))).transpose()?,
         map_public_ip: subnet.map_public_ip_on_launch().unwrap_or_default(),

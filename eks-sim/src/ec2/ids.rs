@@ -9,6 +9,7 @@ use crate::error::ApiError;
 pub(super) struct Kind {
     pub(super) prefix: &'static str,
     noun: &'static str,
+    /// The same as `not_found` where the reference has no code for it.
     malformed: &'static str,
     not_found: &'static str,
     /// The name of the kind in TagSpecification and DescribeTags.
@@ -38,7 +39,7 @@ kinds! {
     EGRESS_ONLY_GATEWAY "eigw" "egressOnlyInternetGateway" "InvalidEgressOnlyInternetGatewayId.Malformed" "InvalidGatewayID.NotFound" "egress-only-internet-gateway" egress_only_gateways;
     ROUTE_TABLE "rtb" "routeTable" "InvalidRouteTableId.Malformed" "InvalidRouteTableID.NotFound" "route-table" route_tables;
     NAT_GATEWAY "nat" "natGateway" "NatGatewayMalformed" "NatGatewayNotFound" "natgateway" nat_gateways;
-    ADDRESS "eipalloc" "allocation" "InvalidParameterValue" "InvalidAllocationID.NotFound" "elastic-ip" addresses;
+    ADDRESS "eipalloc" "allocation" "InvalidAllocationID.NotFound" "InvalidAllocationID.NotFound" "elastic-ip" addresses;
     SECURITY_GROUP "sg" "security group" "InvalidGroupId.Malformed" "InvalidGroup.NotFound" "security-group" security_groups;
     SECURITY_GROUP_RULE "sgr" "security group rule" "InvalidSecurityGroupRuleId.Malformed" "InvalidSecurityGroupRuleId.NotFound" "security-group-rule" rule_owners;
     NETWORK_INTERFACE "eni" "networkInterface" "InvalidNetworkInterfaceId.Malformed" "InvalidNetworkInterfaceID.NotFound" "network-interface" interfaces;
@@ -50,7 +51,7 @@ kinds! {
     INSTANCE "i" "instance" "InvalidInstanceID.Malformed" "InvalidInstanceID.NotFound" "instance" instances;
     VOLUME "vol" "volume" "InvalidVolumeID.Malformed" "InvalidVolume.NotFound" "volume" volumes;
     LAUNCH_TEMPLATE "lt" "launch template" "InvalidLaunchTemplateId.Malformed" "InvalidLaunchTemplateId.NotFound" "launch-template" templates;
-    KEY_PAIR "key" "key pair" "InvalidParameterValue" "InvalidKeyPair.NotFound" "key-pair" key_pairs;
+    KEY_PAIR "key" "key pair" "InvalidKeyPair.NotFound" "InvalidKeyPair.NotFound" "key-pair" key_pairs;
 }
 
 impl Kind {
@@ -69,6 +70,9 @@ impl Kind {
     pub(super) fn check(&self, id: &str) -> Result<(), ApiError> {
         if well_formed(self.prefix, id) {
             return Ok(());
+        }
+        if self.malformed == self.not_found {
+            return Err(self.not_found(id));
         }
         Err(ApiError::new(self.malformed, format!("Invalid id: \"{id}\" (expecting \"{}-...\")", self.prefix)))
     }
@@ -113,6 +117,7 @@ mod tests {
     fn codes_follow_the_reference() {
         assert_eq!(VPC.check("vpc-xyz").unwrap_err().code, "InvalidVpcID.Malformed");
         assert_eq!(NAT_GATEWAY.check("igw-0123456789abcdef0").unwrap_err().code, "NatGatewayMalformed");
+        assert_eq!(ADDRESS.check("1.2.3.4").unwrap_err().code, "InvalidAllocationID.NotFound");
         assert!(VPC.check("vpc-1a2b3c4d").is_ok());
         assert_eq!(NAT_GATEWAY.not_found("nat-1").code, "NatGatewayNotFound");
     }

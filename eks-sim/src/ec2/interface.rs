@@ -37,6 +37,7 @@ pub(super) struct Interface {
     pub(super) attachment: Option<Attachment>,
     /// An address of Amazon's pool that lives as long as the attachment.
     pub(super) public_ip: Option<Ipv4Addr>,
+    source_check: bool,
     mac: String,
 }
 
@@ -164,6 +165,7 @@ pub(super) fn make(world: &mut World, wanted: Wanted) -> Result<String, ApiError
         requester: wanted.requester,
         attachment: None,
         public_ip: None,
+        source_check: !is_nat,
         mac: format!("02:{}", octets.join(":")),
     };
     let mut missing = wanted.secondary + usize::from(interface.addresses.is_empty());
@@ -220,7 +222,7 @@ pub(super) fn render(world: &World, id: &str, interface: &Interface) -> Value {
         "macAddress": interface.mac,
         "privateIpAddress": interface.private_ip(),
         "privateDnsName": private_dns(&world.region, interface.private_ip()),
-        "sourceDestCheck": interface.interface_type != "nat_gateway",
+        "sourceDestCheck": interface.source_check,
         "interfaceType": interface.interface_type,
         "groupSet": groups,
         "privateIpAddressesSet": addresses,
@@ -297,6 +299,45 @@ pub(super) fn permitted(interface: &Interface, caller: &Caller) -> Result<(), Ap
     Ok(())
 }
 
+/// "You can specify only one attribute at a time" (ModifyNetworkInterfaceAttribute).
+pub(super) fn modify(world: &mut World, caller: &Caller, args: &Args) -> Reply {
+    let id = args.required("NetworkInterfaceId")?;
+    let interface = ids::NETWORK_INTERFACE.find(&world.ec2.interfaces, id)?;
+    permitted(interface, caller)?;
+    let given = ["SecurityGroupId", "Description", "SourceDestCheck", "Attachment"].into_iter().filter(|name| args.get(name).is_some());
+    let given: Vec<_> = given.collect();
+    let [attribute] = given[..] else {
+        let code = if given.is_empty() { "MissingParameter" } else { "InvalidParameterCombination" };
+        return Err(ApiError::new(code, "The request must contain exactly one attribute to modify"));
+    };
+    let groups = match attribute {
+        "SecurityGroupId" => world.ec2.groups_for(&args.strings(attribute), &interface.subnet, &interface.vpc)?,
+        _ => Vec::new(),
+    };
+    let interface = ids::NETWORK_INTERFACE.find_mut(&mut world.ec2.interfaces, id)?;
+    match (attribute, &mut interface.attachment) {
+        ("SecurityGroupId", _) => {
+            interface.groups = groups;
+            let primary = interface.attachment.as_ref().filter(|attachment| attachment.device_index == 0);
+            let instance = primary.and_then(|attachment| attachment.instance.clone());
+            if let Some(instance) = instance.and_then(|id| world.ec2.instances.get_mut(&id)) {
+                instance.groups.clone_from(&interface.groups);
+            }
+        }
+        ("Description", _) => interface.description = args.sub(attribute).str("Value").unwrap_or_default().to_owned(),
+        ("SourceDestCheck", _) => interface.source_check = args.sub(attribute).bool("Value") != Some(false),
+        (_, Some(attachment)) if args.sub(attribute).str("AttachmentId") == Some(&attachment.id) => {
+            attachment.delete_on_termination = args.sub(attribute).bool("DeleteOnTermination") == Some(true);
+        }
+        _ => {
+            let wanted = args.sub(attribute).str("AttachmentId").unwrap_or_default().to_owned();
+            let message = format!("The networkInterface attachment ID '{wanted}' does not exist");
+            return Err(ApiError::new("InvalidAttachmentID.NotFound", message));
+        }
+    }
+    Ok(done())
+}
+
 pub(super) fn delete(world: &mut World, caller: &Caller, args: &Args) -> Reply {
     let id = args.required("NetworkInterfaceId")?;
     let interface = ids::NETWORK_INTERFACE.find(&world.ec2.interfaces, id)?;
@@ -337,6 +378,9 @@ pub(super) fn describe(world: &mut World, _caller: &Caller, args: &Args) -> Repl
             ("association.public-ip", "association.publicIp"),
             ("association.ip-owner-id", "association.ipOwnerId"),
             ("ipv6-addresses.ipv6-address", "ipv6AddressesSet.ipv6Address"),
+            ("association.public-dns-name", "association.publicDnsName"),
+            ("addresses.primary", "privateIpAddressesSet.primary"),
+            ("attachment.attach-time", "attachment.attachTime"),
             ("attachment.attachment-id", "attachment.attachmentId"),
             ("attachment.instance-id", "attachment.instanceId"),
             ("attachment.instance-owner-id", "attachment.instanceOwnerId"),

@@ -38,6 +38,7 @@ struct Launch {
     zone: String,
     vpc: String,
     groups: Vec<String>,
+    /// What the interfaces shall be; without any, one in the subnet.
     interfaces: Vec<Args>,
     public_ip: bool,
     /// The interface of an instance that names none.
@@ -176,6 +177,15 @@ fn check(world: &World, args: &Args) -> Result<Launch, ApiError> {
         if !args.list("SecurityGroupId").is_empty() {
             return clash("security groups");
         }
+        if args.str("PrivateIpAddress").is_some() {
+            return clash("private address");
+        }
+    } else if let Some(address) = args.str("PrivateIpAddress") {
+        if most > 1 {
+            let message = "The parameter privateIpAddress cannot be used when more than one instance is launched";
+            return Err(ApiError::new("InvalidParameterCombination", message));
+        }
+        interfaces.push(Args(json!({"DeviceIndex": 0, "PrivateIpAddress": address})));
     }
     let primary = interfaces.first().cloned().unwrap_or_default();
     let subnet = match primary.str("NetworkInterfaceId") {
@@ -226,7 +236,7 @@ fn check(world: &World, args: &Args) -> Result<Launch, ApiError> {
         key_name,
         profile,
         user_data,
-        metadata: metadata(&args.sub("MetadataOptions"), known.is_none_or(|known| known.imds_v2)),
+        metadata: metadata(&args.sub("MetadataOptions"), known.is_none_or(|known| known.imds_v2))?,
         protected: args.bool("DisableApiTermination") == Some(true),
         subnet,
         zone,
@@ -266,13 +276,23 @@ pub(super) fn check_user_data(text: &str) -> Result<(), ApiError> {
 
 /// What a call leaves open is as the image has it: IMDSv2 only and two hops, or EC2's old defaults ("Order of precedence for
 /// instance metadata options").
-fn metadata(options: &Args, v2: bool) -> Metadata {
+fn metadata(options: &Args, v2: bool) -> Result<Metadata, ApiError> {
     let (tokens, hop_limit) = if v2 { ("required", 2) } else { ("optional", 1) };
-    Metadata {
-        tokens: options.str("HttpTokens").unwrap_or(tokens).to_owned(),
-        hop_limit: options.int("HttpPutResponseHopLimit").unwrap_or(hop_limit),
-        endpoint: options.str("HttpEndpoint").unwrap_or("enabled").to_owned(),
+    let one_of = |name: &str, values: [&str; 2], default: &str| {
+        let value = options.str(name).unwrap_or(default);
+        let refused = || invalid(format!("Value ({value}) for parameter {name} is invalid. Valid values: {}", values.join(", ")));
+        if values.contains(&value) { Ok(value.to_owned()) } else { Err(refused()) }
+    };
+    let hop_limit = options.int("HttpPutResponseHopLimit").unwrap_or(hop_limit);
+    // InstanceMetadataOptionsRequest.
+    if !(1..=64).contains(&hop_limit) {
+        return Err(invalid(format!("Value ({hop_limit}) for parameter HttpPutResponseHopLimit is invalid. It must be between 1 and 64")));
     }
+    Ok(Metadata {
+        tokens: one_of("HttpTokens", ["optional", "required"], tokens)?,
+        hop_limit,
+        endpoint: one_of("HttpEndpoint", ["enabled", "disabled"], "enabled")?,
+    })
 }
 
 fn default_subnet(state: &State, zone: Option<&str>) -> Result<String, ApiError> {

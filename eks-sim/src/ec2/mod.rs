@@ -108,7 +108,8 @@ fn is_service(caller: &Caller) -> bool {
 
 pub(crate) fn handle(world: &mut World, caller: &Caller, action: &str, args: &Args) -> Reply {
     let carry_out = find(action).ok_or_else(|| ApiError::unknown_action(action))?;
-    // These have no DryRun (API reference).
+    // DryRun "checks whether you have the required permissions for the action": nothing else is looked at. Our administrator has
+    // them all. These have none (API reference).
     let has_dry_run = !matches!(
         action,
         "AssociateSubnetCidrBlock"
@@ -216,9 +217,11 @@ fn find(action: &str) -> Option<Action> {
         "GetConsoleOutput" => crate::node::console_output,
         "GetManagedPrefixListEntries" => prefix_list::entries,
         "ImportKeyPair" => key_pair::import,
+        "ModifyInstanceAttribute" => instance::modify,
         "ModifyLaunchTemplate" => template::modify,
         "ModifySubnetAttribute" => subnet_attribute::modify,
         "ModifyTransitGatewayVpcAttachment" => transit_attachment::modify,
+        "ModifyNetworkInterfaceAttribute" => interface::modify,
         "ModifyVpcAttribute" => vpc::modify_attribute,
         "ModifyVpcEndpoint" => endpoint_change::modify,
         "ReleaseAddress" => address::release,

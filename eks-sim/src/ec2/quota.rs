@@ -22,6 +22,10 @@ pub(super) const ENTRIES_PER_NETWORK_ACL: usize = 20;
 pub(super) const GATEWAY_ENDPOINTS: usize = 20;
 pub(super) const INTERFACE_ENDPOINTS_PER_VPC: usize = 50;
 pub(super) const TAGS: usize = 50;
+/// GiB of gp2 and of gp3 volumes, each.
+pub(super) const STORAGE_GIB: i64 = 50 * 1_024;
+/// Volumes and network interfaces of an instance ("Amazon EBS volume limits for Amazon EC2 instances": most Nitro types).
+pub(super) const ATTACHMENTS: usize = 28;
 pub(super) const TEMPLATES: usize = 5_000;
 pub(super) const VERSIONS_PER_TEMPLATE: usize = 10_000;
 /// Running On-Demand Standard instances (L-1216C47A), vCPUs, of a new account (EKS best practices guide, "Known limits and

@@ -12,6 +12,11 @@ pub(super) const ROUTE_TABLES_PER_VPC: usize = 200;
 pub(super) const ROUTES_PER_TABLE: usize = 500;
 pub(super) const ELASTIC_IPS: usize = 5;
 pub(super) const NAT_GATEWAYS_PER_ZONE: usize = 5;
+/// Of a zonal public NAT gateway.
+pub(super) const ELASTIC_IPS_PER_NAT_GATEWAY: usize = 2;
+pub(super) const PRIVATE_IPS_PER_NAT_GATEWAY: usize = 8;
+/// Of a regional NAT gateway ("Regional NAT gateways").
+pub(super) const ELASTIC_IPS_PER_ZONE_OF_NAT_GATEWAY: usize = 32;
 pub(super) const SECURITY_GROUPS: usize = 2_500;
 pub(super) const RULES_PER_DIRECTION: usize = 60;
 pub(super) const GROUPS_PER_INTERFACE: usize = 5;

@@ -198,7 +198,7 @@ pub struct FoundNatGateway {
     pub subnet: Option<SubnetId>,
     /// Whether AWS brings its addresses; for a regional gateway.
     pub automatic: bool,
-    /// Its public addresses: for a regional gateway with their zones, and without ids where AWS brought them.
+    /// Its public addresses: for a regional gateway with their zones.
     pub addresses: Vec<(Option<ZoneName>, Option<AllocationId>)>,
     pub tags: Tags,
 }
@@ -210,7 +210,7 @@ impl FoundNatGateway {
             return price::monthly(price::NAT_HOURLY, 1);
         }
         let zones: BTreeSet<_> = self.addresses.iter().filter_map(|(zone, _)| zone.as_ref()).collect();
-        let brought = self.addresses.iter().filter(|(_, id)| id.is_none()).count();
+        let brought = if self.automatic { self.addresses.len() } else { 0 };
         price::monthly(price::NAT_HOURLY, zones.len()) + price::monthly(price::ADDRESS_HOURLY, brought)
     }
 

@@ -346,6 +346,11 @@ impl NetworkSpec {
         transit.into_iter().chain(endpoint).collect()
     }
 
+    /// The zones that have subnets.
+    pub(crate) fn zones(&self) -> BTreeSet<&ZoneName> {
+        self.subnets.iter().map(|subnet| &subnet.zone).collect()
+    }
+
     /// The zones that have subnets of this tier.
     pub(crate) fn zones_of(&self, tier: Tier) -> BTreeSet<&ZoneName> {
         self.subnets.iter().filter(|subnet| subnet.tier == tier).map(|subnet| &subnet.zone).collect()

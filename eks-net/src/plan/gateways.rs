@@ -119,9 +119,8 @@ impl Planner<'_> {
         let op = NetOp::RegionalNatGateway { id, vpc: self.vpc.clone(), addresses: missing, generation: self.generation(&key), tags };
         let step = self.step(key, "regional NAT gateway".to_owned(), found.map(Found::id), changes, &op)?;
         let mut step = step.uses(&self.vpc).after(keys::internet_gateway()).takes(REGIONAL_NAT_CREATE);
-        // An automatic one is in the zones that have workloads: in the end, in those of the private subnets.
-        let zones: BTreeSet<&ZoneName> =
-            if spec.addresses.is_empty() { spec.zones_of(Tier::Private) } else { spec.addresses.keys().collect() };
+        // An automatic one extends itself to each zone that has subnets. (Amazon EC2 API Reference, NatGateway.)
+        let zones: BTreeSet<&ZoneName> = if spec.addresses.is_empty() { spec.zones() } else { spec.addresses.keys().collect() };
         for zone in zones {
             step = step.costs(Price::hourly(format!("NAT gateway in {zone}"), NAT_HOURLY));
             if spec.addresses.is_empty() {

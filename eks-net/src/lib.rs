@@ -60,6 +60,7 @@
 #[cfg(feature = "aws")]
 mod aws;
 mod cidr;
+mod existing;
 mod keys;
 mod nat;
 mod observed;
@@ -80,10 +81,14 @@ mod testing;
 #[cfg(feature = "aws")]
 pub use aws::Networks;
 pub use cidr::{reserved_addresses, usable_addresses};
+pub use existing::{
+    ChosenSubnet, ExistingNatGateway, ExistingNetwork, ExistingNetworkBuilder, ExistingRoute, ExistingRouteTable, ExistingSubnet,
+    ExistingVpc, Fix, Gap, ObservedExisting, Survey,
+};
 pub use nat::Nat;
 pub use observed::{
-    FoundAddress, FoundGroup, FoundInterface, FoundInternetGateway, FoundNatGateway, FoundRouteTable, FoundSubnet, FoundVolume, FoundVpc,
-    Observed,
+    FoundAddress, FoundGroup, FoundInterface, FoundInternetGateway, FoundNatGateway, FoundRouteTable, FoundSubnet, FoundUsed, FoundVolume,
+    FoundVpc, Observed,
 };
 pub use op::{DnsAttribute, NetOp, RouteTarget};
 pub use rule::{Ingress, Ports, Protocol, Rule, Source};

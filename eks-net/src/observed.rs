@@ -8,7 +8,12 @@ use eks_core::{
 };
 use ipnet::Ipv4Net;
 
-use crate::{keys::LAYER, rule::Ingress, tags::Tags};
+use crate::{
+    existing::{ExistingNatGateway, ExistingRouteTable, ExistingSubnet, ExistingVpc, marks},
+    keys::LAYER,
+    rule::Ingress,
+    tags::Tags,
+};
 
 /// What an owner's network consists of now, and what else is in its VPC.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +41,8 @@ pub struct Observed {
     pub interfaces: Vec<FoundInterface>,
     /// EBS volumes of the owner, whoever made them; looked for after a teardown only.
     pub volumes: Vec<FoundVolume>,
+    /// Things that the owner uses without having made or adopted them, and that carry tags of ours; looked for by teardowns only.
+    pub used: Vec<FoundUsed>,
 }
 
 /// A VPC.
@@ -106,6 +113,8 @@ pub struct FoundAddress {
 #[expect(missing_docs, reason = "fields are EC2's own")]
 pub struct FoundRouteTable {
     pub id: RouteTableId,
+    /// Whether it serves every subnet without an association of its own.
+    pub is_main: bool,
     /// Id of what the route 0.0.0.0/0 leads to.
     pub default_route: Option<String>,
     /// Explicit associations.
@@ -154,6 +163,16 @@ pub struct FoundVolume {
     pub tags: Tags,
 }
 
+/// Something that is used, and carries tags of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FoundUsed {
+    /// Its id, of whatever kind.
+    pub id: String,
+    /// The value of the tag that remembers which others are ours.
+    pub mark: String,
+}
+
 /// What carries tags.
 pub(crate) trait Found {
     fn id(&self) -> &str;
@@ -182,6 +201,7 @@ macro_rules! found {
 }
 
 found!(FoundVpc FoundSubnet FoundInternetGateway FoundNatGateway FoundAddress FoundRouteTable FoundGroup);
+found!(ExistingVpc ExistingSubnet ExistingRouteTable ExistingNatGateway);
 
 impl Observed {
     /// Nothing exists.
@@ -198,6 +218,7 @@ impl Observed {
             security_groups: Vec::new(),
             interfaces: Vec::new(),
             volumes: Vec::new(),
+            used: Vec::new(),
         }
     }
 
@@ -220,6 +241,21 @@ impl Observed {
             }),
             (found, _) => Ok(found),
         }
+    }
+
+    /// Ids of what we adopted.
+    pub(crate) fn ours_adopted(&self) -> BTreeSet<&str> {
+        fn ids<'a, T: Found>(now: &Observed, all: &'a [T]) -> impl Iterator<Item = &'a str> {
+            now.ours(all).into_iter().map(|(_, found)| found).filter(|found| marks::is_adopted(found.tags())).map(Found::id)
+        }
+        ids(self, &self.vpcs)
+            .chain(ids(self, &self.subnets))
+            .chain(ids(self, &self.internet_gateways))
+            .chain(ids(self, &self.nat_gateways))
+            .chain(ids(self, &self.addresses))
+            .chain(ids(self, &self.route_tables))
+            .chain(ids(self, &self.security_groups))
+            .collect()
     }
 
     /// The explicit association of a subnet, and its table.

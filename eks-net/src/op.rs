@@ -36,6 +36,8 @@ pub enum NetOp {
     /// Ingress rules that a group lacks.
     SecurityGroupRules { group: Ref<SecurityGroupId>, missing: Vec<Ingress> },
 
+    /// Takes tags of ours, where they still have these values, off something that we did not make.
+    Untag { id: String, tags: Tags },
     /// Deletes a NAT gateway and waits until it is gone.
     DeleteNatGateway { id: NatGatewayId },
     /// Gives an elastic IP address back.

@@ -7,16 +7,17 @@ use eks_core::{
     aws::failed,
     engine::{BoxFuture, Driver, Poll, StepContext},
 };
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
     Networks,
     create::{NAT_AVAILABLE, NatArgs, SubnetArgs, id_output},
     groups::GroupArgs,
-    observe::filter,
+    observe::{Look, filter},
     remove::NAT_DELETED,
 };
-use crate::op::NetOp;
+use crate::{existing::ExistingNetwork, op::NetOp};
 
 impl Driver for Networks {
     fn layer(&self) -> &'static str {
@@ -30,7 +31,10 @@ impl Driver for Networks {
     fn observe<'a>(&'a self, owner: &'a Owner, scope: &'a Value) -> BoxFuture<'a, Result<Facts, Error>> {
         Box::pin(async move {
             self.here(scope)?;
-            Ok(self.look(owner, false).await?.facts())
+            match scope.get("existing") {
+                Some(existing) => Ok(self.observe_existing(&choice(existing)?).await?.facts()),
+                None => Ok(self.look(owner, Look::Plan).await?.facts()),
+            }
         })
     }
 
@@ -57,13 +61,18 @@ impl Driver for Networks {
     fn survivors<'a>(&'a self, owner: &'a Owner, scope: &'a Value) -> BoxFuture<'a, Result<Vec<Survivor>, Error>> {
         Box::pin(async move {
             self.here(scope)?;
-            Ok(self.look(owner, true).await?.survivors())
+            Ok(self.look(owner, Look::Survivors).await?.survivors())
         })
     }
 }
 
 fn decode(op: &Op) -> Result<NetOp, Error> {
     op.decode().map_err(|error| crate::plan::faulty("operation", &error))
+}
+
+/// The existing network that a plan was made for.
+fn choice(scope: &Value) -> Result<ExistingNetwork, Error> {
+    ExistingNetwork::deserialize(scope).map_err(|error| crate::plan::faulty("scope", &error))
 }
 
 fn misplaced(op: &NetOp) -> Error {
@@ -95,6 +104,7 @@ impl Networks {
 
     async fn unmake(&self, op: NetOp, cx: &StepContext) -> Result<(), Error> {
         match op {
+            NetOp::Untag { id, tags } => self.untag(&id, &tags).await,
             NetOp::DeleteNatGateway { id } => self.delete_nat_gateway(cx, &id).await,
             NetOp::ReleaseAddress { id } => self.release_address(&id).await,
             NetOp::DeleteInternetGateway { id, attached_to } => self.delete_internet_gateway(&id, &attached_to).await,

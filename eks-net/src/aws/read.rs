@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// A field that every answer has, in the form that it always has.
-fn field<T: std::str::FromStr>(call: &str, name: &str, value: Option<&str>) -> Result<T, Error>
+pub(super) fn field<T: std::str::FromStr>(call: &str, name: &str, value: Option<&str>) -> Result<T, Error>
 where
     T::Err: std::fmt::Display,
 {
@@ -25,7 +25,7 @@ where
     value.parse().map_err(|error: T::Err| strange(call, name, Class::Permanent, error.to_string()))
 }
 
-fn tags(tags: &[Tag]) -> Tags {
+pub(super) fn tags(tags: &[Tag]) -> Tags {
     tags.iter().filter_map(|tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned()))).collect()
 }
 
@@ -89,6 +89,7 @@ pub(super) fn route_table(table: &RouteTable) -> Result<FoundRouteTable, Error> 
     });
     Ok(FoundRouteTable {
         id: field(call, "routeTableId", table.route_table_id())?,
+        is_main: table.associations().iter().any(|association| association.main().unwrap_or_default()),
         default_route: default_route(table.routes()),
         associations: associations.collect::<Result<_, Error>>()?,
         tags: tags(table.tags()),
@@ -97,7 +98,11 @@ pub(super) fn route_table(table: &RouteTable) -> Result<FoundRouteTable, Error> 
 
 /// Id of what 0.0.0.0/0 leads to.
 fn default_route(routes: &[Route]) -> Option<String> {
-    let route = routes.iter().find(|route| route.destination_cidr_block() == Some("0.0.0.0/0"))?;
+    routes.iter().find(|route| route.destination_cidr_block() == Some("0.0.0.0/0")).map(target)
+}
+
+/// Id of what a route leads to.
+pub(super) fn target(route: &Route) -> String {
     let targets = [
         route.gateway_id(),
         route.nat_gateway_id(),
@@ -108,8 +113,9 @@ fn default_route(routes: &[Route]) -> Option<String> {
         route.carrier_gateway_id(),
         route.local_gateway_id(),
         route.core_network_arn(),
+        route.egress_only_internet_gateway_id(),
     ];
-    Some(targets.into_iter().flatten().next().unwrap_or("something else").to_owned())
+    targets.into_iter().flatten().next().unwrap_or("something else").to_owned()
 }
 
 pub(super) fn group(group: &SecurityGroup) -> Result<FoundGroup, Error> {

@@ -6,9 +6,10 @@ use eks_core::{
     engine::{StepContext, Wait},
 };
 
-use super::{Networks, groups, is, observe::filter, strange, unless_gone};
+use super::{Networks, create::to_tags, groups, is, observe::filter, strange, unless_gone};
 use crate::{
     observed::{FoundGroup, FoundInterface},
+    tags::Tags,
     teardown::NAT_DELETE,
 };
 
@@ -16,6 +17,12 @@ use crate::{
 pub(super) const NAT_DELETED: &str = "nat-gateway-deleted";
 
 impl Networks {
+    /// Takes tags off, each if it still has this value. (Amazon EC2 API Reference, DeleteTags.)
+    pub(super) async fn untag(&self, id: &str, tags: &Tags) -> Result<(), Error> {
+        let result = self.patient.delete_tags().resources(id).set_tags(Some(to_tags(tags))).send().await;
+        unless_gone(result.map(drop).map_err(|error| failed("ec2:DeleteTags", id, error)))
+    }
+
     pub(super) async fn delete_nat_gateway(&self, cx: &StepContext, id: &NatGatewayId) -> Result<(), Error> {
         let result = self.patient.delete_nat_gateway().nat_gateway_id(id.as_str()).send().await;
         match result.map_err(|error| failed("ec2:DeleteNatGateway", id.as_str(), error)) {

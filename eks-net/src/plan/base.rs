@@ -64,7 +64,8 @@ impl Planner<'_> {
 
     pub(super) fn subnets(&mut self) -> Result<(), Error> {
         for subnet in &self.spec.subnets {
-            self.subnet(subnet)?;
+            let planned = self.subnet(subnet);
+            self.noted(planned)?;
         }
         Ok(())
     }
@@ -107,7 +108,8 @@ impl Planner<'_> {
             let address = self.address(zone.as_str())?;
             let public = self.spec.subnets.iter().find(|subnet| subnet.tier == Tier::Public && subnet.zone == *zone);
             if let Some(subnet) = public {
-                self.nat_gateway(subnet, address)?;
+                let planned = self.nat_gateway(subnet, address);
+                self.noted(planned)?;
             }
         }
         Ok(())

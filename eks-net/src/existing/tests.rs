@@ -1,0 +1,1 @@
+//! Surveys and plans of networks that others made.

@@ -17,8 +17,8 @@ use crate::{keys::LAYER, rule::Ingress, tags::Tags};
 pub enum NetOp {
     /// A VPC whose instances have DNS names. `dns` lists the attributes to switch on.
     Vpc { id: Option<VpcId>, cidr: Ipv4Net, dns: Vec<DnsAttribute>, tags: Tags },
-    /// A subnet. `map_public_ip` switches public addresses on launch on.
-    Subnet { id: Option<SubnetId>, vpc: Ref<VpcId>, cidr: Ipv4Net, zone: ZoneName, map_public_ip: bool, tags: Tags },
+    /// A subnet. `map_public_ip` switches public addresses on launch on or off.
+    Subnet { id: Option<SubnetId>, vpc: Ref<VpcId>, cidr: Ipv4Net, zone: ZoneName, map_public_ip: Option<bool>, tags: Tags },
     /// An internet gateway, attached.
     InternetGateway { id: Option<InternetGatewayId>, vpc: Ref<VpcId>, attach: bool, tags: Tags },
     /// An elastic IP address.

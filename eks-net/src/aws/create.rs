@@ -110,9 +110,9 @@ impl Networks {
                 self.made.once(cx, self.find_subnet(cx), self.create_subnet(&vpc, &subnet)).await?
             }
         };
-        if subnet.map_public_ip {
-            let on = AttributeBooleanValue::builder().value(true).build();
-            let call = self.patient.modify_subnet_attribute().subnet_id(&id).map_public_ip_on_launch(on);
+        if let Some(wanted) = subnet.map_public_ip {
+            let wanted = AttributeBooleanValue::builder().value(wanted).build();
+            let call = self.patient.modify_subnet_attribute().subnet_id(&id).map_public_ip_on_launch(wanted);
             call.send().await.map_err(|error| failed("ec2:ModifySubnetAttribute", &id, error))?;
         }
         Ok(id_output(id))
@@ -262,7 +262,7 @@ pub(super) struct SubnetArgs<'a> {
     pub(super) vpc: &'a Ref<VpcId>,
     pub(super) cidr: Ipv4Net,
     pub(super) zone: &'a ZoneName,
-    pub(super) map_public_ip: bool,
+    pub(super) map_public_ip: Option<bool>,
     pub(super) tags: &'a Tags,
 }
 

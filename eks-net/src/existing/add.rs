@@ -135,7 +135,7 @@ impl Steps<'_> {
         let (zone, cidr) = (added.zone.clone(), added.cidr);
         let title = format!("private subnet {cidr} in {zone}, {} addresses", cidr::usable_addresses(cidr));
         let vpc = Ref::Known(survey.vpc.id.clone());
-        let op = NetOp::Subnet { id: added.found.clone(), vpc, cidr, zone, map_public_ip: false, tags };
+        let op = NetOp::Subnet { id: added.found.clone(), vpc, cidr, zone, map_public_ip: None, tags };
         let id = added.found.clone();
         self.step(key, title, id.as_ref().map(AsRef::as_ref), changes, &op)
     }

@@ -175,8 +175,9 @@ impl Steps<'_> {
         // A role's empty value is as good as 1.
         let wanted = wanted.into_iter().filter(|(key, _)| subnet.tags.get(key).is_none_or(|value| !value.is_empty())).collect();
         let (key, tags, mut changes) = self.tags_of(subnet.id.as_str(), &subnet.tags, &wanted);
-        let map_public_ip = subnet.tier == Tier::Public && !subnet.map_public_ip && self.survey.spec.allows(Fix::PublicAddresses);
-        if map_public_ip {
+        let lacks_addresses = subnet.tier == Tier::Public && !subnet.map_public_ip && self.survey.spec.allows(Fix::PublicAddresses);
+        let map_public_ip = lacks_addresses.then_some(true);
+        if lacks_addresses {
             changes.push("MapPublicIpOnLaunch: false → true".to_owned());
         }
         let (vpc, zone) = (Ref::Known(self.survey.vpc.id.clone()), subnet.zone.clone());

@@ -1,6 +1,6 @@
 //! VPC, subnets and gateways.
 
-use eks_core::{Error, Price, Ref, Tier};
+use eks_core::{Error, KEY_TAG, OWNER_TAG, Price, Ref, StepKey, Tier};
 
 use super::{NAT_CREATE, Planner, refused};
 use crate::{
@@ -8,6 +8,7 @@ use crate::{
     nat::{ADDRESS_HOURLY, NAT_HOURLY},
     observed::{Found, FoundNatGateway},
     op::{DnsAttribute, NetOp},
+    spec::NetworkSpec,
     subnet::PlacedSubnet,
 };
 
@@ -52,7 +53,11 @@ impl Planner<'_> {
                 Some(id) if vpc.is_some_and(|vpc| vpc.id == *id) => attach = false,
                 Some(other) => {
                     let rule = format!("it is attached to {other}, which is not this network's VPC");
-                    return Err(refused(&gateway.id, rule, "detach it, or delete it"));
+                    let remedy = match vpc {
+                        Some(_) => "detach it, or delete it".to_owned(),
+                        None => format!("detach it; or, if that VPC is ours and lost its tags, {}", retag(spec, &keys::vpc())),
+                    };
+                    return Err(refused(&gateway.id, rule, remedy));
                 }
             }
         }
@@ -85,15 +90,21 @@ impl Planner<'_> {
             None => {
                 if let Some(other) = self.now.subnets.iter().find(|other| cidr::overlap(other.cidr, subnet.cidr)) {
                     let rule = format!("{} in the same VPC has {}", other.id, other.cidr);
-                    return Err(refused(format!("{key} {}", subnet.cidr), rule, "choose a block that is free"));
+                    let remedy = if (other.cidr, &other.zone) == (subnet.cidr, &subnet.zone) {
+                        format!("choose a block that is free; or, if it is ours and lost its tags, {}", retag(self.spec, &key))
+                    } else {
+                        "choose a block that is free".to_owned()
+                    };
+                    return Err(refused(format!("{key} {}", subnet.cidr), rule, remedy));
                 }
             }
         }
-        let public = subnet.tier == Tier::Public;
         let (tags, mut changes) = self.tags(self.spec.extra.of_subnet(&self.spec.owner, subnet), found);
-        let map_public_ip = public && found.is_none_or(|found| !found.map_public_ip);
-        if found.is_some() && map_public_ip {
-            changes.push("MapPublicIpOnLaunch: false → true".to_owned());
+        // Off in a new subnet. (Amazon EC2 API Reference, ModifySubnetAttribute.)
+        let (is, wanted) = (found.is_some_and(|found| found.map_public_ip), subnet.tier == Tier::Public);
+        let map_public_ip = (is != wanted).then_some(wanted);
+        if found.is_some() && is != wanted {
+            changes.push(format!("MapPublicIpOnLaunch: {is} → {wanted}"));
         }
         let (zone, cidr) = (subnet.zone.clone(), subnet.cidr);
         let title = format!("{} subnet {cidr} in {zone}, {} addresses", keys::tier_name(subnet.tier), cidr::usable_addresses(cidr));
@@ -115,7 +126,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    fn address(&mut self, zone: &str) -> Result<eks_core::StepKey, Error> {
+    fn address(&mut self, zone: &str) -> Result<StepKey, Error> {
         let key = keys::elastic_ip(zone);
         let found = self.now.made_by(&self.now.addresses, &key)?;
         let (tags, changes) = self.tags(self.spec.extra.of(&self.spec.owner, &key), found);
@@ -128,7 +139,7 @@ impl Planner<'_> {
         Ok(key)
     }
 
-    fn nat_gateway(&mut self, public: &PlacedSubnet, address: eks_core::StepKey) -> Result<(), Error> {
+    fn nat_gateway(&mut self, public: &PlacedSubnet, address: StepKey) -> Result<(), Error> {
         let key = keys::nat(public.zone.as_str());
         let found = self.now.made_by(self.now.nat_gateways.iter().filter(|gateway| gateway.is_live()), &key)?;
         let subnet = self.now.made_by(&self.now.subnets, &public.key())?;
@@ -151,6 +162,11 @@ impl Planner<'_> {
         self.steps.push(step.costs(Price::hourly("NAT gateway", NAT_HOURLY)));
         Ok(())
     }
+}
+
+/// How something of ours is known again.
+fn retag(spec: &NetworkSpec, key: &StepKey) -> String {
+    format!("tag it {OWNER_TAG}={} and {KEY_TAG}={key} again", spec.owner)
 }
 
 /// What tells the token of the next gateway from those of the ones before it.

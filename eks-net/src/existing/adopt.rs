@@ -92,15 +92,15 @@ impl Survey {
         gateways.sort_by_key(|gateway| &gateway.id);
         gateways.dedup_by_key(|gateway| &gateway.id);
         let zone_of = |gateway: &ExistingNatGateway| {
-            let subnet = self.subnets.iter().find(|subnet| gateway.subnet.as_ref() == Some(&subnet.id));
-            subnet.map(|subnet| subnet.zone.clone())
+            let mut public = self.subnets.iter().filter(|subnet| subnet.tier == Tier::Public);
+            public.find(|subnet| gateway.subnet.as_ref() == Some(&subnet.id)).map(|subnet| subnet.zone.clone())
         };
         let nat = match gateways.as_slice() {
             [] => Nat::None,
             [one] => match zone_of(one) {
                 Some(zone) => Nat::SingleIn(zone.to_string()),
                 None => {
-                    let rule = "it lies in a subnet that is not among the chosen ones".to_owned();
+                    let rule = "it lies in a subnet that is not among the chosen public ones".to_owned();
                     return Err(refused(&one.id, rule, "choose its subnet, too, or use the network without adopting it"));
                 }
             },

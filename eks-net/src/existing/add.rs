@@ -13,11 +13,12 @@ use super::{
     survey::{ChosenSubnet, Survey},
 };
 use crate::{
-    cidr, keys,
-    nat::{ADDRESS_HOURLY, NAT_HOURLY},
+    cidr,
+    egress::price::{ADDRESS_HOURLY, NAT_HOURLY},
+    keys,
     observed::Found,
     op::{NetOp, RouteTarget},
-    plan::{NAT_CREATE, refused},
+    plan::{EVERYWHERE, NAT_CREATE, refused},
     tags::{self, Tags},
 };
 
@@ -135,7 +136,7 @@ impl Steps<'_> {
         let (zone, cidr) = (added.zone.clone(), added.cidr);
         let title = format!("private subnet {cidr} in {zone}, {} addresses", cidr::usable_addresses(cidr));
         let vpc = Ref::Known(survey.vpc.id.clone());
-        let op = NetOp::Subnet { id: added.found.clone(), vpc, cidr, zone, map_public_ip: None, tags };
+        let op = NetOp::Subnet { id: added.found.clone(), vpc, cidr, zone, ipv6: None, map_public_ip: None, assign_ipv6: false, tags };
         let id = added.found.clone();
         self.step(key, title, id.as_ref().map(AsRef::as_ref), changes, &op)
     }
@@ -158,7 +159,7 @@ impl Steps<'_> {
         }
         let table = Ref::id_of(key);
         let target = RouteTarget::NatGateway(gateway.clone());
-        let op = NetOp::Route { table: table.clone(), target, replace: way.is_some() };
+        let op = NetOp::Route { table: table.clone(), destination: EVERYWHERE, target, replace: way.is_some() };
         let id = way.and(found).map(|table| table.id.to_string());
         self.step(route_key(), format!("0.0.0.0/0 → {gateway}"), id.as_deref(), changes, &op)?;
         self.amend(|step| step.uses(&table).uses(&gateway));

@@ -10,8 +10,8 @@ use super::{
     survey::{ChosenSubnet, Survey},
 };
 use crate::{
+    egress::Nat,
     keys,
-    nat::Nat,
     observed::{Found, FoundAddress},
     op::NetOp,
     plan::refused,
@@ -31,6 +31,9 @@ impl Survey {
         let cidr = self.vpc.cidrs.first().map(ToString::to_string).unwrap_or_default();
         let (nat, gateways) = self.nat()?;
         let mut builder = NetworkSpec::builder(&self.spec.owner, cidr).nat(nat);
+        for block in self.vpc.cidrs.iter().skip(1) {
+            builder = builder.secondary_cidr(block);
+        }
         // The first public subnet of a zone has its NAT gateway.
         let has_gateway = |subnet: &ChosenSubnet| gateways.iter().any(|gateway| gateway.subnet.as_ref() == Some(&subnet.id));
         let mut subnets: Vec<&ChosenSubnet> = self.subnets.iter().collect();
@@ -75,48 +78,43 @@ impl Survey {
         subnet.tags.get(KEY_TAG).filter(|_| ours).map(String::as_str)
     }
 
-    /// How private subnets leave, and by which gateways.
+    /// How private subnets leave, and by which gateways of the chosen public subnets; others' gateways a spec refers to by id.
     fn nat(&self) -> Result<(Nat, Vec<&ExistingNatGateway>), Error> {
-        let mut ways: BTreeMap<&ZoneName, Vec<&ExistingNatGateway>> = BTreeMap::new();
+        let mut ways: BTreeMap<&ZoneName, &ExistingNatGateway> = BTreeMap::new();
         for subnet in self.subnets.iter().filter(|subnet| subnet.tier == Tier::Private) {
             let target = self.now.table_of(&subnet.id).and_then(|table| table.default_route()).map(|route| route.target.as_str());
             let Some(target) = target else { continue };
             let gateway = self.now.nat_gateways.iter().find(|gateway| gateway.id.as_str() == target && gateway.is_live());
             let Some(gateway) = gateway else {
-                let rule = format!("its default route leads to {target}, and a NetworkSpec's to a NAT gateway of the same VPC");
+                let rule =
+                    format!("its default route leads to {target}, and a NetworkSpec that keeps it needs a NAT gateway of the same VPC");
                 return Err(refused(&subnet.id, rule, "use the network without adopting it, or choose other subnets"));
             };
-            ways.entry(&subnet.zone).or_default().push(gateway);
+            let other = ways.insert(&subnet.zone, gateway).filter(|other| other.id != gateway.id);
+            if let Some(other) = other {
+                let rule = format!(
+                    "its private subnets leave by {} and by {}, and those of a NetworkSpec by one for each zone",
+                    other.id, gateway.id
+                );
+                return Err(refused(&subnet.zone, rule, "use the network without adopting it, or choose other subnets"));
+            }
         }
-        let mut gateways: Vec<&ExistingNatGateway> = ways.values().flatten().copied().collect();
-        gateways.sort_by_key(|gateway| &gateway.id);
-        gateways.dedup_by_key(|gateway| &gateway.id);
         let zone_of = |gateway: &ExistingNatGateway| {
             let mut public = self.subnets.iter().filter(|subnet| subnet.tier == Tier::Public);
-            public.find(|subnet| gateway.subnet.as_ref() == Some(&subnet.id)).map(|subnet| subnet.zone.clone())
+            public.find(|subnet| gateway.subnet.as_ref() == Some(&subnet.id)).map(|subnet| &subnet.zone)
         };
-        let nat = match gateways.as_slice() {
-            [] => Nat::None,
+        let mut gateways: Vec<&ExistingNatGateway> = ways.values().copied().collect();
+        gateways.sort_by_key(|gateway| &gateway.id);
+        gateways.dedup_by_key(|gateway| &gateway.id);
+        Ok(match gateways.as_slice() {
+            [] => (Nat::None, gateways),
             [one] => match zone_of(one) {
-                Some(zone) => Nat::SingleIn(zone.to_string()),
-                None => {
-                    let rule = "it lies in a subnet that is not among the chosen public ones".to_owned();
-                    return Err(refused(&one.id, rule, "choose its subnet, too, or use the network without adopting it"));
-                }
+                Some(zone) => (Nat::SingleIn(zone.to_string()), gateways),
+                None => (Nat::Existing(one.id.to_string()), Vec::new()),
             },
-            several => {
-                let own = |(zone, gateways): (&&ZoneName, &Vec<&ExistingNatGateway>)| {
-                    gateways.iter().all(|gateway| gateway.id == gateways[0].id && zone_of(gateway).as_ref() == Some(*zone))
-                };
-                if !ways.iter().all(own) || several.len() != ways.len() {
-                    let ids = several.iter().map(|gateway| gateway.id.to_string()).collect::<Vec<_>>().join(", ");
-                    let rule = format!("its private subnets leave by {ids}, neither all by one nor each by one of its own zone");
-                    return Err(refused(&self.vpc.id, rule, "use the network without adopting it, or choose other subnets"));
-                }
-                Nat::PerZone
-            }
-        };
-        Ok((nat, gateways))
+            _ if ways.iter().all(|(zone, gateway)| zone_of(gateway) == Some(*zone)) => (Nat::PerZone, gateways),
+            _ => (Nat::ExistingIn(ways.iter().map(|(zone, gateway)| (zone.to_string(), gateway.id.to_string())).collect()), Vec::new()),
+        })
     }
 }
 
@@ -124,6 +122,7 @@ fn as_asked(subnet: &ChosenSubnet, name: Option<String>) -> Subnet {
     let (zone, cidr) = (subnet.zone.as_str(), subnet.cidr.map(|cidr| cidr.to_string()).unwrap_or_default());
     let asked = match subnet.tier {
         Tier::Public => Subnet::public(zone, cidr),
+        Tier::Intra => Subnet::intra(zone, cidr),
         _ => Subnet::private(zone, cidr),
     };
     match name {

@@ -16,7 +16,7 @@ use crate::{
     observed::Found,
     op::{DnsAttribute, NetOp, RouteTarget},
     permissions::OBSERVING_EXISTING,
-    plan::{CALL, all_refused, faulty, refused},
+    plan::{CALL, EVERYWHERE, all_refused, faulty, refused},
     tags::Tags,
 };
 
@@ -165,7 +165,7 @@ impl Steps<'_> {
         let Some(cidr) = vpc.cidrs.first().copied() else {
             return Err(refused(&vpc.id, "it has no IPv4 block".to_owned(), "choose another VPC"));
         };
-        let op = NetOp::Vpc { id: Some(vpc.id.clone()), cidr, dns, tags };
+        let op = NetOp::Vpc { id: Some(vpc.id.clone()), cidr, ipv6: false, dns, tags };
         self.step(key, format!("VPC {} {cidr}, not made by us", vpc.id), Some(vpc.id.as_str()), changes, &op)
     }
 
@@ -183,7 +183,7 @@ impl Steps<'_> {
         let (vpc, zone) = (Ref::Known(self.survey.vpc.id.clone()), subnet.zone.clone());
         let tier = keys::tier_name(subnet.tier);
         let title = format!("{tier} subnet {} {cidr} in {zone}, {} addresses free", subnet.id, subnet.free_addresses);
-        let op = NetOp::Subnet { id: Some(subnet.id.clone()), vpc, cidr, zone, map_public_ip, tags };
+        let op = NetOp::Subnet { id: Some(subnet.id.clone()), vpc, cidr, zone, ipv6: None, map_public_ip, assign_ipv6: false, tags };
         self.step(key, title, Some(subnet.id.as_str()), changes, &op)
     }
 
@@ -203,7 +203,7 @@ impl Steps<'_> {
             }
             let was = way.map_or("none".to_owned(), |route| format!("{} (blackhole)", route.target));
             let target = RouteTarget::InternetGateway(Ref::Known(gateway.clone()));
-            let op = NetOp::Route { table: Ref::Known(table.id.clone()), target, replace: way.is_some() };
+            let op = NetOp::Route { table: Ref::Known(table.id.clone()), destination: EVERYWHERE, target, replace: way.is_some() };
             let key = keys::key(["existing-route", table.id.as_str()]);
             let changes = vec![format!("0.0.0.0/0: {was} → {gateway}")];
             self.step(key, format!("0.0.0.0/0 of {}", table.id), Some(table.id.as_str()), changes, &op)?;

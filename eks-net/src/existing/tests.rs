@@ -4,6 +4,7 @@ use eks_core::{Owner, SecurityGroupId, SubnetId, Tier};
 
 use super::*;
 use crate::{
+    egress::Nat,
     observed::{FoundGroup, FoundInternetGateway},
     tags::Tags,
     testing::id,
@@ -192,39 +193,76 @@ fn a_route_is_not_mended_under_subnets_that_were_not_chosen() {
     assert!(refused.contains("let 0.0.0.0/0 of rtb-00000000000000000 lead to igw-00000000000000001"), "{refused}");
 }
 
+fn adopt(now: &ObservedExisting) -> Survey {
+    choice().adopt().build().unwrap().survey(now).unwrap()
+}
+
+/// Another gateway, in the public subnet of zone b, for the private subnets with these numbers.
+fn second_gateway(now: &mut ObservedExisting, served: usize) {
+    let mut second = now.nat_gateways[0].clone();
+    (second.id, second.subnet) = (id("nat", 2), Some(id("subnet", 1)));
+    now.nat_gateways.push(second);
+    let mut table = now.route_tables[1].clone();
+    table.id = id("rtb", 5);
+    table.associations = [(id("subnet", served), id("rtbassoc", served))].into();
+    table.routes[0].target = id::<eks_core::NatGatewayId>("nat", 2).to_string();
+    now.route_tables[1].associations.remove(&id("subnet", served));
+    now.route_tables.push(table);
+}
+
+#[test]
+fn a_spec_has_the_shape_of_what_is_adopted() {
+    let shape = |change: fn(&mut ObservedExisting)| {
+        let mut now = console();
+        change(&mut now);
+        let survey = adopt(&now);
+        (survey.network_spec().unwrap(), survey.plan().unwrap().changes().count())
+    };
+    let (first, second) = (id::<eks_core::NatGatewayId>("nat", 1).to_string(), id::<eks_core::NatGatewayId>("nat", 2).to_string());
+    // VPC, internet gateway, four subnets, two tables, and the gateway; its address is not in this observation.
+    let (spec, steps) = shape(|_| {});
+    assert_eq!((spec.nat, steps), (Nat::SingleIn("us-west-2a".to_owned()), 9));
+    let (spec, steps) = shape(|now| second_gateway(now, 3));
+    assert_eq!((spec.nat, steps), (Nat::PerZone, 11));
+    let (spec, steps) = shape(|now| second_gateway(now, 2));
+    let crossed = [("us-west-2a".to_owned(), second), ("us-west-2b".to_owned(), first.clone())].into();
+    assert_eq!((spec.nat, steps), (Nat::ExistingIn(crossed), 9), "each zone leaves by the other's gateway");
+    for elsewhere in [2, 77] {
+        let mut now = console();
+        now.nat_gateways[0].subnet = Some(id("subnet", elsewhere));
+        assert_eq!(adopt(&now).network_spec().unwrap().nat, Nat::Existing(first.clone()), "in no public subnet that was chosen");
+    }
+    let (spec, _) = shape(|now| now.route_tables[1].routes.clear());
+    assert_eq!(spec.subnets().iter().filter(|subnet| subnet.tier == Tier::Intra).count(), 2);
+    let (spec, _) = shape(|now| {
+        now.vpcs[0].cidrs.push("10.1.0.0/16".parse().unwrap());
+        now.subnets[2].cidr = Some("10.1.0.0/24".parse().unwrap());
+    });
+    assert!(spec.subnets().iter().any(|subnet| subnet.cidr.to_string() == "10.1.0.0/24"));
+}
+
 #[test]
 fn shapes_that_no_spec_has_are_used_but_not_adopted() {
-    let adopt = |now: &ObservedExisting| choice().adopt().build().unwrap().survey(now).unwrap().plan();
-    assert_eq!(adopt(&console()).unwrap().changes().count(), 9);
     type Case = (fn(&mut ObservedExisting), &'static str);
     let cases: Vec<Case> = vec![
         (
             |now| now.route_tables[1].routes[0].target = "tgw-0a1b2c3d4e5f60718".to_owned(),
             "its default route leads to tgw-0a1b2c3d4e5f60718",
         ),
-        (|now| now.nat_gateways[0].subnet = Some(id("subnet", 77)), "it lies in a subnet that is not among the chosen public ones"),
-        (|now| now.nat_gateways[0].subnet = Some(id("subnet", 2)), "not among the chosen public ones"),
         (
             |now| {
-                let mut second = now.nat_gateways[0].clone();
-                (second.id, second.subnet) = (id("nat", 2), Some(id("subnet", 1)));
-                now.nat_gateways.push(second);
-                // Each zone leaves by the other's gateway.
-                let mut table = now.route_tables[1].clone();
-                table.id = id("rtb", 5);
-                table.associations = [(id("subnet", 2), id("rtbassoc", 2))].into();
-                table.routes[0].target = id::<eks_core::NatGatewayId>("nat", 2).to_string();
-                now.route_tables[1].associations.remove(&id("subnet", 2));
-                now.route_tables.push(table);
+                now.subnets[3].zone = "us-west-2a".parse().unwrap();
+                second_gateway(now, 3);
             },
-            "neither all by one nor each by one of its own zone",
+            "its private subnets leave by nat-00000000000000001 and by nat-00000000000000002",
         ),
+        (|now| now.vpcs[0].cidrs[0] = "10.0.0.0/12".parse().unwrap(), "no NetworkSpec can have its shape"),
     ];
     for (change, said) in cases {
         let mut now = console();
         change(&mut now);
         assert!(survey(&now).plan().is_ok_and(|plan| plan.is_noop()), "it can be used: {said}");
-        let refused = adopt(&now).unwrap_err().to_string();
+        let refused = adopt(&now).plan().unwrap_err().to_string();
         assert!(refused.contains(said), "{said:?} is not said in {refused}");
     }
 }

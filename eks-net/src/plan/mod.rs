@@ -1,17 +1,24 @@
 //! From what should exist and what exists: the plan.
 
 mod base;
+mod blocks;
+mod egress;
+mod endpoints;
 mod findings;
+mod gateways;
 mod groups;
 mod routing;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use routing::EVERYWHERE;
 
 use std::{collections::BTreeSet, time::Duration};
 
 use eks_core::{Action, Basis, Error, Finding, Plan, Ref, Step, StepKey, VpcId};
 
 use crate::{
+    egress::Kind,
     existing::marks,
     keys,
     observed::{Found, Observed},
@@ -23,6 +30,14 @@ use crate::{
 
 /// What creating a NAT gateway typically takes, in published runs.
 pub(crate) const NAT_CREATE: Duration = Duration::from_secs(114);
+/// Until a regional NAT gateway is available: as a zonal one.
+pub(crate) const REGIONAL_NAT_CREATE: Duration = NAT_CREATE;
+/// Until an interface endpoint is available: its interfaces and its private DNS names are made.
+pub(crate) const ENDPOINT_CREATE: Duration = Duration::from_secs(90);
+/// Until a VPC's attachment to a transit gateway is available.
+pub(crate) const TRANSIT_ATTACH: Duration = Duration::from_secs(60);
+/// Until a block is associated.
+pub(crate) const BLOCK_ASSOCIATE: Duration = Duration::from_secs(5);
 /// One or two calls.
 pub(crate) const CALL: Duration = Duration::from_secs(1);
 
@@ -39,12 +54,14 @@ impl NetworkSpec {
             Planner { spec: self, now, vpc: Ref::id_of(keys::vpc()), steps: Vec::new(), findings: Vec::new(), refusals: Vec::new() };
         let parts = [
             Planner::vpc,
+            Planner::blocks,
             Planner::internet_gateway,
             Planner::subnets,
-            Planner::nat_gateways,
+            Planner::gateways,
             Planner::route_tables,
             Planner::associations,
             Planner::security_groups,
+            Planner::endpoints,
         ];
         for part in parts {
             let planned = part(&mut planner);
@@ -122,6 +139,7 @@ impl Planner<'_> {
         };
         let step = Step::new(key.clone(), action, title, op).map_err(|error| faulty(&key, &error))?;
         let step = step.takes(CALL).changes(changes).permits(op.permissions().iter().copied()).permits(OBSERVING);
+        let step = step.permits(self.now.observing_more()).permits(self.spec.kinds().into_iter().map(Kind::observing));
         Ok(match id {
             Some(id) => step.knows("id", id),
             None => step,

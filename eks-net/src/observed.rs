@@ -11,6 +11,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::{
     egress::{EndpointKind, Kind, kinds, price},
+    existing::{ExistingNatGateway, ExistingRouteTable, ExistingSubnet, ExistingVpc, marks},
     keys::LAYER,
     rule::Ingress,
     tags::Tags,
@@ -49,6 +50,8 @@ pub struct Observed {
     pub interfaces: Vec<FoundInterface>,
     /// EBS volumes of the owner, whoever made them; looked for after a teardown only.
     pub volumes: Vec<FoundVolume>,
+    /// Things that the owner uses without having made or adopted them, and that carry tags of ours; looked for by teardowns only.
+    pub used: Vec<FoundUsed>,
 }
 
 /// A VPC.
@@ -236,6 +239,8 @@ pub struct FoundAddress {
 #[expect(missing_docs, reason = "fields are EC2's own")]
 pub struct FoundRouteTable {
     pub id: RouteTableId,
+    /// Whether it serves every subnet without an association of its own.
+    pub is_main: bool,
     /// Id of what the route 0.0.0.0/0 leads to.
     pub default_route: Option<String>,
     /// Id of what the route ::/0 leads to.
@@ -296,6 +301,16 @@ pub struct FoundVolume {
     pub tags: Tags,
 }
 
+/// Something that is used, and carries tags of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FoundUsed {
+    /// Its id, of whatever kind.
+    pub id: String,
+    /// The value of the tag that remembers which others are ours.
+    pub mark: String,
+}
+
 /// What carries tags.
 pub(crate) trait Found {
     fn id(&self) -> &str;
@@ -325,6 +340,7 @@ macro_rules! found {
 
 found!(FoundVpc FoundSubnet FoundInternetGateway FoundEgressOnlyGateway FoundTransitAttachment FoundEndpoint);
 found!(FoundNatGateway FoundAddress FoundRouteTable FoundGroup);
+found!(ExistingVpc ExistingSubnet ExistingRouteTable ExistingNatGateway);
 
 impl Observed {
     /// Nothing exists.
@@ -344,6 +360,7 @@ impl Observed {
             security_groups: Vec::new(),
             interfaces: Vec::new(),
             volumes: Vec::new(),
+            used: Vec::new(),
         }
     }
 
@@ -373,6 +390,21 @@ impl Observed {
             }),
             (found, _) => Ok(found),
         }
+    }
+
+    /// Ids of what we adopted.
+    pub(crate) fn ours_adopted(&self) -> BTreeSet<&str> {
+        fn ids<'a, T: Found>(now: &Observed, all: &'a [T]) -> impl Iterator<Item = &'a str> {
+            now.ours(all).into_iter().map(|(_, found)| found).filter(|found| marks::is_adopted(found.tags())).map(Found::id)
+        }
+        ids(self, &self.vpcs)
+            .chain(ids(self, &self.subnets))
+            .chain(ids(self, &self.internet_gateways))
+            .chain(ids(self, &self.nat_gateways))
+            .chain(ids(self, &self.addresses))
+            .chain(ids(self, &self.route_tables))
+            .chain(ids(self, &self.security_groups))
+            .collect()
     }
 
     /// The explicit association of a subnet, and its table.

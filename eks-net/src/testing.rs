@@ -93,6 +93,7 @@ pub(crate) fn standing(spec: &NetworkSpec) -> Observed {
     for (number, (tier, target)) in [("public", "igw"), ("private", "nat")].into_iter().enumerate() {
         now.route_tables.push(FoundRouteTable {
             id: id("rtb", number),
+            is_main: false,
             default_route: Some(format!("{target}-{:017x}", 1)),
             default_route_ipv6: None,
             associations: (0..2).map(|n| (id("subnet", number * 2 + n), id("rtbassoc", number * 2 + n))).collect(),

@@ -6,9 +6,10 @@ use eks_core::{Error, OWNER_TAG, Owner, VpcId, aws::failed};
 use super::{Networks, read};
 use crate::{
     egress::Kind,
+    existing::marks,
     observed::{
         FoundAddress, FoundEgressOnlyGateway, FoundEndpoint, FoundGroup, FoundInterface, FoundInternetGateway, FoundNatGateway,
-        FoundRouteTable, FoundSubnet, FoundTransitAttachment, FoundVolume, FoundVpc, Observed,
+        FoundRouteTable, FoundSubnet, FoundTransitAttachment, FoundUsed, FoundVolume, FoundVpc, Observed,
     },
 };
 
@@ -24,24 +25,45 @@ macro_rules! pages {
         items.map_err(|error| failed($call, $owner.to_string(), error))?.iter().map($read).collect::<Result<Vec<_>, Error>>()
     }};
 }
+pub(super) use pages;
+
+/// Why one looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// To plan, or to apply a plan.
+    Plan,
+    /// To plan a teardown: for what lies in VPCs of others, too.
+    Teardown,
+    /// After a teardown: likewise, and for network interfaces and volumes; not at attributes of the VPC: reading those fails once
+    /// it is gone, though lists may still show it.
+    Survivors,
+}
 
 impl Networks {
-    /// What exists. `survivors` looks for network interfaces and volumes too, and not at attributes of the VPC: reading those fails once it
-    /// is gone, though lists may still show it.
-    pub(super) async fn look(&self, owner: &Owner, survivors: bool) -> Result<Observed, Error> {
+    /// What exists.
+    pub(super) async fn look(&self, owner: &Owner, why: Look) -> Result<Observed, Error> {
+        let survivors = why == Look::Survivors;
         let volumes = async { if survivors { self.volumes(owner).await } else { Ok(Vec::new()) } };
-        let (mut vpcs, internet_gateways, addresses, volumes) =
-            tokio::try_join!(self.vpcs(owner), self.internet_gateways(owner), self.addresses(owner), volumes)?;
-        let now = Observed { region: self.region.clone(), internet_gateways, addresses, volumes, ..Observed::nothing(owner) };
+        let used = async { if why == Look::Plan { Ok(Vec::new()) } else { self.used(owner).await } };
+        let (mut vpcs, internet_gateways, addresses, volumes, used) =
+            tokio::try_join!(self.vpcs(owner), self.internet_gateways(owner), self.addresses(owner), volumes, used)?;
+        let now = Observed { region: self.region.clone(), internet_gateways, addresses, volumes, used, ..Observed::nothing(owner) };
         // With two VPCs of one owner there is no plan, only a teardown, which needs no attributes.
-        let Some(vpc) = vpcs.first().map(|vpc| vpc.id.clone()) else { return Ok(now) };
-        let inside = filter("vpc-id", vpcs.iter().map(|vpc| vpc.id.as_str()));
-        let interfaces = async { if survivors { self.interfaces(owner, &inside).await } else { Ok(Vec::new()) } };
+        let vpc = vpcs.first().map(|vpc| vpc.id.clone());
+        let inside = match &vpc {
+            Some(_) => filter("vpc-id", vpcs.iter().map(|vpc| vpc.id.as_str())),
+            None if why == Look::Plan => return Ok(now),
+            // What we made in a VPC of somebody else's.
+            None => owned(owner),
+        };
+        let interfaces = async { if survivors && vpc.is_some() { self.interfaces(owner, &inside).await } else { Ok(Vec::new()) } };
         let dns = async {
-            if survivors {
-                return Ok((true, true));
+            match &vpc {
+                Some(vpc) if !survivors => {
+                    tokio::try_join!(self.dns(vpc, VpcAttributeName::EnableDnsSupport), self.dns(vpc, VpcAttributeName::EnableDnsHostnames))
+                }
+                _ => Ok((true, true)),
             }
-            tokio::try_join!(self.dns(&vpc, VpcAttributeName::EnableDnsSupport), self.dns(&vpc, VpcAttributeName::EnableDnsHostnames))
         };
         let kinds: Vec<Kind> = vpcs.iter().flat_map(FoundVpc::kinds).collect();
         let ipv6 = vpcs.iter().any(|vpc| vpc.ipv6().is_some());
@@ -133,7 +155,16 @@ impl Networks {
         pages!(request, "ec2:DescribeNetworkInterfaces", subject, read::interface)
     }
 
-    async fn dns(&self, vpc: &VpcId, attribute: VpcAttributeName) -> Result<bool, Error> {
+    /// What carries the mark of an owner who only uses it.
+    async fn used(&self, owner: &Owner) -> Result<Vec<FoundUsed>, Error> {
+        let request = self.patient.describe_tags().filters(filter("key", [marks::used_by(owner)]));
+        pages!(request, "ec2:DescribeTags", owner, |tag| Ok(FoundUsed {
+            id: tag.resource_id().unwrap_or_default().to_owned(),
+            mark: tag.value().unwrap_or_default().to_owned(),
+        }))
+    }
+
+    pub(super) async fn dns(&self, vpc: &VpcId, attribute: VpcAttributeName) -> Result<bool, Error> {
         let answer = self.patient.describe_vpc_attribute().vpc_id(vpc.as_str()).attribute(attribute).send().await;
         let answer = answer.map_err(|error| failed("ec2:DescribeVpcAttribute", vpc.as_str(), error))?;
         let value = answer.enable_dns_support().or(answer.enable_dns_hostnames());

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     blocks,
     cidr::{self, Derived, Size, SubnetGroup},
-    egress::{self, CheckedEndpoint, Endpoint, Kind, Nat, Way},
+    egress::{self, CheckedEndpoint, Endpoint, Kind, Nat, Others, Way},
     security_group::{self, CheckedGroup, SecurityGroup},
     subnet::{PlacedSubnet, Subnet},
     tags::{self, ExtraTags},
@@ -337,6 +337,16 @@ impl NetworkSpec {
     /// Whether private subnets go out over IPv6.
     pub(crate) fn has_egress_only_gateway(&self) -> bool {
         self.ipv6 && self.has(Tier::Private)
+    }
+
+    /// Things of others that it names by their ids.
+    pub(crate) fn others(&self) -> Others {
+        let nat_gateways = match &self.way {
+            Way::Existing(id) => vec![id.clone()],
+            Way::ExistingIn(gateways) => gateways.values().cloned().collect(),
+            _ => Vec::new(),
+        };
+        Others { nat_gateways, addresses: self.addresses.values().flatten().cloned().collect() }
     }
 
     /// Kinds of resources that most networks do not have.

@@ -158,6 +158,77 @@ async fn another_address_cannot_be_given_to_a_zonal_gateway() -> Done {
     Ok(())
 }
 
+#[tokio::test(start_paused = true)]
+async fn addresses_that_are_missing_or_in_use_are_refused_before_any_write() -> Done {
+    let sim = Sim::new();
+    apply(&sim, &chapter()).await?;
+    let (networks, _) = process(&sim);
+    let taken = networks.observe(&owner()).await?.addresses[0].id.to_string();
+    let second = NetworkSpec::builder(&eks_core::Owner::new("other")?, "10.1.0.0/16").zones(["us-east-1a", "us-east-1b"]);
+    let mut refusals = Vec::new();
+    for id in [taken.as_str(), "eipalloc-0123456789abcdef0"] {
+        refusals.push(networks.plan(&second.clone().elastic_ip("us-east-1a", id).build()?).await.expect_err("not free").to_string());
+    }
+    assert!(refusals[0].contains("it is in use (eipassoc-"), "{refusals:?}");
+    assert!(refusals[1].contains("there is no such elastic IP address in the account and Region"), "{refusals:?}");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_of_others() -> Done {
+    let sim = Sim::new();
+    let none = builder().nat(Nat::None).build()?;
+    apply(&sim, &none).await?;
+    let other = Client::new(&sim.sdk_config());
+    let now = process(&sim).0.observe(&owner()).await?;
+    let public = |zone: &str| {
+        let found = now.subnets.iter().find(|subnet| subnet.zone.as_str() == zone && subnet.map_public_ip);
+        found.map(|subnet| subnet.id.to_string()).ok_or("a public subnet")
+    };
+    let own = own_addresses(&other, 2).await?;
+    let mut gateways = Vec::new();
+    for (zone, address) in ["us-east-1a", "us-east-1b"].into_iter().zip(&own) {
+        let made = other.create_nat_gateway().subnet_id(public(zone)?).allocation_id(address).send().await?;
+        gateways.push(made.nat_gateway().and_then(|gateway| gateway.nat_gateway_id()).unwrap_or_default().to_owned());
+    }
+    tokio::time::sleep(Duration::from_secs(600)).await;
+
+    let one = builder().nat(Nat::Existing(gateways[0].clone())).build()?;
+    let calls = sim.log().len();
+    let plan = process(&sim).0.plan(&one).await?;
+    assert_eq!(sim.log().len() - calls, 10, "one call more, as the spec asks for it");
+    assert_eq!(changes(&plan), ["Create net/route/private: "]);
+    assert!(told(&plan, "is not ours and costs nothing more; a single point of failure"), "{plan}");
+    let saved = Plan::from_json(&plan.to_json()?)?;
+    saved.apply(&process(&sim).1).await?;
+    assert!(process(&sim).0.plan(&one).await?.is_noop());
+
+    let by_zone = |pairs: [(&str, &str); 2]| Nat::ExistingIn(pairs.map(|(zone, id)| (zone.to_owned(), id.to_owned())).into());
+    let each = builder().nat(by_zone([("us-east-1a", &gateways[0]), ("us-east-1b", &gateways[1])])).build()?;
+    let plan = apply(&sim, &each).await?;
+    assert!(told(&plan, "as each is in its zone"), "{plan}");
+    assert!(process(&sim).0.plan(&each).await?.is_noop());
+
+    let wrong = process(&sim).0.plan(&builder().nat(Nat::Existing("nat-0123456789abcdef0".to_owned())).build()?).await;
+    let wrong = wrong.expect_err("no such gateway").to_string();
+    assert!(wrong.contains("there is no such NAT gateway"), "{wrong}");
+    let second = NetworkSpec::builder(&eks_core::Owner::new("other")?, "10.1.0.0/16").zones(["us-east-1a", "us-east-1b"]);
+    let elsewhere = process(&sim).0.plan(&second.nat(Nat::Existing(gateways[0].clone())).build()?).await;
+    let elsewhere = elsewhere.expect_err("of another VPC").to_string();
+    assert!(elsewhere.contains("it is in another VPC"), "{elsewhere}");
+
+    // They are others': the teardown leaves them, tells what they hold, and ends cleanly once they are gone.
+    let verdict = tear_down(&sim).await;
+    assert!(verdict.to_string().contains("subnet"), "{verdict}");
+    for gateway in &gateways {
+        other.delete_nat_gateway().nat_gateway_id(gateway).send().await?;
+    }
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(tear_down(&sim).await, Verdict::Clean);
+    assert_eq!(sim.inventory().count("ec2/elastic-ip"), 2, "the addresses are not ours");
+    Ok(())
+}
+
 async fn transit_gateway(sim: &Sim) -> Result<String, Box<dyn std::error::Error>> {
     let other = Client::new(&sim.sdk_config());
     let gateway = other.create_transit_gateway().description("hub").send().await?;

@@ -62,6 +62,7 @@ mod aws;
 mod blocks;
 mod cidr;
 mod egress;
+mod existing;
 mod keys;
 mod observed;
 mod op;
@@ -83,9 +84,13 @@ mod testing;
 pub use aws::Networks;
 pub use cidr::{Size, SubnetGroup, reserved_addresses, usable_addresses};
 pub use egress::{Endpoint, EndpointKind, Endpoints, Nat};
+pub use existing::{
+    ChosenSubnet, ExistingNatGateway, ExistingNetwork, ExistingNetworkBuilder, ExistingRoute, ExistingRouteTable, ExistingSubnet,
+    ExistingVpc, Fix, Gap, ObservedExisting, Survey,
+};
 pub use observed::{
     FoundAddress, FoundBlock, FoundEgressOnlyGateway, FoundEndpoint, FoundGroup, FoundInterface, FoundInternetGateway, FoundNatGateway,
-    FoundRouteTable, FoundSubnet, FoundTransitAttachment, FoundVolume, FoundVpc, Observed,
+    FoundRouteTable, FoundSubnet, FoundTransitAttachment, FoundUsed, FoundVolume, FoundVpc, Observed,
 };
 pub use op::{DnsAttribute, Ipv6Slot, NetOp, RouteTarget};
 pub use picture::Picture;

@@ -28,6 +28,8 @@ pub(super) enum InstanceState {
     Running,
     ShuttingDown,
     Terminated,
+    Stopping,
+    Stopped,
 }
 
 impl InstanceState {
@@ -37,15 +39,19 @@ impl InstanceState {
             Self::Running => "running",
             Self::ShuttingDown => "shutting-down",
             Self::Terminated => "terminated",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
         }
     }
 
-    fn render(self) -> Value {
+    pub(super) fn render(self) -> Value {
         let code = match self {
             Self::Pending => 0,
             Self::Running => 16,
             Self::ShuttingDown => 32,
             Self::Terminated => 48,
+            Self::Stopping => 64,
+            Self::Stopped => 80,
         };
         json!({"code": code, "name": self.name()})
     }
@@ -70,6 +76,8 @@ pub(super) struct Instance {
     pub(super) zone: String,
     pub(super) private_ip: Ipv4Addr,
     pub(super) groups: Vec<String>,
+    /// Whether it was launched with a public address of Amazon's pool.
+    pub(super) public: bool,
     pub(super) launched: String,
     pub(super) client_token: Option<String>,
     pub(super) reason: Option<(&'static str, String)>,
@@ -329,7 +337,7 @@ pub(super) fn terminate(world: &mut World, _caller: &Caller, args: &Args) -> Rep
     let mut changes = Vec::new();
     for id in wanted {
         let before = world.ec2.instances[&id].state;
-        if matches!(before, InstanceState::Pending | InstanceState::Running) {
+        if !matches!(before, InstanceState::ShuttingDown | InstanceState::Terminated) {
             shut_down(world, &id);
         }
         let after = world.ec2.instances[&id].state;
@@ -338,7 +346,7 @@ pub(super) fn terminate(world: &mut World, _caller: &Caller, args: &Args) -> Rep
     Ok(json!({"instancesSet": changes}))
 }
 
-fn shut_down(world: &mut World, id: &str) {
+pub(super) fn shut_down(world: &mut World, id: &str) {
     let at = world.timestamp();
     if let Some(instance) = world.ec2.instances.get_mut(id) {
         instance.state = InstanceState::ShuttingDown;

@@ -9,7 +9,7 @@ use super::{
     attachment::Attachment,
     done,
     filter::{self, Listing, ids_or_page},
-    ids, instance_types, interface, zones,
+    ids, instance_types, interface, interface_describe, zones,
 };
 use crate::{
     call::{Args, Caller},
@@ -117,7 +117,7 @@ fn render(world: &World, id: &str, instance: &Instance) -> Value {
             }))
         })
         .collect();
-    let told: Vec<_> = interfaces.iter().map(|id| interface::render(world, id, &state.interfaces[id])).collect();
+    let told: Vec<_> = interfaces.iter().map(|id| interface_describe::render(world, id, &state.interfaces[id])).collect();
     json!({
         "instanceId": id,
         "imageId": instance.image,

@@ -19,6 +19,7 @@ mod instance;
 mod instance_power;
 mod instance_types;
 mod interface;
+mod interface_describe;
 mod interface_ipv6;
 mod inventory;
 mod key_pair;
@@ -199,7 +200,7 @@ fn find(action: &str) -> Option<Action> {
         "DescribeManagedPrefixLists" => prefix_list::describe_managed,
         "DescribeNatGateways" => nat::describe,
         "DescribeNetworkAcls" => acl::describe,
-        "DescribeNetworkInterfaces" => interface::describe,
+        "DescribeNetworkInterfaces" => interface_describe::describe,
         "DescribePrefixLists" => prefix_list::describe,
         "DescribeRegions" => zones::describe_regions,
         "DescribeRouteTables" => route_table::describe,

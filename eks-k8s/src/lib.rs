@@ -50,6 +50,7 @@ mod access;
 mod aws_auth;
 mod claim;
 mod diff;
+pub mod drain;
 #[cfg(test)]
 mod fixture;
 mod kind;

@@ -1,5 +1,7 @@
 //! What a drain is forecast to meet, against what Kubernetes would do, on many random clusters.
 
+#[path = "drain/dice.rs"]
+mod dice;
 #[path = "drain/oracle.rs"]
 mod oracle;
 #[path = "drain/random.rs"]
@@ -7,9 +9,9 @@ mod random;
 
 use std::collections::BTreeMap;
 
+use dice::Random;
 use eks_k8s::drain::{Blocker, Cluster, Drain, Forecast};
 use oracle::{Flags, World};
-use random::Random;
 
 /// How many clusters are looked at: enough to meet every kind of blocker hundreds of times.
 const CLUSTERS: u64 = 12_000;

@@ -141,11 +141,11 @@ impl<'a> Run<'a> {
     }
 
     async fn go(&self, raise: &[scale::Workload]) -> Result<(), Error> {
-        stream::iter(&self.drain.nodes)
+        stream::iter(self.drain.nodes.clone())
             .map(|node| async move {
-                let before = cordon::cordon(&self.api, node, self.drain.taint.as_ref()).await?;
+                let before = cordon::cordon(&self.api, &node, self.drain.taint.as_ref()).await?;
                 locked(&self.nodes).insert(node.clone(), NodeEnd::Cordoned);
-                self.tell(DrainEvent::Cordoned { node: node.clone(), before });
+                self.tell(DrainEvent::Cordoned { node, before });
                 Ok::<_, Error>(())
             })
             .buffer_unordered(CORDONS)
@@ -161,10 +161,10 @@ impl<'a> Run<'a> {
                 break;
             }
         }
-        stream::iter(&self.drain.nodes)
+        stream::iter(self.drain.nodes.clone())
             .map(|node| async move {
-                self.empty(node, &self.ends[node]).await?;
-                self.drained(node);
+                self.empty(&node, &self.ends[&node]).await?;
+                self.drained(&node);
                 Ok::<_, Error>(())
             })
             .buffer_unordered(self.drain.in_parallel)
@@ -186,10 +186,10 @@ impl<'a> Run<'a> {
     async fn force(&self, cancel: &CancellationToken) -> Result<Option<String>, Error> {
         let limit = FORCED + Duration::from_secs(u64::from(self.drain.grace.unwrap_or(30)));
         let nodes = self.unfinished();
-        let forced = stream::iter(&nodes)
+        let forced = stream::iter(nodes)
             .map(|node| async move {
-                self.force_out(node, &self.ends[node]).await?;
-                self.drained(node);
+                self.force_out(&node, &self.ends[&node]).await?;
+                self.drained(&node);
                 Ok::<_, Error>(())
             })
             .buffer_unordered(self.drain.in_parallel)

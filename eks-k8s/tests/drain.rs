@@ -33,6 +33,9 @@ use kube::{
 use serde_json::json;
 use support::{Stage, Tested};
 
+/// After so many rounds the scene is set anew: a simulated cluster remembers all that ever happened, and gets slow by it.
+const FRESH: u64 = 10;
+
 /// The stage, with six nodes, and what the tests need of it.
 struct Scene {
     stage: Stage,
@@ -349,9 +352,12 @@ async fn a_namespace_that_is_being_deleted_is_waited_for() -> Tested {
 /// Random workloads, budgets, policies: whatever happens, no budget that was met is broken, and what the forecast says comes true.
 #[tokio::test(start_paused = true)]
 async fn no_budget_is_ever_broken() -> Tested {
-    let scene = Scene::set().await?;
+    let mut scene = Scene::set().await?;
     let (mut clear, mut blocked) = (0, 0);
     for seed in 0..200 {
+        if seed % FRESH == 0 {
+            scene = Scene::set().await?;
+        }
         let mut random = Random(seed);
         let namespace = scene.namespace().await?;
         for number in 0..1 + random.below(3) {
@@ -391,7 +397,7 @@ async fn no_budget_is_ever_broken() -> Tested {
 /// Every kind of call that a drain makes fails once in every way, and the process dies at it; the next run ends the work.
 #[tokio::test(start_paused = true)]
 async fn any_call_may_fail() -> Tested {
-    let scene = Scene::set().await?;
+    let mut scene = Scene::set().await?;
     // What a drain asks for, and how often at least.
     let calls = [
         ("GET /api/v1/nodes", 1),
@@ -410,9 +416,12 @@ async fn any_call_may_fail() -> Tested {
     let unavailable = || Fault::Refuse { status: 503, code: "ServiceUnavailable".to_owned(), message: "later".to_owned() };
     let faults =
         [Fault::Throttle, unavailable(), Fault::LoseAnswer, Fault::CloseConnection, Fault::TimeOut, Fault::KillBefore, Fault::KillAfter];
-    let mut hit = 0;
+    let mut hit: usize = 0;
     for ((call, times), fault) in calls.iter().flat_map(|call| faults.iter().map(move |fault| (*call, fault.clone()))) {
         for nth in 1..=times {
+            if hit.is_multiple_of(FRESH as usize) {
+                scene = Scene::set().await?;
+            }
             let namespace = scene.namespace().await?;
             scene.deploy(&namespace, "web", 8, json!({"maxUnavailable": 3})).await?;
             scene.deploy(&namespace, "single", 1, json!({"minAvailable": 1})).await?;

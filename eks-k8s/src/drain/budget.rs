@@ -68,7 +68,7 @@ impl Budget {
     }
 
     /// Whether a Pod that is not ready may go without using up a disruption.
-    pub(super) fn lets_unhealthy_go(&self, healthy: i64) -> bool {
+    pub(crate) fn lets_unhealthy_go(&self, healthy: i64) -> bool {
         self.always_allow || (healthy >= self.desired && self.desired > 0)
     }
 }

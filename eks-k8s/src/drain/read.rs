@@ -521,3 +521,38 @@ pub(crate) fn read_pod(object: Value) -> Result<Pod, ReadError> {
 pub(crate) fn read_budget(object: Value) -> Result<Budget, ReadError> {
     serde_json::from_value(object).map(budget).map_err(|source| ReadError { kind: "PodDisruptionBudget", source })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_seconds_since_1970() {
+        for (text, seconds) in [
+            ("1970-01-01T00:00:00Z", 0),
+            ("2000-02-29T12:00:00Z", 951_825_600),
+            ("2026-11-22T10:00:00Z", 1_795_341_600),
+            ("2026-03-01T00:00:01Z", 1_772_323_201),
+        ] {
+            assert_eq!(time_of(text), Some(seconds), "{text}");
+        }
+        assert_eq!(time_of("yesterday"), None);
+    }
+
+    #[test]
+    fn requests_are_as_the_scheduler_counts_them() {
+        let container = |cpu: &str| ContainerWire {
+            resources: ResourcesWire { requests: BTreeMap::from([("cpu".to_owned(), cpu.to_owned())]) },
+            restart_policy: None,
+        };
+        let sidecar = |cpu: &str| ContainerWire { restart_policy: Some("Always".to_owned()), ..container(cpu) };
+        let cpu = |init: Vec<ContainerWire>, containers: Vec<ContainerWire>, overhead: &str| {
+            let overhead = BTreeMap::from([("cpu".to_owned(), overhead.to_owned())]);
+            Reader::default().requests(&PodSpecWire { init_containers: init, containers, overhead, ..PodSpecWire::default() }).cpu
+        };
+        assert_eq!(cpu(vec![], vec![container("100m"), container("1")], "0"), 1_100);
+        assert_eq!(cpu(vec![container("2")], vec![container("100m")], "10m"), 2_010, "the greediest init container");
+        assert_eq!(cpu(vec![sidecar("200m"), container("500m")], vec![container("100m")], "0"), 700, "beside the sidecar before it");
+        assert_eq!(cpu(vec![container("250m"), sidecar("200m")], vec![container("100m")], "0"), 300);
+    }
+}

@@ -189,3 +189,17 @@ impl Drain {
         super::rehearse::rehearse(self, cluster)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_wrong_at_once() {
+        let drain = Drain::of(["a", "a", "B"]).in_parallel(0).on_blocked(OnBlocked::ForceDelete).taint("x", "y", "NoExecute");
+        let codes: Vec<_> = drain.check().unwrap_err().problems.iter().map(|problem| problem.code).collect();
+        assert_eq!(codes, ["drain-nodes", "name", "drain-parallel", "drain-deadline", "drain-taint"]);
+        assert!(Drain::of(["a"]).deadline(Duration::from_secs(1)).on_blocked(OnBlocked::ForceDelete).check().is_ok());
+        assert_eq!(Drain::of([""; 0]).check().unwrap_err().problems.len(), 1);
+    }
+}

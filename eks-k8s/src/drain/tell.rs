@@ -129,3 +129,84 @@ impl fmt::Display for Forecast {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::drain::{Cluster, Drain};
+
+    fn node(name: &str, zone: &str) -> Value {
+        json!({"metadata": {"name": name, "labels": {"topology.kubernetes.io/zone": zone}}, "status": {"allocatable": {"cpu": "1", "pods": "17"}}})
+    }
+
+    fn pod(name: &str, kind: &str, more: Value) -> Value {
+        let app = name.split('-').next().unwrap_or_default();
+        let owner = json!([{"kind": kind, "name": app, "uid": app, "controller": true}]);
+        let mut pod = json!({
+            "metadata": {"namespace": "shop", "name": name, "labels": {"app": app}, "ownerReferences": if kind.is_empty() { json!([]) } else { owner }},
+            "spec": {"nodeName": "old"},
+            "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
+        });
+        for (field, value) in more.as_object().into_iter().flatten() {
+            pod["spec"][field] = value.clone();
+        }
+        pod
+    }
+
+    fn budget(name: &str, app: &str, spec: Value, (healthy, desired, expected): (i64, i64, i64)) -> Value {
+        let mut spec = spec;
+        spec["selector"] = json!({"matchLabels": {"app": app}});
+        let status = json!({"currentHealthy": healthy, "desiredHealthy": desired, "expectedPods": expected});
+        json!({"metadata": {"namespace": "shop", "name": name}, "spec": spec, "status": status})
+    }
+
+    #[test]
+    fn what_blocks_why_and_what_helps() -> Result<(), Box<dyn std::error::Error>> {
+        let claim = json!({"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data-db-0"}}]});
+        let hungry = json!({"containers": [{"resources": {"requests": {"cpu": "800m"}}}]});
+        let pods = [
+            pod("single-1", "ReplicaSet", Value::Null),
+            pod("db-0", "StatefulSet", claim),
+            pod("cron-1", "Job", json!({"volumes": [{"name": "scratch", "emptyDir": {}}]})),
+            pod("by", "", Value::Null),
+            pod("twice-1", "ReplicaSet", Value::Null),
+            pod("big-1", "ReplicaSet", hungry.clone()),
+            pod("big-2", "ReplicaSet", hungry.clone()),
+            pod("big-3", "ReplicaSet", hungry),
+            pod("agent-1", "DaemonSet", Value::Null),
+        ];
+        let budgets = [
+            budget("single", "single", json!({"minAvailable": 1}), (1, 1, 1)),
+            budget("a", "twice", json!({"maxUnavailable": 1}), (1, 0, 1)),
+            budget("b", "twice", json!({"maxUnavailable": 1}), (1, 0, 1)),
+            budget("big", "big", json!({"maxUnavailable": 1}), (3, 2, 3)),
+        ];
+        let volume = json!({
+            "metadata": {"name": "pv-1"},
+            "spec": {"claimRef": {"namespace": "shop", "name": "data-db-0"}, "nodeAffinity": {"required": {"nodeSelectorTerms": [
+                {"matchExpressions": [{"key": "topology.kubernetes.io/zone", "operator": "In", "values": ["us-east-1a"]}]}]}}},
+        });
+        let agent = json!({"metadata": {"namespace": "shop", "name": "agent"}});
+        let nodes = [node("old", "us-east-1a"), node("new", "us-east-1b")];
+        let cluster = Cluster::of_objects(&nodes, &pods, &budgets, &[volume], &[agent])?;
+        let told = Drain::of(["old"]).forecast(&cluster).to_string();
+        let expected = "\
+drain of 1 node, 6 Pods to go: BLOCKED
+  shop/cron-1: keeps data in an emptyDir, which would be lost
+    → allow it with Drain::delete_local_data; or delete it yourself
+  shop/by: has no controller, so nothing would make it anew
+    → allow it with Drain::force; or delete it yourself
+  shop/twice-1: is protected by 2 budgets (shop/a, shop/b), and is never evicted
+    → let only one of shop/a, shop/b select it
+  shop/single-1: budget shop/single demands every replica (minAvailable 1 of 1)
+    → run one replica more of ReplicaSet shop/single (ScaleUpFirst does); or let budget shop/single ask for less
+  shop/big-3: budget shop/big is used up: 1 of its Pods would find no node (of the other nodes 1 without enough cpu)
+    → add a node that takes them; or let budget shop/big ask for less
+  would find no node: shop/big-2 (of the other nodes 1 without enough cpu)
+  would find no node: shop/db-0 (a volume is in us-east-1a, of the other nodes 1 not in us-east-1a, where volume pv-1 is)
+  stays: 1 Pod (belongs to a DaemonSet)";
+        assert_eq!(told, expected);
+        Ok(())
+    }
+}

@@ -94,13 +94,14 @@ fn judge(code: u16, after: Option<Duration>, status: Status, failure: impl FnOnc
 
 #[cfg(test)]
 mod tests {
-    use kube::core::response::{StatusCause, StatusDetails};
+    use kube::core::response::StatusDetails;
+    use serde_json::json;
 
     use super::*;
 
     fn answer(code: u16, message: &str, cause: &str) -> Answer {
-        let cause = StatusCause { reason: cause.to_owned(), message: format!("because of {cause}"), field: String::new() };
-        let details = StatusDetails { causes: vec![cause], ..StatusDetails::default() };
+        let cause = json!({"reason": cause, "message": format!("because of {cause}"), "field": ""});
+        let details: StatusDetails = serde_json::from_value(json!({"causes": [cause]})).expect("details");
         let status = Status { code, details: Some(details), ..Status::failure(message, "") };
         judge(code, None, status, |error| failed("evict", "a/b", error))
     }

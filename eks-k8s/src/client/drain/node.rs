@@ -17,6 +17,7 @@ use super::{
     calls::PODS,
     evict::{Answer, evict},
     follow::{Objects, follow},
+    gate::Seen,
     run::Run,
     snapshot::{now, unreadable},
 };
@@ -71,6 +72,10 @@ impl Run<'_> {
                 }
                 self.note_gone(ends, &present);
                 if left == 0 {
+                    // What is still on its way is told of.
+                    while let Some(sent) = evictions.next().await {
+                        sent?;
+                    }
                     return Ok(());
                 }
             }
@@ -86,6 +91,7 @@ impl Run<'_> {
         let mut budgets = self.gates.budgets.clone();
         // When the budget is asked whatever is known of it.
         let mut anyway = Instant::now() + ANYWAY;
+        let mut told = String::new();
         loop {
             let now = pods.borrow_and_update().as_ref().and_then(|pods| pods.get(&pod.uid).cloned());
             let Some(now) = now.filter(|pod| pod.deleted_at.is_none()) else {
@@ -94,38 +100,42 @@ impl Run<'_> {
             };
             budgets.borrow_and_update();
             let seen = if now.needs_no_budget() { Vec::new() } else { self.gates.of(&now) };
-            // Pods that are not ready may go without using the budget up, so they wait for nobody.
-            let gated = seen.first().filter(|_| seen.len() == 1 && now.ready).map(|seen| (self.gates.gate(&seen.0), seen));
+            let only = seen.first().filter(|_| seen.len() == 1).map(|seen| (self.gates.gate(&seen.0), seen));
+            // Pods that are not ready may go without using the budget up, so they wait for nobody's turn.
+            let free = |(budget, _): &Seen| !now.ready && budget.lets_unhealthy_go(budget.healthy);
             let mut changed = async || {
                 tokio::select! {
                     end = pods.changed() => end.is_ok(),
                     end = budgets.changed() => end.is_ok(),
                 }
             };
-            let turn = match &gated {
-                Some((gate, _)) => tokio::select! {
+            let turn = match &only {
+                Some((gate, _)) if now.ready => tokio::select! {
                     biased;
                     turn = gate.turn.lock() => Some(turn),
                     _ = changed() => continue,
                 },
-                None => None,
+                _ => None,
             };
-            if let Some((gate, seen)) = &gated
+            if let Some((gate, seen)) = &only
                 && !gate.allows(seen)
+                && !free(seen)
                 && Instant::now() < anyway
             {
                 let why = format!("budget {} needs {} ready Pods and has {}", seen.0.at(), seen.0.desired, seen.0.healthy);
-                self.hold(ends, &now, why);
+                self.hold(ends, &now, why, &mut told);
                 tokio::select! {
                     _ = changed() => {}
                     () = tokio::time::sleep_until(anyway) => {}
                 }
                 continue;
             }
+            // It may be seen to be gone before we have the answer.
+            self.note(ends, &now, PodEnd::Going);
             let answer = evict(&self.api, &now, self.drain.grace).await;
             let (why, after) = match answer {
                 Answer::Accepted => {
-                    if let Some((gate, seen)) = &gated {
+                    if let Some((gate, seen)) = only.as_ref().filter(|(_, seen)| !free(seen)) {
                         gate.spend(seen);
                     }
                     self.tell(DrainEvent::Evicted { pod: now.at() });
@@ -144,7 +154,7 @@ impl Run<'_> {
                 Answer::Never(why) => (why, Duration::MAX),
             };
             anyway = Instant::now() + ANYWAY;
-            self.hold(ends, &now, why);
+            self.hold(ends, &now, why, &mut told);
             let wait = async { if after == Duration::MAX { std::future::pending().await } else { sleep(after).await } };
             tokio::pin!(wait);
             tokio::select! {
@@ -160,8 +170,10 @@ impl Run<'_> {
         }
     }
 
-    fn hold(&self, ends: &std::sync::Mutex<Ends>, pod: &Pod, why: String) {
-        if self.note(ends, pod, PodEnd::Held(why.clone())) {
+    /// Keeps why a Pod does not go, and tells it if that is new.
+    fn hold(&self, ends: &std::sync::Mutex<Ends>, pod: &Pod, why: String, told: &mut String) {
+        if self.note(ends, pod, PodEnd::Held(why.clone())) && *told != why {
+            told.clone_from(&why);
             self.tell(DrainEvent::Held { pod: pod.at(), why });
         }
     }
@@ -170,7 +182,7 @@ impl Run<'_> {
     fn note(&self, ends: &std::sync::Mutex<Ends>, pod: &Pod, end: PodEnd) -> bool {
         let mut ends = ends.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let known = ends.entry(pod.uid.clone()).or_insert_with(|| (pod.clone(), PodEnd::Going));
-        let fresh = known.1 != end && known.1 != PodEnd::Deleted;
+        let fresh = known.1 != end && !matches!(known.1, PodEnd::Deleted | PodEnd::Gone | PodEnd::WentByItself);
         if !fresh {
             return false;
         }

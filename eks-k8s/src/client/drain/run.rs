@@ -105,7 +105,9 @@ impl<'a> Run<'a> {
             ended => ended,
         };
         let undone = if matches!(ended, Ok(None)) { Ok(()) } else { self.undo().await };
-        let restored = if raise.is_empty() { Ok(()) } else { scale::restore(&self.api, &self.drain.nodes, self.observer).await };
+        // What a killed run raised, too.
+        let scales = self.drain.on_blocked == OnBlocked::ScaleUpFirst;
+        let restored = if scales { scale::restore(&self.api, &self.drain.nodes, self.observer).await } else { Ok(()) };
         let given_up = ended?;
         undone.and(restored)?;
         Ok(self.report(given_up))

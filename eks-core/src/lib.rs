@@ -53,8 +53,8 @@ pub use finding::{Finding, Severity};
 pub use handoff::{AuthenticationMode, ClusterAccess, ClusterRefs, NetworkRefs, SubnetRef, Tier, WorkersRefs};
 pub use id::{
     AccountId, AllocationId, AmiId, ClusterName, IdError, InstanceId, InternetGatewayId, LaunchTemplateId, NatGatewayId,
-    NetworkInterfaceId, Region, RoleArn, RouteTableAssociationId, RouteTableId, SecurityGroupId, SecurityGroupRuleId, StackName, SubnetId,
-    VolumeId, VpcId, ZoneName,
+    NetworkInterfaceId, PrefixListId, Region, RoleArn, RouteTableAssociationId, RouteTableId, SecurityGroupId, SecurityGroupRuleId,
+    StackName, SubnetId, VolumeId, VpcId, ZoneName,
 };
 pub use key::{KeyError, StepKey};
 pub use op::{Op, OpError, Operation};

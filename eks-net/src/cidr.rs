@@ -5,7 +5,7 @@
 use std::net::Ipv4Addr;
 
 use eks_core::Problems;
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net};
 
 /// Prefix lengths that AWS accepts for a VPC and for a subnet.
 pub(crate) const PREFIXES: std::ops::RangeInclusive<u8> = 16..=28;
@@ -109,11 +109,6 @@ pub(crate) fn first_fit(within: Ipv4Net, prefix: u8, taken: &[Ipv4Net]) -> Optio
         }
     }
     None
-}
-
-/// `0.0.0.0/0` or `::/0`.
-pub(crate) fn is_world(v4: Option<Ipv4Net>, v6: Option<Ipv6Net>) -> bool {
-    v4.is_some_and(|block| block.prefix_len() == 0) || v6.is_some_and(|block| block.prefix_len() == 0)
 }
 
 #[cfg(test)]

@@ -60,6 +60,7 @@
 #[cfg(feature = "aws")]
 mod aws;
 mod cidr;
+mod groups;
 mod keys;
 mod nat;
 mod observed;
@@ -67,8 +68,6 @@ mod op;
 mod permissions;
 mod plan;
 mod refs;
-mod rule;
-mod security_group;
 mod spec;
 mod subnet;
 mod survivors;
@@ -80,14 +79,16 @@ mod testing;
 #[cfg(feature = "aws")]
 pub use aws::Networks;
 pub use cidr::{reserved_addresses, usable_addresses};
+pub use groups::{
+    CheckedGroup, Direction, IcmpTypes, Inbound, Incoming, Outbound, Outgoing, Peer, Ports, Protocol, Rule, SecurityGroup,
+    SecurityGroupQuotas, SecurityGroupRule, Unaimed, unused_groups,
+};
 pub use nat::Nat;
 pub use observed::{
-    FoundAddress, FoundGroup, FoundInterface, FoundInternetGateway, FoundNatGateway, FoundRouteTable, FoundSubnet, FoundVolume, FoundVpc,
-    Observed,
+    FoundAddress, FoundGroup, FoundInterface, FoundInternetGateway, FoundNatGateway, FoundRouteTable, FoundRule, FoundSubnet, FoundVolume,
+    FoundVpc, Observed,
 };
-pub use op::{DnsAttribute, NetOp, RouteTarget};
-pub use rule::{Ingress, Ports, Protocol, Rule, Source};
-pub use security_group::{CheckedGroup, SecurityGroup};
+pub use op::{DnsAttribute, NetOp, RouteTarget, RuleDescription, RuleId};
 pub use spec::{NetworkSpec, NetworkSpecBuilder};
 pub use subnet::{PlacedSubnet, Subnet};
 pub use tags::Tags;

@@ -4,11 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use eks_core::{
     AllocationId, Error, Facts, InternetGatewayId, KEY_TAG, NatGatewayId, NetworkInterfaceId, OWNER_TAG, Owner, RouteTableAssociationId,
-    RouteTableId, SecurityGroupId, StepKey, SubnetId, VolumeId, VpcId, ZoneName,
+    RouteTableId, SecurityGroupId, SecurityGroupRuleId, StepKey, SubnetId, VolumeId, VpcId, ZoneName,
 };
 use ipnet::Ipv4Net;
 
-use crate::{keys::LAYER, rule::Ingress, tags::Tags};
+use crate::{
+    groups::{self, Direction, SecurityGroupRule},
+    keys::LAYER,
+    tags::Tags,
+};
 
 /// What an owner's network consists of now, and what else is in its VPC.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +36,11 @@ pub struct Observed {
     pub route_tables: Vec<FoundRouteTable>,
     /// All security groups of these VPCs.
     pub security_groups: Vec<FoundGroup>,
-    /// All network interfaces of these VPCs; looked for after a teardown only.
+    /// Those of them whose rules' ids and tags were looked for, too.
+    pub identified: BTreeSet<SecurityGroupId>,
+    /// Whether network interfaces were looked for: after a teardown, and for a review.
+    pub looked_for_interfaces: bool,
+    /// All network interfaces of these VPCs, if they were looked for.
     pub interfaces: Vec<FoundInterface>,
     /// EBS volumes of the owner, whoever made them; looked for after a teardown only.
     pub volumes: Vec<FoundVolume>,
@@ -122,12 +130,29 @@ pub struct FoundGroup {
     pub vpc: VpcId,
     pub name: String,
     pub description: String,
-    pub ingress: Vec<Ingress>,
-    /// Ingress rules of kinds that a spec cannot express, in words.
+    pub rules: Vec<FoundRule>,
+    /// Rules of kinds that a spec cannot express, in words.
     pub other: Vec<String>,
     /// Groups that its rules name, ingress and egress.
     pub references: BTreeSet<SecurityGroupId>,
     pub tags: Tags,
+}
+
+/// A rule of a security group. Groups are told with their rules, but without the rules' ids and tags.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "fields are EC2's own")]
+pub struct FoundRule {
+    pub rule: SecurityGroupRule,
+    /// `None` if it was not looked for.
+    pub id: Option<SecurityGroupRuleId>,
+    pub tags: Tags,
+}
+
+impl From<SecurityGroupRule> for FoundRule {
+    fn from(rule: SecurityGroupRule) -> Self {
+        Self { rule, id: None, tags: Tags::new() }
+    }
 }
 
 /// A network interface.
@@ -196,6 +221,8 @@ impl Observed {
             addresses: Vec::new(),
             route_tables: Vec::new(),
             security_groups: Vec::new(),
+            identified: BTreeSet::new(),
+            looked_for_interfaces: false,
             interfaces: Vec::new(),
             volumes: Vec::new(),
         }
@@ -259,8 +286,13 @@ impl Observed {
         self.note(&mut facts, &self.security_groups, |group, note| {
             note("name", group.name.clone());
             note("description", group.description.clone());
-            let rules: BTreeSet<String> = group.ingress.iter().map(ToString::to_string).collect();
-            note("ingress", rules.into_iter().collect::<Vec<_>>().join(", "));
+            note("ingress", rules(group, Direction::Ingress));
+            note("egress", rules(group, Direction::Egress));
+            if self.identified.contains(&group.id) {
+                let ours = group.rules.iter().filter(|found| groups::owned(&found.tags, &self.owner)).filter_map(|found| found.id.as_ref());
+                let ours: BTreeSet<&str> = ours.map(SecurityGroupRuleId::as_str).collect();
+                note("rules of ours", ours.into_iter().collect::<Vec<_>>().join(", "));
+            }
         });
         facts
     }
@@ -280,4 +312,15 @@ impl Observed {
             fields(found, &mut |field, value| facts.note(&key, field, value));
         }
     }
+}
+
+/// The rules of a group for one direction as one fact.
+fn rules(group: &FoundGroup, direction: Direction) -> String {
+    let of = group.rules.iter().map(|found| &found.rule).filter(|rule| rule.direction == direction);
+    let text = |rule: &SecurityGroupRule| match &rule.description {
+        Some(why) => format!("{rule} ({why})"),
+        None => rule.to_string(),
+    };
+    let rules: BTreeSet<String> = of.map(text).collect();
+    rules.into_iter().collect::<Vec<_>>().join(", ")
 }

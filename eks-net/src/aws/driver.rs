@@ -1,9 +1,9 @@
 //! The layer's driver: each operation to its function.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use eks_core::{
-    Class, Error, Facts, Op, Operation, Outputs, Owner, Removal, Step, Survivor,
+    Class, Error, Facts, Op, Operation, Outputs, Owner, Removal, SecurityGroupId, Step, Survivor,
     aws::failed,
     engine::{BoxFuture, Driver, Poll, StepContext},
 };
@@ -15,6 +15,7 @@ use super::{
     groups::GroupArgs,
     observe::filter,
     remove::NAT_DELETED,
+    rules::RuleArgs,
 };
 use crate::op::NetOp;
 
@@ -30,7 +31,12 @@ impl Driver for Networks {
     fn observe<'a>(&'a self, owner: &'a Owner, scope: &'a Value) -> BoxFuture<'a, Result<Facts, Error>> {
         Box::pin(async move {
             self.here(scope)?;
-            Ok(self.look(owner, false).await?.facts())
+            let mut now = self.look(owner, false).await?;
+            let groups = rules_of(scope)?;
+            if !groups.is_empty() {
+                self.identify(&mut now, groups).await?;
+            }
+            Ok(now.facts())
         })
     }
 
@@ -66,6 +72,12 @@ fn decode(op: &Op) -> Result<NetOp, Error> {
     op.decode().map_err(|error| crate::plan::faulty("operation", &error))
 }
 
+/// The security groups whose rules' ids the plan rests on, too.
+fn rules_of(scope: &Value) -> Result<BTreeSet<SecurityGroupId>, Error> {
+    let groups = scope.get("rules_of").cloned().unwrap_or(Value::Array(Vec::new()));
+    serde_json::from_value(groups).map_err(|error| crate::plan::faulty("scope", &error))
+}
+
 fn misplaced(op: &NetOp) -> Error {
     Error::Plan { subject: format!("{op:?}"), reason: "makes and removes are not exchangeable".to_owned() }
 }
@@ -88,7 +100,10 @@ impl Networks {
             NetOp::SecurityGroup { id, vpc, name, description, tags } => {
                 self.security_group(cx, GroupArgs { id, vpc: &vpc, name: &name, description: &description, tags: &tags }).await
             }
-            NetOp::SecurityGroupRules { group, missing } => self.allow(cx, &group, &missing).await,
+            NetOp::SecurityGroupRules { group, add, describe, revoke, defaults, tags } => {
+                let rules = RuleArgs { group: &group, add: &add, describe: &describe, revoke: &revoke, defaults: &defaults, tags: &tags };
+                self.security_group_rules(cx, rules).await
+            }
             other => Err(misplaced(&other)),
         }
     }

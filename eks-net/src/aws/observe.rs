@@ -29,7 +29,14 @@ impl Networks {
         let volumes = async { if survivors { self.volumes(owner).await } else { Ok(Vec::new()) } };
         let (mut vpcs, internet_gateways, addresses, volumes) =
             tokio::try_join!(self.vpcs(owner), self.internet_gateways(owner), self.addresses(owner), volumes)?;
-        let now = Observed { region: self.region.clone(), internet_gateways, addresses, volumes, ..Observed::nothing(owner) };
+        let now = Observed {
+            region: self.region.clone(),
+            looked_for_interfaces: survivors,
+            internet_gateways,
+            addresses,
+            volumes,
+            ..Observed::nothing(owner)
+        };
         // With two VPCs of one owner there is no plan, only a teardown, which needs no attributes.
         let Some(vpc) = vpcs.first().map(|vpc| vpc.id.clone()) else { return Ok(now) };
         let inside = filter("vpc-id", vpcs.iter().map(|vpc| vpc.id.as_str()));

@@ -2,6 +2,8 @@
 
 mod base;
 mod findings;
+#[cfg(test)]
+mod group_tests;
 mod groups;
 mod routing;
 #[cfg(test)]
@@ -43,7 +45,10 @@ impl NetworkSpec {
         planner.associations()?;
         planner.security_groups()?;
         planner.review();
-        let scope = scope(Some(self.region().as_str()));
+        let mut scope = scope(Some(self.region().as_str()));
+        if !now.identified.is_empty() {
+            scope["rules_of"] = serde_json::json!(now.identified);
+        }
         let mut builder = Plan::builder(&self.owner, keys::LAYER).basis(Basis::new(scope, now.facts()));
         for step in planner.steps {
             builder = builder.step(step);

@@ -21,6 +21,7 @@ mod route;
 mod route_table;
 mod security_group;
 mod security_group_rule;
+mod security_group_rule_change;
 mod subnet;
 mod tags;
 mod template;
@@ -167,6 +168,7 @@ fn find(action: &str) -> Option<Action> {
         "GetConsoleOutput" => crate::node::console_output,
         "ImportKeyPair" => key_pair::import,
         "ModifyLaunchTemplate" => template::modify,
+        "ModifySecurityGroupRules" => security_group_rule_change::modify,
         "ModifySubnetAttribute" => subnet::modify,
         "ModifyVpcAttribute" => vpc::modify_attribute,
         "ReleaseAddress" => address::release,
@@ -176,6 +178,8 @@ fn find(action: &str) -> Option<Action> {
         "RevokeSecurityGroupIngress" => security_group_rule::revoke_ingress,
         "RunInstances" => launch::run,
         "TerminateInstances" => instance::terminate,
+        "UpdateSecurityGroupRuleDescriptionsEgress" => security_group_rule_change::describe_egress,
+        "UpdateSecurityGroupRuleDescriptionsIngress" => security_group_rule_change::describe_ingress,
         _ => return None,
     })
 }

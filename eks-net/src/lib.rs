@@ -55,17 +55,19 @@
 //! # What this crate does not do
 //! It never changes or deletes what it did not make, but for two things in the network's own VPC at a teardown: what Kubernetes
 //! left there, once no cluster in it is alive, and rules of other security groups that name a group to be deleted.
-//! It plans IPv4 only, and no peering, transit gateways, VPC endpoints, network ACLs, flow logs or regional NAT gateways.
+//! It plans no peering, network ACLs or flow logs, and makes no transit gateways: it attaches to one.
 
 #[cfg(feature = "aws")]
 mod aws;
+mod blocks;
 mod cidr;
+mod egress;
 mod groups;
 mod keys;
-mod nat;
 mod observed;
 mod op;
 mod permissions;
+mod picture;
 mod plan;
 mod refs;
 mod spec;
@@ -78,17 +80,18 @@ mod testing;
 
 #[cfg(feature = "aws")]
 pub use aws::Networks;
-pub use cidr::{reserved_addresses, usable_addresses};
+pub use cidr::{Size, SubnetGroup, reserved_addresses, usable_addresses};
+pub use egress::{Endpoint, EndpointKind, Endpoints, Nat};
 pub use groups::{
     CheckedGroup, Direction, IcmpTypes, Inbound, Incoming, Outbound, Outgoing, Peer, Ports, Protocol, Rule, SecurityGroup,
     SecurityGroupQuotas, SecurityGroupRule, Unaimed, unused_groups,
 };
-pub use nat::Nat;
 pub use observed::{
-    FoundAddress, FoundGroup, FoundInterface, FoundInternetGateway, FoundNatGateway, FoundRouteTable, FoundRule, FoundSubnet, FoundVolume,
-    FoundVpc, Observed,
+    FoundAddress, FoundBlock, FoundEgressOnlyGateway, FoundEndpoint, FoundGroup, FoundInterface, FoundInternetGateway, FoundNatGateway,
+    FoundRouteTable, FoundRule, FoundSubnet, FoundTransitAttachment, FoundVolume, FoundVpc, Observed,
 };
-pub use op::{DnsAttribute, NetOp, RouteTarget, RuleDescription, RuleId};
+pub use op::{DnsAttribute, Ipv6Slot, NetOp, RouteTarget, RuleDescription, RuleId};
+pub use picture::Picture;
 pub use spec::{NetworkSpec, NetworkSpecBuilder};
 pub use subnet::{PlacedSubnet, Subnet};
 pub use tags::Tags;

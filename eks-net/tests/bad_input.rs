@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use eks_core::{Owner, SecurityGroupId};
-use eks_net::{IcmpTypes, Nat, NetworkSpec, NetworkSpecBuilder, Rule, SecurityGroup, SecurityGroupQuotas, Subnet};
+use eks_net::{IcmpTypes, Nat, NetworkSpec, NetworkSpecBuilder, Rule, SecurityGroup, SecurityGroupQuotas, Size, Subnet, SubnetGroup};
 
 /// A wrong spec, the codes of its problems, and part of what is said of each rule or remedy.
 type Case = (NetworkSpecBuilder, &'static [&'static str], &'static str);
@@ -68,7 +68,18 @@ fn blocks_and_zones() -> Vec<Case> {
         (empty("10.0.0.0/16"), &["zones-too-few"], "there are 0"),
         (empty("10.0.0.0/16").zones(ZONES).private_prefix(29), &["prefix-size"], "/29 is not between /16 and /28"),
         (empty("10.0.0.0/16").zones(ZONES).public_prefix(15), &["prefix-size"], "choose a length in this range"),
-        (empty("10.0.0.0/16").zones(ZONES).private_prefix(17), &["no-room"], "has no /17 left"),
+        (empty("10.0.0.0/16").zones(ZONES).private_prefix(17), &["no-room"], "has no /17 left after 1 of 2"),
+        (empty("10.0.0.0/16").zones(ZONES).public_prefix(17), &["no-room"], "private subnets: 10.0.0.0/16 has no /19 left"),
+        (empty("10.0.0.0/16").zones(ZONES).zone_capacity(0), &["zone-capacity"], "it must be for 1–32"),
+        (empty("10.0.0.0/16").zones(ZONES).zone_capacity(1), &["zone-capacity"], "2 zones are given"),
+        (fine().group(SubnetGroup::intra(24)), &["group-zones"], "give zones with .zones([…])"),
+        (empty("10.0.0.0/16").zones(ZONES).group(SubnetGroup::private(24)), &["group-twice"], "tell them apart with .named("),
+        (empty("10.0.0.0/16").zones(ZONES).group(SubnetGroup::intra(24).named("Ä")), &["subnet-name"], "intra subnets Ä"),
+        (
+            empty("10.0.0.0/16").zones(ZONES).group(SubnetGroup::intra(Size::Hosts(65_532))),
+            &["prefix-size"],
+            "65532 addresses need a /15, which is larger than a /16",
+        ),
     ]
 }
 

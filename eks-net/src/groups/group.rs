@@ -10,7 +10,7 @@ use crate::keys;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SecurityGroup {
-    pub(super) name: String,
+    pub(crate) name: String,
     pub(super) description: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) ingress: Vec<Rule<Inbound>>,

@@ -48,12 +48,11 @@ impl<'a> Index<'a> {
 
     /// The rules that a group should have: its own, and, if it exists and says nothing of what goes out, the one with which
     /// EC2 made it.
-    fn wanted(&self, group: &CheckedGroup, found: Option<&FoundGroup>) -> Wanted {
+    fn wanted(&self, spec: &NetworkSpec, group: &CheckedGroup, found: Option<&FoundGroup>) -> Wanted {
         let mut rules = group.rules.clone();
         let own_egress = group.egress().next().is_some();
         if found.is_some() && !own_egress {
-            let [everything_out, _] = SecurityGroupRule::defaults();
-            rules.push(everything_out);
+            rules.extend(defaults(spec));
         }
         let known = rules.iter().cloned().map(|rule| self.with_ids(rule)).collect();
         Wanted { rules, known, own_egress }
@@ -80,7 +79,7 @@ impl NetworkSpec {
     pub(crate) fn groups_in_doubt(&self, now: &Observed) -> std::collections::BTreeSet<SecurityGroupId> {
         let index = Index::new(now);
         let found = self.security_groups.iter().filter_map(|group| Some((group, index.get(&group.key())?)));
-        let in_doubt = found.filter(|(group, found)| index.wanted(group, Some(found)).diff(&found.rules, now).is_in_doubt());
+        let in_doubt = found.filter(|(group, found)| index.wanted(self, group, Some(found)).diff(&found.rules, now).is_in_doubt());
         in_doubt.map(|(_, found)| found.id.clone()).collect()
     }
 }
@@ -128,13 +127,12 @@ impl Planner<'_> {
     }
 
     fn rules(&mut self, group: &CheckedGroup, found: Option<&FoundGroup>, index: &Index<'_>) -> Result<(), Error> {
-        let wanted = index.wanted(group, found);
+        let wanted = index.wanted(self.spec, group, found);
         let diff = wanted.diff(found.map_or(&[], |found| &found.rules), self.now);
         if let Some(found) = found {
             self.rules_of_others(group, found, &diff);
         }
         let key = group.rules_key();
-        self.findings.extend(groups::review(&key, &group.rules));
 
         let mut changes = Vec::new();
         changes.extend(diff.add.iter().map(|place| format!("rule {}: none → allowed", wanted.rules[*place])));
@@ -152,11 +150,11 @@ impl Planner<'_> {
             return Ok(());
         }
 
-        // A new group has EC2's own rules for what goes out, of which there are two in a VPC with IPv6.
+        // A new group has EC2's own rules for what goes out.
         let defaults = match found {
             None if wanted.own_egress => {
                 let own = |rule: &SecurityGroupRule| wanted.rules.iter().any(|other| other.same_as(rule));
-                SecurityGroupRule::defaults().into_iter().filter(|rule| !own(rule)).collect()
+                defaults(self.spec).filter(|rule| !own(rule)).collect()
             }
             _ => diff.defaults.iter().map(|one| one.rule.clone()).collect(),
         };
@@ -194,6 +192,12 @@ impl Planner<'_> {
         Ok(())
     }
 
+    pub(super) fn review_groups(&mut self) {
+        for group in &self.spec.security_groups {
+            self.findings.extend(groups::review(&group.rules_key(), &group.rules));
+        }
+    }
+
     /// Rules that others added stay: a load balancer controller or a worker stack may have its reasons.
     fn rules_of_others(&mut self, group: &CheckedGroup, found: &FoundGroup, diff: &Diff<'_>) {
         let what = if diff.is_in_doubt() {
@@ -217,6 +221,12 @@ impl Planner<'_> {
             self.findings.push(Finding::note(group.key(), message));
         }
     }
+}
+
+/// The rules with which EC2 makes a group in this network.
+fn defaults(spec: &NetworkSpec) -> impl Iterator<Item = SecurityGroupRule> {
+    let [v4, v6] = SecurityGroupRule::defaults();
+    [Some(v4), spec.ipv6.then_some(v6)].into_iter().flatten()
 }
 
 /// What a group lets in, and what it lets out if it says so.

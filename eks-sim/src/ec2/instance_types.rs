@@ -15,7 +15,7 @@ pub(super) struct InstanceType {
     pub(super) vcpus: usize,
     memory_mib: usize,
     pub(super) architecture: &'static str,
-    interfaces: usize,
+    pub(super) interfaces: usize,
     addresses_per_interface: usize,
     /// us-east-1, on demand, Linux.
     pub(super) usd_per_hour: f64,

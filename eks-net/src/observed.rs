@@ -1,6 +1,6 @@
 //! What exists, as plain data.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use eks_core::{
     AllocationId, EgressOnlyGatewayId, Error, Facts, InternetGatewayId, KEY_TAG, NatGatewayId, NetworkInterfaceId, OWNER_TAG, Owner,
@@ -331,6 +331,12 @@ pub(crate) trait Found {
         let key = self.tags().get(KEY_TAG).and_then(|key| key.parse::<StepKey>().ok());
         key.filter(|key| owned && key.layer() == LAYER)
     }
+
+    /// Whether this step of the owner's made it.
+    fn is_made_by(&self, owner: &Owner, key: &StepKey) -> bool {
+        let is = |tag: &str, value: &str| self.tags().get(tag).is_some_and(|found| found == value);
+        is(KEY_TAG, key.as_str()) && is(OWNER_TAG, owner.as_str())
+    }
 }
 
 macro_rules! found {
@@ -349,6 +355,30 @@ macro_rules! found {
 
 found!(FoundVpc FoundSubnet FoundInternetGateway FoundEgressOnlyGateway FoundTransitAttachment FoundEndpoint);
 found!(FoundNatGateway FoundAddress FoundRouteTable FoundGroup);
+
+/// Things of an owner by the keys of the steps that made them.
+pub(crate) struct ByKey<'a, T>(HashMap<&'a str, Vec<&'a T>>);
+
+impl<'a, T: Found> ByKey<'a, T> {
+    /// The one that the step `key` made.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if there are two.
+    pub(crate) fn get(&self, key: &StepKey) -> Result<Option<&'a T>, Error> {
+        the_one(self.0.get(key.as_str()).into_iter().flatten().copied(), key)
+    }
+}
+
+fn the_one<'a, T: Found + 'a>(mut made: impl Iterator<Item = &'a T>, key: &StepKey) -> Result<Option<&'a T>, Error> {
+    match (made.next(), made.next()) {
+        (Some(one), Some(other)) => Err(Error::Refused {
+            subject: key.to_string(),
+            rule: format!("{} and {} both carry this key", one.id(), other.id()),
+            remedy: format!("delete the one that is not in use, or remove its tag {KEY_TAG}"),
+        }),
+        (found, _) => Ok(found),
+    }
+}
 
 impl Observed {
     /// Nothing exists.
@@ -390,15 +420,17 @@ impl Observed {
     /// # Errors
     /// [`Error::Refused`] if there are two.
     pub(crate) fn made_by<'a, T: Found + 'a>(&self, all: impl IntoIterator<Item = &'a T>, key: &StepKey) -> Result<Option<&'a T>, Error> {
-        let mut made = all.into_iter().filter(|found| found.key(&self.owner).as_ref() == Some(key));
-        match (made.next(), made.next()) {
-            (Some(one), Some(other)) => Err(Error::Refused {
-                subject: key.to_string(),
-                rule: format!("{} and {} both carry this key", one.id(), other.id()),
-                remedy: format!("delete the one that is not in use, or remove its tag {KEY_TAG}"),
-            }),
-            (found, _) => Ok(found),
+        the_one(all.into_iter().filter(|found| found.is_made_by(&self.owner, key)), key)
+    }
+
+    /// Things of the owner, to be looked up by the keys of many steps.
+    pub(crate) fn by_key<'a, T: Found>(&self, all: &'a [T]) -> ByKey<'a, T> {
+        let mut by_key: HashMap<&str, Vec<&T>> = HashMap::with_capacity(all.len());
+        let of_owner = all.iter().filter(|found| found.tags().get(OWNER_TAG).is_some_and(|name| name == self.owner.as_str()));
+        for (key, found) in of_owner.filter_map(|found| Some((found.tags().get(KEY_TAG)?, found))) {
+            by_key.entry(key).or_default().push(found);
         }
+        ByKey(by_key)
     }
 
     /// The explicit association of a subnet, and its table.

@@ -1,10 +1,12 @@
 //! Rules that change nothing, because another lets through all that they do.
 
-use std::collections::HashMap;
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashMap},
+};
 
 use super::{
     peer::Peer,
-    protocol::Protocol,
     rule::{Direction, SecurityGroupRule},
 };
 
@@ -12,14 +14,18 @@ use super::{
 /// accept, none contains the other.
 pub(super) fn shadowed(rules: &[SecurityGroupRule]) -> Vec<(&SecurityGroupRule, &SecurityGroupRule)> {
     // By peer, so that a rule is compared with those only whose peer contains its own.
-    let mut by_peer: HashMap<(Direction, &Peer), Vec<(Protocol, &SecurityGroupRule)>> = HashMap::with_capacity(rules.len());
+    let mut by_peer: HashMap<(Direction, Cow<'_, Peer>), Vec<&SecurityGroupRule>> = HashMap::with_capacity(rules.len());
+    let mut lengths = BTreeSet::new();
     for rule in rules {
-        by_peer.entry((rule.direction, &rule.peer)).or_default().push((rule.protocol, rule));
+        by_peer.entry((rule.direction, Cow::Borrowed(&rule.peer))).or_default().push(rule);
+        lengths.extend(rule.peer.prefix_len());
     }
     let covering = |rule: &SecurityGroupRule| {
-        rule.peer.and_wider().find_map(|peer| {
-            let wider = by_peer.get(&(rule.direction, &peer))?;
-            wider.iter().find(|(protocol, other)| protocol.covers(rule.protocol) && !other.same_as(rule)).map(|(_, other)| *other)
+        let own = std::iter::once(Cow::Borrowed(&rule.peer));
+        let wider = lengths.iter().filter_map(|length| rule.peer.widened(*length)).map(Cow::Owned);
+        own.chain(wider).find_map(|peer| {
+            let others = by_peer.get(&(rule.direction, peer))?;
+            others.iter().copied().find(|other| other.protocol.covers(rule.protocol) && !other.same_as(rule))
         })
     };
     rules.iter().filter_map(|rule| Some((rule, covering(rule)?))).collect()
@@ -28,6 +34,7 @@ pub(super) fn shadowed(rules: &[SecurityGroupRule]) -> Vec<(&SecurityGroupRule, 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::groups::Protocol;
 
     fn rule(direction: Direction, protocol: Protocol, block: &str) -> SecurityGroupRule {
         SecurityGroupRule::new(direction, protocol, block.parse::<ipnet::IpNet>().unwrap().into(), None)

@@ -45,12 +45,24 @@ impl Peer {
         }
     }
 
-    /// Itself and every block that contains it.
-    pub(super) fn and_wider(&self) -> Box<dyn Iterator<Item = Self> + '_> {
+    /// The prefix length of a block.
+    pub(super) fn prefix_len(&self) -> Option<u8> {
         match self {
-            Self::Ipv4(block) => Box::new(std::iter::successors(Some(*block), Ipv4Net::supernet).map(Self::Ipv4)),
-            Self::Ipv6(block) => Box::new(std::iter::successors(Some(*block), Ipv6Net::supernet).map(Self::Ipv6)),
-            other => Box::new(std::iter::once(other.clone())),
+            Self::Ipv4(block) => Some(block.prefix_len()),
+            Self::Ipv6(block) => Some(block.prefix_len()),
+            Self::PrefixList(_) | Self::Group(_) => None,
+        }
+    }
+
+    /// The wider block of this prefix length that contains it.
+    pub(super) fn widened(&self, length: u8) -> Option<Self> {
+        if self.prefix_len()? <= length {
+            return None;
+        }
+        match self {
+            Self::Ipv4(block) => Some(Self::Ipv4(Ipv4Net::new(block.addr(), length).ok()?.trunc())),
+            Self::Ipv6(block) => Some(Self::Ipv6(Ipv6Net::new(block.addr(), length).ok()?.trunc())),
+            Self::PrefixList(_) | Self::Group(_) => None,
         }
     }
 }

@@ -7,7 +7,7 @@ use eks_core::{Error, Finding, Ref, SecurityGroupId, StepKey};
 use super::{Planner, refused};
 use crate::{
     groups::{self, CheckedGroup, Diff, Peer, SecurityGroupRule, diff},
-    observed::{Found, FoundGroup, FoundRule, Observed},
+    observed::{ByKey, Found, FoundGroup, FoundRule, Observed},
     op::{NetOp, RuleDescription, RuleId},
     permissions,
     spec::NetworkSpec,
@@ -15,25 +15,19 @@ use crate::{
 
 /// The groups that exist, by the key of the step that made them and by name.
 struct Index<'a> {
-    by_key: HashMap<StepKey, Vec<&'a FoundGroup>>,
+    by_key: ByKey<'a, FoundGroup>,
     by_name: HashMap<&'a str, &'a FoundGroup>,
 }
 
 impl<'a> Index<'a> {
     fn new(now: &'a Observed) -> Self {
-        let mut by_key: HashMap<StepKey, Vec<&FoundGroup>> = HashMap::new();
-        for (key, group) in now.ours(&now.security_groups) {
-            by_key.entry(key).or_default().push(group);
-        }
-        Self { by_key, by_name: now.security_groups.iter().map(|group| (group.name.as_str(), group)).collect() }
+        let by_name = now.security_groups.iter().map(|group| (group.name.as_str(), group)).collect();
+        Self { by_key: now.by_key(&now.security_groups), by_name }
     }
 
     /// The one that `key` made; none if there are two, which a plan refuses.
     fn get(&self, key: &StepKey) -> Option<&'a FoundGroup> {
-        match self.by_key.get(key).map(Vec::as_slice) {
-            Some([one]) => Some(one),
-            _ => None,
-        }
+        self.by_key.get(key).ok().flatten()
     }
 
     /// The rule with ids for groups that exist.
@@ -88,11 +82,7 @@ impl Planner<'_> {
     pub(super) fn security_groups(&mut self) -> Result<(), Error> {
         let index = Index::new(self.now);
         for group in &self.spec.security_groups {
-            let key = group.key();
-            if index.by_key.get(&key).is_some_and(|made| made.len() > 1) {
-                self.now.made_by(&self.now.security_groups, &key)?;
-            }
-            let found = index.get(&key);
+            let found = index.by_key.get(&group.key())?;
             self.security_group(group, found, &index)?;
             self.rules(group, found, &index)?;
         }

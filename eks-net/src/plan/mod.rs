@@ -20,7 +20,7 @@ use eks_core::{Action, Basis, Error, Finding, Plan, Ref, Step, StepKey, VpcId};
 use crate::{
     egress::Kind,
     keys,
-    observed::{Found, Observed},
+    observed::{ByKey, Found, FoundSubnet, Observed},
     op::NetOp,
     permissions::OBSERVING,
     spec::NetworkSpec,
@@ -49,7 +49,14 @@ impl NetworkSpec {
     /// [`Error::Refused`] if what exists cannot be changed into what is wanted (a VPC's or subnet's block or zone, a security
     /// group's description), or if two things carry one key.
     pub fn plan(&self, now: &Observed) -> Result<Plan, Error> {
-        let mut planner = Planner { spec: self, now, vpc: Ref::id_of(keys::vpc()), steps: Vec::new(), findings: Vec::new() };
+        let mut planner = Planner {
+            spec: self,
+            now,
+            subnets: now.by_key(&now.subnets),
+            vpc: Ref::id_of(keys::vpc()),
+            steps: Vec::new(),
+            findings: Vec::new(),
+        };
         planner.vpc()?;
         planner.blocks()?;
         planner.internet_gateway()?;
@@ -93,6 +100,8 @@ pub(crate) fn refused(subject: impl ToString, rule: String, remedy: impl Into<St
 struct Planner<'a> {
     spec: &'a NetworkSpec,
     now: &'a Observed,
+    /// The subnets that exist, of which there may be many.
+    subnets: ByKey<'a, FoundSubnet>,
     vpc: Ref<VpcId>,
     steps: Vec<Step>,
     findings: Vec<Finding>,

@@ -136,7 +136,7 @@ impl Planner<'_> {
 
     fn association(&mut self, subnet: &PlacedSubnet, table: StepKey) -> Result<(), Error> {
         let wanted = self.now.made_by(&self.now.route_tables, &table)?;
-        let current = self.now.made_by(&self.now.subnets, &subnet.key())?.and_then(|found| self.now.association(&found.id));
+        let current = self.subnets.get(&subnet.key())?.and_then(|found| self.now.association(&found.id));
         let mut changes = Vec::new();
         if let Some((other, _)) = current.filter(|(current, _)| wanted.is_none_or(|wanted| wanted.id != current.id)) {
             changes.push(format!("route table: {} → {}", other.id, wanted.map_or(table.as_str(), |wanted| wanted.id.as_str())));

@@ -38,9 +38,9 @@ pub struct Observed {
     pub transit_attachments: Vec<FoundTransitAttachment>,
     /// See above.
     pub endpoints: Vec<FoundEndpoint>,
-    /// NAT gateways of the owner, deleted ones too while EC2 still shows them.
+    /// NAT gateways of the owner, deleted ones too while EC2 still shows them; and those of others that the spec names.
     pub nat_gateways: Vec<FoundNatGateway>,
-    /// Elastic IP addresses of the owner.
+    /// Elastic IP addresses of the owner, and those of the user's that the spec names.
     pub addresses: Vec<FoundAddress>,
     /// All route tables of these VPCs.
     pub route_tables: Vec<FoundRouteTable>,
@@ -201,16 +201,20 @@ pub struct FoundNatGateway {
     pub subnet: Option<SubnetId>,
     /// Whether AWS brings its addresses; for a regional gateway.
     pub automatic: bool,
-    /// Its public addresses: for a regional gateway with their zones, and without ids where AWS brought them.
+    /// Its public addresses: for a regional gateway with their zones.
     pub addresses: Vec<(Option<ZoneName>, Option<AllocationId>)>,
     pub tags: Tags,
 }
 
 impl FoundNatGateway {
-    /// What it costs: a regional one in each zone where it has an address.
+    /// What it costs: a regional one in each zone where it has an address, with the addresses that AWS brought.
     pub(crate) fn usd_per_month(&self) -> f64 {
+        if self.subnet.is_some() {
+            return price::monthly(price::NAT_HOURLY, 1);
+        }
         let zones: BTreeSet<_> = self.addresses.iter().filter_map(|(zone, _)| zone.as_ref()).collect();
-        price::monthly(price::NAT_HOURLY, if self.subnet.is_some() { 1 } else { zones.len().max(1) })
+        let brought = if self.automatic { self.addresses.len() } else { 0 };
+        price::monthly(price::NAT_HOURLY, zones.len()) + price::monthly(price::ADDRESS_HOURLY, brought)
     }
 
     /// Whether it is, or will become, of use.
@@ -226,6 +230,8 @@ impl FoundNatGateway {
 pub struct FoundAddress {
     pub id: AllocationId,
     pub public_ip: String,
+    /// Its association with something, if it is in use.
+    pub association: Option<String>,
     pub tags: Tags,
 }
 
@@ -458,6 +464,7 @@ impl Observed {
                 note("addresses", join(gateway.addresses.iter().filter_map(|(_, id)| id.as_ref())));
             }
         });
+        self.note_others(&mut facts);
         self.note(&mut facts, &self.addresses, |_, _| {});
         self.note(&mut facts, &self.route_tables, |table, note| {
             note("default route", table.default_route.clone().unwrap_or_default());
@@ -472,6 +479,16 @@ impl Observed {
             note("ingress", rules.into_iter().collect::<Vec<_>>().join(", "));
         });
         facts
+    }
+
+    /// What is not ours and was looked for by its id.
+    fn note_others(&self, facts: &mut Facts) {
+        for gateway in self.nat_gateways.iter().filter(|gateway| gateway.key(&self.owner).is_none() && gateway.is_live()) {
+            facts.note(&gateway.id, "vpc", gateway.vpc.as_ref().map_or("", VpcId::as_str));
+        }
+        for address in self.addresses.iter().filter(|address| address.key(&self.owner).is_none()) {
+            facts.note(&address.id, "association", address.association.as_deref().unwrap_or_default());
+        }
     }
 
     fn note<T: Found>(&self, facts: &mut Facts, all: &[T], fields: impl Fn(&T, &mut dyn FnMut(&str, String))) {

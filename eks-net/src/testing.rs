@@ -79,6 +79,7 @@ pub(crate) fn standing(spec: &NetworkSpec) -> Observed {
     now.addresses.push(FoundAddress {
         id: id("eipalloc", 1),
         public_ip: "203.0.113.7".to_owned(),
+        association: Some("eipassoc-00000000000000001".to_owned()),
         tags: extra(&key("net/elastic-ip/us-east-1a")),
     });
     now.nat_gateways.push(FoundNatGateway {

@@ -18,7 +18,7 @@ use super::{
     observe::Look,
     transit::{self, TransitArgs},
 };
-use crate::{existing::ExistingNetwork, op::NetOp};
+use crate::{egress::Others, existing::ExistingNetwork, op::NetOp};
 
 impl Driver for Networks {
     fn layer(&self) -> &'static str {
@@ -34,7 +34,11 @@ impl Driver for Networks {
             self.here(scope)?;
             match scope.get("existing") {
                 Some(existing) => Ok(self.observe_existing(&choice(existing)?).await?.facts()),
-                None => Ok(self.look(owner, Look::Plan).await?.facts()),
+                None => {
+                    let others = scope.get("others").map(Others::deserialize).transpose();
+                    let others = others.map_err(|error| crate::plan::faulty("scope", &error))?;
+                    Ok(self.look_for(owner, &others.unwrap_or_default()).await?.facts())
+                }
             }
         })
     }

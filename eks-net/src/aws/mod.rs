@@ -63,6 +63,15 @@ impl Networks {
         self.look(owner, Look::Plan).await
     }
 
+    /// What exists of this network, and what it names of others: one more call for NAT gateways of others, and one for elastic
+    /// IP addresses of one's own.
+    ///
+    /// # Errors
+    /// As [`Networks::observe`].
+    pub async fn observe_for(&self, spec: &NetworkSpec) -> Result<Observed, Error> {
+        self.look_for(spec.owner(), &spec.others()).await
+    }
+
     /// What must be done so that this network exists.
     ///
     /// # Errors
@@ -70,7 +79,7 @@ impl Networks {
     /// this handle's.
     pub async fn plan(&self, spec: &NetworkSpec) -> Result<Plan, Error> {
         self.in_region("its zones are chosen", Some(spec.region().as_str()))?;
-        spec.plan(&self.observe(spec.owner()).await?)
+        spec.plan(&self.observe_for(spec).await?)
     }
 
     /// What must be removed so that nothing of an owner's network is left, and off what of others' our tags are taken. It needs no

@@ -5,7 +5,7 @@ use eks_core::{Error, OWNER_TAG, Owner, VpcId, aws::failed};
 
 use super::{Networks, read};
 use crate::{
-    egress::Kind,
+    egress::{Kind, Others},
     existing::marks,
     observed::{
         FoundAddress, FoundEgressOnlyGateway, FoundEndpoint, FoundGroup, FoundInterface, FoundInternetGateway, FoundNatGateway,
@@ -92,6 +92,37 @@ impl Networks {
         }
         let now = Observed { egress_only_gateways, transit_attachments, endpoints, ..now };
         Ok(Observed { vpcs, subnets, nat_gateways, route_tables, security_groups, interfaces, ..now })
+    }
+
+    /// What exists, and what of others is named besides. By filters: unlike a list of ids, they do not fail on what is not there.
+    pub(super) async fn look_for(&self, owner: &Owner, others: &Others) -> Result<Observed, Error> {
+        let mut now = self.look(owner, Look::Plan).await?;
+        let gateways = async {
+            if others.nat_gateways.is_empty() {
+                return Ok(Vec::new());
+            }
+            let request =
+                self.patient.describe_nat_gateways().filter(filter("nat-gateway-id", others.nat_gateways.iter().map(AsRef::as_ref)));
+            pages!(request, "ec2:DescribeNatGateways", owner, read::nat_gateway)
+        };
+        let addresses = async {
+            if others.addresses.is_empty() {
+                return Ok(Vec::new());
+            }
+            let named = filter("allocation-id", others.addresses.iter().map(AsRef::as_ref));
+            let answer = self.patient.describe_addresses().filters(named).send().await;
+            let answer = answer.map_err(|error| failed("ec2:DescribeAddresses", owner.to_string(), error))?;
+            answer.addresses().iter().map(read::address).collect::<Result<Vec<_>, _>>()
+        };
+        let (gateways, addresses) = tokio::try_join!(gateways, addresses)?;
+        // What is named may be ours after all.
+        let gateways = gateways.into_iter().filter(|other| now.nat_gateways.iter().all(|gateway| gateway.id != other.id));
+        let gateways: Vec<_> = gateways.collect();
+        let addresses = addresses.into_iter().filter(|other| now.addresses.iter().all(|address| address.id != other.id));
+        let addresses: Vec<_> = addresses.collect();
+        now.nat_gateways.extend(gateways);
+        now.addresses.extend(addresses);
+        Ok(now)
     }
 
     async fn vpcs(&self, owner: &Owner) -> Result<Vec<FoundVpc>, Error> {

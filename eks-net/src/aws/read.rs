@@ -156,6 +156,7 @@ pub(super) fn address(address: &Address) -> Result<FoundAddress, Error> {
     Ok(FoundAddress {
         id: field("ec2:DescribeAddresses", "allocationId", address.allocation_id())?,
         public_ip: address.public_ip().unwrap_or_default().to_owned(),
+        association: address.association_id().map(str::to_owned),
         tags: tags(address.tags()),
     })
 }

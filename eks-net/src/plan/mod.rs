@@ -18,7 +18,7 @@ use std::{collections::BTreeSet, time::Duration};
 use eks_core::{Action, Basis, Error, Finding, Plan, Ref, Step, StepKey, VpcId};
 
 use crate::{
-    egress::Kind,
+    egress::{Kind, Others},
     existing::marks,
     keys,
     observed::{Found, Observed},
@@ -69,7 +69,7 @@ impl NetworkSpec {
         }
         all_refused(format!("network {}", self.owner), std::mem::take(&mut planner.refusals))?;
         planner.review();
-        let scope = scope(Some(self.region().as_str()));
+        let scope = scope_with(Some(self.region().as_str()), &self.others());
         let mut builder = Plan::builder(&self.owner, keys::LAYER).basis(Basis::new(scope, now.facts()));
         for step in planner.steps {
             builder = builder.step(step);
@@ -84,6 +84,11 @@ impl NetworkSpec {
 /// What the driver needs to observe again what a plan or teardown rests on.
 pub(crate) fn scope(region: Option<&str>) -> serde_json::Value {
     serde_json::json!({ "region": region })
+}
+
+/// Likewise, with things of others that a spec names.
+fn scope_with(region: Option<&str>, others: &Others) -> serde_json::Value {
+    if others.is_empty() { scope(region) } else { serde_json::json!({ "region": region, "others": others }) }
 }
 
 /// A plan that does not come together.

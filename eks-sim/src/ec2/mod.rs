@@ -23,6 +23,9 @@ mod inventory;
 mod key_pair;
 mod launch;
 mod nat;
+mod nat_address;
+mod nat_create;
+mod nat_regional;
 mod prefix_list;
 mod quota;
 mod route;
@@ -132,6 +135,8 @@ fn find(action: &str) -> Option<Action> {
         "AllocateAddress" => address::allocate,
         "AssignIpv6Addresses" => interface_ipv6::assign,
         "AssociateAddress" => address::associate,
+        "AssignPrivateNatGatewayAddress" => nat_address::assign,
+        "AssociateNatGatewayAddress" => nat_address::associate,
         "AssociateRouteTable" => route_table::associate,
         "AssociateSubnetCidrBlock" => subnet_attribute::associate,
         "AssociateVpcCidrBlock" => vpc_cidr::associate,
@@ -144,7 +149,7 @@ fn find(action: &str) -> Option<Action> {
         "CreateInternetGateway" => gateway::create,
         "CreateLaunchTemplate" => template::create,
         "CreateLaunchTemplateVersion" => template::create_version,
-        "CreateNatGateway" => nat::create,
+        "CreateNatGateway" => nat_create::create,
         "CreateNetworkAcl" => acl::create,
         "CreateNetworkAclEntry" => acl_entry::create,
         "CreateNetworkInterface" => interface::create,
@@ -211,6 +216,7 @@ fn find(action: &str) -> Option<Action> {
         "DetachNetworkInterface" => attachment::detach,
         "DetachVolume" => volume::detach,
         "DisassociateAddress" => address::disassociate,
+        "DisassociateNatGatewayAddress" => nat_address::disassociate,
         "DisassociateRouteTable" => route_table::disassociate,
         "DisassociateSubnetCidrBlock" => subnet_attribute::disassociate,
         "DisassociateVpcCidrBlock" => vpc_cidr::disassociate,
@@ -219,9 +225,9 @@ fn find(action: &str) -> Option<Action> {
         "ImportKeyPair" => key_pair::import,
         "ModifyInstanceAttribute" => instance::modify,
         "ModifyLaunchTemplate" => template::modify,
+        "ModifyNetworkInterfaceAttribute" => interface::modify,
         "ModifySubnetAttribute" => subnet_attribute::modify,
         "ModifyTransitGatewayVpcAttachment" => transit_attachment::modify,
-        "ModifyNetworkInterfaceAttribute" => interface::modify,
         "ModifyVpcAttribute" => vpc::modify_attribute,
         "ModifyVpcEndpoint" => endpoint_change::modify,
         "ReleaseAddress" => address::release,
@@ -234,6 +240,7 @@ fn find(action: &str) -> Option<Action> {
         "RunInstances" => launch::run,
         "TerminateInstances" => instance::terminate,
         "UnassignIpv6Addresses" => interface_ipv6::unassign,
+        "UnassignPrivateNatGatewayAddress" => nat_address::unassign,
         _ => return None,
     })
 }

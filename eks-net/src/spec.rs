@@ -7,7 +7,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cidr::{self, Derived, Size, SubnetGroup},
+    cidr::{self, Allocator, Derived, Size, Space, SubnetGroup},
     nat::Nat,
     security_group::{self, CheckedGroup, SecurityGroup},
     subnet::{PlacedSubnet, Subnet},
@@ -235,6 +235,16 @@ impl NetworkSpec {
     /// Zones that get a NAT gateway.
     pub fn nat_zones(&self) -> &[ZoneName] {
         &self.nat_zones
+    }
+
+    /// How much of the VPC is used, kept and free.
+    pub fn space(&self) -> Space {
+        let mut space = Allocator::new(self.cidr);
+        for block in self.subnets.iter().map(|subnet| subnet.cidr).chain(self.kept.iter().copied()) {
+            // Subnets of a spec are inside its VPC and apart.
+            let _ = space.take(block);
+        }
+        space.space().keeping(&self.kept)
     }
 
     /// Whether there is a subnet of this tier.

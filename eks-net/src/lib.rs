@@ -45,6 +45,25 @@
 //! # }
 //! ```
 //!
+//! A VPC that Terraform, eksctl or the console made is used, or adopted, as an [`ExistingNetwork`]:
+//!
+#![cfg_attr(feature = "aws", doc = "```no_run")]
+#![cfg_attr(not(feature = "aws"), doc = "```text")]
+//! # async fn example(networks: eks_net::Networks, engine: eks_core::engine::Engine) -> Result<(), Box<dyn std::error::Error>> {
+//! use eks_net::{ExistingNetwork, Fix};
+//!
+//! let owner = eks_core::Owner::new("shop")?;
+//! let theirs = ExistingNetwork::builder(&owner).vpc_named("prod").cluster("shop").allow(Fix::Tags).build()?;
+//! let survey = networks.survey(&theirs).await?;
+//! for gap in survey.gaps() {
+//!     println!("{gap}");
+//! }
+//! survey.plan()?.apply(&engine).await?;
+//! let network = survey.refs(); // for the layers above
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Killed at any moment, the same lines run again finish the work: what exists is found by its tags, there is no state file.
 //!
 //! # Features
@@ -53,18 +72,22 @@
 //! | `aws` | yes | `Networks`: observing, applying and tearing down with aws-sdk-ec2 |
 //!
 //! # What this crate does not do
-//! It never changes or deletes what it did not make, but for two things in the network's own VPC at a teardown: what Kubernetes
-//! left there, once no cluster in it is alive, and rules of other security groups that name a group to be deleted.
-//! It plans IPv4 only, and no peering, transit gateways, VPC endpoints, network ACLs, flow logs or regional NAT gateways.
+//! It never deletes what it did not make, nor changes it, but for what an [`ExistingNetwork`] allows, and for two things in the
+//! network's own VPC at a teardown: what Kubernetes left there, once no cluster in it is alive, and rules of other security groups
+//! that name a group to be deleted.
+//! It plans no peering, network ACLs or flow logs, and makes no transit gateways: it attaches to one.
 
 #[cfg(feature = "aws")]
 mod aws;
+mod blocks;
 mod cidr;
+mod egress;
+mod existing;
 mod keys;
-mod nat;
 mod observed;
 mod op;
 mod permissions;
+mod picture;
 mod plan;
 mod refs;
 mod rule;
@@ -80,12 +103,17 @@ mod testing;
 #[cfg(feature = "aws")]
 pub use aws::Networks;
 pub use cidr::{Allocator, AllocatorError, Block, Size, Space, SubnetGroup, reserved_addresses, usable_addresses};
-pub use nat::Nat;
-pub use observed::{
-    FoundAddress, FoundGroup, FoundInterface, FoundInternetGateway, FoundNatGateway, FoundRouteTable, FoundSubnet, FoundVolume, FoundVpc,
-    Observed,
+pub use egress::{Endpoint, EndpointKind, Endpoints, Nat};
+pub use existing::{
+    ChosenSubnet, ExistingNatGateway, ExistingNetwork, ExistingNetworkBuilder, ExistingRoute, ExistingRouteTable, ExistingSubnet,
+    ExistingVpc, Fix, Gap, ObservedExisting, Survey,
 };
-pub use op::{DnsAttribute, NetOp, RouteTarget};
+pub use observed::{
+    FoundAddress, FoundBlock, FoundEgressOnlyGateway, FoundEndpoint, FoundGroup, FoundInterface, FoundInternetGateway, FoundNatGateway,
+    FoundRouteTable, FoundSubnet, FoundTransitAttachment, FoundUsed, FoundVolume, FoundVpc, Observed,
+};
+pub use op::{DnsAttribute, Ipv6Slot, NetOp, RouteTarget};
+pub use picture::Picture;
 pub use rule::{Ingress, Ports, Protocol, Rule, Source};
 pub use security_group::{CheckedGroup, SecurityGroup};
 pub use spec::{NetworkSpec, NetworkSpecBuilder};

@@ -14,13 +14,51 @@ pub(crate) const OBSERVING: [&str; 8] = [
     "ec2:DescribeVpcs",
 ];
 
+/// What observing a network calls that somebody else made.
+pub(crate) const OBSERVING_EXISTING: [&str; 9] = [
+    "ec2:DescribeAddresses",
+    "ec2:DescribeInternetGateways",
+    "ec2:DescribeNatGateways",
+    "ec2:DescribeRouteTables",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcAttribute",
+    "ec2:DescribeVpcEndpoints",
+    "ec2:DescribeVpcs",
+];
+
 /// What looking for survivors calls besides.
 pub(crate) const SURVIVORS: [&str; 2] = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeVolumes"];
+
+/// What looking for things calls that others made and that carry our tags.
+pub(crate) const MARKS: [&str; 1] = ["ec2:DescribeTags"];
 
 impl NetOp {
     pub(crate) fn permissions(&self) -> &'static [&'static str] {
         match self {
+            Self::SecondaryBlock { .. } | Self::Ipv6Block { .. } => &["ec2:AssociateVpcCidrBlock", "ec2:DescribeVpcs"],
+            Self::EgressOnlyGateway { .. } => {
+                &["ec2:CreateEgressOnlyInternetGateway", "ec2:CreateTags", "ec2:DescribeEgressOnlyInternetGateways"]
+            }
+            Self::RegionalNatGateway { .. } => {
+                &["ec2:AssociateNatGatewayAddress", "ec2:CreateNatGateway", "ec2:CreateTags", "ec2:DescribeNatGateways"]
+            }
+            Self::TransitGatewayAttachment { .. } => &[
+                "ec2:CreateTags",
+                "ec2:CreateTransitGatewayVpcAttachment",
+                "ec2:DescribeTransitGatewayVpcAttachments",
+                "ec2:ModifyTransitGatewayVpcAttachment",
+            ],
+            Self::Endpoint { .. } => &["ec2:CreateTags", "ec2:CreateVpcEndpoint", "ec2:DescribeVpcEndpoints", "ec2:ModifyVpcEndpoint"],
+            Self::DeleteEndpoint { .. } => &["ec2:DeleteVpcEndpoints", "ec2:DescribeVpcEndpoints"],
+            Self::DeleteTransitGatewayAttachment { .. } => {
+                &["ec2:DeleteTransitGatewayVpcAttachment", "ec2:DescribeTransitGatewayVpcAttachments"]
+            }
+            Self::DeleteEgressOnlyGateway { .. } => &["ec2:DeleteEgressOnlyInternetGateway"],
             Self::Vpc { .. } => &["ec2:CreateVpc", "ec2:CreateTags", "ec2:DescribeVpcs", "ec2:ModifyVpcAttribute"],
+            Self::Subnet { ipv6: Some(_), id: Some(_), .. } => {
+                &["ec2:AssociateSubnetCidrBlock", "ec2:CreateTags", "ec2:DescribeSubnets", "ec2:ModifySubnetAttribute"]
+            }
             Self::Subnet { .. } => &["ec2:CreateSubnet", "ec2:CreateTags", "ec2:DescribeSubnets", "ec2:ModifySubnetAttribute"],
             Self::InternetGateway { .. } => {
                 &["ec2:AttachInternetGateway", "ec2:CreateInternetGateway", "ec2:CreateTags", "ec2:DescribeInternetGateways"]
@@ -32,6 +70,7 @@ impl NetOp {
             Self::Association { .. } => &["ec2:AssociateRouteTable", "ec2:DescribeRouteTables", "ec2:ReplaceRouteTableAssociation"],
             Self::SecurityGroup { .. } => &["ec2:CreateSecurityGroup", "ec2:CreateTags", "ec2:DescribeSecurityGroups"],
             Self::SecurityGroupRules { .. } => &["ec2:AuthorizeSecurityGroupIngress", "ec2:DescribeSecurityGroups"],
+            Self::Untag { .. } => &["ec2:DeleteTags"],
             Self::DeleteNatGateway { .. } => &["ec2:DeleteNatGateway", "ec2:DescribeNatGateways"],
             Self::ReleaseAddress { .. } => &["ec2:ReleaseAddress"],
             Self::DeleteInternetGateway { .. } => &["ec2:DeleteInternetGateway", "ec2:DetachInternetGateway"],

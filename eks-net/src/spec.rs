@@ -1,14 +1,18 @@
 //! What should exist.
 
-use std::fmt;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt, iter,
+};
 
-use eks_core::{Owner, Problems, Region, SpecError, Tier, ZoneName};
+use eks_core::{AllocationId, Owner, Problems, Region, SpecError, Tier, ZoneName};
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    blocks,
     cidr::{self, Allocator, Derived, Size, Space, SubnetGroup},
-    nat::Nat,
+    egress::{self, CheckedEndpoint, Endpoint, Kind, Nat, Others, Way},
     security_group::{self, CheckedGroup, SecurityGroup},
     subnet::{PlacedSubnet, Subnet},
     tags::{self, ExtraTags},
@@ -20,13 +24,19 @@ use crate::{
 pub struct NetworkSpec {
     pub(crate) owner: Owner,
     pub(crate) cidr: Ipv4Net,
+    pub(crate) secondary: Vec<Ipv4Net>,
+    pub(crate) ipv6: bool,
     pub(crate) subnets: Vec<PlacedSubnet>,
     /// Blocks kept for zones to come, and what they were derived from.
     pub(crate) kept: Vec<Ipv4Net>,
     pub(crate) derive: Derived,
     pub(crate) nat: Nat,
-    pub(crate) nat_zones: Vec<ZoneName>,
+    pub(crate) way: Way,
+    pub(crate) addresses: BTreeMap<ZoneName, Vec<AllocationId>>,
+    pub(crate) endpoints: Vec<CheckedEndpoint>,
     pub(crate) security_groups: Vec<CheckedGroup>,
+    /// The group that nobody asked for, but endpoints.
+    default_group: Option<SecurityGroup>,
     pub(crate) extra: ExtraTags,
 }
 
@@ -36,12 +46,20 @@ pub struct NetworkSpec {
 pub struct NetworkSpecBuilder {
     owner: Owner,
     cidr: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    secondary_cidrs: Vec<String>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    ipv6: bool,
     #[serde(default, skip_serializing_if = "is_default")]
     derive: Derived,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     subnets: Vec<Subnet>,
     #[serde(default)]
     nat: Nat,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    elastic_ips: Vec<(String, String)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    endpoints: Vec<Endpoint>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     security_groups: Vec<SecurityGroup>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -55,6 +73,21 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 impl NetworkSpecBuilder {
+    /// A further IPv4 block of the VPC: `100.64.0.0/16`. Explicit subnets may lie in it. A plan never takes one away.
+    #[must_use]
+    pub fn secondary_cidr(mut self, cidr: impl fmt::Display) -> Self {
+        self.secondary_cidrs.push(cidr.to_string());
+        self
+    }
+
+    /// IPv6 beside IPv4: a /56 of Amazon's for the VPC, a /64 of it for each subnet, addresses for new instances, and an
+    /// egress-only internet gateway for private subnets.
+    #[must_use]
+    pub fn ipv6(mut self) -> Self {
+        self.ipv6 = true;
+        self
+    }
+
     /// Zones in which subnets are derived: a public and a private one in each and one of every [group](Self::group), unless an
     /// explicit one of that tier and name is there already. Zones that are added at the end later move no subnet.
     #[must_use]
@@ -145,6 +178,27 @@ impl NetworkSpecBuilder {
         self
     }
 
+    /// An elastic IP address of your own, by its allocation id, for the NAT gateway in this zone, in place of one that the
+    /// network would allocate. A regional gateway may have several in a zone. It is never released.
+    #[must_use]
+    pub fn elastic_ip(mut self, zone: impl Into<String>, allocation_id: impl Into<String>) -> Self {
+        self.elastic_ips.push((zone.into(), allocation_id.into()));
+        self
+    }
+
+    /// A VPC endpoint.
+    #[must_use]
+    pub fn endpoint(self, endpoint: Endpoint) -> Self {
+        self.endpoints([endpoint])
+    }
+
+    /// VPC endpoints: [`crate::Endpoints::private_cluster`], say.
+    #[must_use]
+    pub fn endpoints(mut self, endpoints: impl IntoIterator<Item = Endpoint>) -> Self {
+        self.endpoints.extend(endpoints);
+        self
+    }
+
     /// A security group.
     #[must_use]
     pub fn security_group(mut self, group: SecurityGroup) -> Self {
@@ -176,15 +230,39 @@ impl NetworkSpecBuilder {
         if let Some(block) = block {
             cidr::check_vpc(&mut problems, block);
         }
-        let placement = cidr::place(&mut problems, block.as_slice(), &self.subnets, &self.derive);
-        let nat_zones = self.nat.zones(&mut problems, &placement.subnets);
-        let security_groups = security_group::check(&mut problems, &self.security_groups);
+        let secondary = blocks::check(&mut problems, block, &self.secondary_cidrs);
+        let blocks: Vec<Ipv4Net> = block.into_iter().chain(secondary.iter().copied()).collect();
+        let placement = cidr::place(&mut problems, &blocks, &self.subnets, &self.derive);
+        let (subnets, kept) = (placement.subnets, placement.kept);
+        if self.ipv6 {
+            blocks::check_ipv6(&mut problems, subnets.len());
+        }
+        let way = self.nat.way(&mut problems, &subnets);
+        let addresses = egress::check_addresses(&mut problems, &self.elastic_ips, &way, &subnets);
+        let default_group = egress::default_group(&self.endpoints, &self.security_groups, &blocks);
+        let groups: Vec<SecurityGroup> = self.security_groups.into_iter().chain(default_group.clone()).collect();
+        let security_groups = security_group::check(&mut problems, &groups);
+        let region = subnets.first().map(|subnet| subnet.zone.region()).unwrap_or_default();
+        let endpoints = egress::check_endpoints(&mut problems, &self.endpoints, &groups, region);
         let extra = tags::check(&mut problems, &self.tags, &self.clusters);
         let name = format!("network {}", self.owner);
         let Some(cidr) = block else { return problems.finish(name, || unreachable!("a block that cannot be read is a problem")) };
-        let (subnets, kept) = (placement.subnets, placement.kept);
-        let (owner, derive, nat) = (self.owner, self.derive, self.nat);
-        problems.finish(name, || NetworkSpec { owner, cidr, subnets, kept, derive, nat, nat_zones, security_groups, extra })
+        problems.finish(name, || NetworkSpec {
+            owner: self.owner,
+            cidr,
+            secondary,
+            ipv6: self.ipv6,
+            subnets,
+            kept,
+            derive: self.derive,
+            nat: self.nat,
+            way,
+            addresses,
+            endpoints,
+            security_groups,
+            default_group,
+            extra,
+        })
     }
 }
 
@@ -194,9 +272,13 @@ impl NetworkSpec {
         NetworkSpecBuilder {
             owner: owner.clone(),
             cidr: cidr.to_string(),
+            secondary_cidrs: Vec::new(),
+            ipv6: false,
             derive: Derived::default(),
             subnets: Vec::new(),
             nat: Nat::default(),
+            elastic_ips: Vec::new(),
+            endpoints: Vec::new(),
             security_groups: Vec::new(),
             clusters: Vec::new(),
             tags: Vec::new(),
@@ -208,9 +290,19 @@ impl NetworkSpec {
         &self.owner
     }
 
-    /// The VPC's block.
+    /// The VPC's primary IPv4 block.
     pub fn cidr(&self) -> Ipv4Net {
         self.cidr
+    }
+
+    /// The VPC's further IPv4 blocks.
+    pub fn secondary_cidrs(&self) -> &[Ipv4Net] {
+        &self.secondary
+    }
+
+    /// Whether it has IPv6 beside IPv4.
+    pub fn is_dual_stack(&self) -> bool {
+        self.ipv6
     }
 
     /// The Region of its zones.
@@ -232,19 +324,69 @@ impl NetworkSpec {
         &self.security_groups
     }
 
-    /// Zones that get a NAT gateway.
+    /// Zones that get a zonal NAT gateway.
     pub fn nat_zones(&self) -> &[ZoneName] {
-        &self.nat_zones
+        self.way.nat_zones()
+    }
+
+    /// Whether the VPC needs an internet gateway: public subnets do, and a regional NAT gateway, which is in no subnet.
+    pub(crate) fn has_internet_gateway(&self) -> bool {
+        self.has(Tier::Public) || self.way == Way::Regional
+    }
+
+    /// Whether private subnets go out over IPv6.
+    pub(crate) fn has_egress_only_gateway(&self) -> bool {
+        self.ipv6 && self.has(Tier::Private)
+    }
+
+    /// Things of others that it names by their ids.
+    pub(crate) fn others(&self) -> Others {
+        let nat_gateways = match &self.way {
+            Way::Existing(id) => vec![id.clone()],
+            Way::ExistingIn(gateways) => gateways.values().cloned().collect(),
+            _ => Vec::new(),
+        };
+        Others { nat_gateways, addresses: self.addresses.values().flatten().cloned().collect() }
+    }
+
+    /// Kinds of resources that most networks do not have.
+    pub(crate) fn kinds(&self) -> BTreeSet<Kind> {
+        let transit = matches!(self.way, Way::TransitGateway(_)).then_some(Kind::TransitGatewayAttachment);
+        let endpoint = (!self.endpoints.is_empty()).then_some(Kind::VpcEndpoint);
+        transit.into_iter().chain(endpoint).collect()
+    }
+
+    /// The zones that have subnets.
+    pub(crate) fn zones(&self) -> BTreeSet<&ZoneName> {
+        self.subnets.iter().map(|subnet| &subnet.zone).collect()
+    }
+
+    /// The zones that have subnets of this tier.
+    pub(crate) fn zones_of(&self, tier: Tier) -> BTreeSet<&ZoneName> {
+        self.subnets.iter().filter(|subnet| subnet.tier == tier).map(|subnet| &subnet.zone).collect()
+    }
+
+    /// One subnet in each zone for interfaces of AWS's: a private one where there is one, else one that is not public.
+    pub(crate) fn inner_subnets(&self) -> BTreeMap<&ZoneName, &PlacedSubnet> {
+        let mut by_zone: BTreeMap<&ZoneName, &PlacedSubnet> = BTreeMap::new();
+        for wanted in [Some(Tier::Private), None, Some(Tier::Public)] {
+            let fits = |subnet: &&PlacedSubnet| wanted.map_or(subnet.tier != Tier::Public, |tier| subnet.tier == tier);
+            // Public ones only if there are no others at all.
+            if wanted == Some(Tier::Public) && !by_zone.is_empty() {
+                break;
+            }
+            for subnet in self.subnets.iter().filter(fits) {
+                by_zone.entry(&subnet.zone).or_insert(subnet);
+            }
+        }
+        by_zone
     }
 
     /// How much of the VPC is used, kept and free.
     pub fn space(&self) -> Space {
-        let mut space = Allocator::new(self.cidr);
-        for block in self.subnets.iter().map(|subnet| subnet.cidr).chain(self.kept.iter().copied()) {
-            // Subnets of a spec are inside its VPC and apart.
-            let _ = space.take(block);
-        }
-        space.space().keeping(&self.kept)
+        let blocks = iter::once(self.cidr).chain(self.secondary.iter().copied());
+        let taken = self.subnets.iter().map(|subnet| subnet.cidr).chain(self.kept.iter().copied());
+        Allocator::around(blocks, taken).map_or_else(|_| Allocator::new(self.cidr), |found| found).space().keeping(&self.kept)
     }
 
     /// Whether there is a subnet of this tier.
@@ -262,7 +404,7 @@ impl NetworkSpec {
 
     /// The route table of a subnet.
     pub(crate) fn table_of(&self, subnet: &PlacedSubnet) -> (Tier, Option<ZoneName>) {
-        let own = subnet.tier == Tier::Private && self.nat == Nat::PerZone;
+        let own = subnet.tier == Tier::Private && self.nat.is_by_zone();
         (subnet.tier, own.then(|| subnet.zone.clone()))
     }
 }
@@ -277,13 +419,18 @@ impl TryFrom<NetworkSpecBuilder> for NetworkSpec {
 
 impl From<NetworkSpec> for NetworkSpecBuilder {
     fn from(spec: NetworkSpec) -> Self {
+        let asked = spec.security_groups.into_iter().map(|group| group.asked);
         Self {
             owner: spec.owner,
             cidr: spec.cidr.to_string(),
+            secondary_cidrs: spec.secondary.iter().map(ToString::to_string).collect(),
+            ipv6: spec.ipv6,
             derive: spec.derive,
             subnets: spec.subnets.iter().map(Subnet::from).collect(),
             nat: spec.nat,
-            security_groups: spec.security_groups.into_iter().map(|group| group.asked).collect(),
+            elastic_ips: spec.addresses.iter().flat_map(|(zone, ids)| ids.iter().map(|id| (zone.to_string(), id.to_string()))).collect(),
+            endpoints: spec.endpoints.into_iter().map(|endpoint| endpoint.asked).collect(),
+            security_groups: asked.filter(|group| Some(group) != spec.default_group.as_ref()).collect(),
             clusters: spec.extra.clusters.into_iter().map(Into::into).collect(),
             tags: spec.extra.tags.into_iter().collect(),
         }

@@ -1,6 +1,6 @@
 //! From what exists: what to remove, and in which order.
 //!
-//! Order: NAT gateways, their addresses, the internet gateway; beside them, once workers, cluster and Kubernetes objects are
+//! Order: NAT gateways and other ways out, addresses, the internet gateway; beside them, once workers, cluster and Kubernetes objects are
 //! gone, what these left in the VPC; then subnets, route tables, security groups; last the VPC. (Amazon VPC User Guide,
 //! "Delete your VPC".)
 
@@ -9,28 +9,36 @@ use std::{collections::BTreeSet, time::Duration};
 use eks_core::{After, Error, HOURS_PER_MONTH, Removal, SecurityGroupId, StepKey, Teardown, VpcId};
 
 use crate::{
+    egress::price::{ADDRESS_HOURLY, TRANSIT_HOURLY},
+    existing::marks,
     keys,
-    nat::{ADDRESS_HOURLY, NAT_HOURLY},
     observed::{Found, FoundGroup, Observed},
     op::NetOp,
-    permissions::{OBSERVING, SURVIVORS},
+    permissions::{MARKS, OBSERVING, SURVIVORS},
     plan::{CALL, faulty, scope},
 };
 
 /// What deleting a NAT gateway typically takes, in published runs.
 pub(crate) const NAT_DELETE: Duration = Duration::from_secs(80);
+/// Until the interfaces of an endpoint are gone.
+pub(crate) const ENDPOINT_DELETE: Duration = Duration::from_secs(60);
+/// Until an attachment to a transit gateway is deleted.
+pub(crate) const TRANSIT_DETACH: Duration = Duration::from_secs(30);
 
 impl Observed {
     /// What must be removed so that nothing of this network is left: only what carries the owner's tags, and what cannot
-    /// belong elsewhere because it lies in the owner's VPC and Kubernetes left it there.
+    /// belong elsewhere because it lies in the owner's VPC and Kubernetes left it there. What was adopted, or used, stays: our
+    /// tags are taken off.
     ///
     /// # Errors
     /// [`Error::Plan`] if the removals do not come together, which would be a fault of this crate.
     pub fn teardown(&self) -> Result<Teardown, Error> {
-        let mut removals = Removals { now: self, used: BTreeSet::new(), all: Vec::new() };
+        let made = self.made();
+        let mut removals = Removals { now: &made, observing: self.observing_more(), used: BTreeSet::new(), all: Vec::new() };
         removals.gateways()?;
         removals.contents()?;
         removals.vpcs()?;
+        removals.tags(self)?;
         let builder = Teardown::builder(&self.owner, keys::LAYER, scope(self.region.as_deref()));
         removals
             .all
@@ -41,8 +49,32 @@ impl Observed {
     }
 }
 
+impl Observed {
+    /// The same without what is not ours to delete: what was adopted carries our tags, and stays.
+    fn made(&self) -> Self {
+        let mut made = self.clone();
+        made.vpcs.retain(is_made);
+        made.internet_gateways.retain(is_made);
+        made.nat_gateways.retain(is_made);
+        made.addresses.retain(is_made);
+        made.subnets.retain(is_made);
+        made.route_tables.retain(is_made);
+        made.security_groups.retain(is_made);
+        // Rules of others are revoked in our own VPC only.
+        let ours: BTreeSet<VpcId> = made.ours(&made.vpcs).into_iter().map(|(_, vpc)| vpc.id.clone()).collect();
+        made.security_groups.retain(|group| ours.contains(&group.vpc) || group.key(&made.owner).is_some());
+        made
+    }
+}
+
+fn is_made<T: Found>(found: &T) -> bool {
+    !marks::is_adopted(found.tags())
+}
+
 struct Removals<'a> {
     now: &'a Observed,
+    /// What looking again calls besides.
+    observing: BTreeSet<&'static str>,
     used: BTreeSet<StepKey>,
     all: Vec<Removal>,
 }
@@ -69,7 +101,7 @@ impl Removals<'_> {
         let removal = Removal::new(key.clone(), title, id, op).map_err(|error| faulty(&key, &error))?;
         let removal = removal.takes(CALL).permits(op.permissions().iter().copied());
         // Whatever is removed, a look for survivors ends the teardown.
-        Ok(removal.permits(OBSERVING).permits(SURVIVORS))
+        Ok(removal.permits(OBSERVING).permits(SURVIVORS).permits(MARKS).permits(self.observing.iter().copied()))
     }
 
     /// Adds a removal; tells its key.
@@ -88,9 +120,10 @@ impl Removals<'_> {
                 continue;
             }
             let removal = self.removal(key, "NAT gateway", gateway.id(), &NetOp::DeleteNatGateway { id: gateway.id.clone() })?;
-            let removal = after_pods(removal).takes(NAT_DELETE).saves(NAT_HOURLY * HOURS_PER_MONTH);
+            let removal = after_pods(removal).takes(NAT_DELETE).saves(gateway.usd_per_month());
             nat.push(self.add(removal));
         }
+        self.other_ways_out()?;
         let mut addresses = Vec::new();
         for (key, address) in now.ours(&now.addresses) {
             let removal = self.removal(key, "elastic IP address", address.id(), &NetOp::ReleaseAddress { id: address.id.clone() })?;
@@ -107,6 +140,26 @@ impl Removals<'_> {
         Ok(())
     }
 
+    /// Ways out that hold no address: attachments, endpoints, and the egress-only internet gateway.
+    fn other_ways_out(&mut self) -> Result<(), Error> {
+        let now = self.now;
+        for (key, attachment) in now.ours(&now.transit_attachments).into_iter().filter(|(_, attachment)| attachment.state != "deleted") {
+            let op = NetOp::DeleteTransitGatewayAttachment { id: attachment.id.clone() };
+            let removal = self.removal(key, "transit gateway attachment", attachment.id(), &op)?;
+            self.add(after_pods(removal).takes(TRANSIT_DETACH).saves(TRANSIT_HOURLY * HOURS_PER_MONTH));
+        }
+        for (key, endpoint) in now.ours(&now.endpoints).into_iter().filter(|(_, endpoint)| !endpoint.is_gone()) {
+            let removal = self.removal(key, "VPC endpoint", endpoint.id(), &NetOp::DeleteEndpoint { id: endpoint.id.clone() })?;
+            self.add(after_pods(removal).takes(ENDPOINT_DELETE).saves(endpoint.usd_per_month()));
+        }
+        for (key, gateway) in now.ours(&now.egress_only_gateways) {
+            let op = NetOp::DeleteEgressOnlyGateway { id: gateway.id.clone() };
+            let removal = self.removal(key, "egress-only internet gateway", gateway.id(), &op)?;
+            self.add(after_pods(removal));
+        }
+        Ok(())
+    }
+
     /// What lies in the VPC.
     fn contents(&mut self) -> Result<(), Error> {
         let now = self.now;
@@ -116,24 +169,24 @@ impl Removals<'_> {
             let removal = self.removal(keys::key(["leftovers", vpc.id.as_str()]), "what Kubernetes left in", vpc.id(), &op)?;
             swept.push(self.add(after_users(removal)));
         }
-        let nat: Vec<StepKey> =
-            self.all.iter().filter(|removal| removal.title == "NAT gateway").map(|removal| removal.key.clone()).collect();
+        let holds = |title: &str| matches!(title, "NAT gateway" | "transit gateway attachment" | "VPC endpoint");
+        let ways: Vec<StepKey> = self.all.iter().filter(|removal| holds(&removal.title)).map(|removal| removal.key.clone()).collect();
         for (key, subnet) in now.ours(&now.subnets) {
             let removal = self.removal(key, "subnet", subnet.id(), &NetOp::DeleteSubnet { id: subnet.id.clone() })?;
-            let removal = after_keys(after_users(removal), swept.iter().chain(&nat));
+            let removal = after_keys(after_users(removal), swept.iter().chain(&ways));
             self.add(removal);
         }
         for (key, table) in now.ours(&now.route_tables) {
             let associations = table.associations.values().cloned().collect();
             let op = NetOp::DeleteRouteTable { id: table.id.clone(), associations };
             let removal = self.removal(key, "route table", table.id(), &op)?;
-            let removal = after_keys(after_pods(removal), &nat);
+            let removal = after_keys(after_pods(removal), &ways);
             self.add(removal);
         }
-        self.security_groups(&swept)
+        self.security_groups(&swept, &ways)
     }
 
-    fn security_groups(&mut self, swept: &[StepKey]) -> Result<(), Error> {
+    fn security_groups(&mut self, swept: &[StepKey], ways: &[StepKey]) -> Result<(), Error> {
         let now = self.now;
         let ours = now.ours(&now.security_groups);
         let ids: BTreeSet<&SecurityGroupId> = ours.iter().map(|(_, group)| &group.id).collect();
@@ -154,9 +207,43 @@ impl Removals<'_> {
             revoked.push(self.add(removal));
         }
         for (key, group) in ours {
-            let op = NetOp::DeleteSecurityGroup { id: group.id.clone(), vpc: group.vpc.clone() };
+            let ours = now.ours(&now.vpcs).into_iter().any(|(_, vpc)| vpc.id == group.vpc);
+            let op = NetOp::DeleteSecurityGroup { id: group.id.clone(), vpc: ours.then(|| group.vpc.clone()) };
             let removal = self.removal(key, "security group", group.id(), &op)?;
-            let removal = after_keys(after_users(removal), swept.iter().chain(&revoked));
+            let removal = after_keys(after_users(removal), swept.iter().chain(&revoked).chain(ways));
+            self.add(removal);
+        }
+        Ok(())
+    }
+
+    /// Takes our tags off what we did not make; off the VPC last, as what is in it is found by it.
+    fn tags(&mut self, now: &Observed) -> Result<(), Error> {
+        self.untag(now, "internet gateway", &now.internet_gateways, &[])?;
+        self.untag(now, "NAT gateway", &now.nat_gateways, &[])?;
+        self.untag(now, "elastic IP address", &now.addresses, &[])?;
+        self.untag(now, "subnet", &now.subnets, &[])?;
+        self.untag(now, "route table", &now.route_tables, &[])?;
+        self.untag(now, "security group", &now.security_groups, &[])?;
+        let before: Vec<StepKey> = self.all.iter().map(|removal| removal.key.clone()).collect();
+        self.untag(now, "VPC", &now.vpcs, &before)?;
+        for used in &now.used {
+            let key = keys::key(["used", &used.id]);
+            if now.ours_adopted().contains(used.id.as_str()) {
+                continue;
+            }
+            let tags = marks::ours_of_used(&now.owner, &used.mark);
+            let op = NetOp::Untag { id: used.id.clone(), tags };
+            let removal = self.removal(key, "our tags (we did not make it) of", &used.id, &op)?;
+            self.add(after_users(removal));
+        }
+        Ok(())
+    }
+
+    fn untag<T: Found>(&mut self, now: &Observed, what: &str, all: &[T], after: &[StepKey]) -> Result<(), Error> {
+        for (key, found) in now.ours(all).into_iter().filter(|(_, found)| !is_made(*found)) {
+            let op = NetOp::Untag { id: found.id().to_owned(), tags: marks::ours(&now.owner, found.tags()) };
+            let removal = self.removal(key, &format!("our tags (we did not make it) of {what}"), found.id(), &op)?;
+            let removal = after_keys(after_users(removal), after);
             self.add(removal);
         }
         Ok(())

@@ -1,14 +1,20 @@
 //! The network on AWS.
 
+mod blocks;
 mod create;
 mod driver;
+mod egress_only;
+mod endpoints;
+mod existing;
 mod groups;
 mod made;
+mod nat;
 mod observe;
 mod read;
 mod region;
 mod remove;
 mod routing;
+mod transit;
 
 use std::sync::Arc;
 
@@ -17,6 +23,7 @@ use aws_types::SdkConfig;
 use eks_core::{Class, Error, Outputs, Owner, Plan, Teardown};
 
 use crate::{observed::Observed, spec::NetworkSpec};
+use observe::Look;
 
 /// Networks in one account and Region. Cheap to clone.
 ///
@@ -47,12 +54,22 @@ impl Networks {
         }
     }
 
-    /// What exists of an owner's network: at most nine calls.
+    /// What exists of an owner's network: at most nine calls, and one more for each of IPv6, endpoints and transit gateways where
+    /// the VPC tells that they are there.
     ///
     /// # Errors
     /// [`Error::Call`] if a call fails or its answer cannot be understood.
     pub async fn observe(&self, owner: &Owner) -> Result<Observed, Error> {
-        self.look(owner, false).await
+        self.look(owner, Look::Plan).await
+    }
+
+    /// What exists of this network, and what it names of others: one more call for NAT gateways of others, and one for elastic
+    /// IP addresses of one's own.
+    ///
+    /// # Errors
+    /// As [`Networks::observe`].
+    pub async fn observe_for(&self, spec: &NetworkSpec) -> Result<Observed, Error> {
+        self.look_for(spec.owner(), &spec.others()).await
     }
 
     /// What must be done so that this network exists.
@@ -62,15 +79,16 @@ impl Networks {
     /// this handle's.
     pub async fn plan(&self, spec: &NetworkSpec) -> Result<Plan, Error> {
         self.in_region("its zones are chosen", Some(spec.region().as_str()))?;
-        spec.plan(&self.observe(spec.owner()).await?)
+        spec.plan(&self.observe_for(spec).await?)
     }
 
-    /// What must be removed so that nothing of an owner's network is left. It needs no spec.
+    /// What must be removed so that nothing of an owner's network is left, and off what of others' our tags are taken. It needs no
+    /// spec.
     ///
     /// # Errors
     /// As [`Networks::observe`] and [`Observed::teardown`].
     pub async fn teardown(&self, owner: &Owner) -> Result<Teardown, Error> {
-        self.observe(owner).await?.teardown()
+        self.look(owner, Look::Teardown).await?.teardown()
     }
 }
 

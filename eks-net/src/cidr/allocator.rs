@@ -101,6 +101,31 @@ impl<N: Block> Allocator<N> {
         Ok(Self { roots: blocks.into_iter().flat_map(|block| Self::new(block).roots).collect() })
     }
 
+    /// What is free in `blocks` beside `taken`, such as in an existing VPC beside its subnets. Those outside of `blocks` do not
+    /// count, and of those that overlap, the larger ones.
+    ///
+    /// ```
+    /// # use eks_net::Allocator;
+    /// # use ipnet::Ipv4Net;
+    /// let vpc: Ipv4Net = "10.0.0.0/24".parse()?;
+    /// let subnets: [Ipv4Net; 2] = ["10.0.0.0/26".parse()?, "10.0.0.128/25".parse()?];
+    /// assert!(Allocator::around([vpc], subnets)?.free().eq(["10.0.0.64/26".parse()?]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`AllocatorError::Overlaps`] if two of `blocks` overlap.
+    pub fn around(blocks: impl IntoIterator<Item = N>, taken: impl IntoIterator<Item = N>) -> Result<Self, AllocatorError> {
+        let mut allocator = Self::over(blocks)?;
+        let mut taken: Vec<N> = taken.into_iter().collect();
+        taken.sort_unstable_by_key(|block| block.split().1);
+        for block in taken {
+            // What cannot be taken is taken already, or elsewhere.
+            let _ = allocator.take(block);
+        }
+        Ok(allocator)
+    }
+
     /// The root around an address: its place, prefix length, and the address in it.
     fn root(&self, at: u128) -> Option<(usize, u8, u128)> {
         let place = self.roots.partition_point(|(root, _)| root.split().0 <= at).checked_sub(1)?;

@@ -7,6 +7,8 @@ use std::net::Ipv4Addr;
 use eks_core::Problems;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use super::Allocator;
+
 /// Prefix lengths that AWS accepts for a VPC and for a subnet.
 pub(crate) const PREFIXES: std::ops::RangeInclusive<u8> = 16..=28;
 
@@ -91,6 +93,11 @@ pub(crate) fn check_subnet(problems: &mut Problems, subject: &str, block: Ipv4Ne
 /// Whether two blocks share an address. Blocks are aligned, so one then contains the other.
 pub(crate) fn overlap(one: Ipv4Net, other: Ipv4Net) -> bool {
     one.contains(&other) || other.contains(&one)
+}
+
+/// The lowest aligned block of this prefix length inside `within` that overlaps none that is taken.
+pub(crate) fn first_fit(within: Ipv4Net, prefix: u8, taken: &[Ipv4Net]) -> Option<Ipv4Net> {
+    Allocator::around([within], taken.iter().copied()).ok()?.allocate_lowest(prefix)
 }
 
 /// `0.0.0.0/0` or `::/0`.

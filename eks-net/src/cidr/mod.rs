@@ -8,7 +8,7 @@ mod space;
 mod tree;
 
 pub use allocator::{Allocator, AllocatorError, Block};
-pub(crate) use block::{PREFIXES, any, check_subnet, check_vpc, ipv4, is_world, overlap};
+pub(crate) use block::{PREFIXES, any, check_subnet, check_vpc, first_fit, ipv4, is_world, overlap};
 pub use block::{reserved_addresses, usable_addresses};
 pub use group::{Size, SubnetGroup};
 pub(crate) use layout::{Derived, place};

@@ -3,7 +3,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Reply, filter::Listing, ids::well_formed};
+use super::{
+    Reply,
+    filter::{self, Listing},
+    ids::well_formed,
+};
 use crate::{
     call::{Args, Caller},
     error::ApiError,
@@ -95,7 +99,7 @@ pub(super) fn describe(world: &mut World, _caller: &Caller, args: &Args) -> Repl
             ("state", "imageState"),
             ("virtualization-type", "virtualizationType"),
         ],
-        page: Some((1, 1000)),
+        page: Some((1, filter::ANY)),
     }
     .reply(args, items)
 }

@@ -18,7 +18,7 @@ use crate::{
 /// The name of the group that comes with a VPC.
 pub(super) const DEFAULT_GROUP: &str = "default";
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct SecurityGroup {
     pub(super) vpc: String,
     pub(super) name: String,
@@ -166,14 +166,19 @@ const LISTING: Listing = Listing {
         ("ip-permission.cidr", "ipPermissions.ipRanges.cidrIp"),
         ("ip-permission.from-port", "ipPermissions.fromPort"),
         ("ip-permission.group-id", "ipPermissions.groups.groupId"),
+        ("ip-permission.ipv6-cidr", "ipPermissions.ipv6Ranges.cidrIpv6"),
+        ("ip-permission.prefix-list-id", "ipPermissions.prefixListIds.prefixListId"),
         ("ip-permission.protocol", "ipPermissions.ipProtocol"),
         ("ip-permission.to-port", "ipPermissions.toPort"),
         ("ip-permission.user-id", "ipPermissions.groups.userId"),
         ("egress.ip-permission.cidr", "ipPermissionsEgress.ipRanges.cidrIp"),
         ("egress.ip-permission.from-port", "ipPermissionsEgress.fromPort"),
         ("egress.ip-permission.group-id", "ipPermissionsEgress.groups.groupId"),
+        ("egress.ip-permission.ipv6-cidr", "ipPermissionsEgress.ipv6Ranges.cidrIpv6"),
+        ("egress.ip-permission.prefix-list-id", "ipPermissionsEgress.prefixListIds.prefixListId"),
         ("egress.ip-permission.protocol", "ipPermissionsEgress.ipProtocol"),
         ("egress.ip-permission.to-port", "ipPermissionsEgress.toPort"),
+        ("egress.ip-permission.user-id", "ipPermissionsEgress.groups.userId"),
     ],
     page: Some((5, 1000)),
 };

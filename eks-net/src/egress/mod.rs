@@ -6,6 +6,8 @@ mod kinds;
 mod nat;
 mod others;
 pub(crate) mod price;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use self::{
     endpoint::{CheckedEndpoint, FULL_ACCESS, NODES_NEED, OFTEN_NEEDED, check as check_endpoints, default_group, same_policy},

@@ -15,7 +15,17 @@ pub(crate) const OBSERVING: [&str; 8] = [
 ];
 
 /// What observing a network calls that somebody else made.
-pub(crate) const OBSERVING_EXISTING: [&str; 8] = OBSERVING;
+pub(crate) const OBSERVING_EXISTING: [&str; 9] = [
+    "ec2:DescribeAddresses",
+    "ec2:DescribeInternetGateways",
+    "ec2:DescribeNatGateways",
+    "ec2:DescribeRouteTables",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcAttribute",
+    "ec2:DescribeVpcEndpoints",
+    "ec2:DescribeVpcs",
+];
 
 /// What looking for survivors calls besides.
 pub(crate) const SURVIVORS: [&str; 2] = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeVolumes"];

@@ -34,7 +34,7 @@ impl Observed {
     /// [`Error::Plan`] if the removals do not come together, which would be a fault of this crate.
     pub fn teardown(&self) -> Result<Teardown, Error> {
         let made = self.made();
-        let mut removals = Removals { now: &made, used: BTreeSet::new(), all: Vec::new() };
+        let mut removals = Removals { now: &made, observing: self.observing_more(), used: BTreeSet::new(), all: Vec::new() };
         removals.gateways()?;
         removals.contents()?;
         removals.vpcs()?;
@@ -73,6 +73,8 @@ fn is_made<T: Found>(found: &T) -> bool {
 
 struct Removals<'a> {
     now: &'a Observed,
+    /// What looking again calls besides.
+    observing: BTreeSet<&'static str>,
     used: BTreeSet<StepKey>,
     all: Vec<Removal>,
 }
@@ -99,7 +101,7 @@ impl Removals<'_> {
         let removal = Removal::new(key.clone(), title, id, op).map_err(|error| faulty(&key, &error))?;
         let removal = removal.takes(CALL).permits(op.permissions().iter().copied());
         // Whatever is removed, a look for survivors ends the teardown.
-        Ok(removal.permits(OBSERVING).permits(SURVIVORS).permits(MARKS).permits(self.now.observing_more()))
+        Ok(removal.permits(OBSERVING).permits(SURVIVORS).permits(MARKS).permits(self.observing.iter().copied()))
     }
 
     /// Adds a removal; tells its key.
@@ -205,7 +207,8 @@ impl Removals<'_> {
             revoked.push(self.add(removal));
         }
         for (key, group) in ours {
-            let op = NetOp::DeleteSecurityGroup { id: group.id.clone(), vpc: group.vpc.clone() };
+            let ours = now.ours(&now.vpcs).into_iter().any(|(_, vpc)| vpc.id == group.vpc);
+            let op = NetOp::DeleteSecurityGroup { id: group.id.clone(), vpc: ours.then(|| group.vpc.clone()) };
             let removal = self.removal(key, "security group", group.id(), &op)?;
             let removal = after_keys(after_users(removal), swept.iter().chain(&revoked).chain(ways));
             self.add(removal);

@@ -364,6 +364,33 @@ async fn what_a_networkspec_adds_to_an_adopted_network_goes_and_the_rest_stays()
 }
 
 #[tokio::test(start_paused = true)]
+async fn rules_of_others_in_an_adopted_vpc_are_not_revoked() -> Done {
+    let sim = Sim::new();
+    let theirs = terraform(&sim, true).await?;
+    let them = Foreigner::new(&sim, &[]);
+    let bastion = them.group(&theirs.vpc, "bastion").await?;
+    let (networks, engine) = process(&sim);
+    let spec = choice().vpc_named("prod").allow(Fix::Tags).adopt().build()?;
+    networks.survey(&spec).await?.plan()?.apply(&engine).await?;
+    let builder: eks_net::NetworkSpecBuilder = networks.survey(&spec).await?.network_spec()?.into();
+    let ours = builder.security_group(eks_net::SecurityGroup::new("web", "web")).build()?;
+    let report = networks.plan(&ours).await?.apply(&engine).await?;
+    let web = report.output("net/security-group/web", "id").ok_or("a group")?;
+    let pair = aws_sdk_ec2::types::UserIdGroupPair::builder().group_id(web).build();
+    let rule = aws_sdk_ec2::types::IpPermission::builder().ip_protocol("-1").user_id_group_pairs(pair).build();
+    them.ec2.authorize_security_group_ingress().group_id(&bastion).ip_permissions(rule.clone()).send().await?;
+    // Their rule holds our group, and stays; the verdict says so.
+    let verdict = tear_down(&sim).await?;
+    let left: Vec<_> = verdict.survivors().iter().map(|survivor| (survivor.kind.as_str(), survivor.id.as_str())).collect();
+    assert!(left.contains(&("security group", web)), "{verdict}");
+    let groups = them.ec2.describe_security_groups().group_ids(&bastion).send().await?;
+    assert_eq!(groups.security_groups()[0].ip_permissions().len(), 1);
+    them.ec2.revoke_security_group_ingress().group_id(&bastion).ip_permissions(rule).send().await?;
+    assert_eq!(tear_down(&sim).await?, Verdict::Clean);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn several_tables_where_a_networkspec_has_one_stay_theirs() -> Done {
     let sim = Sim::new();
     let theirs = eksctl(&sim).await?;

@@ -17,8 +17,9 @@ use crate::{
 };
 
 impl Networks {
-    /// What exists of a network that somebody else made: six calls; one more for security groups, if some are chosen; two more for
-    /// NAT gateways and their addresses, if it is adopted or subnets are added.
+    /// What exists of a network that somebody else made: six calls; one more for security groups, if some are chosen; one for
+    /// VPC endpoints, if a subnet has no default route; or two for NAT gateways and their addresses, if it is adopted or subnets
+    /// are added.
     ///
     /// # Errors
     /// [`Error::Call`] if a call fails or its answer cannot be understood. That nothing is found is none.
@@ -77,7 +78,11 @@ impl Networks {
         for vpc in &mut now.vpcs {
             (vpc.dns_support, vpc.dns_hostnames) = (dns_support, dns_hostnames);
         }
-        Ok(ObservedExisting { subnets, route_tables, internet_gateways, security_groups, nat_gateways, addresses, ..now })
+        now = ObservedExisting { subnets, route_tables, internet_gateways, security_groups, nat_gateways, addresses, ..now };
+        if now.has_closed_subnets() && !claims {
+            now.endpoints = Some(self.endpoints(choice.owner(), &inside).await?);
+        }
+        Ok(now)
     }
 
     /// What was found of a network that somebody else made, and what it lacks.

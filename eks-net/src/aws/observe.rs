@@ -161,7 +161,7 @@ impl Networks {
         pages!(request, "ec2:DescribeTransitGatewayVpcAttachments", owner, read::transit_attachment)
     }
 
-    async fn endpoints(&self, owner: &Owner, inside: &Filter) -> Result<Vec<FoundEndpoint>, Error> {
+    pub(super) async fn endpoints(&self, owner: &Owner, inside: &Filter) -> Result<Vec<FoundEndpoint>, Error> {
         let request = self.patient.describe_vpc_endpoints().filters(inside.clone());
         pages!(request, "ec2:DescribeVpcEndpoints", owner, read::endpoint)
     }

@@ -93,9 +93,9 @@ impl Networks {
         unless_gone(result.map(drop).map_err(|error| failed("ec2:DeleteSubnet", id.as_str(), error)))
     }
 
-    pub(super) async fn delete_security_group(&self, cx: &StepContext, id: &SecurityGroupId, vpc: &VpcId) -> Result<(), Error> {
+    pub(super) async fn delete_security_group(&self, cx: &StepContext, id: &SecurityGroupId, vpc: Option<&VpcId>) -> Result<(), Error> {
         // A rule that names it may have been added since the teardown was planned.
-        if cx.attempt() > 1 {
+        if let Some(vpc) = vpc.filter(|_| cx.attempt() > 1) {
             self.revoke_names_of(id, vpc).await?;
         }
         self.delete_group(id).await

@@ -201,8 +201,12 @@ fn check_routes(gaps: &mut Gaps<'_>, now: &ObservedExisting, vpc: &ExistingVpc, 
         }
         Tier::Private if way.is_some() => {}
         _ => {
-            let rule = "it has no way out: nodes there need VPC endpoints for ec2, ecr.api, ecr.dkr, s3, sts and eks".to_owned();
-            gaps.add(false, "no-way-out", subject, rule, "make the endpoints, or a route to a NAT gateway", PRIVATE);
+            let lacking = now.services_lacking(&table.id);
+            if !lacking.is_empty() {
+                let seen = if now.endpoints.is_some() { "has none" } else { "may have none" };
+                let rule = format!("it has no way out: nodes there need VPC endpoints, and it {seen} for {}", lacking.join(", "));
+                gaps.add(false, "no-way-out", subject, rule, "make the endpoints, or a route to a NAT gateway", PRIVATE);
+            }
         }
     }
     for route in table.routes.iter().filter(|route| route.is_blackhole && route.destination != "0.0.0.0/0") {

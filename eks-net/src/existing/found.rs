@@ -8,7 +8,8 @@ use eks_core::{
 use ipnet::Ipv4Net;
 
 use crate::{
-    observed::{Found, FoundAddress, FoundGroup, FoundInternetGateway},
+    egress::{EndpointKind, NODES_NEED},
+    observed::{Found, FoundAddress, FoundEndpoint, FoundGroup, FoundInternetGateway},
     tags::Tags,
 };
 
@@ -32,6 +33,8 @@ pub struct ObservedExisting {
     pub nat_gateways: Vec<ExistingNatGateway>,
     /// Elastic IP addresses of these gateways, and of the owner.
     pub addresses: Vec<FoundAddress>,
+    /// VPC endpoints; looked for only if a subnet has no default route, and neither gateways nor addresses were looked for.
+    pub endpoints: Option<Vec<FoundEndpoint>>,
     /// Security groups; looked for only if some are chosen.
     pub security_groups: Vec<FoundGroup>,
 }
@@ -134,6 +137,7 @@ impl ObservedExisting {
             internet_gateways: Vec::new(),
             nat_gateways: Vec::new(),
             addresses: Vec::new(),
+            endpoints: None,
             security_groups: Vec::new(),
         }
     }
@@ -142,6 +146,23 @@ impl ObservedExisting {
     pub(super) fn table_of(&self, subnet: &SubnetId) -> Option<&ExistingRouteTable> {
         let own = self.route_tables.iter().find(|table| table.associations.contains_key(subnet));
         own.or_else(|| self.route_tables.iter().find(|table| table.is_main))
+    }
+
+    /// Whether there are subnets without a default route.
+    #[cfg(feature = "aws")]
+    pub(crate) fn has_closed_subnets(&self) -> bool {
+        let closed = |table: &ExistingRouteTable| table.default_route().is_none();
+        self.subnets.iter().any(|subnet| self.table_of(&subnet.id).is_some_and(closed))
+    }
+
+    /// Services that nodes need and that no endpoint brings to this table's subnets, as far as it is known.
+    pub(super) fn services_lacking(&self, table: &RouteTableId) -> Vec<&'static str> {
+        let brings = |endpoint: &FoundEndpoint, service: &str| {
+            let name = endpoint.service.strip_suffix(service).is_some_and(|before| before.is_empty() || before.ends_with('.'));
+            name && endpoint.is_live() && (endpoint.kind != Some(EndpointKind::Gateway) || endpoint.route_tables.contains(table))
+        };
+        let endpoints = self.endpoints.as_deref().unwrap_or_default();
+        NODES_NEED.into_iter().filter(|service| !endpoints.iter().any(|endpoint| brings(endpoint, service))).collect()
     }
 
     /// The internet gateway that is attached to this VPC.

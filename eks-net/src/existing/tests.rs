@@ -4,8 +4,8 @@ use eks_core::{Owner, SecurityGroupId, SubnetId, Tier};
 
 use super::*;
 use crate::{
-    egress::Nat,
-    observed::{FoundGroup, FoundInternetGateway},
+    egress::{EndpointKind, Nat},
+    observed::{FoundEndpoint, FoundGroup, FoundInternetGateway},
     tags::Tags,
     testing::id,
 };
@@ -139,6 +139,40 @@ fn every_gap_has_its_code_and_its_page() {
             assert!(gap.to_string().ends_with(&format!("({})", gap.page)), "{gap}");
         }
     }
+}
+
+#[test]
+fn endpoints_that_bring_what_nodes_need_are_a_way() {
+    let mut now = console();
+    now.route_tables[1].routes.clear();
+    let endpoint = |number: usize, service: &str, kind: EndpointKind| FoundEndpoint {
+        id: id("vpce", number),
+        service: format!("com.amazonaws.us-west-2.{service}"),
+        kind: Some(kind),
+        state: "available".to_owned(),
+        route_tables: if kind == EndpointKind::Gateway { [id("rtb", 1)].into() } else { [].into() },
+        subnets: [].into(),
+        groups: [].into(),
+        private_dns: true,
+        policy: None,
+        tags: Tags::new(),
+    };
+    let mut all: Vec<_> = ["ec2", "ecr.api", "ecr.dkr", "eks", "sts"]
+        .into_iter()
+        .enumerate()
+        .map(|(number, service)| endpoint(number, service, EndpointKind::Interface))
+        .collect();
+    all.push(endpoint(9, "s3", EndpointKind::Gateway));
+    now.endpoints = Some(all.clone());
+    assert_eq!(told(&now), [""; 0]);
+    let said = |now: &ObservedExisting| survey(now).gaps().iter().map(|gap| gap.rule.clone()).next().unwrap_or_default();
+    // A gateway endpoint serves the tables that it has a route in; eks-auth is not eks.
+    all[5].route_tables.clear();
+    all[3].service = "com.amazonaws.us-west-2.eks-auth".to_owned();
+    now.endpoints = Some(all);
+    assert!(said(&now).ends_with("and it has none for eks, s3"), "{}", said(&now));
+    now.endpoints = None;
+    assert!(said(&now).ends_with("and it may have none for ec2, ecr.api, ecr.dkr, eks, s3, sts"), "{}", said(&now));
 }
 
 #[test]

@@ -22,7 +22,7 @@ use crate::{
     world::World,
 };
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Interface {
     pub(super) subnet: String,
     pub(super) vpc: String,
@@ -386,10 +386,10 @@ pub(super) fn describe(world: &mut World, _caller: &Caller, args: &Args) -> Repl
             ("association.association-id", "association.associationId"),
             ("association.public-ip", "association.publicIp"),
             ("association.ip-owner-id", "association.ipOwnerId"),
-            ("ipv6-addresses.ipv6-address", "ipv6AddressesSet.ipv6Address"),
             ("association.public-dns-name", "association.publicDnsName"),
             ("addresses.primary", "privateIpAddressesSet.primary"),
             ("attachment.attach-time", "attachment.attachTime"),
+            ("ipv6-addresses.ipv6-address", "ipv6AddressesSet.ipv6Address"),
             ("attachment.attachment-id", "attachment.attachmentId"),
             ("attachment.instance-id", "attachment.instanceId"),
             ("attachment.instance-owner-id", "attachment.instanceOwnerId"),

@@ -8,6 +8,7 @@ use ipnet::Ipv6Net;
 pub(crate) const IPV6_SUBNETS: usize = 256;
 
 /// The `index`th /64 of a VPC's block, if it has as many.
+#[cfg(any(feature = "aws", test))]
 pub(crate) fn nth_64(vpc: Ipv6Net, index: u16) -> Option<Ipv6Net> {
     let base = u128::from(vpc.network());
     let block = Ipv6Net::new(Ipv6Addr::from(base + (u128::from(index) << 64)), 64).ok()?;

@@ -42,8 +42,13 @@ async fn comes_and_goes(sim: &Sim, spec: &NetworkSpec) -> Result<(Vec<(String, u
     tokio::time::sleep(Duration::from_secs(3600)).await;
     let standing = counts(sim);
     let (networks, engine) = process(sim);
+    let calls = sim.log().len();
     let again = networks.plan(spec).await?;
     assert_eq!(changes(&again), [""; 0], "{again}");
+    // Nine, and one for each kind that the VPC tells of or the spec names.
+    let asked = serde_json::to_value(spec)?;
+    let more = ["/ipv6", "/endpoints/0", "/elastic_ips/0", "/nat/transit_gateway"].map(|field| asked.pointer(field).is_some());
+    assert_eq!(sim.log().len() - calls, 9 + more.into_iter().filter(|more| *more).count());
     let report = again.apply(&engine).await?;
     assert!(report.is_complete());
     let paid = sim.inventory().usd_per_month() - cost;

@@ -84,6 +84,9 @@
 //!
 //! Killed at any moment, the same lines run again finish the work: what exists is found by its tags, there is no state file.
 //!
+//! For a design document, [`NetworkSpec::picture`] and [`Observed::picture`] draw the network, as planned or as found, in SVG and
+//! as Mermaid text.
+//!
 //! # Features
 //! | feature | default | brings |
 //! |---|---|---|

@@ -25,6 +25,24 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! [`Nat`] chooses how private subnets reach the internet, [`Endpoints`] how they reach AWS without it; the plan tells what each
+//! choice costs and what fails with it:
+//!
+//! ```
+//! # use eks_core::Owner;
+//! # use eks_net::{Endpoints, Nat, NetworkSpec, Observed};
+//! # let owner = Owner::new("vault")?;
+//! let network = NetworkSpec::builder(&owner, "10.0.0.0/16")
+//!     .zones(["us-east-1a", "us-east-1b", "us-east-1c"])
+//!     .nat(Nat::None)
+//!     .endpoints(Endpoints::private_cluster())
+//!     .ipv6()
+//!     .build()?;
+//! let plan = network.plan(&Observed::nothing(&owner))?;
+//! assert!(plan.to_string().contains("9 interface endpoints in 3 zones: $197.10 a month together"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! With the feature `aws`, `Networks` observes, and its plans and teardowns are applied by `eks_core::engine`:
 //!
 #![cfg_attr(feature = "aws", doc = "```no_run")]

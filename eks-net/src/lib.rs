@@ -123,7 +123,7 @@ mod testing;
 
 #[cfg(feature = "aws")]
 pub use aws::Networks;
-pub use cidr::{Size, SubnetGroup, reserved_addresses, usable_addresses};
+pub use cidr::{Allocator, AllocatorError, Block, Size, Space, SubnetGroup, reserved_addresses, usable_addresses};
 pub use egress::{Endpoint, EndpointKind, Endpoints, Nat};
 pub use existing::{
     ChosenSubnet, ExistingNatGateway, ExistingNetwork, ExistingNetworkBuilder, ExistingRoute, ExistingRouteTable, ExistingSubnet,

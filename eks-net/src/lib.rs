@@ -17,7 +17,7 @@
 //!
 //! let plan = network.plan(&Observed::nothing(&owner))?;
 //! assert_eq!(plan.step("net/subnet/private/us-east-1b").map(|step| step.title.as_str()),
-//!     Some("private subnet 10.0.64.0/19 in us-east-1b, 8187 addresses"));
+//!     Some("private subnet 10.0.96.0/19 in us-east-1b, 8187 addresses"));
 //! assert!(plan.to_string().contains("a single point of failure"));
 //!
 //! // The layers above refer to it before it exists.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt,
+    fmt, iter,
 };
 
 use eks_core::{AllocationId, Owner, Problems, Region, SpecError, Tier, ZoneName};
@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     blocks,
-    cidr::{self, Derived, Size, SubnetGroup},
-    egress::{self, CheckedEndpoint, Endpoint, Kind, Nat, Way},
+    cidr::{self, Allocator, Derived, Size, Space, SubnetGroup},
+    egress::{self, CheckedEndpoint, Endpoint, Kind, Nat, Others, Way},
     groups::{self, CheckedGroup, SecurityGroup, SecurityGroupQuotas},
     subnet::{PlacedSubnet, Subnet},
     tags::{self, ExtraTags},
@@ -356,11 +356,26 @@ impl NetworkSpec {
         self.ipv6 && self.has(Tier::Private)
     }
 
+    /// Things of others that it names by their ids.
+    pub(crate) fn others(&self) -> Others {
+        let nat_gateways = match &self.way {
+            Way::Existing(id) => vec![id.clone()],
+            Way::ExistingIn(gateways) => gateways.values().cloned().collect(),
+            _ => Vec::new(),
+        };
+        Others { nat_gateways, addresses: self.addresses.values().flatten().cloned().collect() }
+    }
+
     /// Kinds of resources that most networks do not have.
     pub(crate) fn kinds(&self) -> BTreeSet<Kind> {
         let transit = matches!(self.way, Way::TransitGateway(_)).then_some(Kind::TransitGatewayAttachment);
         let endpoint = (!self.endpoints.is_empty()).then_some(Kind::VpcEndpoint);
         transit.into_iter().chain(endpoint).collect()
+    }
+
+    /// The zones that have subnets.
+    pub(crate) fn zones(&self) -> BTreeSet<&ZoneName> {
+        self.subnets.iter().map(|subnet| &subnet.zone).collect()
     }
 
     /// The zones that have subnets of this tier.
@@ -382,6 +397,13 @@ impl NetworkSpec {
             }
         }
         by_zone
+    }
+
+    /// How much of the VPC is used, kept and free.
+    pub fn space(&self) -> Space {
+        let blocks = iter::once(self.cidr).chain(self.secondary.iter().copied());
+        let taken = self.subnets.iter().map(|subnet| subnet.cidr).chain(self.kept.iter().copied());
+        Allocator::around(blocks, taken).map_or_else(|_| Allocator::new(self.cidr), |found| found).space().keeping(&self.kept)
     }
 
     /// Whether there is a subnet of this tier.

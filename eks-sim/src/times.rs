@@ -22,6 +22,10 @@ pub(crate) enum Time {
     TransitGateway,
     /// Transit gateway attachment, pending or modifying to available, or deleting to deleted; assumption.
     TransitAttachment,
+    /// A further address of a NAT gateway, until it has it, or has drained it; assumption.
+    NatGatewayAddress,
+    /// A regional NAT gateway until it is in a new zone. AWS: "up to 60 minutes"; the rest is assumption.
+    NatGatewayExpand,
     /// NAT gateway, pending to available. 13 public logs, median 1m54s.
     NatGatewayCreate,
     /// NAT gateway, pending to failed. Assumption.
@@ -70,6 +74,12 @@ pub(crate) enum Time {
     NodeRegister,
     /// Registered node until Ready, once the CNI runs; assumption.
     NodeReady,
+    /// Instance, stopping to stopped; assumption.
+    InstanceStop,
+    /// Modified volume until it has its new size. AWS: "usually takes a few seconds"; assumption.
+    VolumeModify,
+    /// Modified volume, optimizing to completed. AWS: "minutes to hours"; assumption, of a small one.
+    VolumeOptimize,
     /// EBS volume, creating to available; assumption.
     VolumeCreate,
     /// Volume attach or detach; assumption.
@@ -98,6 +108,8 @@ impl Time {
             Self::GatewayEndpointDelete => (1.0, 3.0, 10.0),
             Self::TransitGateway => (60.0, 90.0, 180.0),
             Self::TransitAttachment => (20.0, 60.0, 120.0),
+            Self::NatGatewayAddress => (5.0, 15.0, 40.0),
+            Self::NatGatewayExpand => (300.0, 1200.0, 3600.0),
             Self::NatGatewayCreate => (85.0, 114.0, 125.0),
             Self::NatGatewayFail => (5.0, 15.0, 30.0),
             Self::NatGatewayDelete => (60.0, 80.0, 94.0),
@@ -122,6 +134,9 @@ impl Time {
             Self::InstanceTerminate => (30.0, 45.0, 60.0),
             Self::NodeRegister => (30.0, 50.0, 90.0),
             Self::NodeReady => (8.0, 12.0, 20.0),
+            Self::InstanceStop => (15.0, 30.0, 60.0),
+            Self::VolumeModify => (2.0, 5.0, 10.0),
+            Self::VolumeOptimize => (60.0, 300.0, 900.0),
             Self::VolumeCreate => (2.0, 4.0, 8.0),
             Self::VolumeAttach => (2.0, 4.0, 8.0),
             Self::ClassicLoadBalancer => (3.0, 5.0, 10.0),

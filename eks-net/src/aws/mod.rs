@@ -5,6 +5,7 @@ mod create;
 mod driver;
 mod egress_only;
 mod endpoints;
+mod existing;
 mod groups;
 mod made;
 mod nat;
@@ -23,6 +24,7 @@ use aws_types::SdkConfig;
 use eks_core::{Class, Error, Outputs, Owner, Plan, Teardown};
 
 use crate::{observed::Observed, spec::NetworkSpec};
+use observe::Look;
 
 /// Networks in one account and Region. Cheap to clone.
 ///
@@ -59,7 +61,16 @@ impl Networks {
     /// # Errors
     /// [`Error::Call`] if a call fails or its answer cannot be understood.
     pub async fn observe(&self, owner: &Owner) -> Result<Observed, Error> {
-        self.look(owner, false).await
+        self.look(owner, Look::Plan).await
+    }
+
+    /// What exists of this network, and what it names of others: one more call for NAT gateways of others, and one for elastic
+    /// IP addresses of one's own.
+    ///
+    /// # Errors
+    /// As [`Networks::observe`].
+    pub async fn observe_for(&self, spec: &NetworkSpec) -> Result<Observed, Error> {
+        self.look_for(spec.owner(), &spec.others()).await
     }
 
     /// What exists of an owner's network, and which network interfaces use it: at most ten calls. For a review:
@@ -68,7 +79,7 @@ impl Networks {
     /// # Errors
     /// As [`Networks::observe`].
     pub async fn observe_with_interfaces(&self, owner: &Owner) -> Result<Observed, Error> {
-        self.look(owner, true).await
+        self.look(owner, Look::Survivors).await
     }
 
     /// What must be done so that this network exists. If a security group of ours holds a rule that the spec does not have, one
@@ -79,7 +90,7 @@ impl Networks {
     /// this handle's.
     pub async fn plan(&self, spec: &NetworkSpec) -> Result<Plan, Error> {
         self.in_region("its zones are chosen", Some(spec.region().as_str()))?;
-        let mut now = self.observe(spec.owner()).await?;
+        let mut now = self.observe_for(spec).await?;
         let in_doubt = spec.groups_in_doubt(&now);
         if !in_doubt.is_empty() {
             self.identify(&mut now, in_doubt).await?;
@@ -87,12 +98,13 @@ impl Networks {
         spec.plan(&now)
     }
 
-    /// What must be removed so that nothing of an owner's network is left. It needs no spec.
+    /// What must be removed so that nothing of an owner's network is left, and off what of others' our tags are taken. It needs no
+    /// spec.
     ///
     /// # Errors
     /// As [`Networks::observe`] and [`Observed::teardown`].
     pub async fn teardown(&self, owner: &Owner) -> Result<Teardown, Error> {
-        self.observe(owner).await?.teardown()
+        self.look(owner, Look::Teardown).await?.teardown()
     }
 }
 

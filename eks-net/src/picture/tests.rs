@@ -52,7 +52,7 @@ fn arbitrary(choices: &[usize]) -> Picture {
             zone: 0,
             cidr: format!("100.100.{at}.0/24"),
             second: (choose.below(3) == 0).then(|| format!("2600:1f18:abcd:ef{at:02x}::/64")),
-            space: (choose.below(4) > 0).then(|| Space { usable: 65_531, free: Some(65_530) }),
+            space: (choose.below(4) > 0).then_some(Space { usable: 65_531, free: Some(65_530) }),
             id: choose.id("subnet"),
             name: (choose.below(3) == 0).then(|| choose.text()),
         };
@@ -84,7 +84,9 @@ fn arbitrary(choices: &[usize]) -> Picture {
         picture.tables.push(Table { routes: routes.collect(), name: choose.text(), id: choose.id("rtb"), subnets: vec![at] });
     }
     for _ in 0..choose.below(12) {
-        picture.endpoints.push(Endpoint { service: format!("e{}", choose.text()), gateway: choose.below(2) == 0, id: choose.id("vpce") });
+        let service = format!("e{}", choose.text());
+        let subnets = (0..picture.subnets.len()).filter(|_| choose.below(9) == 1).collect();
+        picture.endpoints.push(Endpoint { service, gateway: choose.below(2) == 0, subnets, id: choose.id("vpce") });
     }
     let groups = choose.below(24);
     for at in 0..groups {

@@ -121,6 +121,21 @@ fn changes_of_groups(spec: &NetworkSpec, now: &Observed) -> Vec<String> {
     changes(&spec.plan(now).unwrap()).into_iter().filter(|line| line.contains("security-group")).collect()
 }
 
+#[test]
+fn an_adopted_group_is_not_opened() {
+    let spec = tiers();
+    let mut now = testing::standing(&spec);
+    for group in &mut now.security_groups {
+        group.tags.insert(crate::existing::marks::ADOPTED_TAG.to_owned(), String::new());
+        group.rules.retain(|found| !found.rule.is_default());
+    }
+    assert_eq!(changes_of_groups(&spec, &now), [""; 0]);
+    // Nor closed: what is there is not EC2's work on our behalf.
+    let [everything_out, _] = crate::SecurityGroupRule::defaults();
+    now.security_groups[0].rules.push(everything_out.into());
+    assert_eq!(changes_of_groups(&spec, &now), [""; 0]);
+}
+
 /// A network that stood before its rules were changed; its rules have ids, and those of the first group are ours.
 fn changed() -> (NetworkSpec, Observed) {
     let before = builder()

@@ -6,6 +6,7 @@ use eks_core::{Error, Finding, Ref, SecurityGroupId, StepKey};
 
 use super::{Planner, refused};
 use crate::{
+    existing::marks,
     groups::{self, CheckedGroup, Diff, Peer, SecurityGroupRule, diff},
     observed::{ByKey, Found, FoundGroup, FoundRule, Observed},
     op::{NetOp, RuleDescription, RuleId},
@@ -40,12 +41,13 @@ impl<'a> Index<'a> {
         rule
     }
 
-    /// The rules that a group should have: its own, and, if it exists and says nothing of what goes out, the one with which
-    /// EC2 made it.
+    /// The rules that a group should have: its own, and, if it exists and says nothing of what goes out, those with which EC2
+    /// made it. What an adopted group lets out stays whatever it is.
     fn wanted(&self, spec: &NetworkSpec, group: &CheckedGroup, found: Option<&FoundGroup>) -> Wanted {
         let mut rules = group.rules.clone();
-        let own_egress = group.egress().next().is_some();
-        if found.is_some() && !own_egress {
+        let adopted = found.is_some_and(|found| marks::is_adopted(&found.tags));
+        let own_egress = !adopted && group.egress().next().is_some();
+        if found.is_some() && !adopted && !own_egress {
             rules.extend(defaults(spec));
         }
         let known = rules.iter().cloned().map(|rule| self.with_ids(rule)).collect();
@@ -82,9 +84,11 @@ impl Planner<'_> {
     pub(super) fn security_groups(&mut self) -> Result<(), Error> {
         let index = Index::new(self.now);
         for group in &self.spec.security_groups {
-            let found = index.by_key.get(&group.key())?;
-            self.security_group(group, found, &index)?;
-            self.rules(group, found, &index)?;
+            let planned = index.by_key.get(&group.key()).and_then(|found| {
+                self.security_group(group, found, &index)?;
+                self.rules(group, found, &index)
+            });
+            self.noted(planned)?;
         }
         Ok(())
     }

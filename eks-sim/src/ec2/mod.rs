@@ -16,13 +16,18 @@ mod gateway;
 mod ids;
 mod image;
 mod instance;
+mod instance_power;
 mod instance_types;
 mod interface;
+mod interface_describe;
 mod interface_ipv6;
 mod inventory;
 mod key_pair;
 mod launch;
 mod nat;
+mod nat_address;
+mod nat_create;
+mod nat_regional;
 mod prefix_list;
 mod quota;
 mod route;
@@ -38,6 +43,7 @@ mod token;
 mod transit_attachment;
 mod transit_gateway;
 mod volume;
+mod volume_modification;
 mod vpc;
 mod vpc_cidr;
 mod zones;
@@ -133,6 +139,8 @@ fn find(action: &str) -> Option<Action> {
         "AllocateAddress" => address::allocate,
         "AssignIpv6Addresses" => interface_ipv6::assign,
         "AssociateAddress" => address::associate,
+        "AssignPrivateNatGatewayAddress" => nat_address::assign,
+        "AssociateNatGatewayAddress" => nat_address::associate,
         "AssociateRouteTable" => route_table::associate,
         "AssociateSubnetCidrBlock" => subnet_attribute::associate,
         "AssociateVpcCidrBlock" => vpc_cidr::associate,
@@ -145,7 +153,7 @@ fn find(action: &str) -> Option<Action> {
         "CreateInternetGateway" => gateway::create,
         "CreateLaunchTemplate" => template::create,
         "CreateLaunchTemplateVersion" => template::create_version,
-        "CreateNatGateway" => nat::create,
+        "CreateNatGateway" => nat_create::create,
         "CreateNetworkAcl" => acl::create,
         "CreateNetworkAclEntry" => acl_entry::create,
         "CreateNetworkInterface" => interface::create,
@@ -193,7 +201,7 @@ fn find(action: &str) -> Option<Action> {
         "DescribeManagedPrefixLists" => prefix_list::describe_managed,
         "DescribeNatGateways" => nat::describe,
         "DescribeNetworkAcls" => acl::describe,
-        "DescribeNetworkInterfaces" => interface::describe,
+        "DescribeNetworkInterfaces" => interface_describe::describe,
         "DescribePrefixLists" => prefix_list::describe,
         "DescribeRegions" => zones::describe_regions,
         "DescribeRouteTables" => route_table::describe,
@@ -204,6 +212,7 @@ fn find(action: &str) -> Option<Action> {
         "DescribeTransitGatewayVpcAttachments" => transit_attachment::describe,
         "DescribeTransitGateways" => transit_gateway::describe,
         "DescribeVolumes" => volume::describe,
+        "DescribeVolumesModifications" => volume_modification::describe,
         "DescribeVpcAttribute" => vpc::describe_attribute,
         "DescribeVpcEndpointServices" => endpoint_service::describe,
         "DescribeVpcEndpoints" => endpoint::describe,
@@ -212,6 +221,7 @@ fn find(action: &str) -> Option<Action> {
         "DetachNetworkInterface" => attachment::detach,
         "DetachVolume" => volume::detach,
         "DisassociateAddress" => address::disassociate,
+        "DisassociateNatGatewayAddress" => nat_address::disassociate,
         "DisassociateRouteTable" => route_table::disassociate,
         "DisassociateSubnetCidrBlock" => subnet_attribute::disassociate,
         "DisassociateVpcCidrBlock" => vpc_cidr::disassociate,
@@ -221,9 +231,10 @@ fn find(action: &str) -> Option<Action> {
         "ModifyInstanceAttribute" => instance::modify,
         "ModifyLaunchTemplate" => template::modify,
         "ModifySecurityGroupRules" => security_group_rule_change::modify,
+        "ModifyNetworkInterfaceAttribute" => interface::modify,
         "ModifySubnetAttribute" => subnet_attribute::modify,
         "ModifyTransitGatewayVpcAttachment" => transit_attachment::modify,
-        "ModifyNetworkInterfaceAttribute" => interface::modify,
+        "ModifyVolume" => volume_modification::modify,
         "ModifyVpcAttribute" => vpc::modify_attribute,
         "ModifyVpcEndpoint" => endpoint_change::modify,
         "ReleaseAddress" => address::release,
@@ -234,10 +245,13 @@ fn find(action: &str) -> Option<Action> {
         "RevokeSecurityGroupEgress" => security_group_rule::revoke_egress,
         "RevokeSecurityGroupIngress" => security_group_rule::revoke_ingress,
         "RunInstances" => launch::run,
+        "StartInstances" => instance_power::start,
+        "StopInstances" => instance_power::stop,
         "TerminateInstances" => instance::terminate,
         "UnassignIpv6Addresses" => interface_ipv6::unassign,
         "UpdateSecurityGroupRuleDescriptionsEgress" => security_group_rule_change::describe_egress,
         "UpdateSecurityGroupRuleDescriptionsIngress" => security_group_rule_change::describe_ingress,
+        "UnassignPrivateNatGatewayAddress" => nat_address::unassign,
         _ => return None,
     })
 }

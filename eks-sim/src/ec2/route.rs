@@ -72,7 +72,8 @@ fn destination(state: &State, args: &Args) -> Result<String, ApiError> {
 
 /// The target of a call on a route, which must exist and be of the table's VPC.
 fn target(state: &State, table_id: &str, vpc: &str, args: &Args) -> Result<Target, ApiError> {
-    const TARGETS: [&str; 6] = ["TransitGatewayId", "GatewayId", "EgressOnlyInternetGatewayId", "NatGatewayId", "NetworkInterfaceId", "InstanceId"];
+    const TARGETS: [&str; 6] =
+        ["TransitGatewayId", "GatewayId", "EgressOnlyInternetGatewayId", "NatGatewayId", "NetworkInterfaceId", "InstanceId"];
     let mut given = TARGETS.iter().filter_map(|name| args.str(name).map(|id| (*name, id.to_owned())));
     let (Some((name, id)), None) = (given.next(), given.next()) else {
         let message = "The request must contain exactly one of gatewayId, natGatewayId, networkInterfaceId, vpcPeeringConnectionId, \
@@ -92,7 +93,7 @@ fn target(state: &State, table_id: &str, vpc: &str, args: &Args) -> Result<Targe
             Ok(Target::Gateway(id))
         }
         "EgressOnlyInternetGatewayId" => {
-            // CreateRoute has InternetGateway's code for it.
+            // The code is that of an internet gateway ("Error codes for the Amazon EC2 API" has none of its own).
             let gateway = state.egress_only_gateways.get(&id);
             let gateway = gateway.ok_or_else(|| ids::EGRESS_ONLY_GATEWAY.not_found(&id))?;
             if gateway.vpc != vpc {

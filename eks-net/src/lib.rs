@@ -25,6 +25,24 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! [`Nat`] chooses how private subnets reach the internet, [`Endpoints`] how they reach AWS without it; the plan tells what each
+//! choice costs and what fails with it:
+//!
+//! ```
+//! # use eks_core::Owner;
+//! # use eks_net::{Endpoints, Nat, NetworkSpec, Observed};
+//! # let owner = Owner::new("vault")?;
+//! let network = NetworkSpec::builder(&owner, "10.0.0.0/16")
+//!     .zones(["us-east-1a", "us-east-1b", "us-east-1c"])
+//!     .nat(Nat::None)
+//!     .endpoints(Endpoints::private_cluster())
+//!     .ipv6()
+//!     .build()?;
+//! let plan = network.plan(&Observed::nothing(&owner))?;
+//! assert!(plan.to_string().contains("9 interface endpoints in 3 zones: $197.10 a month together"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! With the feature `aws`, `Networks` observes, and its plans and teardowns are applied by `eks_core::engine`:
 //!
 #![cfg_attr(feature = "aws", doc = "```no_run")]
@@ -66,6 +84,9 @@
 //!
 //! Killed at any moment, the same lines run again finish the work: what exists is found by its tags, there is no state file.
 //!
+//! For a design document, [`NetworkSpec::picture`] and [`Observed::picture`] draw the network, as planned or as found, in SVG and
+//! as Mermaid text.
+//!
 //! # Features
 //! | feature | default | brings |
 //! |---|---|---|
@@ -102,7 +123,7 @@ mod testing;
 
 #[cfg(feature = "aws")]
 pub use aws::Networks;
-pub use cidr::{Size, SubnetGroup, reserved_addresses, usable_addresses};
+pub use cidr::{Allocator, AllocatorError, Block, Size, Space, SubnetGroup, reserved_addresses, usable_addresses};
 pub use egress::{Endpoint, EndpointKind, Endpoints, Nat};
 pub use existing::{
     ChosenSubnet, ExistingNatGateway, ExistingNetwork, ExistingNetworkBuilder, ExistingRoute, ExistingRouteTable, ExistingSubnet,

@@ -1,5 +1,6 @@
 //! Ways out on an EC2 that fails: a lost answer, and a process that is killed, at every call.
 
+#[expect(dead_code, reason = "other suites use the rest")]
 mod common;
 
 use std::collections::BTreeMap;

@@ -3,6 +3,8 @@
 mod base;
 mod blocks;
 mod egress;
+#[cfg(test)]
+mod egress_tests;
 mod endpoints;
 mod findings;
 mod gateways;

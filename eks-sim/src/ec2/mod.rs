@@ -16,8 +16,10 @@ mod gateway;
 mod ids;
 mod image;
 mod instance;
+mod instance_power;
 mod instance_types;
 mod interface;
+mod interface_describe;
 mod interface_ipv6;
 mod inventory;
 mod key_pair;
@@ -40,6 +42,7 @@ mod token;
 mod transit_attachment;
 mod transit_gateway;
 mod volume;
+mod volume_modification;
 mod vpc;
 mod vpc_cidr;
 mod zones;
@@ -197,7 +200,7 @@ fn find(action: &str) -> Option<Action> {
         "DescribeManagedPrefixLists" => prefix_list::describe_managed,
         "DescribeNatGateways" => nat::describe,
         "DescribeNetworkAcls" => acl::describe,
-        "DescribeNetworkInterfaces" => interface::describe,
+        "DescribeNetworkInterfaces" => interface_describe::describe,
         "DescribePrefixLists" => prefix_list::describe,
         "DescribeRegions" => zones::describe_regions,
         "DescribeRouteTables" => route_table::describe,
@@ -208,6 +211,7 @@ fn find(action: &str) -> Option<Action> {
         "DescribeTransitGatewayVpcAttachments" => transit_attachment::describe,
         "DescribeTransitGateways" => transit_gateway::describe,
         "DescribeVolumes" => volume::describe,
+        "DescribeVolumesModifications" => volume_modification::describe,
         "DescribeVpcAttribute" => vpc::describe_attribute,
         "DescribeVpcEndpointServices" => endpoint_service::describe,
         "DescribeVpcEndpoints" => endpoint::describe,
@@ -228,6 +232,7 @@ fn find(action: &str) -> Option<Action> {
         "ModifyNetworkInterfaceAttribute" => interface::modify,
         "ModifySubnetAttribute" => subnet_attribute::modify,
         "ModifyTransitGatewayVpcAttachment" => transit_attachment::modify,
+        "ModifyVolume" => volume_modification::modify,
         "ModifyVpcAttribute" => vpc::modify_attribute,
         "ModifyVpcEndpoint" => endpoint_change::modify,
         "ReleaseAddress" => address::release,
@@ -238,6 +243,8 @@ fn find(action: &str) -> Option<Action> {
         "RevokeSecurityGroupEgress" => security_group_rule::revoke_egress,
         "RevokeSecurityGroupIngress" => security_group_rule::revoke_ingress,
         "RunInstances" => launch::run,
+        "StartInstances" => instance_power::start,
+        "StopInstances" => instance_power::stop,
         "TerminateInstances" => instance::terminate,
         "UnassignIpv6Addresses" => interface_ipv6::unassign,
         "UnassignPrivateNatGatewayAddress" => nat_address::unassign,

@@ -16,8 +16,6 @@ use std::{
 use common::{KEYS, Server, built, environment};
 use serde_json::{Value, json};
 
-const MOTO: &str = "moto[server]==5.2.5";
-
 /// What Terraform's VPC module 5.21 with provider 5.100 needs for the same 29 resources on the same server.
 const TERRAFORM_SECONDS: (f64, f64) = (35.0, 69.0);
 const TERRAFORM_MEGABYTES: f64 = 640.0;
@@ -25,8 +23,8 @@ const TERRAFORM_MEGABYTES: f64 = 640.0;
 #[test]
 #[ignore = "needs Python 3 and PyPI; run by .ci/run and by `cargo test --test foreign -- --ignored`"]
 fn the_chapter_on_moto() {
-    let python = environment("moto", MOTO);
-    let server = moto(&python);
+    let python = environment("moto", common::MOTO);
+    let server = Server::moto(&python);
     let [created, again, ended] = create_again_destroy(&python, &server.url);
 
     let count = |run: &Run, phase: &str| run.json[phase]["calls"].as_u64().unwrap();
@@ -44,7 +42,7 @@ fn the_chapter_on_moto() {
 #[test]
 #[ignore = "needs Python 3 and PyPI; run by .ci/run and by `cargo test --test foreign -- --ignored`"]
 fn the_chapter_on_the_served_simulator() {
-    let python = environment("moto", MOTO);
+    let python = environment("moto", common::MOTO);
     create_again_destroy(&python, &Server::simulator().url);
 }
 
@@ -131,19 +129,6 @@ fn peak_memory(status: &Path) -> Option<f64> {
     let text = std::fs::read_to_string(status).ok()?;
     let line = text.lines().find(|line| line.starts_with("VmHWM:"))?;
     line.split_whitespace().nth(1)?.parse::<f64>().ok().map(|kilobytes| kilobytes / 1024.0)
-}
-
-fn moto(python: &Path) -> Server {
-    Server::start(|port| {
-        let mut command = Command::new(python.with_file_name("moto_server"));
-        command.args(["-H", "127.0.0.1", "-p", &port.to_string()]).envs([
-            ("MOTO_IAM_LOAD_MANAGED_POLICIES", "true"),
-            ("MOTO_ENABLE_AMI_VALIDATION", "true"),
-            ("MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION", "true"),
-            ("MOTO_ENABLE_KEYPAIR_VALIDATION", "true"),
-        ]);
-        command
-    })
 }
 
 /// What exists, as boto3 sees it; default resources of the account left out.

@@ -15,6 +15,9 @@ pub(crate) const KEYS: [(&str, &str); 3] = [
     ("AWS_REGION", "us-east-1"),
 ];
 
+/// The independent server, on PyPI.
+pub(crate) const MOTO: &str = "moto[server]==5.2.5";
+
 /// A program of the workspace, built as the whole workspace is.
 pub(crate) fn built(program: &str) -> PathBuf {
     static BUILD: Once = Once::new();
@@ -60,6 +63,20 @@ impl Server {
         Self::start(|port| {
             let mut command = Command::new(built("eks-sim"));
             command.args(["serve", "--speed", "1000", "--addr", &format!("127.0.0.1:{port}")]);
+            command
+        })
+    }
+
+    /// moto, of the environment with this Python, as strict as it can be.
+    pub(crate) fn moto(python: &Path) -> Self {
+        Self::start(|port| {
+            let mut command = Command::new(python.with_file_name("moto_server"));
+            command.args(["-H", "127.0.0.1", "-p", &port.to_string()]).envs([
+                ("MOTO_IAM_LOAD_MANAGED_POLICIES", "true"),
+                ("MOTO_ENABLE_AMI_VALIDATION", "true"),
+                ("MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION", "true"),
+                ("MOTO_ENABLE_KEYPAIR_VALIDATION", "true"),
+            ]);
             command
         })
     }

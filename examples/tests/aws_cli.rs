@@ -4,6 +4,8 @@
 //! `cargo test --test aws_cli -- --ignored` makes a virtual environment with the AWS CLI below `target/`.
 
 mod common;
+#[path = "common/workspace.rs"]
+mod workspace;
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -11,7 +13,7 @@ use std::{
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
-use common::{KEYS, Server, environment};
+use common::{KEYS, environment};
 use eks_core::{Action, Owner, Tier, Verdict};
 use eks_examples::account::Account;
 use eks_net::{ExistingNetwork, Fix, Networks};
@@ -25,7 +27,7 @@ const PUBLIC_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIgQST6KVgqb/WNVOq
 #[test]
 #[ignore = "needs Python 3 and PyPI; run by .ci/run and by `cargo test --test aws_cli -- --ignored`"]
 fn the_chapter_by_hand() {
-    let server = Server::simulator();
+    let server = workspace::simulator();
     let mut aws = Cli::new(&server.url);
     let network = Network::create(&mut aws);
     network.refuses(&mut aws);
@@ -41,7 +43,7 @@ fn the_chapter_by_hand() {
 #[tokio::test]
 #[ignore = "needs Python 3 and PyPI; run by .ci/run and by `cargo test --test aws_cli -- --ignored`"]
 async fn a_network_by_hand_is_adopted() {
-    let server = Server::simulator();
+    let server = workspace::simulator();
     let mut aws = Cli::new(&server.url);
     let theirs = Network::create(&mut aws);
     let before = everything(&mut aws);

@@ -5,6 +5,10 @@
 //! and runs the chapter's network and control plane against each: create, plan again, tear down.
 
 mod common;
+#[path = "common/moto.rs"]
+mod moto;
+#[path = "common/workspace.rs"]
+mod workspace;
 
 use std::{
     io::Read,
@@ -13,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{KEYS, Server, built, environment};
+use common::KEYS;
 use serde_json::{Value, json};
 
 /// What Terraform's VPC module 5.21 with provider 5.100 needs for the same 29 resources on the same server.
@@ -23,8 +27,8 @@ const TERRAFORM_MEGABYTES: f64 = 640.0;
 #[test]
 #[ignore = "needs Python 3 and PyPI; run by .ci/run and by `cargo test --test foreign -- --ignored`"]
 fn the_chapter_on_moto() {
-    let python = environment("moto", common::MOTO);
-    let server = Server::moto(&python);
+    let python = moto::python();
+    let server = moto::moto();
     let [created, again, ended] = create_again_destroy(&python, &server.url);
 
     let count = |run: &Run, phase: &str| run.json[phase]["calls"].as_u64().unwrap();
@@ -42,8 +46,8 @@ fn the_chapter_on_moto() {
 #[test]
 #[ignore = "needs Python 3 and PyPI; run by .ci/run and by `cargo test --test foreign -- --ignored`"]
 fn the_chapter_on_the_served_simulator() {
-    let python = environment("moto", common::MOTO);
-    create_again_destroy(&python, &Server::simulator().url);
+    let python = moto::python();
+    create_again_destroy(&python, &workspace::simulator().url);
 }
 
 /// Creates, runs again, destroys; boto3 tells after each what exists.
@@ -97,7 +101,7 @@ struct Run {
 
 /// Runs the chapter's AWS layers, as a user would.
 fn chapter(url: &str, options: &[&str]) -> Run {
-    let program = built("examples/chapter");
+    let program = workspace::built("examples/chapter");
     let began = Instant::now();
     let mut child = Command::new(program)
         .args(["--endpoint-url", url, "--speed", "1000", "--layers", "net,cluster", "--no-addons", "--auth", "config-map", "--json"])

@@ -4,6 +4,8 @@
 //! `RANDOM_NETWORKS=10000 cargo test --test networks` draws as many; `-- --ignored` makes them on moto.
 
 mod common;
+#[path = "common/moto.rs"]
+mod moto;
 
 use std::collections::BTreeMap;
 
@@ -11,7 +13,7 @@ use aws_sdk_ec2::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
 };
-use common::{KEYS, Server, environment};
+use common::KEYS;
 use eks_core::{Owner, SpecError, Verdict};
 use eks_examples::account::Account;
 use eks_net::{Nat, NetworkSpec, NetworkSpecBuilder, Networks, Rule, SecurityGroup, Subnet};
@@ -187,7 +189,7 @@ async fn on_the_simulator() -> Done {
 #[tokio::test]
 #[ignore = "needs Python 3 and PyPI; run by .ci/run and by `cargo test --test networks -- --ignored`"]
 async fn on_moto() -> Done {
-    let server = Server::moto(&environment("moto", common::MOTO));
+    let server = moto::moto();
     let account = Account::keyed(&server.url, 1000.0, KEYS[0].1, KEYS[1].1).await;
     let numbers = count(60);
     let (fine, broken) = run(&account, 0..numbers).await?;

@@ -66,11 +66,15 @@ fn asked(number: u64) -> Asked {
     let vpc = draw.block(base, size);
     let mut builder = NetworkSpec::builder(&owner, &vpc);
     let mut subnets = Vec::new();
-    // Slots of one size side by side; now and then one slot is drawn twice, or lies outside.
+    // Slots of one size side by side; now and then one is taken already, or lies outside.
     let length = (size + 2 + u8::try_from(draw.below(3)).expect("small")).min(28 + u8::from(draw.below(10) == 0));
     for name in 0..2 + draw.below(4) {
         let step = 1_u64 << (32 - length.min(32));
-        let slot = if draw.below(10) == 0 { draw.below(3) + 64 } else { name };
+        let slot = match draw.below(20) {
+            0 | 1 => draw.below(3) + 64,
+            2 => name.saturating_sub(1),
+            _ => name,
+        };
         let at = u64::from(base) + u64::from(slot) * step;
         let cidr = draw.block(u32::try_from(at).expect("far from the end"), length);
         let (public, zone) = (draw.below(2) == 0, draw.of(&ZONES));
@@ -191,7 +195,7 @@ async fn on_the_simulator() -> Done {
 async fn on_moto() -> Done {
     let server = moto::moto();
     let account = Account::keyed(&server.url, 1000.0, KEYS[0].1, KEYS[1].1).await;
-    let numbers = count(60);
+    let numbers = count(150);
     let (fine, broken) = run(&account, 0..numbers).await?;
     worth_it(fine, &broken, numbers);
     Ok(())

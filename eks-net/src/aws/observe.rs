@@ -32,10 +32,9 @@ pub(super) use pages;
 pub(super) enum Look {
     /// To plan, or to apply a plan.
     Plan,
-    /// To plan a teardown: for what lies in VPCs of others, too.
+    /// To plan a teardown: for what lies in VPCs of others, too; not at attributes of the VPC, which do not matter to it.
     Teardown,
-    /// After a teardown: likewise, and for network interfaces and volumes; not at attributes of the VPC: reading those fails once
-    /// it is gone, though lists may still show it.
+    /// After a teardown: likewise, and for network interfaces and volumes.
     Survivors,
 }
 
@@ -67,7 +66,7 @@ impl Networks {
         let interfaces = async { if survivors && vpc.is_some() { self.interfaces(owner, &inside).await } else { Ok(Vec::new()) } };
         let dns = async {
             match &vpc {
-                Some(vpc) if !survivors => {
+                Some(vpc) if why == Look::Plan => {
                     tokio::try_join!(self.dns(vpc, VpcAttributeName::EnableDnsSupport), self.dns(vpc, VpcAttributeName::EnableDnsHostnames))
                 }
                 _ => Ok((true, true)),

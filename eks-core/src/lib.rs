@@ -52,7 +52,7 @@ pub use facts::{Basis, Difference, Facts};
 pub use finding::{Finding, Severity};
 pub use handoff::{AuthenticationMode, ClusterAccess, ClusterRefs, NetworkRefs, SubnetRef, Tier, WorkersRefs};
 pub use id::{
-    AccountId, AllocationId, AmiId, ClusterName, IdError, InstanceId, InternetGatewayId, LaunchTemplateId, NatGatewayId,
+    AccountId, AllocationId, AmiId, ClusterName, IdError, InstanceId, InternetGatewayId, KeyPairId, LaunchTemplateId, NatGatewayId,
     NetworkInterfaceId, Region, RoleArn, RouteTableAssociationId, RouteTableId, SecurityGroupId, SecurityGroupRuleId, StackName, SubnetId,
     VolumeId, VpcId, ZoneName,
 };

@@ -60,7 +60,9 @@
 #[cfg(feature = "aws")]
 mod aws;
 mod cidr;
+mod found;
 mod keys;
+pub mod machines;
 mod nat;
 mod observed;
 mod op;

@@ -3,12 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use eks_core::{
-    AllocationId, Error, Facts, InternetGatewayId, KEY_TAG, NatGatewayId, NetworkInterfaceId, OWNER_TAG, Owner, RouteTableAssociationId,
-    RouteTableId, SecurityGroupId, StepKey, SubnetId, VolumeId, VpcId, ZoneName,
+    AllocationId, Error, Facts, InternetGatewayId, NatGatewayId, NetworkInterfaceId, Owner, RouteTableAssociationId, RouteTableId,
+    SecurityGroupId, StepKey, SubnetId, VolumeId, VpcId, ZoneName,
 };
 use ipnet::Ipv4Net;
 
-use crate::{keys::LAYER, rule::Ingress, tags::Tags};
+pub(crate) use crate::found::Found;
+use crate::{
+    found::{self, found},
+    keys::LAYER,
+    rule::Ingress,
+    tags::Tags,
+};
 
 /// What an owner's network consists of now, and what else is in its VPC.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,34 +160,7 @@ pub struct FoundVolume {
     pub tags: Tags,
 }
 
-/// What carries tags.
-pub(crate) trait Found {
-    fn id(&self) -> &str;
-    fn tags(&self) -> &Tags;
-
-    /// The key of the step that made it, if this owner's did.
-    fn key(&self, owner: &Owner) -> Option<StepKey> {
-        let owned = self.tags().get(OWNER_TAG).is_some_and(|name| name == owner.as_str());
-        let key = self.tags().get(KEY_TAG).and_then(|key| key.parse::<StepKey>().ok());
-        key.filter(|key| owned && key.layer() == LAYER)
-    }
-}
-
-macro_rules! found {
-    ($($name:ident)*) => {$(
-        impl Found for $name {
-            fn id(&self) -> &str {
-                self.id.as_str()
-            }
-
-            fn tags(&self) -> &Tags {
-                &self.tags
-            }
-        }
-    )*};
-}
-
-found!(FoundVpc FoundSubnet FoundInternetGateway FoundNatGateway FoundAddress FoundRouteTable FoundGroup);
+found!(LAYER: FoundVpc FoundSubnet FoundInternetGateway FoundNatGateway FoundAddress FoundRouteTable FoundGroup);
 
 impl Observed {
     /// Nothing exists.
@@ -203,7 +182,7 @@ impl Observed {
 
     /// Those of the owner, with their keys.
     pub(crate) fn ours<'a, T: Found>(&self, all: &'a [T]) -> Vec<(StepKey, &'a T)> {
-        all.iter().filter_map(|found| Some((found.key(&self.owner)?, found))).collect()
+        found::ours(&self.owner, all)
     }
 
     /// The one that the step `key` made.
@@ -211,15 +190,7 @@ impl Observed {
     /// # Errors
     /// [`Error::Refused`] if there are two.
     pub(crate) fn made_by<'a, T: Found + 'a>(&self, all: impl IntoIterator<Item = &'a T>, key: &StepKey) -> Result<Option<&'a T>, Error> {
-        let mut made = all.into_iter().filter(|found| found.key(&self.owner).as_ref() == Some(key));
-        match (made.next(), made.next()) {
-            (Some(one), Some(other)) => Err(Error::Refused {
-                subject: key.to_string(),
-                rule: format!("{} and {} both carry this key", one.id(), other.id()),
-                remedy: format!("delete the one that is not in use, or remove its tag {KEY_TAG}"),
-            }),
-            (found, _) => Ok(found),
-        }
+        found::made_by(&self.owner, all, key)
     }
 
     /// The explicit association of a subnet, and its table.
@@ -266,18 +237,6 @@ impl Observed {
     }
 
     fn note<T: Found>(&self, facts: &mut Facts, all: &[T], fields: impl Fn(&T, &mut dyn FnMut(&str, String))) {
-        let mut seen: BTreeSet<StepKey> = BTreeSet::new();
-        for (key, found) in self.ours(all) {
-            // A plan refuses two of one key; that there are two is a fact all the same.
-            let twice = !seen.insert(key.clone());
-            facts.note(&key, if twice { "another id" } else { "id" }, found.id());
-            if twice {
-                continue;
-            }
-            for (name, value) in found.tags().iter().filter(|(name, _)| !name.starts_with("aws:")) {
-                facts.note(&key, format!("tag {name}"), value);
-            }
-            fields(found, &mut |field, value| facts.note(&key, field, value));
-        }
+        found::note(&self.owner, facts, all, fields);
     }
 }

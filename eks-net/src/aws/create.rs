@@ -35,7 +35,7 @@ pub(super) fn specification(kind: ResourceType, tags: &Tags) -> TagSpecification
     TagSpecification::builder().resource_type(kind).set_tags(Some(to_tags(tags))).build()
 }
 
-fn to_tags(tags: &Tags) -> Vec<Tag> {
+pub(super) fn to_tags(tags: &Tags) -> Vec<Tag> {
     tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
 }
 

@@ -3,12 +3,15 @@
 mod create;
 mod driver;
 mod groups;
+mod machines;
 mod made;
 mod observe;
 mod read;
 mod region;
 mod remove;
 mod routing;
+
+pub use self::machines::Machines;
 
 use std::sync::Arc;
 

@@ -21,6 +21,7 @@ macro_rules! pages {
         items.map_err(|error| failed($call, $owner.to_string(), error))?.iter().map($read).collect::<Result<Vec<_>, Error>>()
     }};
 }
+pub(super) use pages;
 
 impl Networks {
     /// What exists. `survivors` looks for network interfaces and volumes too, and not at attributes of the VPC: reading those fails once it
@@ -108,6 +109,6 @@ impl Networks {
     }
 }
 
-fn owned(owner: &Owner) -> Filter {
+pub(super) fn owned(owner: &Owner) -> Filter {
     filter(format!("tag:{OWNER_TAG}"), [owner.as_str()])
 }

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// A field that every answer has, in the form that it always has.
-fn field<T: std::str::FromStr>(call: &str, name: &str, value: Option<&str>) -> Result<T, Error>
+pub(super) fn field<T: std::str::FromStr>(call: &str, name: &str, value: Option<&str>) -> Result<T, Error>
 where
     T::Err: std::fmt::Display,
 {
@@ -25,7 +25,7 @@ where
     value.parse().map_err(|error: T::Err| strange(call, name, Class::Permanent, error.to_string()))
 }
 
-fn tags(tags: &[Tag]) -> Tags {
+pub(super) fn tags(tags: &[Tag]) -> Tags {
     tags.iter().filter_map(|tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned()))).collect()
 }
 

@@ -7,15 +7,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ClusterName, Outputs, Ref, RoleArn, SecurityGroupId, StepKey, SubnetId, VpcId, ZoneName};
 
-/// Whether a subnet's default route leads to an internet gateway.
+/// Where a subnet's default route leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Tier {
-    /// It does.
+    /// To an internet gateway.
     Public,
-    /// It leads elsewhere (NAT gateway, transit gateway), or nowhere.
+    /// Elsewhere: to a NAT gateway or a transit gateway, if the network has one.
     Private,
+    /// Nowhere: what runs there reaches its VPC alone, and AWS by VPC endpoints.
+    Intra,
 }
 
 /// A subnet, for the layers above the network.
@@ -26,7 +28,7 @@ pub struct SubnetRef {
     pub id: Ref<SubnetId>,
     /// Its zone.
     pub zone: ZoneName,
-    /// Public or private.
+    /// Public, private or intra.
     pub tier: Tier,
 }
 
@@ -48,7 +50,7 @@ pub struct NetworkRefs {
 }
 
 impl NetworkRefs {
-    /// The private subnets alone; workers usually go there.
+    /// The private subnets alone; workers usually go there. Intra subnets are not among them: they have no way out.
     #[must_use]
     pub fn private(mut self) -> Self {
         self.subnets.retain(|subnet| subnet.tier == Tier::Private);

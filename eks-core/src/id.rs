@@ -100,6 +100,14 @@ text_ids! {
     InternetGatewayId, "an internet gateway id", "igw- and 8 or 17 hexadecimal digits", |text| has_ec2_form(text, "igw-");
     /// `nat-…`
     NatGatewayId, "a NAT gateway id", "nat- and 8 or 17 hexadecimal digits", |text| has_ec2_form(text, "nat-");
+    /// `eigw-…`
+    EgressOnlyGatewayId, "an egress-only internet gateway id", "eigw- and 8 or 17 hexadecimal digits", |text| has_ec2_form(text, "eigw-");
+    /// `tgw-…`
+    TransitGatewayId, "a transit gateway id", "tgw- and 8 or 17 hexadecimal digits", |text| has_ec2_form(text, "tgw-");
+    /// `tgw-attach-…`
+    TransitGatewayAttachmentId, "a transit gateway attachment id", "tgw-attach- and 8 or 17 hexadecimal digits", |text| has_ec2_form(text, "tgw-attach-");
+    /// `vpce-…`
+    VpcEndpointId, "a VPC endpoint id", "vpce- and 8 or 17 hexadecimal digits", |text| has_ec2_form(text, "vpce-");
     /// `rtb-…`
     RouteTableId, "a route table id", "rtb- and 8 or 17 hexadecimal digits", |text| has_ec2_form(text, "rtb-");
     /// `rtbassoc-…`

@@ -1,6 +1,7 @@
 //! Keys of the layer's steps.
 
 use eks_core::{StepKey, Tier};
+use ipnet::Ipv4Net;
 
 /// The layer.
 pub(crate) const LAYER: &str = "net";
@@ -29,7 +30,31 @@ pub(crate) fn nat(zone: &str) -> StepKey {
     key(["nat", zone])
 }
 
-/// The route table, or its default route: one for all public subnets; for private ones one, or one in each zone.
+pub(crate) fn regional_nat() -> StepKey {
+    key(["nat", "regional"])
+}
+
+pub(crate) fn transit_gateway_attachment() -> StepKey {
+    key(["transit-gateway-attachment"])
+}
+
+pub(crate) fn egress_only_gateway() -> StepKey {
+    key(["egress-only-internet-gateway"])
+}
+
+pub(crate) fn secondary_block(block: Ipv4Net) -> StepKey {
+    key(["cidr", &slug(&block.to_string().replace('/', "-"))])
+}
+
+pub(crate) fn ipv6_block() -> StepKey {
+    key(["cidr", "ipv6"])
+}
+
+pub(crate) fn endpoint(kind: &str, service: &str) -> StepKey {
+    key(["endpoint", kind, &slug(service)])
+}
+
+/// The route table, or its default route: one for all subnets of a tier; for private ones, perhaps one in each zone.
 pub(crate) fn of_table(what: &str, tier: Tier, zone: Option<&str>) -> StepKey {
     match zone {
         Some(zone) => key([what, tier_name(tier), zone]),
@@ -53,6 +78,7 @@ pub(crate) fn leftover(id: &str) -> StepKey {
 pub(crate) fn tier_name(tier: Tier) -> &'static str {
     match tier {
         Tier::Public => "public",
+        Tier::Intra => "intra",
         _ => "private",
     }
 }

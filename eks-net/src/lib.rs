@@ -55,18 +55,20 @@
 //! # What this crate does not do
 //! It never changes or deletes what it did not make, but for two things in the network's own VPC at a teardown: what Kubernetes
 //! left there, once no cluster in it is alive, and rules of other security groups that name a group to be deleted.
-//! It plans IPv4 only, and no peering, transit gateways, VPC endpoints, network ACLs, flow logs or regional NAT gateways.
+//! It plans no peering, network ACLs or flow logs, and makes no transit gateways: it attaches to one.
 
 #[cfg(feature = "aws")]
 mod aws;
+mod blocks;
 mod cidr;
+mod egress;
 mod found;
 mod keys;
 pub mod machines;
-mod nat;
 mod observed;
 mod op;
 mod permissions;
+mod picture;
 mod plan;
 mod refs;
 mod rule;
@@ -81,13 +83,14 @@ mod testing;
 
 #[cfg(feature = "aws")]
 pub use aws::Networks;
-pub use cidr::{reserved_addresses, usable_addresses};
-pub use nat::Nat;
+pub use cidr::{Size, SubnetGroup, reserved_addresses, usable_addresses};
+pub use egress::{Endpoint, EndpointKind, Endpoints, Nat};
 pub use observed::{
-    FoundAddress, FoundGroup, FoundInterface, FoundInternetGateway, FoundNatGateway, FoundRouteTable, FoundSubnet, FoundVolume, FoundVpc,
-    Observed,
+    FoundAddress, FoundBlock, FoundEgressOnlyGateway, FoundEndpoint, FoundGroup, FoundInterface, FoundInternetGateway, FoundNatGateway,
+    FoundRouteTable, FoundSubnet, FoundTransitAttachment, FoundVolume, FoundVpc, Observed,
 };
-pub use op::{DnsAttribute, NetOp, RouteTarget};
+pub use op::{DnsAttribute, Ipv6Slot, NetOp, RouteTarget};
+pub use picture::Picture;
 pub use rule::{Ingress, Ports, Protocol, Rule, Source};
 pub use security_group::{CheckedGroup, SecurityGroup};
 pub use spec::{NetworkSpec, NetworkSpecBuilder};

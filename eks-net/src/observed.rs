@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use eks_core::{
-    AllocationId, Error, Facts, InternetGatewayId, NatGatewayId, NetworkInterfaceId, Owner, RouteTableAssociationId, RouteTableId,
-    SecurityGroupId, StepKey, SubnetId, VolumeId, VpcId, ZoneName,
+    AllocationId, EgressOnlyGatewayId, Error, Facts, InternetGatewayId, NatGatewayId, NetworkInterfaceId, Owner, RouteTableAssociationId,
+    RouteTableId, SecurityGroupId, StepKey, SubnetId, TransitGatewayAttachmentId, TransitGatewayId, VolumeId, VpcEndpointId, VpcId,
+    ZoneName,
 };
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 pub(crate) use crate::found::Found;
 use crate::{
+    egress::{EndpointKind, Kind, kinds, price},
     found::{self, found},
     keys::LAYER,
     rule::Ingress,
@@ -30,6 +32,13 @@ pub struct Observed {
     pub subnets: Vec<FoundSubnet>,
     /// Internet gateways of the owner.
     pub internet_gateways: Vec<FoundInternetGateway>,
+    /// Egress-only internet gateways of the owner; looked for only if a VPC has an IPv6 block.
+    pub egress_only_gateways: Vec<FoundEgressOnlyGateway>,
+    /// All attachments of these VPCs to transit gateways, and all endpoints in them; looked for only if a VPC's tag
+    /// `eks-rs/kinds` tells that we made such.
+    pub transit_attachments: Vec<FoundTransitAttachment>,
+    /// See above.
+    pub endpoints: Vec<FoundEndpoint>,
     /// NAT gateways of the owner, deleted ones too while EC2 still shows them.
     pub nat_gateways: Vec<FoundNatGateway>,
     /// Elastic IP addresses of the owner.
@@ -51,9 +60,42 @@ pub struct Observed {
 pub struct FoundVpc {
     pub id: VpcId,
     pub cidr: Ipv4Net,
+    /// Further IPv4 blocks, and IPv6 blocks.
+    pub blocks: Vec<FoundBlock>,
     pub dns_support: bool,
     pub dns_hostnames: bool,
     pub tags: Tags,
+}
+
+impl FoundVpc {
+    /// The association of this further IPv4 block.
+    pub(crate) fn secondary(&self, cidr: Ipv4Net) -> Option<&FoundBlock> {
+        self.blocks.iter().find(|block| block.cidr == IpNet::V4(cidr))
+    }
+
+    /// Its IPv6 block, and its association: the first, if others added some.
+    pub(crate) fn ipv6(&self) -> Option<(Ipv6Net, &FoundBlock)> {
+        let blocks = self.blocks.iter().filter_map(|block| match block.cidr {
+            IpNet::V6(cidr) => Some((cidr, block)),
+            IpNet::V4(_) => None,
+        });
+        blocks.min_by_key(|(_, block)| &block.association)
+    }
+
+    /// Kinds of resources that we may have made in it, besides what every network has.
+    pub(crate) fn kinds(&self) -> BTreeSet<Kind> {
+        kinds(&self.tags)
+    }
+}
+
+/// A block that is, or is being, associated with a VPC beside its first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "fields are EC2's own")]
+pub struct FoundBlock {
+    pub association: String,
+    pub cidr: IpNet,
+    pub state: String,
 }
 
 /// A subnet.
@@ -63,8 +105,12 @@ pub struct FoundVpc {
 pub struct FoundSubnet {
     pub id: SubnetId,
     pub cidr: Ipv4Net,
+    /// Addresses that nobody has, if EC2 tells.
+    pub free_addresses: Option<u32>,
     pub zone: ZoneName,
+    pub ipv6: Option<Ipv6Net>,
     pub map_public_ip: bool,
+    pub assign_ipv6: bool,
     pub tags: Tags,
 }
 
@@ -78,6 +124,70 @@ pub struct FoundInternetGateway {
     pub tags: Tags,
 }
 
+/// An egress-only internet gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "fields are EC2's own")]
+pub struct FoundEgressOnlyGateway {
+    pub id: EgressOnlyGatewayId,
+    pub attached_to: Vec<VpcId>,
+    pub tags: Tags,
+}
+
+/// A VPC's attachment to a transit gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "fields are EC2's own")]
+pub struct FoundTransitAttachment {
+    pub id: TransitGatewayAttachmentId,
+    pub gateway: TransitGatewayId,
+    pub state: String,
+    pub subnets: BTreeSet<SubnetId>,
+    pub tags: Tags,
+}
+
+impl FoundTransitAttachment {
+    /// Whether it is, or will become, of use.
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self.state.as_str(), "initiating" | "initiatingRequest" | "pendingAcceptance" | "pending" | "available" | "modifying")
+    }
+}
+
+/// A VPC endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "fields are EC2's own")]
+pub struct FoundEndpoint {
+    pub id: VpcEndpointId,
+    pub service: String,
+    /// `None` for kinds that a spec cannot express.
+    pub kind: Option<EndpointKind>,
+    pub state: String,
+    pub route_tables: BTreeSet<RouteTableId>,
+    pub subnets: BTreeSet<SubnetId>,
+    pub groups: BTreeSet<SecurityGroupId>,
+    pub private_dns: bool,
+    pub policy: Option<String>,
+    pub tags: Tags,
+}
+
+impl FoundEndpoint {
+    /// What it costs: an interface in each of its subnets.
+    pub(crate) fn usd_per_month(&self) -> f64 {
+        price::monthly(price::ENDPOINT_HOURLY, self.subnets.len())
+    }
+
+    /// Whether EC2 merely still tells of it.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.state.eq_ignore_ascii_case("deleted")
+    }
+
+    /// Whether it is, or will become, of use. EC2 has written these states in either case.
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self.state.to_ascii_lowercase().as_str(), "pendingacceptance" | "pending" | "available" | "partial")
+    }
+}
+
 /// A NAT gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -85,11 +195,23 @@ pub struct FoundInternetGateway {
 pub struct FoundNatGateway {
     pub id: NatGatewayId,
     pub state: String,
+    pub vpc: Option<VpcId>,
+    /// `None` for a regional gateway.
     pub subnet: Option<SubnetId>,
+    /// Whether AWS brings its addresses; for a regional gateway.
+    pub automatic: bool,
+    /// Its public addresses: for a regional gateway with their zones, and without ids where AWS brought them.
+    pub addresses: Vec<(Option<ZoneName>, Option<AllocationId>)>,
     pub tags: Tags,
 }
 
 impl FoundNatGateway {
+    /// What it costs: a regional one in each zone where it has an address.
+    pub(crate) fn usd_per_month(&self) -> f64 {
+        let zones: BTreeSet<_> = self.addresses.iter().filter_map(|(zone, _)| zone.as_ref()).collect();
+        price::monthly(price::NAT_HOURLY, if self.subnet.is_some() { 1 } else { zones.len().max(1) })
+    }
+
     /// Whether it is, or will become, of use.
     pub(crate) fn is_live(&self) -> bool {
         matches!(self.state.as_str(), "pending" | "available")
@@ -114,9 +236,21 @@ pub struct FoundRouteTable {
     pub id: RouteTableId,
     /// Id of what the route 0.0.0.0/0 leads to.
     pub default_route: Option<String>,
+    /// Id of what the route ::/0 leads to.
+    pub default_route_ipv6: Option<String>,
     /// Explicit associations.
     pub associations: BTreeMap<SubnetId, RouteTableAssociationId>,
     pub tags: Tags,
+}
+
+impl FoundRouteTable {
+    /// Id of what this default route leads to.
+    pub(crate) fn default_route_to(&self, destination: IpNet) -> Option<&String> {
+        match destination {
+            IpNet::V4(_) => self.default_route.as_ref(),
+            IpNet::V6(_) => self.default_route_ipv6.as_ref(),
+        }
+    }
 }
 
 /// A security group.
@@ -160,7 +294,8 @@ pub struct FoundVolume {
     pub tags: Tags,
 }
 
-found!(LAYER: FoundVpc FoundSubnet FoundInternetGateway FoundNatGateway FoundAddress FoundRouteTable FoundGroup);
+found!(LAYER: FoundVpc FoundSubnet FoundInternetGateway FoundEgressOnlyGateway FoundTransitAttachment FoundEndpoint);
+found!(LAYER: FoundNatGateway FoundAddress FoundRouteTable FoundGroup);
 
 impl Observed {
     /// Nothing exists.
@@ -171,6 +306,9 @@ impl Observed {
             vpcs: Vec::new(),
             subnets: Vec::new(),
             internet_gateways: Vec::new(),
+            egress_only_gateways: Vec::new(),
+            transit_attachments: Vec::new(),
+            endpoints: Vec::new(),
             nat_gateways: Vec::new(),
             addresses: Vec::new(),
             route_tables: Vec::new(),
@@ -178,6 +316,13 @@ impl Observed {
             interfaces: Vec::new(),
             volumes: Vec::new(),
         }
+    }
+
+    /// What looking for kinds calls that most networks do not have.
+    pub(crate) fn observing_more(&self) -> BTreeSet<&'static str> {
+        let ipv6 = self.vpcs.iter().any(|vpc| vpc.ipv6().is_some());
+        let kinds = self.vpcs.iter().flat_map(FoundVpc::kinds).map(Kind::observing);
+        kinds.chain(ipv6.then_some("ec2:DescribeEgressOnlyInternetGateways")).collect()
     }
 
     /// Those of the owner, with their keys.
@@ -205,27 +350,55 @@ impl Observed {
             note("cidr", vpc.cidr.to_string());
             note("dns support", vpc.dns_support.to_string());
             note("dns hostnames", vpc.dns_hostnames.to_string());
+            for block in &vpc.blocks {
+                // Whether it is associated yet is no basis: a plan waits for it either way.
+                note(&format!("block {}", block.cidr), block.association.clone());
+            }
         });
         self.note(&mut facts, &self.subnets, |subnet, note| {
             note("cidr", subnet.cidr.to_string());
             note("zone", subnet.zone.to_string());
             note("public addresses", subnet.map_public_ip.to_string());
+            if let Some(block) = subnet.ipv6 {
+                note("ipv6", block.to_string());
+                note("ipv6 addresses", subnet.assign_ipv6.to_string());
+            }
             if let Some((table, association)) = self.association(&subnet.id) {
                 note("route table", table.id.to_string());
                 note("association", association.to_string());
             }
         });
-        self.note(&mut facts, &self.internet_gateways, |gateway, note| {
-            note("attached to", gateway.attached_to.iter().map(VpcId::as_str).collect::<Vec<_>>().join(", "));
+        self.note(&mut facts, &self.internet_gateways, |gateway, note| note("attached to", join(&gateway.attached_to)));
+        self.note(&mut facts, &self.egress_only_gateways, |gateway, note| note("attached to", join(&gateway.attached_to)));
+        let live: Vec<_> = self.transit_attachments.iter().filter(|attachment| attachment.is_live()).cloned().collect();
+        self.note(&mut facts, &live, |attachment, note| {
+            note("transit gateway", attachment.gateway.to_string());
+            note("subnets", join(&attachment.subnets));
+        });
+        let live: Vec<_> = self.endpoints.iter().filter(|endpoint| endpoint.is_live()).cloned().collect();
+        self.note(&mut facts, &live, |endpoint, note| {
+            note("service", endpoint.service.clone());
+            note("route tables", join(&endpoint.route_tables));
+            note("subnets", join(&endpoint.subnets));
+            note("groups", join(&endpoint.groups));
+            note("private dns", endpoint.private_dns.to_string());
+            note("policy", endpoint.policy.clone().unwrap_or_default());
         });
         let live: Vec<_> = self.nat_gateways.iter().filter(|gateway| gateway.is_live()).cloned().collect();
         // Whether it is available yet is no basis: a plan waits for it either way.
         self.note(&mut facts, &live, |gateway, note| {
             note("subnet", gateway.subnet.as_ref().map(SubnetId::to_string).unwrap_or_default());
+            // Addresses of an automatic gateway come and go with the workloads.
+            if !gateway.automatic {
+                note("addresses", join(gateway.addresses.iter().filter_map(|(_, id)| id.as_ref())));
+            }
         });
         self.note(&mut facts, &self.addresses, |_, _| {});
         self.note(&mut facts, &self.route_tables, |table, note| {
             note("default route", table.default_route.clone().unwrap_or_default());
+            if let Some(target) = &table.default_route_ipv6 {
+                note("default route for ipv6", target.clone());
+            }
         });
         self.note(&mut facts, &self.security_groups, |group, note| {
             note("name", group.name.clone());
@@ -239,4 +412,8 @@ impl Observed {
     fn note<T: Found>(&self, facts: &mut Facts, all: &[T], fields: impl Fn(&T, &mut dyn FnMut(&str, String))) {
         found::note(&self.owner, facts, all, fields);
     }
+}
+
+fn join<T: AsRef<str>>(ids: impl IntoIterator<Item = T>) -> String {
+    ids.into_iter().map(|id| id.as_ref().to_owned()).collect::<Vec<_>>().join(", ")
 }

@@ -1,13 +1,13 @@
 //! The closed set of what the layer does.
 
 use eks_core::{
-    AllocationId, InternetGatewayId, NatGatewayId, Operation, Ref, RouteTableAssociationId, RouteTableId, SecurityGroupId, SubnetId, VpcId,
-    ZoneName,
+    AllocationId, EgressOnlyGatewayId, InternetGatewayId, NatGatewayId, Operation, Ref, RouteTableAssociationId, RouteTableId,
+    SecurityGroupId, SubnetId, TransitGatewayAttachmentId, TransitGatewayId, VpcEndpointId, VpcId, ZoneName,
 };
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
-use crate::{keys::LAYER, rule::Ingress, tags::Tags};
+use crate::{egress::EndpointKind, keys::LAYER, rule::Ingress, tags::Tags};
 
 /// An operation of the network layer. Where `id` is given the thing exists, and what is listed is changed; else it is made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,20 +15,67 @@ use crate::{keys::LAYER, rule::Ingress, tags::Tags};
 #[non_exhaustive]
 #[expect(missing_docs, reason = "fields are EC2's own names; the variants say what is done with them")]
 pub enum NetOp {
-    /// A VPC whose instances have DNS names. `dns` lists the attributes to switch on.
-    Vpc { id: Option<VpcId>, cidr: Ipv4Net, dns: Vec<DnsAttribute>, tags: Tags },
-    /// A subnet. `map_public_ip` switches public addresses on launch on.
-    Subnet { id: Option<SubnetId>, vpc: Ref<VpcId>, cidr: Ipv4Net, zone: ZoneName, map_public_ip: bool, tags: Tags },
+    /// A VPC whose instances have DNS names. `dns` lists the attributes to switch on; with `ipv6` it is made with an IPv6 block.
+    Vpc { id: Option<VpcId>, cidr: Ipv4Net, ipv6: bool, dns: Vec<DnsAttribute>, tags: Tags },
+    /// A further IPv4 block of the VPC, associated.
+    SecondaryBlock { vpc: Ref<VpcId>, cidr: Ipv4Net },
+    /// The VPC's IPv6 block, associated; `asked` if the VPC was made with one.
+    Ipv6Block { vpc: Ref<VpcId>, asked: bool },
+    /// A subnet. `ipv6` is a block that it is to get; `map_public_ip` and `assign_ipv6` switch addresses on launch on.
+    Subnet {
+        id: Option<SubnetId>,
+        vpc: Ref<VpcId>,
+        cidr: Ipv4Net,
+        zone: ZoneName,
+        ipv6: Option<Ipv6Slot>,
+        map_public_ip: bool,
+        assign_ipv6: bool,
+        tags: Tags,
+    },
     /// An internet gateway, attached.
     InternetGateway { id: Option<InternetGatewayId>, vpc: Ref<VpcId>, attach: bool, tags: Tags },
+    /// An egress-only internet gateway, attached.
+    EgressOnlyGateway { id: Option<EgressOnlyGatewayId>, vpc: Ref<VpcId>, tags: Tags },
     /// An elastic IP address.
     ElasticIp { id: Option<AllocationId>, tags: Tags },
     /// A NAT gateway, available. Gateways before it with the same key are its `generation`: a token is never used again.
     NatGateway { id: Option<NatGatewayId>, subnet: Ref<SubnetId>, address: Ref<AllocationId>, generation: String, tags: Tags },
+    /// A regional NAT gateway, available. `addresses` are those that it is to get; without any, AWS brings them.
+    RegionalNatGateway {
+        id: Option<NatGatewayId>,
+        vpc: Ref<VpcId>,
+        addresses: Vec<(ZoneName, AllocationId)>,
+        generation: String,
+        tags: Tags,
+    },
+    /// The VPC's attachment to a transit gateway, available. `subnets` are those that it is to get.
+    TransitGatewayAttachment {
+        id: Option<TransitGatewayAttachmentId>,
+        gateway: TransitGatewayId,
+        vpc: Ref<VpcId>,
+        subnets: Vec<Ref<SubnetId>>,
+        ipv6: bool,
+        tags: Tags,
+    },
+    /// A VPC endpoint, available. What is listed it is to get; `no_longer` are groups that it is to lose.
+    Endpoint {
+        id: Option<VpcEndpointId>,
+        vpc: Ref<VpcId>,
+        service: String,
+        kind: EndpointKind,
+        route_tables: Vec<Ref<RouteTableId>>,
+        subnets: Vec<Ref<SubnetId>>,
+        groups: Vec<Ref<SecurityGroupId>>,
+        no_longer: Vec<SecurityGroupId>,
+        private_dns: Option<bool>,
+        policy: Option<String>,
+        generation: String,
+        tags: Tags,
+    },
     /// A route table.
     RouteTable { id: Option<RouteTableId>, vpc: Ref<VpcId>, tags: Tags },
-    /// The default route of a table, in place of the one it has or new.
-    Route { table: Ref<RouteTableId>, target: RouteTarget, replace: bool },
+    /// A default route of a table, in place of the one it has or new.
+    Route { table: Ref<RouteTableId>, destination: IpNet, target: RouteTarget, replace: bool },
     /// A subnet's association with a table, in place of the one it has or new.
     Association { table: Ref<RouteTableId>, subnet: Ref<SubnetId>, replace: Option<RouteTableAssociationId> },
     /// A security group.
@@ -38,6 +85,12 @@ pub enum NetOp {
 
     /// Deletes a NAT gateway and waits until it is gone.
     DeleteNatGateway { id: NatGatewayId },
+    /// Deletes a VPC endpoint and waits until it is gone.
+    DeleteEndpoint { id: VpcEndpointId },
+    /// Deletes a transit gateway attachment and waits until it is gone.
+    DeleteTransitGatewayAttachment { id: TransitGatewayAttachmentId },
+    /// Deletes an egress-only internet gateway.
+    DeleteEgressOnlyGateway { id: EgressOnlyGatewayId },
     /// Gives an elastic IP address back.
     ReleaseAddress { id: AllocationId },
     /// Detaches and deletes an internet gateway.
@@ -72,6 +125,16 @@ pub enum DnsAttribute {
     Hostnames,
 }
 
+/// A /64 of the VPC's IPv6 block: which one is decided when the plan is made, the block itself is told by its step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Ipv6Slot {
+    /// The VPC's block.
+    pub block: Ref<Ipv6Net>,
+    /// From 0.
+    pub index: u16,
+}
+
 /// Where a default route leads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -81,4 +144,8 @@ pub enum RouteTarget {
     InternetGateway(Ref<InternetGatewayId>),
     /// To the internet, behind one address.
     NatGateway(Ref<NatGatewayId>),
+    /// To the internet over IPv6, with no way in.
+    EgressOnlyGateway(Ref<EgressOnlyGatewayId>),
+    /// To another VPC.
+    TransitGateway(TransitGatewayId),
 }

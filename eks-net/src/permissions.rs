@@ -20,7 +20,29 @@ pub(crate) const SURVIVORS: [&str; 2] = ["ec2:DescribeNetworkInterfaces", "ec2:D
 impl NetOp {
     pub(crate) fn permissions(&self) -> &'static [&'static str] {
         match self {
+            Self::SecondaryBlock { .. } | Self::Ipv6Block { .. } => &["ec2:AssociateVpcCidrBlock", "ec2:DescribeVpcs"],
+            Self::EgressOnlyGateway { .. } => {
+                &["ec2:CreateEgressOnlyInternetGateway", "ec2:CreateTags", "ec2:DescribeEgressOnlyInternetGateways"]
+            }
+            Self::RegionalNatGateway { .. } => {
+                &["ec2:AssociateNatGatewayAddress", "ec2:CreateNatGateway", "ec2:CreateTags", "ec2:DescribeNatGateways"]
+            }
+            Self::TransitGatewayAttachment { .. } => &[
+                "ec2:CreateTags",
+                "ec2:CreateTransitGatewayVpcAttachment",
+                "ec2:DescribeTransitGatewayVpcAttachments",
+                "ec2:ModifyTransitGatewayVpcAttachment",
+            ],
+            Self::Endpoint { .. } => &["ec2:CreateTags", "ec2:CreateVpcEndpoint", "ec2:DescribeVpcEndpoints", "ec2:ModifyVpcEndpoint"],
+            Self::DeleteEndpoint { .. } => &["ec2:DeleteVpcEndpoints", "ec2:DescribeVpcEndpoints"],
+            Self::DeleteTransitGatewayAttachment { .. } => {
+                &["ec2:DeleteTransitGatewayVpcAttachment", "ec2:DescribeTransitGatewayVpcAttachments"]
+            }
+            Self::DeleteEgressOnlyGateway { .. } => &["ec2:DeleteEgressOnlyInternetGateway"],
             Self::Vpc { .. } => &["ec2:CreateVpc", "ec2:CreateTags", "ec2:DescribeVpcs", "ec2:ModifyVpcAttribute"],
+            Self::Subnet { ipv6: Some(_), id: Some(_), .. } => {
+                &["ec2:AssociateSubnetCidrBlock", "ec2:CreateTags", "ec2:DescribeSubnets", "ec2:ModifySubnetAttribute"]
+            }
             Self::Subnet { .. } => &["ec2:CreateSubnet", "ec2:CreateTags", "ec2:DescribeSubnets", "ec2:ModifySubnetAttribute"],
             Self::InternetGateway { .. } => {
                 &["ec2:AttachInternetGateway", "ec2:CreateInternetGateway", "ec2:CreateTags", "ec2:DescribeInternetGateways"]

@@ -1,16 +1,20 @@
 //! What should exist.
 
-use std::fmt;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
-use eks_core::{Owner, Problems, Region, SpecError, Tier, ZoneName};
+use eks_core::{AllocationId, Owner, Problems, Region, SpecError, Tier, ZoneName};
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cidr,
-    nat::Nat,
+    blocks,
+    cidr::{self, Derived, Size, SubnetGroup},
+    egress::{self, CheckedEndpoint, Endpoint, Kind, Nat, Way},
     security_group::{self, CheckedGroup, SecurityGroup},
-    subnet::{self, Derived, PlacedSubnet, Subnet},
+    subnet::{PlacedSubnet, Subnet},
     tags::{self, ExtraTags},
 };
 
@@ -20,10 +24,19 @@ use crate::{
 pub struct NetworkSpec {
     pub(crate) owner: Owner,
     pub(crate) cidr: Ipv4Net,
+    pub(crate) secondary: Vec<Ipv4Net>,
+    pub(crate) ipv6: bool,
     pub(crate) subnets: Vec<PlacedSubnet>,
+    /// Blocks kept for zones to come, and what they were derived from.
+    pub(crate) kept: Vec<Ipv4Net>,
+    pub(crate) derive: Derived,
     pub(crate) nat: Nat,
-    pub(crate) nat_zones: Vec<ZoneName>,
+    pub(crate) way: Way,
+    pub(crate) addresses: BTreeMap<ZoneName, Vec<AllocationId>>,
+    pub(crate) endpoints: Vec<CheckedEndpoint>,
     pub(crate) security_groups: Vec<CheckedGroup>,
+    /// The group that nobody asked for, but endpoints.
+    default_group: Option<SecurityGroup>,
     pub(crate) extra: ExtraTags,
 }
 
@@ -33,12 +46,20 @@ pub struct NetworkSpec {
 pub struct NetworkSpecBuilder {
     owner: Owner,
     cidr: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    secondary_cidrs: Vec<String>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    ipv6: bool,
     #[serde(default, skip_serializing_if = "is_default")]
     derive: Derived,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     subnets: Vec<Subnet>,
     #[serde(default)]
     nat: Nat,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    elastic_ips: Vec<(String, String)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    endpoints: Vec<Endpoint>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     security_groups: Vec<SecurityGroup>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -52,25 +73,94 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 impl NetworkSpecBuilder {
-    /// Zones in which subnets are derived: a public and a private one in each, unless an explicit one is there already.
-    /// Zones that are added at the end later move none of the earlier subnets.
+    /// A further IPv4 block of the VPC: `100.64.0.0/16`. Explicit subnets may lie in it. A plan never takes one away.
+    #[must_use]
+    pub fn secondary_cidr(mut self, cidr: impl fmt::Display) -> Self {
+        self.secondary_cidrs.push(cidr.to_string());
+        self
+    }
+
+    /// IPv6 beside IPv4: a /56 of Amazon's for the VPC, a /64 of it for each subnet, addresses for new instances, and an
+    /// egress-only internet gateway for private subnets.
+    #[must_use]
+    pub fn ipv6(mut self) -> Self {
+        self.ipv6 = true;
+        self
+    }
+
+    /// Zones in which subnets are derived: a public and a private one in each and one of every [group](Self::group), unless an
+    /// explicit one of that tier and name is there already. Zones that are added at the end later move no subnet.
     #[must_use]
     pub fn zones<S: Into<String>>(mut self, zones: impl IntoIterator<Item = S>) -> Self {
         self.derive.zones.extend(zones.into_iter().map(Into::into));
         self
     }
 
+    /// For how many zones each group keeps room, 1–32. Default: 6, the most that a Region has. Changing it later moves subnets.
+    #[must_use]
+    pub fn zone_capacity(mut self, zones: u8) -> Self {
+        self.derive.zone_capacity = Some(zones);
+        self
+    }
+
     /// Prefix length of derived public subnets, 16–28. Default: the VPC's plus 5.
     #[must_use]
-    pub fn public_prefix(mut self, length: u8) -> Self {
-        self.derive.public_prefix = Some(length);
-        self
+    pub fn public_prefix(self, length: u8) -> Self {
+        self.public_size(length)
     }
 
     /// Prefix length of derived private subnets, 16–28. Default: the VPC's plus 3.
     #[must_use]
-    pub fn private_prefix(mut self, length: u8) -> Self {
-        self.derive.private_prefix = Some(length);
+    pub fn private_prefix(self, length: u8) -> Self {
+        self.private_size(length)
+    }
+
+    /// Size of derived public subnets: a prefix length, or what they must hold.
+    #[must_use]
+    pub fn public_size(mut self, size: impl Into<Size>) -> Self {
+        self.derive.public = Some(size.into());
+        self
+    }
+
+    /// Size of derived private subnets: a prefix length, or what they must hold.
+    #[must_use]
+    pub fn private_size(mut self, size: impl Into<Size>) -> Self {
+        self.derive.private = Some(size.into());
+        self
+    }
+
+    /// One more subnet in each zone. Groups that are added at the end later move no subnet.
+    ///
+    /// ```
+    /// # use eks_core::Owner;
+    /// # use eks_net::{NetworkSpec, SubnetGroup};
+    /// let network = NetworkSpec::builder(&Owner::new("shop")?, "10.0.0.0/16")
+    ///     .zones(["us-east-1a", "us-east-1b"])
+    ///     .public_prefix(24)
+    ///     .private_prefix(20)
+    ///     .group(SubnetGroup::intra(24).named("database"))
+    ///     .build()?;
+    /// let blocks: Vec<_> = network.subnets().iter().map(|subnet| format!("{} {}", subnet.key(), subnet.cidr)).collect();
+    /// assert_eq!(blocks, [
+    ///     "net/subnet/public/us-east-1a 10.0.0.0/24",
+    ///     "net/subnet/private/us-east-1a 10.0.16.0/20",
+    ///     "net/subnet/intra/us-east-1a-database 10.0.6.0/24",
+    ///     "net/subnet/public/us-east-1b 10.0.1.0/24",
+    ///     "net/subnet/private/us-east-1b 10.0.32.0/20",
+    ///     "net/subnet/intra/us-east-1b-database 10.0.7.0/24",
+    /// ]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn group(mut self, group: SubnetGroup) -> Self {
+        self.derive.groups.push(group);
+        self
+    }
+
+    /// No public and private subnets are derived but those of [groups](Self::group).
+    #[must_use]
+    pub fn only_groups(mut self) -> Self {
+        self.derive.only_groups = true;
         self
     }
 
@@ -85,6 +175,27 @@ impl NetworkSpecBuilder {
     #[must_use]
     pub fn nat(mut self, nat: Nat) -> Self {
         self.nat = nat;
+        self
+    }
+
+    /// An elastic IP address of your own, by its allocation id, for the NAT gateway in this zone, in place of one that the
+    /// network would allocate. A regional gateway may have several in a zone. It is never released.
+    #[must_use]
+    pub fn elastic_ip(mut self, zone: impl Into<String>, allocation_id: impl Into<String>) -> Self {
+        self.elastic_ips.push((zone.into(), allocation_id.into()));
+        self
+    }
+
+    /// A VPC endpoint.
+    #[must_use]
+    pub fn endpoint(self, endpoint: Endpoint) -> Self {
+        self.endpoints([endpoint])
+    }
+
+    /// VPC endpoints: [`crate::Endpoints::private_cluster`], say.
+    #[must_use]
+    pub fn endpoints(mut self, endpoints: impl IntoIterator<Item = Endpoint>) -> Self {
+        self.endpoints.extend(endpoints);
         self
     }
 
@@ -119,13 +230,39 @@ impl NetworkSpecBuilder {
         if let Some(block) = block {
             cidr::check_vpc(&mut problems, block);
         }
-        let subnets = subnet::place(&mut problems, block, &self.subnets, &self.derive);
-        let nat_zones = self.nat.zones(&mut problems, &subnets);
-        let security_groups = security_group::check(&mut problems, &self.security_groups);
+        let secondary = blocks::check(&mut problems, block, &self.secondary_cidrs);
+        let blocks: Vec<Ipv4Net> = block.into_iter().chain(secondary.iter().copied()).collect();
+        let placement = cidr::place(&mut problems, &blocks, &self.subnets, &self.derive);
+        let (subnets, kept) = (placement.subnets, placement.kept);
+        if self.ipv6 {
+            blocks::check_ipv6(&mut problems, subnets.len());
+        }
+        let way = self.nat.way(&mut problems, &subnets);
+        let addresses = egress::check_addresses(&mut problems, &self.elastic_ips, &way, &subnets);
+        let default_group = egress::default_group(&self.endpoints, &self.security_groups, &blocks);
+        let groups: Vec<SecurityGroup> = self.security_groups.into_iter().chain(default_group.clone()).collect();
+        let security_groups = security_group::check(&mut problems, &groups);
+        let region = subnets.first().map(|subnet| subnet.zone.region()).unwrap_or_default();
+        let endpoints = egress::check_endpoints(&mut problems, &self.endpoints, &groups, region);
         let extra = tags::check(&mut problems, &self.tags, &self.clusters);
         let name = format!("network {}", self.owner);
         let Some(cidr) = block else { return problems.finish(name, || unreachable!("a block that cannot be read is a problem")) };
-        problems.finish(name, || NetworkSpec { owner: self.owner, cidr, subnets, nat: self.nat, nat_zones, security_groups, extra })
+        problems.finish(name, || NetworkSpec {
+            owner: self.owner,
+            cidr,
+            secondary,
+            ipv6: self.ipv6,
+            subnets,
+            kept,
+            derive: self.derive,
+            nat: self.nat,
+            way,
+            addresses,
+            endpoints,
+            security_groups,
+            default_group,
+            extra,
+        })
     }
 }
 
@@ -135,9 +272,13 @@ impl NetworkSpec {
         NetworkSpecBuilder {
             owner: owner.clone(),
             cidr: cidr.to_string(),
+            secondary_cidrs: Vec::new(),
+            ipv6: false,
             derive: Derived::default(),
             subnets: Vec::new(),
             nat: Nat::default(),
+            elastic_ips: Vec::new(),
+            endpoints: Vec::new(),
             security_groups: Vec::new(),
             clusters: Vec::new(),
             tags: Vec::new(),
@@ -149,9 +290,19 @@ impl NetworkSpec {
         &self.owner
     }
 
-    /// The VPC's block.
+    /// The VPC's primary IPv4 block.
     pub fn cidr(&self) -> Ipv4Net {
         self.cidr
+    }
+
+    /// The VPC's further IPv4 blocks.
+    pub fn secondary_cidrs(&self) -> &[Ipv4Net] {
+        &self.secondary
+    }
+
+    /// Whether it has IPv6 beside IPv4.
+    pub fn is_dual_stack(&self) -> bool {
+        self.ipv6
     }
 
     /// The Region of its zones.
@@ -173,9 +324,47 @@ impl NetworkSpec {
         &self.security_groups
     }
 
-    /// Zones that get a NAT gateway.
+    /// Zones that get a zonal NAT gateway.
     pub fn nat_zones(&self) -> &[ZoneName] {
-        &self.nat_zones
+        self.way.nat_zones()
+    }
+
+    /// Whether the VPC needs an internet gateway: public subnets do, and a regional NAT gateway, which is in no subnet.
+    pub(crate) fn has_internet_gateway(&self) -> bool {
+        self.has(Tier::Public) || self.way == Way::Regional
+    }
+
+    /// Whether private subnets go out over IPv6.
+    pub(crate) fn has_egress_only_gateway(&self) -> bool {
+        self.ipv6 && self.has(Tier::Private)
+    }
+
+    /// Kinds of resources that most networks do not have.
+    pub(crate) fn kinds(&self) -> BTreeSet<Kind> {
+        let transit = matches!(self.way, Way::TransitGateway(_)).then_some(Kind::TransitGatewayAttachment);
+        let endpoint = (!self.endpoints.is_empty()).then_some(Kind::VpcEndpoint);
+        transit.into_iter().chain(endpoint).collect()
+    }
+
+    /// The zones that have subnets of this tier.
+    pub(crate) fn zones_of(&self, tier: Tier) -> BTreeSet<&ZoneName> {
+        self.subnets.iter().filter(|subnet| subnet.tier == tier).map(|subnet| &subnet.zone).collect()
+    }
+
+    /// One subnet in each zone for interfaces of AWS's: a private one where there is one, else one that is not public.
+    pub(crate) fn inner_subnets(&self) -> BTreeMap<&ZoneName, &PlacedSubnet> {
+        let mut by_zone: BTreeMap<&ZoneName, &PlacedSubnet> = BTreeMap::new();
+        for wanted in [Some(Tier::Private), None, Some(Tier::Public)] {
+            let fits = |subnet: &&PlacedSubnet| wanted.map_or(subnet.tier != Tier::Public, |tier| subnet.tier == tier);
+            // Public ones only if there are no others at all.
+            if wanted == Some(Tier::Public) && !by_zone.is_empty() {
+                break;
+            }
+            for subnet in self.subnets.iter().filter(fits) {
+                by_zone.entry(&subnet.zone).or_insert(subnet);
+            }
+        }
+        by_zone
     }
 
     /// Whether there is a subnet of this tier.
@@ -193,7 +382,7 @@ impl NetworkSpec {
 
     /// The route table of a subnet.
     pub(crate) fn table_of(&self, subnet: &PlacedSubnet) -> (Tier, Option<ZoneName>) {
-        let own = subnet.tier == Tier::Private && self.nat == Nat::PerZone;
+        let own = subnet.tier == Tier::Private && self.nat.is_by_zone();
         (subnet.tier, own.then(|| subnet.zone.clone()))
     }
 }
@@ -208,13 +397,18 @@ impl TryFrom<NetworkSpecBuilder> for NetworkSpec {
 
 impl From<NetworkSpec> for NetworkSpecBuilder {
     fn from(spec: NetworkSpec) -> Self {
+        let asked = spec.security_groups.into_iter().map(|group| group.asked);
         Self {
             owner: spec.owner,
             cidr: spec.cidr.to_string(),
-            derive: Derived::default(),
+            secondary_cidrs: spec.secondary.iter().map(ToString::to_string).collect(),
+            ipv6: spec.ipv6,
+            derive: spec.derive,
             subnets: spec.subnets.iter().map(Subnet::from).collect(),
             nat: spec.nat,
-            security_groups: spec.security_groups.into_iter().map(|group| group.asked).collect(),
+            elastic_ips: spec.addresses.iter().flat_map(|(zone, ids)| ids.iter().map(|id| (zone.to_string(), id.to_string()))).collect(),
+            endpoints: spec.endpoints.into_iter().map(|endpoint| endpoint.asked).collect(),
+            security_groups: asked.filter(|group| Some(group) != spec.default_group.as_ref()).collect(),
             clusters: spec.extra.clusters.into_iter().map(Into::into).collect(),
             tags: spec.extra.tags.into_iter().collect(),
         }
@@ -261,7 +455,18 @@ mod tests {
             (empty("10.0.0.0/16").zones(["us-east-1a"]), &["zones-too-few"], "EKS needs subnets in two zones or more"),
             (empty("10.0.0.0/16"), &["zones-too-few"], "there are 0"),
             (empty("10.0.0.0/16").zones(zones).private_prefix(29), &["prefix-size"], "/29 is not between /16 and /28"),
-            (empty("10.0.0.0/16").zones(zones).private_prefix(17), &["no-room"], "has no /17 left"),
+            (empty("10.0.0.0/16").zones(zones).private_prefix(17), &["no-room"], "has no /17 left after 1 of 2"),
+            (empty("10.0.0.0/16").zones(zones).public_prefix(17), &["no-room"], "private subnets: 10.0.0.0/16 has no /19 left"),
+            (empty("10.0.0.0/16").zones(zones).zone_capacity(0), &["zone-capacity"], "it must be for 1–32"),
+            (empty("10.0.0.0/16").zones(zones).zone_capacity(1), &["zone-capacity"], "2 zones are given"),
+            (fine().group(SubnetGroup::intra(24)), &["group-zones"], "give zones with .zones([…])"),
+            (empty("10.0.0.0/16").zones(zones).group(SubnetGroup::private(24)), &["group-twice"], "tell them apart with .named("),
+            (empty("10.0.0.0/16").zones(zones).group(SubnetGroup::intra(24).named("Ä")), &["subnet-name"], "intra subnets Ä"),
+            (
+                empty("10.0.0.0/16").zones(zones).group(SubnetGroup::intra(Size::Hosts(65_532))),
+                &["prefix-size"],
+                "65532 addresses need a /15, which is larger than a /16",
+            ),
             (fine().subnet(Subnet::private("us-east-1c", "10.0.3.0/29")), &["subnet-size"], "choose a prefix length from 16 to 28"),
             (fine().subnet(Subnet::private("us-east-1c", "10.1.3.0/24")), &["subnet-outside"], "not inside the VPC's 10.0.0.0/16"),
             (

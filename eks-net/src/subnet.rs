@@ -29,7 +29,13 @@ impl Subnet {
         Self { tier: Tier::Private, zone: zone.into(), cidr: cidr.to_string(), name: None }
     }
 
+    /// A subnet without a route out of the VPC.
+    pub fn intra(zone: impl Into<String>, cidr: impl fmt::Display) -> Self {
+        Self { tier: Tier::Intra, zone: zone.into(), cidr: cidr.to_string(), name: None }
+    }
+
     /// Tells it from another of its tier in its zone. It becomes part of its key: `net/subnet/private/us-east-1a-data`.
+    /// Load balancers are kept out of it, unless no subnet of its tier and zone is without a name.
     #[must_use]
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
@@ -41,14 +47,17 @@ impl Subnet {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PlacedSubnet {
-    /// Public or private.
+    /// Public, private or intra.
     pub tier: Tier,
     /// Its zone.
     pub zone: ZoneName,
     /// Its block, inside the VPC's.
     pub cidr: Ipv4Net,
-    /// What tells it from another of its tier in its zone.
+    /// What tells it from another of its tier in its zone: the name of its group, if that has one.
     pub name: Option<String>,
+    /// Whether load balancer controllers may use it: the one without a name of its tier in its zone, or, if all have names,
+    /// each. Intra subnets are never used.
+    pub load_balancers: bool,
 }
 
 impl PlacedSubnet {
@@ -60,6 +69,11 @@ impl PlacedSubnet {
     /// The key of the step that associates it with its route table.
     pub(crate) fn association(&self) -> StepKey {
         keys::key(["association", keys::tier_name(self.tier), &self.place()])
+    }
+
+    /// Whether it is the one of this tier, zone and name.
+    pub(crate) fn is(&self, tier: Tier, zone: &ZoneName, name: Option<&str>) -> bool {
+        self.tier == tier && self.zone == *zone && self.name.as_deref() == name
     }
 
     fn place(&self) -> String {
@@ -77,22 +91,10 @@ impl From<&PlacedSubnet> for Subnet {
     }
 }
 
-/// Subnets to derive: one public and one private in each zone.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Derived {
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) zones: Vec<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) public_prefix: Option<u8>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) private_prefix: Option<u8>,
-}
-
-/// Places explicit subnets where they ask to be and the derived ones, zone by zone, at the lowest address that is free. So a
-/// zone that is added at the end moves none that was there before.
-pub(crate) fn place(problems: &mut Problems, vpc: Option<Ipv4Net>, explicit: &[Subnet], derived: &Derived) -> Vec<PlacedSubnet> {
+/// Explicit subnets, where they ask to be.
+pub(crate) fn explicit(problems: &mut Problems, vpc: &[Ipv4Net], subnets: &[Subnet]) -> Vec<PlacedSubnet> {
     let mut placed: Vec<PlacedSubnet> = Vec::new();
-    for subnet in explicit {
+    for subnet in subnets {
         let subject = format!("{} subnet {} in {}", keys::tier_name(subnet.tier), subnet.cidr, subnet.zone);
         let block = cidr::ipv4(problems, &subject, &subnet.cidr);
         if let Some(block) = block {
@@ -102,66 +104,31 @@ pub(crate) fn place(problems: &mut Problems, vpc: Option<Ipv4Net>, explicit: &[S
                 problems.add("subnet-overlap", &subject, rule, "move one of them");
             }
         }
-        if let Some(name) = subnet.name.as_ref().filter(|name| !is_name(name)) {
-            problems.add("subnet-name", &subject, format!("{name:?} is not 1–30 of a-z 0-9 -"), "choose such a name");
+        if !name_is_right(problems, &subject, subnet.name.as_deref()) {
             continue;
         }
         let (Some(cidr), Some(zone)) = (block, zone(problems, &subnet.zone)) else { continue };
-        let subnet = PlacedSubnet { tier: subnet.tier, zone, cidr, name: subnet.name.clone() };
+        let subnet = PlacedSubnet { tier: subnet.tier, zone, cidr, name: subnet.name.clone(), load_balancers: false };
         if placed.iter().any(|other| other.key() == subnet.key()) {
             let rule = format!("another subnet has its key {}", subnet.key());
             problems.add("subnet-twice", &subject, rule, "tell them apart with .named(\"…\")");
         }
         placed.push(subnet);
     }
-    if let Some(vpc) = vpc {
-        derive(problems, vpc, derived, &mut placed);
-    }
-    zones_fit(problems, &placed);
     placed
 }
 
-fn derive(problems: &mut Problems, vpc: Ipv4Net, derived: &Derived, placed: &mut Vec<PlacedSubnet>) {
-    // By default six zones fit: private subnets of an eighth of the VPC, public ones of a thirty-second.
-    let of = |wanted: Option<u8>, step: u8| wanted.unwrap_or((vpc.prefix_len() + step).clamp(16, 28));
-    let prefixes = [(Tier::Public, of(derived.public_prefix, 5)), (Tier::Private, of(derived.private_prefix, 3))];
-    if derived.zones.is_empty() {
-        return;
-    }
-    for (tier, prefix) in prefixes {
-        if prefix < vpc.prefix_len() || !cidr::PREFIXES.contains(&prefix) {
-            let rule = format!("/{prefix} is not between /{} and /28", vpc.prefix_len().max(16));
-            problems.add("prefix-size", format!("{} prefix", keys::tier_name(tier)), rule, "choose a length in this range");
-            return;
-        }
-    }
-    let mut seen: Vec<ZoneName> = Vec::new();
-    for text in &derived.zones {
-        let Some(zone) = zone(problems, text) else { continue };
-        if seen.contains(&zone) {
-            problems.add("zone-twice", &zone, "the zone is given twice", "give each zone once");
-            continue;
-        }
-        for (tier, prefix) in prefixes {
-            if placed.iter().any(|other| other.tier == tier && other.zone == zone && other.name.is_none()) {
-                continue;
-            }
-            let taken: Vec<_> = placed.iter().map(|subnet| subnet.cidr).collect();
-            match cidr::first_fit(vpc, prefix, &taken) {
-                Some(cidr) => placed.push(PlacedSubnet { tier, zone: zone.clone(), cidr, name: None }),
-                None => {
-                    let subject = format!("{} subnet in {zone}", keys::tier_name(tier));
-                    let rule = format!("{vpc} has no /{prefix} left");
-                    problems.add("no-room", subject, rule, "choose longer prefixes, or a larger VPC");
-                }
-            }
-        }
-        seen.push(zone);
+/// Chooses those that load balancers may use.
+pub(crate) fn choose_for_load_balancers(placed: &mut [PlacedSubnet]) {
+    for at in 0..placed.len() {
+        let PlacedSubnet { tier, zone, name, .. } = &placed[at];
+        let only_named = || !placed.iter().any(|other| other.is(*tier, zone, None));
+        placed[at].load_balancers = *tier != Tier::Intra && (name.is_none() || only_named());
     }
 }
 
 /// What EKS needs of the zones: two or more, of one Region.
-fn zones_fit(problems: &mut Problems, placed: &[PlacedSubnet]) {
+pub(crate) fn zones_fit(problems: &mut Problems, placed: &[PlacedSubnet]) {
     let mut zones: Vec<&ZoneName> = placed.iter().map(|subnet| &subnet.zone).collect();
     zones.sort();
     zones.dedup();
@@ -178,7 +145,7 @@ fn zones_fit(problems: &mut Problems, placed: &[PlacedSubnet]) {
     }
 }
 
-fn zone(problems: &mut Problems, text: &str) -> Option<ZoneName> {
+pub(crate) fn zone(problems: &mut Problems, text: &str) -> Option<ZoneName> {
     match ZoneName::new(text) {
         Ok(zone) if text.len() <= 60 => Some(zone),
         Ok(_) => {
@@ -192,96 +159,15 @@ fn zone(problems: &mut Problems, text: &str) -> Option<ZoneName> {
     }
 }
 
-fn is_name(text: &str) -> bool {
-    (1..=30).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+/// Whether a name can be part of a key.
+pub(crate) fn name_is_right(problems: &mut Problems, subject: &str, name: Option<&str>) -> bool {
+    let right = name.is_none_or(is_name);
+    if !right {
+        problems.add("subnet-name", subject, format!("{:?} is not 1–30 of a-z 0-9 -", name.unwrap_or_default()), "choose such a name");
+    }
+    right
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn derived(zones: usize, public: u8, private: u8) -> Derived {
-        let zones = ["a", "b", "c", "d", "e", "f"].iter().take(zones).map(|letter| format!("us-east-1{letter}")).collect();
-        Derived { zones, public_prefix: Some(public), private_prefix: Some(private) }
-    }
-
-    fn blocks(placed: &[PlacedSubnet]) -> Vec<String> {
-        placed.iter().map(|subnet| subnet.cidr.to_string()).collect()
-    }
-
-    #[test]
-    fn small_subnets_fill_the_gap_before_large_ones() {
-        let mut problems = Problems::new();
-        let placed = place(&mut problems, Some("10.0.0.0/16".parse().unwrap()), &[], &derived(3, 24, 20));
-        assert!(problems.is_empty());
-        assert_eq!(blocks(&placed), ["10.0.0.0/24", "10.0.16.0/20", "10.0.1.0/24", "10.0.32.0/20", "10.0.2.0/24", "10.0.48.0/20"]);
-    }
-
-    #[test]
-    fn by_default_six_zones_fit() {
-        for size in 16..=22 {
-            let mut problems = Problems::new();
-            let wanted = Derived { public_prefix: None, private_prefix: None, ..derived(6, 0, 0) };
-            let vpc = Ipv4Net::new([10, 0, 0, 0].into(), size).unwrap();
-            assert_eq!(place(&mut problems, Some(vpc), &[], &wanted).len(), 12, "/{size}");
-            assert!(problems.is_empty());
-        }
-    }
-
-    #[test]
-    fn explicit_subnets_stay_and_are_not_derived_again() {
-        let mut problems = Problems::new();
-        let explicit = [Subnet::private("us-east-1a", "10.0.0.0/24"), Subnet::private("us-east-1a", "10.0.3.0/24").named("data")];
-        let placed = place(&mut problems, Some("10.0.0.0/16".parse().unwrap()), &explicit, &derived(2, 24, 24));
-        assert!(problems.is_empty());
-        let keys: Vec<_> = placed.iter().map(|subnet| format!("{} {}", subnet.key(), subnet.cidr)).collect();
-        assert_eq!(
-            keys,
-            [
-                "net/subnet/private/us-east-1a 10.0.0.0/24",
-                "net/subnet/private/us-east-1a-data 10.0.3.0/24",
-                "net/subnet/public/us-east-1a 10.0.1.0/24",
-                "net/subnet/public/us-east-1b 10.0.2.0/24",
-                "net/subnet/private/us-east-1b 10.0.4.0/24",
-            ]
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn derived_subnets_fit(size in 16..=20_u8, zones in 2..=6_usize, public in 20..=28_u8, private in 20..=28_u8, taken in proptest::collection::vec(0..256_u32, 0..4)) {
-            let vpc = Ipv4Net::new([10, 32, 0, 0].into(), size).unwrap();
-            let mut explicit: Vec<Subnet> = Vec::new();
-            let mut blocks: Vec<Ipv4Net> = Vec::new();
-            for (number, at) in taken.into_iter().enumerate() {
-                let block = Ipv4Net::new((u32::from(vpc.network()) + at * 16).into(), 28).unwrap();
-                if !blocks.contains(&block) {
-                    blocks.push(block);
-                    explicit.push(Subnet::private("us-east-1a", block).named(format!("n{number}")));
-                }
-            }
-            let mut problems = Problems::new();
-            let placed = place(&mut problems, Some(vpc), &explicit, &derived(zones, public, private));
-            prop_assume!(problems.is_empty());
-            prop_assert_eq!(placed.len(), explicit.len() + 2 * zones);
-            // Against a checker that knows nothing but addresses.
-            let mut ranges: Vec<(u32, u32)> = placed.iter().map(|s| (s.cidr.network().into(), s.cidr.broadcast().into())).collect();
-            ranges.sort_unstable();
-            for pair in ranges.windows(2) {
-                prop_assert!(pair[0].1 < pair[1].0, "{ranges:?}");
-            }
-            for (subnet, &(low, high)) in placed.iter().zip(&placed.iter().map(|s| (s.cidr.network().into(), s.cidr.broadcast().into())).collect::<Vec<(u32, u32)>>()) {
-                prop_assert!(low >= u32::from(vpc.network()) && high <= u32::from(vpc.broadcast()));
-                prop_assert_eq!(low % (high - low + 1), 0, "aligned");
-                prop_assert_eq!(subnet.cidr.addr(), subnet.cidr.network());
-            }
-            // A zone that is added moves none.
-            if zones < 6 {
-                let more = place(&mut Problems::new(), Some(vpc), &explicit, &derived(zones + 1, public, private));
-                prop_assert_eq!(&more[..placed.len()], &placed[..]);
-            }
-        }
-    }
+fn is_name(text: &str) -> bool {
+    (1..=30).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }

@@ -3,7 +3,7 @@
 use eks_core::{HOURS_PER_MONTH, Survivor};
 
 use crate::{
-    nat::{ADDRESS_HOURLY, NAT_HOURLY},
+    egress::price::{ADDRESS_HOURLY, TRANSIT_HOURLY},
     observed::{Found, FoundGroup, FoundInterface, FoundVolume, Observed},
 };
 
@@ -11,8 +11,15 @@ impl Observed {
     /// Everything of the owner's that is there, and what others have in its VPC.
     pub fn survivors(&self) -> Vec<Survivor> {
         let mut left = Vec::new();
-        let gateways: Vec<_> = self.nat_gateways.iter().filter(|gateway| gateway.state != "deleted").cloned().collect();
-        self.ours_left(&mut left, "NAT gateway", &gateways, NAT_HOURLY * HOURS_PER_MONTH);
+        for gateway in self.nat_gateways.iter().filter(|gateway| gateway.state != "deleted") {
+            self.ours_left(&mut left, "NAT gateway", std::slice::from_ref(gateway), gateway.usd_per_month());
+        }
+        let attachments: Vec<_> = self.transit_attachments.iter().filter(|attachment| attachment.state != "deleted").cloned().collect();
+        self.ours_left(&mut left, "transit gateway attachment", &attachments, TRANSIT_HOURLY * HOURS_PER_MONTH);
+        for endpoint in self.endpoints.iter().filter(|endpoint| !endpoint.is_gone()) {
+            self.ours_left(&mut left, "VPC endpoint", std::slice::from_ref(endpoint), endpoint.usd_per_month());
+        }
+        self.ours_left(&mut left, "egress-only internet gateway", &self.egress_only_gateways, 0.0);
         self.ours_left(&mut left, "elastic IP address", &self.addresses, ADDRESS_HOURLY * HOURS_PER_MONTH);
         self.ours_left(&mut left, "internet gateway", &self.internet_gateways, 0.0);
         self.ours_left(&mut left, "subnet", &self.subnets, 0.0);

@@ -22,15 +22,14 @@ impl ExtraTags {
         self.tags.clone().into_iter().chain(owner.tags(key)).collect()
     }
 
-    /// All tags of a subnet: load balancer controllers choose subnets by role and cluster. (Amazon EKS User Guide,
-    /// "Networking requirements".)
+    /// All tags of a subnet: load balancer controllers choose subnets by role and cluster, and one of several in a zone by
+    /// chance. (Amazon EKS User Guide, "Networking requirements"; AWS Load Balancer Controller, "Subnet auto-discovery".)
     pub(crate) fn of_subnet(&self, owner: &Owner, subnet: &PlacedSubnet) -> Tags {
-        let role = match subnet.tier {
-            Tier::Public => "kubernetes.io/role/elb",
-            _ => "kubernetes.io/role/internal-elb",
-        };
         let mut tags = self.of(owner, &subnet.key());
-        tags.insert(role.to_owned(), "1".to_owned());
+        if subnet.load_balancers {
+            let role = if subnet.tier == Tier::Public { "kubernetes.io/role/elb" } else { "kubernetes.io/role/internal-elb" };
+            tags.insert(role.to_owned(), "1".to_owned());
+        }
         for cluster in &self.clusters {
             tags.insert(format!("kubernetes.io/cluster/{cluster}"), "shared".to_owned());
         }

@@ -1,6 +1,6 @@
 //! From what exists: what to remove, and in which order.
 //!
-//! Order: NAT gateways, their addresses, the internet gateway; beside them, once workers, cluster and Kubernetes objects are
+//! Order: NAT gateways and other ways out, addresses, the internet gateway; beside them, once workers, cluster and Kubernetes objects are
 //! gone, what these left in the VPC; then subnets, route tables, security groups; last the VPC. (Amazon VPC User Guide,
 //! "Delete your VPC".)
 
@@ -9,8 +9,8 @@ use std::{collections::BTreeSet, time::Duration};
 use eks_core::{After, Error, HOURS_PER_MONTH, Removal, SecurityGroupId, StepKey, Teardown, VpcId};
 
 use crate::{
+    egress::price::{ADDRESS_HOURLY, TRANSIT_HOURLY},
     keys,
-    nat::{ADDRESS_HOURLY, NAT_HOURLY},
     observed::{Found, FoundGroup, Observed},
     op::NetOp,
     permissions::{OBSERVING, SURVIVORS},
@@ -19,6 +19,10 @@ use crate::{
 
 /// What deleting a NAT gateway typically takes, in published runs.
 pub(crate) const NAT_DELETE: Duration = Duration::from_secs(80);
+/// Until the interfaces of an endpoint are gone.
+pub(crate) const ENDPOINT_DELETE: Duration = Duration::from_secs(60);
+/// Until an attachment to a transit gateway is deleted.
+pub(crate) const TRANSIT_DETACH: Duration = Duration::from_secs(30);
 
 impl Observed {
     /// What must be removed so that nothing of this network is left: only what carries the owner's tags, and what cannot
@@ -69,7 +73,7 @@ impl Removals<'_> {
         let removal = Removal::new(key.clone(), title, id, op).map_err(|error| faulty(&key, &error))?;
         let removal = removal.takes(CALL).permits(op.permissions().iter().copied());
         // Whatever is removed, a look for survivors ends the teardown.
-        Ok(removal.permits(OBSERVING).permits(SURVIVORS))
+        Ok(removal.permits(OBSERVING).permits(SURVIVORS).permits(self.now.observing_more()))
     }
 
     /// Adds a removal; tells its key.
@@ -88,9 +92,10 @@ impl Removals<'_> {
                 continue;
             }
             let removal = self.removal(key, "NAT gateway", gateway.id(), &NetOp::DeleteNatGateway { id: gateway.id.clone() })?;
-            let removal = after_pods(removal).takes(NAT_DELETE).saves(NAT_HOURLY * HOURS_PER_MONTH);
+            let removal = after_pods(removal).takes(NAT_DELETE).saves(gateway.usd_per_month());
             nat.push(self.add(removal));
         }
+        self.other_ways_out()?;
         let mut addresses = Vec::new();
         for (key, address) in now.ours(&now.addresses) {
             let removal = self.removal(key, "elastic IP address", address.id(), &NetOp::ReleaseAddress { id: address.id.clone() })?;
@@ -107,6 +112,26 @@ impl Removals<'_> {
         Ok(())
     }
 
+    /// Ways out that hold no address: attachments, endpoints, and the egress-only internet gateway.
+    fn other_ways_out(&mut self) -> Result<(), Error> {
+        let now = self.now;
+        for (key, attachment) in now.ours(&now.transit_attachments).into_iter().filter(|(_, attachment)| attachment.state != "deleted") {
+            let op = NetOp::DeleteTransitGatewayAttachment { id: attachment.id.clone() };
+            let removal = self.removal(key, "transit gateway attachment", attachment.id(), &op)?;
+            self.add(after_pods(removal).takes(TRANSIT_DETACH).saves(TRANSIT_HOURLY * HOURS_PER_MONTH));
+        }
+        for (key, endpoint) in now.ours(&now.endpoints).into_iter().filter(|(_, endpoint)| !endpoint.is_gone()) {
+            let removal = self.removal(key, "VPC endpoint", endpoint.id(), &NetOp::DeleteEndpoint { id: endpoint.id.clone() })?;
+            self.add(after_pods(removal).takes(ENDPOINT_DELETE).saves(endpoint.usd_per_month()));
+        }
+        for (key, gateway) in now.ours(&now.egress_only_gateways) {
+            let op = NetOp::DeleteEgressOnlyGateway { id: gateway.id.clone() };
+            let removal = self.removal(key, "egress-only internet gateway", gateway.id(), &op)?;
+            self.add(after_pods(removal));
+        }
+        Ok(())
+    }
+
     /// What lies in the VPC.
     fn contents(&mut self) -> Result<(), Error> {
         let now = self.now;
@@ -116,24 +141,24 @@ impl Removals<'_> {
             let removal = self.removal(keys::key(["leftovers", vpc.id.as_str()]), "what Kubernetes left in", vpc.id(), &op)?;
             swept.push(self.add(after_users(removal)));
         }
-        let nat: Vec<StepKey> =
-            self.all.iter().filter(|removal| removal.title == "NAT gateway").map(|removal| removal.key.clone()).collect();
+        let holds = |title: &str| matches!(title, "NAT gateway" | "transit gateway attachment" | "VPC endpoint");
+        let ways: Vec<StepKey> = self.all.iter().filter(|removal| holds(&removal.title)).map(|removal| removal.key.clone()).collect();
         for (key, subnet) in now.ours(&now.subnets) {
             let removal = self.removal(key, "subnet", subnet.id(), &NetOp::DeleteSubnet { id: subnet.id.clone() })?;
-            let removal = after_keys(after_users(removal), swept.iter().chain(&nat));
+            let removal = after_keys(after_users(removal), swept.iter().chain(&ways));
             self.add(removal);
         }
         for (key, table) in now.ours(&now.route_tables) {
             let associations = table.associations.values().cloned().collect();
             let op = NetOp::DeleteRouteTable { id: table.id.clone(), associations };
             let removal = self.removal(key, "route table", table.id(), &op)?;
-            let removal = after_keys(after_pods(removal), &nat);
+            let removal = after_keys(after_pods(removal), &ways);
             self.add(removal);
         }
-        self.security_groups(&swept)
+        self.security_groups(&swept, &ways)
     }
 
-    fn security_groups(&mut self, swept: &[StepKey]) -> Result<(), Error> {
+    fn security_groups(&mut self, swept: &[StepKey], ways: &[StepKey]) -> Result<(), Error> {
         let now = self.now;
         let ours = now.ours(&now.security_groups);
         let ids: BTreeSet<&SecurityGroupId> = ours.iter().map(|(_, group)| &group.id).collect();
@@ -156,7 +181,7 @@ impl Removals<'_> {
         for (key, group) in ours {
             let op = NetOp::DeleteSecurityGroup { id: group.id.clone(), vpc: group.vpc.clone() };
             let removal = self.removal(key, "security group", group.id(), &op)?;
-            let removal = after_keys(after_users(removal), swept.iter().chain(&revoked));
+            let removal = after_keys(after_users(removal), swept.iter().chain(&revoked).chain(ways));
             self.add(removal);
         }
         Ok(())

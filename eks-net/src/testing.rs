@@ -51,7 +51,14 @@ pub(crate) fn standing(spec: &NetworkSpec) -> Observed {
     let key = |text: &str| text.parse::<eks_core::StepKey>().unwrap();
     let mut now = Observed::nothing(&spec.owner);
     let vpc: eks_core::VpcId = id("vpc", 1);
-    now.vpcs.push(FoundVpc { id: vpc.clone(), cidr: spec.cidr, dns_support: true, dns_hostnames: true, tags: extra(&key("net/vpc")) });
+    now.vpcs.push(FoundVpc {
+        id: vpc.clone(),
+        cidr: spec.cidr,
+        blocks: Vec::new(),
+        dns_support: true,
+        dns_hostnames: true,
+        tags: extra(&key("net/vpc")),
+    });
     now.internet_gateways.push(FoundInternetGateway {
         id: id("igw", 1),
         attached_to: vec![vpc.clone()],
@@ -61,7 +68,10 @@ pub(crate) fn standing(spec: &NetworkSpec) -> Observed {
         now.subnets.push(FoundSubnet {
             id: id("subnet", number),
             cidr: subnet.cidr,
+            free_addresses: None,
             zone: subnet.zone.clone(),
+            ipv6: None,
+            assign_ipv6: false,
             map_public_ip: subnet.tier == eks_core::Tier::Public,
             tags: spec.extra.of_subnet(&spec.owner, subnet),
         });
@@ -74,13 +84,17 @@ pub(crate) fn standing(spec: &NetworkSpec) -> Observed {
     now.nat_gateways.push(FoundNatGateway {
         id: id("nat", 1),
         state: "available".to_owned(),
+        vpc: Some(vpc.clone()),
         subnet: Some(id("subnet", 0)),
+        automatic: false,
+        addresses: vec![(None, Some(id("eipalloc", 1)))],
         tags: extra(&key("net/nat/us-east-1a")),
     });
     for (number, (tier, target)) in [("public", "igw"), ("private", "nat")].into_iter().enumerate() {
         now.route_tables.push(FoundRouteTable {
             id: id("rtb", number),
             default_route: Some(format!("{target}-{:017x}", 1)),
+            default_route_ipv6: None,
             associations: (0..2).map(|n| (id("subnet", number * 2 + n), id("rtbassoc", number * 2 + n))).collect(),
             tags: extra(&key(&format!("net/route-table/{tier}"))),
         });

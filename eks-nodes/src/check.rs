@@ -55,7 +55,7 @@ fn subnets(spec: &WorkersSpec, problems: &mut Problems) {
     let mut seen = BTreeSet::new();
     for subnet in subnets {
         let subject = || format!("subnet {} in {}", subnet.id, subnet.zone);
-        if subnet.tier != Tier::Private && !spec.public_subnets {
+        if subnet.tier == Tier::Public && !spec.public_subnets {
             problems.add(
                 "public-subnet",
                 subject(),

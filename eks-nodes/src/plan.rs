@@ -110,10 +110,17 @@ impl WorkersSpec {
         if let (1, Some(zone)) = (zones.len(), zones.first()) {
             findings.push(Finding::warning(key.clone(), format!("all workers are in {zone}, a single point of failure")));
         }
-        if self.network.subnets.iter().any(|subnet| subnet.tier != Tier::Private) {
+        let any = |tier: Tier| self.network.subnets.iter().any(|subnet| subnet.tier == tier);
+        if any(Tier::Public) {
             findings.push(Finding::warning(
                 key.clone(),
                 "workers in public subnets can be reached from the internet where security groups let it",
+            ));
+        }
+        if any(Tier::Intra) {
+            findings.push(Finding::warning(
+                key.clone(),
+                "workers in intra subnets have no way out: they need VPC endpoints for ec2, ecr.api, ecr.dkr, s3, sts and eks",
             ));
         }
         if InstanceType::parse(&self.instance_type).and_then(InstanceType::usd_per_hour).is_none() {

@@ -10,6 +10,18 @@ pub(crate) enum Time {
     Call,
     /// An IAM role or instance profile until every service sees it. AWS: "seconds"; clients retry for up to two minutes.
     IamPropagation,
+    /// A block of a VPC or subnet, associating to associated, or disassociating to gone; assumption.
+    CidrBlock,
+    /// Interface endpoint, pending to available; assumption.
+    EndpointCreate,
+    /// Interface endpoint, deleting until it and its interfaces are gone; assumption.
+    EndpointDelete,
+    /// Gateway endpoint, deleting to gone; assumption.
+    GatewayEndpointDelete,
+    /// Transit gateway, pending to available, or deleting to deleted; assumption.
+    TransitGateway,
+    /// Transit gateway attachment, pending or modifying to available, or deleting to deleted; assumption.
+    TransitAttachment,
     /// NAT gateway, pending to available. 13 public logs, median 1m54s.
     NatGatewayCreate,
     /// NAT gateway, pending to failed. Assumption.
@@ -80,6 +92,12 @@ impl Time {
         match self {
             Self::Call => (0.08, 0.15, 0.45),
             Self::IamPropagation => (4.0, 7.0, 14.0),
+            Self::CidrBlock => (1.0, 3.0, 8.0),
+            Self::EndpointCreate => (30.0, 60.0, 120.0),
+            Self::EndpointDelete => (15.0, 60.0, 150.0),
+            Self::GatewayEndpointDelete => (1.0, 3.0, 10.0),
+            Self::TransitGateway => (60.0, 90.0, 180.0),
+            Self::TransitAttachment => (20.0, 60.0, 120.0),
             Self::NatGatewayCreate => (85.0, 114.0, 125.0),
             Self::NatGatewayFail => (5.0, 15.0, 30.0),
             Self::NatGatewayDelete => (60.0, 80.0, 94.0),

@@ -132,20 +132,6 @@ async fn vpc_rules() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn secondary_blocks() {
-    let net = Net::new().await;
-    let associate = |cidr: &str| net.ec2.associate_vpc_cidr_block().vpc_id(&net.vpc).cidr_block(cidr).send();
-    assert_eq!(code(associate("192.168.0.0/16").await), "InvalidVpc.Range");
-    assert_eq!(code(associate("10.0.1.0/24").await), "InvalidVpc.Range");
-    let added = associate("100.64.0.0/16").await.expect("associate").cidr_block_association.expect("association");
-    let subnet = net.subnet("100.64.0.0/24", "us-east-1a").await;
-    let remove = || net.ec2.disassociate_vpc_cidr_block().association_id(added.association_id().unwrap_or_default()).send();
-    assert_eq!(code(remove().await), "DependencyViolation");
-    net.ec2.delete_subnet().subnet_id(subnet).send().await.expect("delete");
-    remove().await.expect("disassociate");
-}
-
-#[tokio::test(start_paused = true)]
 async fn subnet_rules() {
     let net = Net::new().await;
     let subnet = net.subnet("10.0.1.0/28", "us-east-1a").await;

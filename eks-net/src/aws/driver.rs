@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 use eks_core::{
     Class, Error, Facts, Op, Operation, Outputs, Owner, Removal, Step, Survivor,
-    aws::failed,
     engine::{BoxFuture, Driver, Poll, StepContext},
 };
 use serde_json::Value;
 
 use super::{
-    Networks,
-    create::{NAT_AVAILABLE, NatArgs, SubnetArgs, id_output},
+    Networks, blocks,
+    create::{SubnetArgs, VpcArgs},
+    endpoints::{self, EndpointArgs},
     groups::GroupArgs,
-    observe::filter,
-    remove::NAT_DELETED,
+    nat::{NatArgs, RegionalArgs},
+    transit::{self, TransitArgs},
 };
 use crate::op::NetOp;
 
@@ -51,7 +51,15 @@ impl Driver for Networks {
     }
 
     fn poll<'a>(&'a self, kind: &'a str, ids: &'a [String]) -> BoxFuture<'a, Result<BTreeMap<String, Poll>, Error>> {
-        Box::pin(self.nat_states(kind, ids))
+        Box::pin(async move {
+            match kind {
+                blocks::VPC_BLOCK => self.block_states(ids).await,
+                blocks::SUBNET_BLOCK => self.subnet_block_states(ids).await,
+                endpoints::AVAILABLE | endpoints::DELETED => self.endpoint_states(kind, ids).await,
+                transit::AVAILABLE | transit::DELETED => self.transit_states(kind, ids).await,
+                _ => self.nat_states(kind, ids).await,
+            }
+        })
     }
 
     fn survivors<'a>(&'a self, owner: &'a Owner, scope: &'a Value) -> BoxFuture<'a, Result<Vec<Survivor>, Error>> {
@@ -73,9 +81,37 @@ fn misplaced(op: &NetOp) -> Error {
 impl Networks {
     async fn make(&self, op: NetOp, cx: &StepContext) -> Result<Outputs, Error> {
         match op {
-            NetOp::Vpc { id, cidr, dns, tags } => self.vpc(cx, id, cidr, &dns, &tags).await,
-            NetOp::Subnet { id, vpc, cidr, zone, map_public_ip, tags } => {
-                self.subnet(cx, SubnetArgs { id, vpc: &vpc, cidr, zone: &zone, map_public_ip, tags: &tags }).await
+            NetOp::Vpc { id, cidr, ipv6, dns, tags } => self.vpc(cx, id, VpcArgs { cidr, ipv6, dns: &dns, tags: &tags }).await,
+            NetOp::SecondaryBlock { vpc, cidr } => self.secondary_block(cx, &vpc, cidr).await,
+            NetOp::Ipv6Block { vpc, asked } => self.ipv6_block(cx, &vpc, asked).await,
+            NetOp::Subnet { id, vpc, cidr, zone, ipv6, map_public_ip, assign_ipv6, tags } => {
+                let (ipv6, tags) = (ipv6.as_ref(), &tags);
+                self.subnet(cx, SubnetArgs { id, vpc: &vpc, cidr, zone: &zone, ipv6, map_public_ip, assign_ipv6, tags }).await
+            }
+            NetOp::EgressOnlyGateway { id, vpc, tags } => self.egress_only_gateway(cx, id, &vpc, &tags).await,
+            NetOp::RegionalNatGateway { id, vpc, addresses, generation, tags } => {
+                let (addresses, generation, tags) = (&addresses, &generation, &tags);
+                self.regional_nat_gateway(cx, RegionalArgs { id, vpc: &vpc, addresses, generation, tags }).await
+            }
+            NetOp::TransitGatewayAttachment { id, gateway, vpc, subnets, ipv6, tags } => {
+                let (subnets, tags) = (&subnets, &tags);
+                self.transit_gateway_attachment(cx, TransitArgs { id, gateway: &gateway, vpc: &vpc, subnets, ipv6, tags }).await
+            }
+            NetOp::Endpoint { id, vpc, service, kind, route_tables, subnets, groups, no_longer, private_dns, policy, generation, tags } => {
+                let endpoint = EndpointArgs {
+                    vpc: &vpc,
+                    service: &service,
+                    kind,
+                    route_tables: &route_tables,
+                    subnets: &subnets,
+                    groups: &groups,
+                    no_longer: &no_longer,
+                    private_dns,
+                    policy,
+                    generation: &generation,
+                    tags: &tags,
+                };
+                self.endpoint(cx, id, endpoint).await
             }
             NetOp::InternetGateway { id, vpc, attach, tags } => self.internet_gateway(cx, id, &vpc, attach, &tags).await,
             NetOp::ElasticIp { id, tags } => self.elastic_ip(cx, id, &tags).await,
@@ -83,7 +119,7 @@ impl Networks {
                 self.nat_gateway(cx, NatArgs { id, subnet: &subnet, address: &address, generation: &generation, tags: &tags }).await
             }
             NetOp::RouteTable { id, vpc, tags } => self.route_table(cx, id, &vpc, &tags).await,
-            NetOp::Route { table, target, replace } => self.route(cx, &table, &target, replace).await,
+            NetOp::Route { table, destination, target, replace } => self.route(cx, &table, destination, &target, replace).await,
             NetOp::Association { table, subnet, replace } => self.association(cx, &table, &subnet, replace.as_ref()).await,
             NetOp::SecurityGroup { id, vpc, name, description, tags } => {
                 self.security_group(cx, GroupArgs { id, vpc: &vpc, name: &name, description: &description, tags: &tags }).await
@@ -96,6 +132,9 @@ impl Networks {
     async fn unmake(&self, op: NetOp, cx: &StepContext) -> Result<(), Error> {
         match op {
             NetOp::DeleteNatGateway { id } => self.delete_nat_gateway(cx, &id).await,
+            NetOp::DeleteEndpoint { id } => self.delete_endpoint(cx, &id).await,
+            NetOp::DeleteTransitGatewayAttachment { id } => self.delete_transit_gateway_attachment(cx, &id).await,
+            NetOp::DeleteEgressOnlyGateway { id } => self.delete_egress_only_gateway(&id).await,
             NetOp::ReleaseAddress { id } => self.release_address(&id).await,
             NetOp::DeleteInternetGateway { id, attached_to } => self.delete_internet_gateway(&id, &attached_to).await,
             NetOp::SweepVpc { id } => self.sweep(&id).await,
@@ -106,28 +145,5 @@ impl Networks {
             NetOp::DeleteVpc { id } => self.delete_vpc(&id).await,
             other => Err(misplaced(&other)),
         }
-    }
-
-    /// States of NAT gateways. A filter, unlike a list of ids, does not fail on a gateway that is not there yet, or no more.
-    async fn nat_states(&self, kind: &str, ids: &[String]) -> Result<BTreeMap<String, Poll>, Error> {
-        let answer = self.patient.describe_nat_gateways().filter(filter("nat-gateway-id", ids)).send().await;
-        let answer = answer.map_err(|error| failed("ec2:DescribeNatGateways", ids.join(", "), error))?;
-        let mut states = BTreeMap::new();
-        for id in ids {
-            let gateway = answer.nat_gateways().iter().find(|gateway| gateway.nat_gateway_id() == Some(id));
-            let state = gateway.and_then(|gateway| gateway.state()).map_or("not seen", |state| state.as_str()).to_owned();
-            let poll = match (kind, state.as_str()) {
-                (NAT_AVAILABLE, "available") => Poll::Ready(id_output(id)),
-                (NAT_AVAILABLE, "failed" | "deleting" | "deleted") => {
-                    let told = gateway.and_then(|gateway| Some(format!("{}: {}", gateway.failure_code()?, gateway.failure_message()?)));
-                    let reason = format!("{}; run again to replace it", told.unwrap_or_else(|| "EC2 gives no reason".to_owned()));
-                    Poll::Failed { state, reason }
-                }
-                (NAT_DELETED, "deleted" | "not seen") => Poll::Ready(Outputs::new()),
-                _ => Poll::Pending { state },
-            };
-            states.insert(id.clone(), poll);
-        }
-        Ok(states)
     }
 }

@@ -1,15 +1,20 @@
 //! The network on AWS.
 
+mod blocks;
 mod create;
 mod driver;
+mod egress_only;
+mod endpoints;
 mod groups;
 mod machines;
 mod made;
+mod nat;
 mod observe;
 mod read;
 mod region;
 mod remove;
 mod routing;
+mod transit;
 
 pub use self::machines::Machines;
 
@@ -50,7 +55,8 @@ impl Networks {
         }
     }
 
-    /// What exists of an owner's network: at most nine calls.
+    /// What exists of an owner's network: at most nine calls, and one more for each of IPv6, endpoints and transit gateways where
+    /// the VPC tells that they are there.
     ///
     /// # Errors
     /// [`Error::Call`] if a call fails or its answer cannot be understood.

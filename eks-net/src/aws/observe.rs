@@ -1,12 +1,15 @@
-//! Observing: three filtered calls, and six more if there is a VPC.
+//! Observing: three filtered calls, six more if there is a VPC, and one for each further kind that it tells of.
 
 use aws_sdk_ec2::types::{Filter, VpcAttributeName};
 use eks_core::{Error, OWNER_TAG, Owner, VpcId, aws::failed};
 
 use super::{Networks, read};
-use crate::observed::{
-    FoundAddress, FoundGroup, FoundInterface, FoundInternetGateway, FoundNatGateway, FoundRouteTable, FoundSubnet, FoundVolume, FoundVpc,
-    Observed,
+use crate::{
+    egress::Kind,
+    observed::{
+        FoundAddress, FoundEgressOnlyGateway, FoundEndpoint, FoundGroup, FoundInterface, FoundInternetGateway, FoundNatGateway,
+        FoundRouteTable, FoundSubnet, FoundTransitAttachment, FoundVolume, FoundVpc, Observed,
+    },
 };
 
 /// A filter of a describe call.
@@ -41,17 +44,32 @@ impl Networks {
             }
             tokio::try_join!(self.dns(&vpc, VpcAttributeName::EnableDnsSupport), self.dns(&vpc, VpcAttributeName::EnableDnsHostnames))
         };
-        let (subnets, nat_gateways, route_tables, security_groups, interfaces, (dns_support, dns_hostnames)) = tokio::try_join!(
+        let kinds: Vec<Kind> = vpcs.iter().flat_map(FoundVpc::kinds).collect();
+        let ipv6 = vpcs.iter().any(|vpc| vpc.ipv6().is_some());
+        let more = async {
+            tokio::try_join!(
+                async { if ipv6 { self.egress_only_gateways(owner).await } else { Ok(Vec::new()) } },
+                async {
+                    let wanted = kinds.contains(&Kind::TransitGatewayAttachment);
+                    if wanted { self.transit_attachments(owner, &inside).await } else { Ok(Vec::new()) }
+                },
+                async { if kinds.contains(&Kind::VpcEndpoint) { self.endpoints(owner, &inside).await } else { Ok(Vec::new()) } },
+            )
+        };
+        let (subnets, nat_gateways, route_tables, security_groups, interfaces, (dns_support, dns_hostnames), more) = tokio::try_join!(
             self.subnets(owner, &inside),
             self.nat_gateways(owner),
             self.route_tables(owner, &inside),
             self.groups(owner, &inside),
             interfaces,
             dns,
+            more,
         )?;
+        let (egress_only_gateways, transit_attachments, endpoints) = more;
         if let Some(first) = vpcs.first_mut() {
             (first.dns_support, first.dns_hostnames) = (dns_support, dns_hostnames);
         }
+        let now = Observed { egress_only_gateways, transit_attachments, endpoints, ..now };
         Ok(Observed { vpcs, subnets, nat_gateways, route_tables, security_groups, interfaces, ..now })
     }
 
@@ -79,6 +97,21 @@ impl Networks {
     async fn nat_gateways(&self, owner: &Owner) -> Result<Vec<FoundNatGateway>, Error> {
         let request = self.patient.describe_nat_gateways().filter(owned(owner));
         pages!(request, "ec2:DescribeNatGateways", owner, read::nat_gateway)
+    }
+
+    async fn egress_only_gateways(&self, owner: &Owner) -> Result<Vec<FoundEgressOnlyGateway>, Error> {
+        let request = self.patient.describe_egress_only_internet_gateways().filters(owned(owner));
+        pages!(request, "ec2:DescribeEgressOnlyInternetGateways", owner, read::egress_only_gateway)
+    }
+
+    async fn transit_attachments(&self, owner: &Owner, inside: &Filter) -> Result<Vec<FoundTransitAttachment>, Error> {
+        let request = self.patient.describe_transit_gateway_vpc_attachments().filters(inside.clone());
+        pages!(request, "ec2:DescribeTransitGatewayVpcAttachments", owner, read::transit_attachment)
+    }
+
+    async fn endpoints(&self, owner: &Owner, inside: &Filter) -> Result<Vec<FoundEndpoint>, Error> {
+        let request = self.patient.describe_vpc_endpoints().filters(inside.clone());
+        pages!(request, "ec2:DescribeVpcEndpoints", owner, read::endpoint)
     }
 
     async fn subnets(&self, owner: &Owner, inside: &Filter) -> Result<Vec<FoundSubnet>, Error> {

@@ -1,16 +1,19 @@
 //! EC2's answers as plain data.
 
 use aws_sdk_ec2::types::{
-    Address, InternetGateway, IpPermission, NatGateway, NetworkInterface, Route, RouteTable, SecurityGroup, Subnet, Tag, Volume, Vpc,
+    Address, AutoScalingIpsState, EgressOnlyInternetGateway, InternetGateway, InternetGatewayAttachment, IpPermission, NatGateway,
+    NetworkInterface, Route, RouteTable, SecurityGroup, Subnet, SubnetCidrBlockStateCode, Tag, TransitGatewayVpcAttachment, Volume, Vpc,
+    VpcCidrBlockState, VpcCidrBlockStateCode, VpcEndpoint, VpcEndpointType,
 };
-use eks_core::{Class, Error, Ref};
+use eks_core::{Class, Error, Ref, VpcId};
 use ipnet::IpNet;
 
 use super::strange;
 use crate::{
+    egress::EndpointKind,
     observed::{
-        FoundAddress, FoundGroup, FoundInterface, FoundInternetGateway, FoundNatGateway, FoundRouteTable, FoundSubnet, FoundVolume,
-        FoundVpc,
+        FoundAddress, FoundBlock, FoundEgressOnlyGateway, FoundEndpoint, FoundGroup, FoundInterface, FoundInternetGateway, FoundNatGateway,
+        FoundRouteTable, FoundSubnet, FoundTransitAttachment, FoundVolume, FoundVpc,
     },
     rule::{Ingress, Protocol, Source},
     tags::Tags,
@@ -32,42 +35,119 @@ pub(super) fn tags(tags: &[Tag]) -> Tags {
 /// A VPC whose DNS attributes are still to be read.
 pub(super) fn vpc(vpc: &Vpc) -> Result<FoundVpc, Error> {
     let call = "ec2:DescribeVpcs";
+    let block = |association: Option<&str>, cidr: Option<&str>, state: Option<&VpcCidrBlockState>| {
+        let state = state.and_then(|state| state.state()).map(|state| state.as_str().to_owned()).unwrap_or_default();
+        Ok(FoundBlock { association: field(call, "associationId", association)?, cidr: field(call, "cidrBlock", cidr)?, state })
+    };
+    let ipv4 = vpc.cidr_block_association_set().iter().filter(|one| one.cidr_block() != vpc.cidr_block());
+    let ipv4 = ipv4.filter(|one| is_live(one.cidr_block_state()));
+    let ipv4 = ipv4.map(|one| block(one.association_id(), one.cidr_block(), one.cidr_block_state()));
+    // An IPv6 block is told only some time after its association.
+    let ipv6 = vpc.ipv6_cidr_block_association_set().iter().filter(|one| is_live(one.ipv6_cidr_block_state()));
+    let ipv6 = ipv6.filter(|one| one.ipv6_cidr_block().is_some_and(|cidr| !cidr.is_empty()));
+    let ipv6 = ipv6.map(|one| block(one.association_id(), one.ipv6_cidr_block(), one.ipv6_cidr_block_state()));
     Ok(FoundVpc {
         id: field(call, "vpcId", vpc.vpc_id())?,
         cidr: field(call, "cidrBlock", vpc.cidr_block())?,
+        blocks: ipv4.chain(ipv6).collect::<Result<_, Error>>()?,
         dns_support: true,
         dns_hostnames: true,
         tags: tags(vpc.tags()),
     })
 }
 
+/// Whether a VPC has a block, or is about to.
+pub(super) fn is_live(state: Option<&VpcCidrBlockState>) -> bool {
+    state.is_some_and(|state| matches!(state.state(), Some(VpcCidrBlockStateCode::Associated | VpcCidrBlockStateCode::Associating)))
+}
+
 pub(super) fn subnet(subnet: &Subnet) -> Result<FoundSubnet, Error> {
     let call = "ec2:DescribeSubnets";
+    let ipv6 = subnet.ipv6_cidr_block_association_set().iter().find(|one| {
+        let state = one.ipv6_cidr_block_state().and_then(|state| state.state());
+        matches!(state, Some(SubnetCidrBlockStateCode::Associated | SubnetCidrBlockStateCode::Associating))
+    });
     Ok(FoundSubnet {
         id: field(call, "subnetId", subnet.subnet_id())?,
         cidr: field(call, "cidrBlock", subnet.cidr_block())?,
+        free_addresses: subnet.available_ip_address_count().and_then(|free| u32::try_from(free).ok()),
         zone: field(call, "availabilityZone", subnet.availability_zone())?,
+        ipv6: ipv6.and_then(|one| one.ipv6_cidr_block()).map(|block| field(call, "ipv6CidrBlock", Some(block))).transpose()?,
         map_public_ip: subnet.map_public_ip_on_launch().unwrap_or_default(),
+        assign_ipv6: subnet.assign_ipv6_address_on_creation().unwrap_or_default(),
         tags: tags(subnet.tags()),
     })
 }
 
 pub(super) fn internet_gateway(gateway: &InternetGateway) -> Result<FoundInternetGateway, Error> {
     let call = "ec2:DescribeInternetGateways";
-    let attached = gateway.attachments().iter().filter(|attachment| attachment.vpc_id().is_some());
     Ok(FoundInternetGateway {
         id: field(call, "internetGatewayId", gateway.internet_gateway_id())?,
-        attached_to: attached.map(|attachment| field(call, "vpcId", attachment.vpc_id())).collect::<Result<_, _>>()?,
+        attached_to: attached_to(call, gateway.attachments())?,
         tags: tags(gateway.tags()),
+    })
+}
+
+pub(super) fn egress_only_gateway(gateway: &EgressOnlyInternetGateway) -> Result<FoundEgressOnlyGateway, Error> {
+    let call = "ec2:DescribeEgressOnlyInternetGateways";
+    Ok(FoundEgressOnlyGateway {
+        id: field(call, "egressOnlyInternetGatewayId", gateway.egress_only_internet_gateway_id())?,
+        attached_to: attached_to(call, gateway.attachments())?,
+        tags: tags(gateway.tags()),
+    })
+}
+
+fn attached_to(call: &str, attachments: &[InternetGatewayAttachment]) -> Result<Vec<VpcId>, Error> {
+    let attached = attachments.iter().filter(|attachment| attachment.vpc_id().is_some());
+    attached.map(|attachment| field(call, "vpcId", attachment.vpc_id())).collect()
+}
+
+pub(super) fn transit_attachment(attachment: &TransitGatewayVpcAttachment) -> Result<FoundTransitAttachment, Error> {
+    let call = "ec2:DescribeTransitGatewayVpcAttachments";
+    let subnets = attachment.subnet_ids().iter();
+    Ok(FoundTransitAttachment {
+        id: field(call, "transitGatewayAttachmentId", attachment.transit_gateway_attachment_id())?,
+        gateway: field(call, "transitGatewayId", attachment.transit_gateway_id())?,
+        state: attachment.state().map(|state| state.as_str().to_owned()).unwrap_or_default(),
+        subnets: subnets.map(|id| field(call, "subnetId", Some(id.as_str()))).collect::<Result<_, _>>()?,
+        tags: tags(attachment.tags()),
+    })
+}
+
+pub(super) fn endpoint(endpoint: &VpcEndpoint) -> Result<FoundEndpoint, Error> {
+    let call = "ec2:DescribeVpcEndpoints";
+    let groups = endpoint.groups().iter();
+    Ok(FoundEndpoint {
+        id: field(call, "vpcEndpointId", endpoint.vpc_endpoint_id())?,
+        service: endpoint.service_name().unwrap_or_default().to_owned(),
+        kind: match endpoint.vpc_endpoint_type() {
+            Some(VpcEndpointType::Gateway) => Some(EndpointKind::Gateway),
+            Some(VpcEndpointType::Interface) => Some(EndpointKind::Interface),
+            _ => None,
+        },
+        state: endpoint.state().map(|state| state.as_str().to_owned()).unwrap_or_default(),
+        route_tables: endpoint.route_table_ids().iter().map(|id| field(call, "routeTableId", Some(id))).collect::<Result<_, _>>()?,
+        subnets: endpoint.subnet_ids().iter().map(|id| field(call, "subnetId", Some(id))).collect::<Result<_, _>>()?,
+        groups: groups.map(|group| field(call, "groupId", group.group_id())).collect::<Result<_, _>>()?,
+        private_dns: endpoint.private_dns_enabled().unwrap_or_default(),
+        policy: endpoint.policy_document().map(str::to_owned),
+        tags: tags(endpoint.tags()),
     })
 }
 
 pub(super) fn nat_gateway(gateway: &NatGateway) -> Result<FoundNatGateway, Error> {
     let call = "ec2:DescribeNatGateways";
+    let addresses = gateway.nat_gateway_addresses().iter().map(|address| {
+        let zone = address.availability_zone().map(|zone| field(call, "availabilityZone", Some(zone))).transpose()?;
+        Ok((zone, address.allocation_id().map(|id| field(call, "allocationId", Some(id))).transpose()?))
+    });
     Ok(FoundNatGateway {
         id: field(call, "natGatewayId", gateway.nat_gateway_id())?,
         state: gateway.state().map(|state| state.as_str().to_owned()).unwrap_or_default(),
+        vpc: gateway.vpc_id().map(|id| field(call, "vpcId", Some(id))).transpose()?,
         subnet: gateway.subnet_id().map(|id| field(call, "subnetId", Some(id))).transpose()?,
+        automatic: gateway.auto_scaling_ips() == Some(&AutoScalingIpsState::Enabled),
+        addresses: addresses.collect::<Result<_, Error>>()?,
         tags: tags(gateway.tags()),
     })
 }
@@ -89,17 +169,19 @@ pub(super) fn route_table(table: &RouteTable) -> Result<FoundRouteTable, Error> 
     });
     Ok(FoundRouteTable {
         id: field(call, "routeTableId", table.route_table_id())?,
-        default_route: default_route(table.routes()),
+        default_route: target(table.routes(), |route| route.destination_cidr_block() == Some("0.0.0.0/0")),
+        default_route_ipv6: target(table.routes(), |route| route.destination_ipv6_cidr_block() == Some("::/0")),
         associations: associations.collect::<Result<_, Error>>()?,
         tags: tags(table.tags()),
     })
 }
 
-/// Id of what 0.0.0.0/0 leads to.
-fn default_route(routes: &[Route]) -> Option<String> {
-    let route = routes.iter().find(|route| route.destination_cidr_block() == Some("0.0.0.0/0"))?;
+/// Id of what a route leads to.
+fn target(routes: &[Route], wanted: impl Fn(&Route) -> bool) -> Option<String> {
+    let route = routes.iter().find(|route| wanted(route))?;
     let targets = [
         route.gateway_id(),
+        route.egress_only_internet_gateway_id(),
         route.nat_gateway_id(),
         route.transit_gateway_id(),
         route.network_interface_id(),

@@ -1,39 +1,14 @@
 //! Removing: what is not there is removed, and what something still holds is tried again by the runner.
 
 use eks_core::{
-    AllocationId, Class, Error, InternetGatewayId, NatGatewayId, RouteTableAssociationId, RouteTableId, SecurityGroupId, SubnetId, VpcId,
-    aws::failed,
-    engine::{StepContext, Wait},
+    Class, Error, InternetGatewayId, RouteTableAssociationId, RouteTableId, SecurityGroupId, SubnetId, VpcId, aws::failed,
+    engine::StepContext,
 };
 
 use super::{Networks, groups, is, observe::filter, strange, unless_gone};
-use crate::{
-    observed::{FoundGroup, FoundInterface},
-    teardown::NAT_DELETE,
-};
-
-/// Waits until a NAT gateway is deleted.
-pub(super) const NAT_DELETED: &str = "nat-gateway-deleted";
+use crate::observed::{FoundGroup, FoundInterface};
 
 impl Networks {
-    pub(super) async fn delete_nat_gateway(&self, cx: &StepContext, id: &NatGatewayId) -> Result<(), Error> {
-        let result = self.patient.delete_nat_gateway().nat_gateway_id(id.as_str()).send().await;
-        match result.map_err(|error| failed("ec2:DeleteNatGateway", id.as_str(), error)) {
-            Err(error) if error.class() == Class::NotFound => return Ok(()),
-            result => result.map(drop)?,
-        }
-        cx.wait(Wait::typical(NAT_DELETED, id.as_str(), NAT_DELETE)).await.map(drop)
-    }
-
-    pub(super) async fn release_address(&self, id: &AllocationId) -> Result<(), Error> {
-        let result = self.patient.release_address().allocation_id(id.as_str()).send().await;
-        unless_gone(result.map(drop).map_err(|error| {
-            let error = failed("ec2:ReleaseAddress", id.as_str(), error);
-            // What EC2 says of an address that a gateway still holds; a missing permission is UnauthorizedOperation.
-            if is(&error, "AuthFailure") { error.with_class(Class::Conflict) } else { error }
-        }))
-    }
-
     pub(super) async fn delete_internet_gateway(&self, id: &InternetGatewayId, attached_to: &[VpcId]) -> Result<(), Error> {
         for vpc in attached_to {
             let result = self.patient.detach_internet_gateway().internet_gateway_id(id.as_str()).vpc_id(vpc.as_str()).send().await;

@@ -2,6 +2,7 @@
 
 use aws_sdk_ec2::types::{Filter, ResourceType};
 use eks_core::{Error, Outputs, Ref, RouteTableAssociationId, RouteTableId, SubnetId, VpcId, aws::failed, engine::StepContext};
+use ipnet::IpNet;
 
 use super::{
     Networks,
@@ -12,7 +13,14 @@ use super::{
 };
 use crate::{observed::FoundRouteTable, op::RouteTarget, tags::Tags};
 
-const EVERYWHERE: &str = "0.0.0.0/0";
+/// The parameters of a route's target, of which one is given.
+#[derive(Default)]
+struct Target {
+    internet_gateway: Option<String>,
+    nat_gateway: Option<String>,
+    egress_only_gateway: Option<String>,
+    transit_gateway: Option<String>,
+}
 
 impl Networks {
     async fn tables(&self, subject: &str, filters: Vec<Filter>) -> Result<Vec<FoundRouteTable>, Error> {
@@ -57,37 +65,42 @@ impl Networks {
         &self,
         cx: &StepContext,
         table: &Ref<RouteTableId>,
+        destination: IpNet,
         target: &RouteTarget,
         replace: bool,
     ) -> Result<Outputs, Error> {
-        let table = cx.resolve(table)?;
-        let (gateway, nat) = match target {
-            RouteTarget::InternetGateway(gateway) => (Some(cx.resolve(gateway)?.to_string()), None),
-            RouteTarget::NatGateway(gateway) => (None, Some(cx.resolve(gateway)?.to_string())),
-        };
+        let (table, mut to) = (cx.resolve(table)?, Target::default());
+        let wanted = match target {
+            RouteTarget::InternetGateway(id) => to.internet_gateway.insert(cx.resolve(id)?.to_string()),
+            RouteTarget::NatGateway(id) => to.nat_gateway.insert(cx.resolve(id)?.to_string()),
+            RouteTarget::EgressOnlyGateway(id) => to.egress_only_gateway.insert(cx.resolve(id)?.to_string()),
+            RouteTarget::TransitGateway(id) => to.transit_gateway.insert(id.to_string()),
+        }
+        .clone();
         let id = table.as_str();
+        let (v4, v6) = match destination {
+            IpNet::V4(block) => (Some(block.to_string()), None),
+            IpNet::V6(block) => (None, Some(block.to_string())),
+        };
         if replace {
-            let call = self.patient.replace_route().route_table_id(id).destination_cidr_block(EVERYWHERE);
-            let call = call.set_gateway_id(gateway).set_nat_gateway_id(nat);
+            let call = self.patient.replace_route().route_table_id(id).set_destination_cidr_block(v4).set_destination_ipv6_cidr_block(v6);
+            let call = call.set_gateway_id(to.internet_gateway).set_nat_gateway_id(to.nat_gateway);
+            let call = call.set_egress_only_internet_gateway_id(to.egress_only_gateway).set_transit_gateway_id(to.transit_gateway);
             call.send().await.map_err(|error| failed("ec2:ReplaceRoute", id, error))?;
             return Ok(id_output(id));
         }
-        let call = self.patient.create_route().route_table_id(id).destination_cidr_block(EVERYWHERE);
-        let call = call.set_gateway_id(gateway.clone()).set_nat_gateway_id(nat.clone());
-        if let Err(error) = call.send().await {
-            let error = failed("ec2:CreateRoute", id, error);
-            // Ours, if an answer was lost; another, if somebody was faster.
-            let there = is(&error, "RouteAlreadyExists")
-                && self
-                    .tables(id, vec![filter("route-table-id", [id])])
-                    .await?
-                    .iter()
-                    .any(|table| table.default_route == gateway.clone().or(nat.clone()));
-            if !there {
-                return Err(error);
-            }
+        let call = self.patient.create_route().route_table_id(id).set_destination_cidr_block(v4).set_destination_ipv6_cidr_block(v6);
+        let call = call.set_gateway_id(to.internet_gateway).set_nat_gateway_id(to.nat_gateway);
+        let call = call.set_egress_only_internet_gateway_id(to.egress_only_gateway).set_transit_gateway_id(to.transit_gateway);
+        let Err(error) = call.send().await else { return Ok(id_output(id)) };
+        let error = failed("ec2:CreateRoute", id, error);
+        if !is(&error, "RouteAlreadyExists") {
+            return Err(error);
         }
-        Ok(id_output(id))
+        // Ours, if an answer was lost; another, if somebody was faster.
+        let tables = self.tables(id, vec![filter("route-table-id", [id])]).await?;
+        let there = tables.iter().any(|table| table.default_route_to(destination) == Some(&wanted));
+        if there { Ok(id_output(id)) } else { Err(error) }
     }
 
     pub(super) async fn association(

@@ -51,10 +51,6 @@ pub(crate) fn name(key: &StepKey) -> &str {
     key.as_str().rsplit('/').next().unwrap_or_default()
 }
 
-/// The same name under another kind: the attachment of a volume.
-pub(crate) fn sibling(of: &StepKey, kind: &str) -> StepKey {
-    key(kind, name(of))
-}
 
 /// Whether a step makes a volume of its own.
 pub(crate) fn is_volume(key: &StepKey) -> bool {

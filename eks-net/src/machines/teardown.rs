@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     found::Found,
-    nat::ADDRESS_HOURLY,
+    egress::price::ADDRESS_HOURLY,
     plan::{CALL, faulty},
 };
 

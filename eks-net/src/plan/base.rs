@@ -1,14 +1,18 @@
 //! VPC, subnets and gateways.
 
-use eks_core::{Error, Price, Ref, Tier};
+use std::collections::BTreeSet;
 
-use super::{NAT_CREATE, Planner, refused};
+use eks_core::{Error, Ref, Tier};
+
+use super::{Planner, refused};
 use crate::{
-    cidr, keys,
-    nat::{ADDRESS_HOURLY, NAT_HOURLY},
-    observed::{Found, FoundNatGateway},
-    op::{DnsAttribute, NetOp},
+    cidr,
+    egress::{KINDS_TAG, Kind, index_in},
+    keys,
+    observed::{Found, FoundSubnet, FoundVpc},
+    op::{DnsAttribute, Ipv6Slot, NetOp},
     subnet::PlacedSubnet,
+    tags::Tags,
 };
 
 impl Planner<'_> {
@@ -19,7 +23,7 @@ impl Planner<'_> {
             let rule = format!("it has {}, the spec {}, and the block of a VPC cannot be changed", vpc.cidr, spec.cidr);
             return Err(refused(&vpc.id, rule, "tear the network down first, or use another owner"));
         }
-        let (tags, mut changes) = self.tags(spec.extra.of(&spec.owner, &key), found);
+        let (tags, mut changes) = self.tags(self.vpc_tags(found), found);
         // A new VPC has the first already. (Amazon VPC User Guide, "DNS attributes for your VPC".)
         let mut dns = Vec::new();
         if found.is_some_and(|vpc| !vpc.dns_support) {
@@ -30,15 +34,27 @@ impl Planner<'_> {
             dns.push(DnsAttribute::Hostnames);
             changes.push("enableDnsHostnames: false → true".to_owned());
         }
-        let op = NetOp::Vpc { id: found.map(|vpc| vpc.id.clone()), cidr: spec.cidr, dns, tags };
+        let ipv6 = spec.ipv6 && found.is_none();
+        let op = NetOp::Vpc { id: found.map(|vpc| vpc.id.clone()), cidr: spec.cidr, ipv6, dns, tags };
         let changes = if found.is_some() { changes } else { Vec::new() };
         let step = self.step(key, format!("VPC {}", spec.cidr), found.map(Found::id), changes, &op)?;
         self.steps.push(step);
         Ok(())
     }
 
+    /// The VPC's tags: what we may have made in it stays told, even when the spec no longer has it.
+    fn vpc_tags(&self, found: Option<&FoundVpc>) -> Tags {
+        let mut tags = self.spec.extra.of(&self.spec.owner, &keys::vpc());
+        let mut kinds = found.map(FoundVpc::kinds).unwrap_or_default();
+        kinds.extend(self.spec.kinds());
+        if !kinds.is_empty() {
+            tags.insert(KINDS_TAG.to_owned(), Kind::join(&kinds));
+        }
+        tags
+    }
+
     pub(super) fn internet_gateway(&mut self) -> Result<(), Error> {
-        if !self.spec.has(Tier::Public) {
+        if !self.spec.has_internet_gateway() {
             return Ok(());
         }
         let (spec, key) = (self.spec, keys::internet_gateway());
@@ -63,97 +79,92 @@ impl Planner<'_> {
     }
 
     pub(super) fn subnets(&mut self) -> Result<(), Error> {
+        let mut slots = self.slots();
         for subnet in &self.spec.subnets {
-            self.subnet(subnet)?;
+            self.subnet(subnet, &mut slots)?;
         }
         Ok(())
     }
 
-    fn subnet(&mut self, subnet: &PlacedSubnet) -> Result<(), Error> {
+    /// Which /64s of the VPC's IPv6 block are taken: a subnet that has one keeps it, whatever is added before it in the spec.
+    fn slots(&self) -> BTreeSet<u16> {
+        let Some((block, _)) = self.now.vpcs.first().and_then(FoundVpc::ipv6) else { return BTreeSet::new() };
+        self.now.subnets.iter().filter_map(|subnet| index_in(block, subnet.ipv6?)).collect()
+    }
+
+    fn subnet(&mut self, subnet: &PlacedSubnet, slots: &mut BTreeSet<u16>) -> Result<(), Error> {
         let key = subnet.key();
         let found = self.now.made_by(&self.now.subnets, &key)?;
+        self.check_place(subnet, found)?;
+        let (tags, mut changes) = self.tags(self.spec.extra.of_subnet(&self.spec.owner, subnet), found);
+        let mut switch = |name: &str, wanted: bool, on: fn(&FoundSubnet) -> bool| {
+            let switch = wanted && found.is_none_or(|found| !on(found));
+            if switch && found.is_some() {
+                changes.push(format!("{name}: false → true"));
+            }
+            switch
+        };
+        let map_public_ip = switch("MapPublicIpOnLaunch", subnet.tier == Tier::Public, |found| found.map_public_ip);
+        // EKS wants it of every subnet that nodes with IPv6 are in. (Amazon EKS User Guide, "Learn about IPv6 addresses to
+        // clusters, pods, and services".)
+        let assign_ipv6 = switch("AssignIpv6AddressOnCreation", self.spec.ipv6, |found| found.assign_ipv6);
+        let ipv6 = self.slot(found, slots);
+        if let Some(slot) = ipv6.as_ref().filter(|_| found.is_some()) {
+            changes.push(format!("IPv6: none → /64 number {}", slot.index));
+        }
+        let (zone, cidr) = (subnet.zone.clone(), subnet.cidr);
+        let title = format!("{} subnet {cidr} in {zone}, {} addresses", keys::tier_name(subnet.tier), cidr::usable_addresses(cidr));
+        let block = ipv6.as_ref().map(|slot| slot.block.clone());
+        let op = NetOp::Subnet {
+            id: found.map(|found| found.id.clone()),
+            vpc: self.vpc.clone(),
+            cidr,
+            zone,
+            ipv6,
+            map_public_ip,
+            assign_ipv6,
+            tags,
+        };
+        let mut step = self.step(key, title, found.map(Found::id), changes, &op)?.uses(&self.vpc);
+        if !self.spec.cidr.contains(&cidr) {
+            let inside = self.spec.secondary.iter().filter(|block| block.contains(&cidr));
+            step = inside.fold(step, |step, block| step.after(keys::secondary_block(*block)));
+        }
+        if let Some(block) = block {
+            step = step.uses(&block);
+        }
+        self.steps.push(step);
+        Ok(())
+    }
+
+    /// Refuses a subnet that stands elsewhere, or whose place is taken.
+    fn check_place(&self, subnet: &PlacedSubnet, found: Option<&FoundSubnet>) -> Result<(), Error> {
         match found {
             Some(found) if (found.cidr, &found.zone) != (subnet.cidr, &subnet.zone) => {
                 let rule = format!(
                     "it is {} in {}, the spec has {} in {}, and neither can be changed",
                     found.cidr, found.zone, subnet.cidr, subnet.zone
                 );
-                return Err(refused(&found.id, rule, "give the new subnet a name of its own, or tear the network down first"));
+                Err(refused(&found.id, rule, "give the new subnet a name of its own, or tear the network down first"))
             }
-            Some(_) => {}
-            None => {
-                if let Some(other) = self.now.subnets.iter().find(|other| cidr::overlap(other.cidr, subnet.cidr)) {
+            Some(_) => Ok(()),
+            None => match self.now.subnets.iter().find(|other| cidr::overlap(other.cidr, subnet.cidr)) {
+                Some(other) => {
                     let rule = format!("{} in the same VPC has {}", other.id, other.cidr);
-                    return Err(refused(format!("{key} {}", subnet.cidr), rule, "choose a block that is free"));
+                    Err(refused(format!("{} {}", subnet.key(), subnet.cidr), rule, "choose a block that is free"))
                 }
-            }
+                None => Ok(()),
+            },
         }
-        let public = subnet.tier == Tier::Public;
-        let (tags, mut changes) = self.tags(self.spec.extra.of_subnet(&self.spec.owner, subnet), found);
-        let map_public_ip = public && found.is_none_or(|found| !found.map_public_ip);
-        if found.is_some() && map_public_ip {
-            changes.push("MapPublicIpOnLaunch: false → true".to_owned());
-        }
-        let (zone, cidr) = (subnet.zone.clone(), subnet.cidr);
-        let title = format!("{} subnet {cidr} in {zone}, {} addresses", keys::tier_name(subnet.tier), cidr::usable_addresses(cidr));
-        let op = NetOp::Subnet { id: found.map(|found| found.id.clone()), vpc: self.vpc.clone(), cidr, zone, map_public_ip, tags };
-        let step = self.step(key, title, found.map(Found::id), changes, &op)?.uses(&self.vpc);
-        self.steps.push(step);
-        Ok(())
     }
 
-    pub(super) fn nat_gateways(&mut self) -> Result<(), Error> {
-        for zone in &self.spec.nat_zones {
-            let address = self.address(zone.as_str())?;
-            let public = self.spec.subnets.iter().find(|subnet| subnet.tier == Tier::Public && subnet.zone == *zone);
-            if let Some(subnet) = public {
-                self.nat_gateway(subnet, address)?;
-            }
+    /// The lowest free /64, for a subnet that is to get one.
+    fn slot(&self, found: Option<&FoundSubnet>, slots: &mut BTreeSet<u16>) -> Option<Ipv6Slot> {
+        if !self.spec.ipv6 || found.is_some_and(|found| found.ipv6.is_some()) {
+            return None;
         }
-        Ok(())
+        let index = (0..u16::MAX).find(|index| !slots.contains(index))?;
+        slots.insert(index);
+        Some(Ipv6Slot { block: Ref::output(keys::ipv6_block(), "cidr"), index })
     }
-
-    fn address(&mut self, zone: &str) -> Result<eks_core::StepKey, Error> {
-        let key = keys::elastic_ip(zone);
-        let found = self.now.made_by(&self.now.addresses, &key)?;
-        let (tags, changes) = self.tags(self.spec.extra.of(&self.spec.owner, &key), found);
-        let op = NetOp::ElasticIp { id: found.map(|found| found.id.clone()), tags };
-        let mut step = self.step(key.clone(), format!("elastic IP address for NAT in {zone}"), found.map(Found::id), changes, &op)?;
-        if let Some(address) = found {
-            step = step.knows("public_ip", &address.public_ip);
-        }
-        self.steps.push(step.costs(Price::hourly("public IPv4 address", ADDRESS_HOURLY)));
-        Ok(key)
-    }
-
-    fn nat_gateway(&mut self, public: &PlacedSubnet, address: eks_core::StepKey) -> Result<(), Error> {
-        let key = keys::nat(public.zone.as_str());
-        let found = self.now.made_by(self.now.nat_gateways.iter().filter(|gateway| gateway.is_live()), &key)?;
-        let subnet = self.now.made_by(&self.now.subnets, &public.key())?;
-        if let Some(gateway) = found.filter(|gateway| gateway.subnet.as_ref() != subnet.map(|subnet| &subnet.id)) {
-            let rule = format!("it is not in the subnet {}, and cannot be moved", public.key());
-            return Err(refused(&gateway.id, rule, "delete it and plan again"));
-        }
-        let (tags, mut changes) = self.tags(self.spec.extra.of(&self.spec.owner, &key), found);
-        if found.is_some_and(|gateway| gateway.state == "pending") {
-            changes.push("state: pending → available".to_owned());
-        }
-        let (subnet, address) = (Ref::id_of(public.key()), Ref::id_of(address));
-        let generation = generation(self.now.nat_gateways.iter().filter(|gateway| gateway.key(&self.now.owner).as_ref() == Some(&key)));
-        let id = found.map(|gateway| gateway.id.clone());
-        let op = NetOp::NatGateway { id, subnet: subnet.clone(), address: address.clone(), generation, tags };
-        let title = format!("NAT gateway in {}", public.zone);
-        let step = self.step(key, title, found.map(Found::id), changes, &op)?;
-        // Without an attached internet gateway it would fail (Gateway.NotAttached).
-        let step = step.uses(&subnet).uses(&address).after(keys::internet_gateway()).takes(NAT_CREATE);
-        self.steps.push(step.costs(Price::hourly("NAT gateway", NAT_HOURLY)));
-        Ok(())
-    }
-}
-
-/// What tells the token of the next gateway from those of the ones before it.
-fn generation<'a>(gateways: impl Iterator<Item = &'a FoundNatGateway>) -> String {
-    let mut dead: Vec<_> = gateways.filter(|gateway| !gateway.is_live()).map(|gateway| gateway.id.to_string()).collect();
-    dead.sort();
-    dead.join(",")
 }

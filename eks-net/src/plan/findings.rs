@@ -2,18 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use eks_core::{Finding, Tier, ZoneName};
-use ipnet::Ipv4Net;
+use eks_core::{Action, Finding};
+use ipnet::{IpNet, Ipv4Net};
 
 use super::Planner;
 use crate::{
-    cidr, keys, nat,
+    cidr, keys,
     observed::{Found, Observed},
     rule::{Ingress, Protocol},
 };
 
 /// Where Docker puts its bridge; nodes and some AWS services then cannot reach such addresses.
 const DOCKER: Ipv4Net = Ipv4Net::new_assert(std::net::Ipv4Addr::new(172, 17, 0, 0), 16);
+/// IPv4 blocks that a VPC may have by default. (Amazon VPC User Guide, "Amazon VPC quotas".)
+const BLOCKS: usize = 5;
 /// Private ranges: RFC 1918 and, for carriers, RFC 6598.
 const PRIVATE: [Ipv4Net; 4] = [
     Ipv4Net::new_assert(std::net::Ipv4Addr::new(10, 0, 0, 0), 8),
@@ -25,7 +27,7 @@ const PRIVATE: [Ipv4Net; 4] = [
 impl Planner<'_> {
     pub(super) fn review(&mut self) {
         self.review_blocks();
-        self.review_nat();
+        self.review_egress();
         for group in &self.spec.security_groups {
             for rule in group.ingress.iter().filter(|rule| rule.is_world_open()) {
                 self.findings.push(world_open(group.rules_key(), rule));
@@ -35,15 +37,18 @@ impl Planner<'_> {
     }
 
     fn review_blocks(&mut self) {
-        let block = self.spec.cidr;
-        if cidr::overlap(block, DOCKER) {
-            let message = format!("{block} meets {DOCKER}, which Docker uses on nodes: addresses there may be unreachable");
-            self.findings.push(Finding::warning(keys::vpc(), message));
+        let secondary = self.spec.secondary.iter().map(|block| (*block, keys::secondary_block(*block)));
+        for (block, key) in [(self.spec.cidr, keys::vpc())].into_iter().chain(secondary) {
+            if cidr::overlap(block, DOCKER) {
+                let message = format!("{block} meets {DOCKER}, which Docker uses on nodes: addresses there may be unreachable");
+                self.findings.push(Finding::warning(key.clone(), message));
+            }
+            if !PRIVATE.iter().any(|private| private.contains(&block)) {
+                let message = format!("{block} is not a private range: the internet hosts with these addresses become unreachable");
+                self.findings.push(Finding::warning(key, message));
+            }
         }
-        if !PRIVATE.iter().any(|private| private.contains(&block)) {
-            let message = format!("{block} is not a private range: the internet hosts with these addresses become unreachable");
-            self.findings.push(Finding::warning(keys::vpc(), message));
-        }
+        self.review_further_blocks();
         for subnet in self.spec.subnets.iter().filter(|subnet| cidr::usable_addresses(subnet.cidr) < 16) {
             let usable = cidr::usable_addresses(subnet.cidr);
             let message = format!("{usable} addresses: a control plane needs 6 free ones, EKS recommends 16, and upgrades need them again");
@@ -51,30 +56,30 @@ impl Planner<'_> {
         }
     }
 
-    fn review_nat(&mut self) {
-        let zones: BTreeSet<&ZoneName> =
-            self.spec.subnets.iter().filter(|subnet| subnet.tier == Tier::Private).map(|subnet| &subnet.zone).collect();
-        let Some(nat_zone) = self.spec.nat_zones.first() else {
-            if !zones.is_empty() {
-                let message = "no NAT gateway: instances in private subnets reach neither the internet nor AWS; nodes then need VPC \
-                               endpoints for ec2, ecr.api, ecr.dkr, s3, sts and eks";
-                self.findings.push(Finding::warning(keys::of_table("route-table", Tier::Private, None), message));
-            }
-            return;
-        };
-        let (one, gateways) = (nat::usd_per_month(), self.spec.nat_zones.len());
-        if gateways < zones.len() {
-            let message = format!(
-                "${one:.2} a month instead of ${:.2} with one in each of {} zones; a single point of failure: when {nat_zone} fails, no \
-                 private subnet has a way out; traffic of the other zones costs 0.01 $/GB more each way",
-                f64::from(u32::try_from(zones.len()).unwrap_or(u32::MAX)) * one,
-                zones.len()
-            );
-            self.findings.push(Finding::warning(keys::nat(nat_zone.as_str()), message));
+    /// Blocks that EKS sees late, blocks that AWS may refuse, and blocks that are no longer wanted.
+    fn review_further_blocks(&mut self) {
+        let (spec, now) = (self.spec, self.now);
+        let new: Vec<_> =
+            self.steps.iter().filter(|step| step.action == Action::Create && step.key.as_str().starts_with("net/cidr/")).collect();
+        let stands = !now.vpcs.is_empty();
+        let late: Vec<_> = new.iter().filter(|step| stands && step.key != keys::ipv6_block()).map(|step| step.key.clone()).collect();
+        for key in late {
+            let message = "a control plane that stands already takes up to an hour to recognise a new block of its VPC";
+            self.findings.push(Finding::note(key, message));
         }
-        if gateways > 5 {
-            let message = format!("{gateways} elastic IP addresses; the default quota is 5 in a Region");
-            self.findings.push(Finding::warning(keys::elastic_ip(nat_zone.as_str()), message));
+        if let Some(last) = spec.secondary.last().filter(|_| spec.secondary.len() >= BLOCKS) {
+            let message = format!("{} IPv4 blocks; the default quota is {BLOCKS} for a VPC", spec.secondary.len() + 1);
+            self.findings.push(Finding::warning(keys::secondary_block(*last), message));
+        }
+        for block in now.vpcs.iter().flat_map(|vpc| &vpc.blocks) {
+            let wanted = match block.cidr {
+                IpNet::V4(cidr) => spec.secondary.contains(&cidr),
+                IpNet::V6(_) => spec.ipv6,
+            };
+            if !wanted {
+                let message = format!("the block {} is not in the spec; it stays until the teardown", block.cidr);
+                self.findings.push(Finding::note(keys::vpc(), message));
+            }
         }
     }
 
@@ -91,6 +96,9 @@ impl Planner<'_> {
         tell(ids(now, &now.internet_gateways));
         tell(ids(now, &now.nat_gateways.iter().filter(|gateway| gateway.is_live()).cloned().collect::<Vec<_>>()));
         tell(ids(now, &now.addresses));
+        tell(ids(now, &now.egress_only_gateways));
+        tell(ids(now, &now.transit_attachments.iter().filter(|attachment| attachment.is_live()).cloned().collect::<Vec<_>>()));
+        tell(ids(now, &now.endpoints.iter().filter(|endpoint| endpoint.is_live()).cloned().collect::<Vec<_>>()));
         tell(ids(now, &now.route_tables));
         tell(ids(now, &now.security_groups));
     }

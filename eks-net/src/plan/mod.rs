@@ -1,7 +1,11 @@
 //! From what should exist and what exists: the plan.
 
 mod base;
+mod blocks;
+mod egress;
+mod endpoints;
 mod findings;
+mod gateways;
 mod groups;
 mod routing;
 #[cfg(test)]
@@ -12,6 +16,7 @@ use std::time::Duration;
 use eks_core::{Action, Basis, Error, Finding, Plan, Ref, Step, StepKey, VpcId};
 
 use crate::{
+    egress::Kind,
     keys,
     observed::{Found, Observed},
     op::NetOp,
@@ -22,6 +27,14 @@ use crate::{
 
 /// What creating a NAT gateway typically takes, in published runs.
 pub(crate) const NAT_CREATE: Duration = Duration::from_secs(114);
+/// Until a regional NAT gateway is available: as a zonal one.
+pub(crate) const REGIONAL_NAT_CREATE: Duration = NAT_CREATE;
+/// Until an interface endpoint is available: its interfaces and its private DNS names are made.
+pub(crate) const ENDPOINT_CREATE: Duration = Duration::from_secs(90);
+/// Until a VPC's attachment to a transit gateway is available.
+pub(crate) const TRANSIT_ATTACH: Duration = Duration::from_secs(60);
+/// Until a block is associated.
+pub(crate) const BLOCK_ASSOCIATE: Duration = Duration::from_secs(5);
 /// One or two calls.
 pub(crate) const CALL: Duration = Duration::from_secs(1);
 
@@ -36,12 +49,14 @@ impl NetworkSpec {
     pub fn plan(&self, now: &Observed) -> Result<Plan, Error> {
         let mut planner = Planner { spec: self, now, vpc: Ref::id_of(keys::vpc()), steps: Vec::new(), findings: Vec::new() };
         planner.vpc()?;
+        planner.blocks()?;
         planner.internet_gateway()?;
         planner.subnets()?;
-        planner.nat_gateways()?;
+        planner.gateways()?;
         planner.route_tables()?;
         planner.associations()?;
         planner.security_groups()?;
+        planner.endpoints()?;
         planner.review();
         let scope = scope(Some(self.region().as_str()));
         let mut builder = Plan::builder(&self.owner, keys::LAYER).basis(Basis::new(scope, now.facts()));
@@ -88,6 +103,7 @@ impl Planner<'_> {
         };
         let step = Step::new(key.clone(), action, title, op).map_err(|error| faulty(&key, &error))?;
         let step = step.takes(CALL).changes(changes).permits(op.permissions().iter().copied()).permits(OBSERVING);
+        let step = step.permits(self.now.observing_more()).permits(self.spec.kinds().into_iter().map(Kind::observing));
         Ok(match id {
             Some(id) => step.knows("id", id),
             None => step,

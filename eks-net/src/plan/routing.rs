@@ -1,14 +1,49 @@
 //! Route tables, default routes, associations.
 
-use eks_core::{Action, Error, Ref, StepKey, Tier, ZoneName};
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use eks_core::{Action, Error, NatGatewayId, Ref, RouteTableId, Step, StepKey, Tier, ZoneName};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::Planner;
 use crate::{
+    egress::Way,
     keys,
     observed::{Found, FoundRouteTable},
     op::{NetOp, RouteTarget},
     subnet::PlacedSubnet,
 };
+
+const EVERYWHERE: IpNet = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0));
+const EVERYWHERE_IPV6: IpNet = IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 0));
+
+/// A route table, as its routes see it.
+struct Place<'a> {
+    tier: Tier,
+    zone: Option<&'a ZoneName>,
+    found: Option<&'a FoundRouteTable>,
+}
+
+/// A default route that a table should have.
+struct DefaultRoute {
+    destination: IpNet,
+    /// Its target, for people.
+    to: String,
+    target: RouteTarget,
+    /// The step that makes the target.
+    after: Option<StepKey>,
+}
+
+fn internet(destination: IpNet) -> DefaultRoute {
+    let key = keys::internet_gateway();
+    DefaultRoute { destination, to: key.to_string(), target: RouteTarget::InternetGateway(Ref::id_of(key.clone())), after: Some(key) }
+}
+
+fn egress_only() -> DefaultRoute {
+    let key = keys::egress_only_gateway();
+    let target = RouteTarget::EgressOnlyGateway(Ref::id_of(key.clone()));
+    DefaultRoute { destination: EVERYWHERE_IPV6, to: key.to_string(), target, after: Some(key) }
+}
 
 impl Planner<'_> {
     pub(super) fn route_tables(&mut self) -> Result<(), Error> {
@@ -22,44 +57,72 @@ impl Planner<'_> {
             let title = format!("route table of {} subnets{place}", keys::tier_name(tier));
             let step = self.step(key.clone(), title, found.map(Found::id), changes, &op)?.uses(&self.vpc);
             self.steps.push(step);
-            if let Some((gateway, target)) = self.default_route(tier, zone.as_ref()) {
-                self.route(keys::of_table("route", tier, name), key, found, gateway, target)?;
+            let place = Place { tier, zone: zone.as_ref(), found };
+            for route in self.default_routes(tier, zone.as_ref()) {
+                self.route(&place, &key, route)?;
             }
         }
         Ok(())
     }
 
-    /// The gateway that a table's default route leads to.
-    fn default_route(&self, tier: Tier, zone: Option<&ZoneName>) -> Option<(StepKey, RouteTarget)> {
-        if tier == Tier::Public {
-            let gateway = keys::internet_gateway();
-            return Some((gateway.clone(), RouteTarget::InternetGateway(Ref::id_of(gateway))));
-        }
-        // One for all zones, or one in each.
-        let first = self.spec.nat_zones.first()?;
-        let gateway = keys::nat(zone.unwrap_or(first).as_str());
-        Some((gateway.clone(), RouteTarget::NatGateway(Ref::id_of(gateway))))
+    /// The default routes of a table. An intra table has none.
+    fn default_routes(&self, tier: Tier, zone: Option<&ZoneName>) -> Vec<DefaultRoute> {
+        let (v4, v6) = match tier {
+            Tier::Public => (Some(internet(EVERYWHERE)), self.spec.ipv6.then(|| internet(EVERYWHERE_IPV6))),
+            Tier::Private => (self.way_out(zone), self.spec.ipv6.then(egress_only)),
+            _ => (None, None),
+        };
+        v4.into_iter().chain(v6).collect()
     }
 
-    fn route(
-        &mut self,
-        key: StepKey,
-        table: StepKey,
-        found: Option<&FoundRouteTable>,
-        to: StepKey,
-        target: RouteTarget,
-    ) -> Result<(), Error> {
-        // The gateway was planned just before: what it keeps tells the id that the route must have.
-        let wanted = self.steps.iter().find(|step| step.key == to).and_then(|step| step.outputs.get("id")).map(String::as_str);
-        let current = found.and_then(|table| table.default_route.as_deref());
-        let mut changes = Vec::new();
-        if let Some(current) = current.filter(|current| Some(*current) != wanted) {
-            changes.push(format!("0.0.0.0/0: {current} → {}", wanted.unwrap_or(to.as_str())));
+    /// Where private subnets go out over IPv4: one way for all zones, or one for each.
+    fn way_out(&self, zone: Option<&ZoneName>) -> Option<DefaultRoute> {
+        let nat = |key: StepKey| DefaultRoute {
+            destination: EVERYWHERE,
+            to: key.to_string(),
+            target: RouteTarget::NatGateway(Ref::id_of(key.clone())),
+            after: Some(key),
+        };
+        let existing = |id: &NatGatewayId| DefaultRoute {
+            destination: EVERYWHERE,
+            to: id.to_string(),
+            target: RouteTarget::NatGateway(Ref::Known(id.clone())),
+            after: None,
+        };
+        match &self.spec.way {
+            Way::None => None,
+            Way::Zonal(zones) => zones.first().map(|first| nat(keys::nat(zone.unwrap_or(first).as_str()))),
+            Way::Regional => Some(nat(keys::regional_nat())),
+            Way::Existing(id) => Some(existing(id)),
+            Way::ExistingIn(gateways) => zone.and_then(|zone| gateways.get(zone)).map(existing),
+            Way::TransitGateway(id) => Some(DefaultRoute {
+                destination: EVERYWHERE,
+                to: id.to_string(),
+                target: RouteTarget::TransitGateway(id.clone()),
+                after: Some(keys::transit_gateway_attachment()),
+            }),
         }
-        let table = Ref::id_of(table);
-        let op = NetOp::Route { table: table.clone(), target, replace: current.is_some() };
-        let step = self.step(key, format!("0.0.0.0/0 → {to}"), current.and(found).map(Found::id), changes, &op)?;
-        self.steps.push(step.uses(&table).after(to));
+    }
+
+    fn route(&mut self, place: &Place<'_>, table: &StepKey, route: DefaultRoute) -> Result<(), Error> {
+        let DefaultRoute { destination, to, target, after } = route;
+        let zone = place.zone.map(ZoneName::as_str);
+        let key = keys::of_table(if destination == EVERYWHERE { "route" } else { "route-ipv6" }, place.tier, zone);
+        let current = place.found.and_then(|table| table.default_route_to(destination)).map(String::as_str);
+        // What is kept tells the id that the route must have: gateways were planned just before.
+        let wanted = match &target {
+            RouteTarget::TransitGateway(id) => Some(id.to_string()),
+            RouteTarget::NatGateway(Ref::Known(id)) => Some(id.to_string()),
+            _ => self.steps.iter().find(|step| Some(&step.key) == after.as_ref()).and_then(|step| step.outputs.get("id")).cloned(),
+        };
+        let mut changes = Vec::new();
+        if let Some(current) = current.filter(|current| Some(*current) != wanted.as_deref()) {
+            changes.push(format!("{destination}: {current} → {}", wanted.as_deref().unwrap_or(&to)));
+        }
+        let table: Ref<RouteTableId> = Ref::id_of(table.clone());
+        let op = NetOp::Route { table: table.clone(), destination, target, replace: current.is_some() };
+        let step = self.step(key, format!("{destination} → {to}"), current.and(place.found).map(Found::id), changes, &op)?;
+        self.steps.push(after.into_iter().fold(step.uses(&table), Step::after));
         Ok(())
     }
 

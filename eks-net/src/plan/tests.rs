@@ -2,7 +2,7 @@
 
 use eks_core::{Action, Error, Plan};
 
-use crate::{Nat, NetOp, NetworkSpec, Observed, Rule, SecurityGroup, testing};
+use crate::{Nat, NetOp, NetworkSpec, Observed, Rule, SecurityGroup, Subnet, testing};
 
 /// Every change of a plan, on one line each.
 fn changes(plan: &Plan) -> Vec<String> {
@@ -209,8 +209,31 @@ fn findings() {
         told,
         "Warning net/security-group-rules/web: open to the world: tcp 22 from 0.0.0.0/0\n\
          Warning net/security-group-rules/web: open to the world: all from 0.0.0.0/0\n\
+         Note net/nat/us-east-1a: $73.00 a month with 2 gateways in 2 zones; a zone that fails takes only its own way out with it, and no \
+         traffic crosses zones\n\
          Note net/security-group-rules/web: open to the world: tcp 80 from ::/0"
     );
+}
+
+#[test]
+fn intra_subnets_have_no_way_out() {
+    let spec = testing::builder()
+        .subnet(Subnet::intra("us-east-1a", "10.0.5.0/24").named("database"))
+        .subnet(Subnet::intra("us-east-1b", "10.0.6.0/24").named("database"))
+        .build()
+        .unwrap();
+    let plan = spec.plan(&Observed::nothing(&testing::owner())).unwrap();
+    let title = |key: &str| plan.step(key).map(|step| step.title.clone());
+    assert_eq!(title("net/subnet/intra/us-east-1a-database").as_deref(), Some("intra subnet 10.0.5.0/24 in us-east-1a, 251 addresses"));
+    assert_eq!(title("net/route-table/intra").as_deref(), Some("route table of intra subnets"));
+    assert_eq!(title("net/route/intra"), None);
+    assert!(plan.step("net/association/intra/us-east-1b-database").is_some());
+    let op: NetOp = plan.step("net/subnet/intra/us-east-1a-database").unwrap().op.decode().unwrap();
+    let NetOp::Subnet { map_public_ip, tags, .. } = op else { panic!("{op:?}") };
+    assert!(!map_public_ip && !tags.keys().any(|key| key.starts_with("kubernetes.io/role/")), "{tags:?}");
+    // The way out is that of the chapter, and workers do not go there.
+    assert_eq!(spec.refs().egress, testing::chapter().refs().egress);
+    assert_eq!(spec.refs().private(), testing::chapter().refs().private());
 }
 
 #[test]

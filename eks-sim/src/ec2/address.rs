@@ -157,21 +157,14 @@ pub(super) fn put(world: &mut World, allocation: &str, interface: Option<&str>) 
 
 pub(super) fn disassociate(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
     let state = &mut world.ec2;
-    let wanted = args.str("AssociationId");
-    if wanted.is_none() && args.str("PublicIp").is_none() {
-        return Err(ApiError::missing("associationId"));
+    if args.str("PublicIp").is_some() {
+        return Err(invalid("You must specify an association id when unmapping an address from a VPC instance"));
     }
-    let found = match wanted {
-        Some(wanted) => {
-            let held = |address: &Address| address.association.as_ref().is_some_and(|association| association.id == wanted);
-            state.addresses.iter().find(|(_, address)| held(address)).map(|(id, _)| id.clone())
-        }
-        None => Some(named(state, args)?),
-    };
-    let id = found.ok_or_else(|| {
-        let wanted = wanted.unwrap_or_default();
-        ApiError::new("InvalidAssociationID.NotFound", format!("The association ID '{wanted}' does not exist"))
-    })?;
+    let wanted = args.str("AssociationId").ok_or_else(|| ApiError::missing("associationId"))?;
+    let held = |address: &Address| address.association.as_ref().is_some_and(|association| association.id == wanted);
+    let found = state.addresses.iter().find(|(_, address)| held(address)).map(|(id, _)| id.clone());
+    let id =
+        found.ok_or_else(|| ApiError::new("InvalidAssociationID.NotFound", format!("The association ID '{wanted}' does not exist")))?;
     if state.addresses[&id].association.as_ref().is_some_and(|association| association.is_held(state)) {
         // A NAT gateway's primary address stays on its interface, which is AWS's ("Work with NAT gateways").
         return Err(ApiError::new("AuthFailure", "You do not have permission to access the specified resource."));
@@ -181,6 +174,10 @@ pub(super) fn disassociate(world: &mut World, _caller: &Caller, args: &Args) -> 
 }
 
 pub(super) fn release(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
+    // Addresses by which EC2-Classic named them are no names any more (ReleaseAddress).
+    if args.str("PublicIp").is_some() {
+        return Err(invalid("You must specify an allocation id when releasing a VPC elastic IP address"));
+    }
     let id = named(&world.ec2, args)?;
     let address = &world.ec2.addresses[&id];
     if address.association.is_some() {

@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::{
-    Reply, done, ids,
+    Reply, done, ids, instance_types,
     interface::{self, Interface},
-    invalid,
+    invalid, quota,
 };
 use crate::{
     call::{Args, Caller},
@@ -48,7 +48,7 @@ pub(super) fn attach(world: &mut World, _caller: &Caller, args: &Args) -> Reply 
     let instance = args.required("InstanceId")?;
     let device = args.int("DeviceIndex").ok_or_else(|| ApiError::missing("DeviceIndex"))?;
     let interface = ids::NETWORK_INTERFACE.find(&world.ec2.interfaces, id)?;
-    ids::INSTANCE.find(&world.ec2.instances, instance)?;
+    let instance_type = &ids::INSTANCE.find(&world.ec2.instances, instance)?.instance_type;
     if interface.attachment.is_some() {
         return Err(ApiError::new("InvalidNetworkInterface.InUse", format!("Interface: {id} in use.")));
     }
@@ -57,6 +57,10 @@ pub(super) fn attach(world: &mut World, _caller: &Caller, args: &Args) -> Reply 
     if world.ec2.interfaces_of(instance).iter().any(taken) {
         let message = format!("Instance '{instance}' already has an interface attached at device index '{device}'.");
         return Err(invalid(message));
+    }
+    if let Some(most) = instance_types::find(instance_type).map(|found| found.interfaces) {
+        let message = format!("Interface count {} exceeds the limit for {instance_type}", most + 1);
+        quota::within(world.ec2.interfaces_of(instance).len(), most, "AttachmentLimitExceeded", &message)?;
     }
     Ok(json!({"attachmentId": attach_to(world, id, Some(instance), device, false)}))
 }

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use super::{State, interface, route::Target, security_group_rule::Peer, zones};
+use super::{State, endpoint::EndpointKind, endpoint_service, interface, route::Target, security_group_rule::Peer, zones};
 use crate::world::World;
 
 /// What an instance is.
@@ -72,10 +72,37 @@ impl State {
 }
 
 /// Whether an instance reaches the internet with the addresses that it has.
-pub(crate) fn instance_egress(world: &World, id: &str) -> bool {
+fn instance_egress(world: &World, id: &str) -> bool {
     let Some(instance) = world.ec2.instances.get(id) else { return false };
     let public = world.ec2.interfaces_of(id).iter().any(|interface| world.ec2.public_address(interface).is_some());
     world.ec2.reaches_internet(&instance.subnet, public)
+}
+
+/// Whether an instance reaches one of AWS's services by its usual name: over the internet, through an interface endpoint with
+/// private DNS that lets it in, or, to S3, by the route of a gateway endpoint ("Access AWS services through AWS PrivateLink",
+/// "Gateway endpoints for Amazon S3").
+pub(crate) fn reaches_service(world: &World, id: &str, service: &str) -> bool {
+    let Some(instance) = world.ec2.instances.get(id) else { return false };
+    if instance_egress(world, id) {
+        return true;
+    }
+    let state = &world.ec2;
+    let name = endpoint_service::service_name(&world.region, service);
+    let table = state.table_of(&instance.subnet);
+    let mut endpoints = state.endpoints.iter().filter(|(_, endpoint)| endpoint.service == name && endpoint.state == "available");
+    endpoints.any(|(endpoint_id, endpoint)| match endpoint.kind {
+        EndpointKind::Gateway => {
+            let leads_there = |target: &Target| matches!(target, Target::Endpoint(id) if id == endpoint_id);
+            table.is_some_and(|table| table.routes.iter().any(|route| leads_there(&route.target)))
+        }
+        EndpointKind::Interface => {
+            let pairs = instance.groups.iter().flat_map(|from| endpoint.groups.iter().map(move |to| (from, to)));
+            endpoint.vpc == instance.vpc
+                && endpoint.private_dns
+                && !endpoint.interfaces.is_empty()
+                && pairs.into_iter().any(|(from, to)| security_group_allows(world, from, to, 443))
+        }
+    })
 }
 
 /// The addresses that an instance's traffic to the internet may come from: its NAT gateway's, or its own public ones.

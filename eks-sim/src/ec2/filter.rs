@@ -20,14 +20,22 @@ pub(super) struct Listing {
     pub(super) page: Option<(i64, i64)>,
 }
 
+/// The upper bound of MaxResults where the API reference tells none.
+pub(super) const ANY: i64 = i64::MAX;
+
+/// The most that EC2 returns at once.
+const MOST: usize = 1_000;
+
+/// The most values that the filters of one call may have together.
+const FILTER_VALUES: usize = 200;
+
 impl Listing {
     /// The reply to a call: those of `items` that its ids, filters and page ask for.
     pub(super) fn reply(&self, args: &Args, items: Vec<Value>) -> Reply {
+        let page = self.page.map(|bounds| Page::of(args, bounds)).transpose()?;
         let mut items = self.select(args, items)?;
         let mut reply = json!({});
-        if let Some(bounds) = self.page
-            && let Some(next) = paginate(args, self.key, bounds, &mut items)?
-        {
+        if let Some(next) = page.and_then(|page| page.cut(self.key, &mut items)) {
             reply["nextToken"] = json!(next);
         }
         reply[self.set] = Value::Array(items);
@@ -48,7 +56,12 @@ impl Listing {
                 items.retain(|item| item[self.key].as_str().is_some_and(|key| ids.iter().any(|id| id == key)));
             }
         }
-        for filter in args.nested("Filter") {
+        let filters = args.nested("Filter");
+        if filters.iter().map(|filter| filter.list("Value").len()).sum::<usize>() > FILTER_VALUES {
+            let message = format!("The maximum number of filter values specified on a single call is {FILTER_VALUES}");
+            return Err(ApiError::new("FilterLimitExceeded", message));
+        }
+        for filter in filters {
             let name = filter.required("Name")?;
             let wanted = filter.strings("Value");
             let path = self.filters.iter().find(|(known, _)| *known == name).map(|(_, path)| *path);
@@ -77,28 +90,47 @@ pub(super) fn ids_or_page(args: &Args, ids: &str) -> Result<(), ApiError> {
     Err(ApiError::new("InvalidParameterCombination", message))
 }
 
-/// Cuts `items` to the page that a call asks for; tells the token of the next page.
-fn paginate(args: &Args, key: &str, (low, high): (i64, i64), items: &mut Vec<Value>) -> Result<Option<String>, ApiError> {
-    items.sort_by_cached_key(|item| values(item, key));
-    if let Some(token) = args.str("NextToken").filter(|token| !token.is_empty()) {
-        let after = STANDARD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        let after = after.ok_or_else(|| ApiError::new("InvalidNextToken", "The specified NextToken is not valid."))?;
-        items.retain(|item| values(item, key).first().is_some_and(|key| *key > after));
+/// The page that a call asks for.
+struct Page {
+    /// The key of the last item that was told before.
+    after: Option<String>,
+    size: usize,
+}
+
+impl Page {
+    /// Refuses sizes out of the API reference's "Valid Range", and tokens that no call answered.
+    fn of(args: &Args, (low, high): (i64, i64)) -> Result<Self, ApiError> {
+        let size = match args.int("MaxResults") {
+            None => usize::MAX,
+            Some(size) if size < low => {
+                let rule = format!("Expecting a value greater than or equal to {low}.");
+                return Err(invalid(format!("Value ( {size} ) for parameter maxResults is invalid. {rule}")));
+            }
+            Some(size) if size > high => {
+                let rule = format!("Expecting a value smaller than or equal to {high}.");
+                return Err(invalid(format!("Value ( {size} ) for parameter maxResults is invalid. {rule}")));
+            }
+            Some(size) => usize::try_from(size).unwrap_or(MOST).min(MOST),
+        };
+        let refused = || ApiError::new("InvalidNextToken", "The specified NextToken is not valid.");
+        let decode = |token| STANDARD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        let token = args.str("NextToken").filter(|token| !token.is_empty());
+        Ok(Self { after: token.map(|token| decode(token).ok_or_else(refused)).transpose()?, size })
     }
-    let Some(size) = args.int("MaxResults") else { return Ok(None) };
-    if size < low {
-        return Err(ApiError::new(
-            "InvalidParameterValue",
-            format!("Value ( {size} ) for parameter maxResults is invalid. Expecting a value greater than or equal to {low}."),
-        ));
+
+    /// Cuts `items`, in the order of their key, to the page; tells the token of the next one.
+    fn cut(self, key: &str, items: &mut Vec<Value>) -> Option<String> {
+        let key_of = |item: &Value| values(item, key).into_iter().next().unwrap_or_default();
+        items.sort_by_cached_key(key_of);
+        if let Some(after) = self.after {
+            items.retain(|item| key_of(item) > after);
+        }
+        if items.len() <= self.size {
+            return None;
+        }
+        items.truncate(self.size);
+        items.last().map(|last| STANDARD.encode(key_of(last)))
     }
-    // Too large a page is not an error: EC2 returns as many as it ever does.
-    let size = usize::try_from(size.min(high)).unwrap_or(usize::MAX);
-    if items.len() <= size {
-        return Ok(None);
-    }
-    items.truncate(size);
-    Ok(items.last().and_then(|item| values(item, key).into_iter().next()).map(|last| STANDARD.encode(last)))
 }
 
 /// The texts at a dotted path; lists on the way are gone through.
@@ -122,15 +154,44 @@ fn tag_values(item: &Value, key: &str) -> Vec<String> {
 /// Whether `text` matches `pattern`: `*` is any text, `?` any character, a backslash takes away their meaning
 /// ("List and filter your resources", EC2 user guide). Case matters.
 fn matches(pattern: &str, text: &str) -> bool {
-    fn go(pattern: &[char], text: &[char]) -> bool {
-        match pattern {
-            [] => text.is_empty(),
-            ['*', rest @ ..] => (0..=text.len()).any(|skip| go(rest, &text[skip..])),
-            ['?', rest @ ..] => !text.is_empty() && go(rest, &text[1..]),
-            ['\\', literal, rest @ ..] | [literal, rest @ ..] => text.first() == Some(literal) && go(rest, &text[1..]),
-        }
+    enum Part {
+        Any,
+        One,
+        Literal(char),
     }
-    go(&pattern.chars().collect::<Vec<_>>(), &text.chars().collect::<Vec<_>>())
+    let mut characters = pattern.chars();
+    let mut parts = Vec::new();
+    while let Some(character) = characters.next() {
+        parts.push(match character {
+            '*' => Part::Any,
+            '?' => Part::One,
+            '\\' => Part::Literal(characters.next().unwrap_or('\\')),
+            other => Part::Literal(other),
+        });
+    }
+    let text: Vec<char> = text.chars().collect();
+    // Behind the last `*`, and what it has taken so far: if the rest does not fit, it takes one more.
+    let (mut part, mut at, mut star) = (0, 0, None);
+    loop {
+        match parts.get(part) {
+            Some(Part::Any) => {
+                part += 1;
+                star = Some((part, at));
+                continue;
+            }
+            Some(Part::One) if at < text.len() => {}
+            Some(Part::Literal(literal)) if text.get(at) == Some(literal) => {}
+            None if at == text.len() => return true,
+            _ => match star {
+                Some((behind, taken)) if taken < text.len() => {
+                    (part, at, star) = (behind, taken + 1, Some((behind, taken + 1)));
+                    continue;
+                }
+                _ => return false,
+            },
+        }
+        (part, at) = (part + 1, at + 1);
+    }
 }
 
 #[cfg(test)]
@@ -152,18 +213,32 @@ mod tests {
     }
 
     #[test]
+    fn many_wildcards_end_soon() {
+        let text = "a".repeat(2_000);
+        assert!(!matches(&"*a".repeat(50), &format!("{text}b")));
+        assert!(matches(&"*a".repeat(50), &text));
+    }
+
+    #[test]
     fn pages_follow_one_another() {
         let all: Vec<_> = (0..12).map(|n| json!({"vpcId": format!("vpc-{n:08}")})).collect();
         let (mut seen, mut args) = (0, Args(json!({"MaxResults": "5"})));
         loop {
             let mut items = all.clone();
-            let next = paginate(&args, "vpcId", (5, 1000), &mut items).expect("page");
+            let next = Page::of(&args, (5, 1000)).expect("page").cut("vpcId", &mut items);
             seen += items.len();
             let Some(next) = next else { break };
             args.0["NextToken"] = json!(next);
         }
         assert_eq!(seen, 12);
-        let refused = paginate(&Args(json!({"MaxResults": "4"})), "vpcId", (5, 1000), &mut all.clone()).expect_err("too small");
-        assert_eq!(refused.code, "InvalidParameterValue");
+    }
+
+    #[test]
+    fn sizes_have_bounds() {
+        let refused = |size: &str, bounds| Page::of(&Args(json!({"MaxResults": size})), bounds).err().map(|error| error.code);
+        assert_eq!(refused("4", (5, 1000)).as_deref(), Some("InvalidParameterValue"));
+        assert_eq!(refused("1001", (5, 1000)).as_deref(), Some("InvalidParameterValue"));
+        assert_eq!(refused("1000", (5, 1000)), None);
+        assert_eq!(refused("5000", (5, ANY)), None);
     }
 }

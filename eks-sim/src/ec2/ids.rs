@@ -9,6 +9,7 @@ use crate::error::ApiError;
 pub(super) struct Kind {
     pub(super) prefix: &'static str,
     noun: &'static str,
+    /// The same as `not_found` where the reference has no code for it.
     malformed: &'static str,
     not_found: &'static str,
     /// The name of the kind in TagSpecification and DescribeTags.
@@ -35,23 +36,28 @@ kinds! {
     VPC "vpc" "vpc" "InvalidVpcID.Malformed" "InvalidVpcID.NotFound" "vpc" vpcs;
     SUBNET "subnet" "subnet" "InvalidSubnetID.Malformed" "InvalidSubnetID.NotFound" "subnet" subnets;
     INTERNET_GATEWAY "igw" "internetGateway" "InvalidInternetGatewayId.Malformed" "InvalidInternetGatewayID.NotFound" "internet-gateway" internet_gateways;
+    EGRESS_ONLY_GATEWAY "eigw" "egressOnlyInternetGateway" "InvalidEgressOnlyInternetGatewayId.Malformed" "InvalidGatewayID.NotFound" "egress-only-internet-gateway" egress_only_gateways;
     ROUTE_TABLE "rtb" "routeTable" "InvalidRouteTableId.Malformed" "InvalidRouteTableID.NotFound" "route-table" route_tables;
     NAT_GATEWAY "nat" "natGateway" "NatGatewayMalformed" "NatGatewayNotFound" "natgateway" nat_gateways;
-    ADDRESS "eipalloc" "allocation" "InvalidParameterValue" "InvalidAllocationID.NotFound" "elastic-ip" addresses;
+    ADDRESS "eipalloc" "allocation" "InvalidAllocationID.NotFound" "InvalidAllocationID.NotFound" "elastic-ip" addresses;
     SECURITY_GROUP "sg" "security group" "InvalidGroupId.Malformed" "InvalidGroup.NotFound" "security-group" security_groups;
     SECURITY_GROUP_RULE "sgr" "security group rule" "InvalidSecurityGroupRuleId.Malformed" "InvalidSecurityGroupRuleId.NotFound" "security-group-rule" rule_owners;
     NETWORK_INTERFACE "eni" "networkInterface" "InvalidNetworkInterfaceId.Malformed" "InvalidNetworkInterfaceID.NotFound" "network-interface" interfaces;
     NETWORK_ACL "acl" "networkAcl" "InvalidNetworkAclId.Malformed" "InvalidNetworkAclID.NotFound" "network-acl" acls;
+    ENDPOINT "vpce" "Vpc Endpoint" "InvalidVpcEndpointId.Malformed" "InvalidVpcEndpointId.NotFound" "vpc-endpoint" endpoints;
+    PREFIX_LIST "pl" "prefix list" "InvalidPrefixListId.Malformed" "InvalidPrefixListID.NotFound" "prefix-list" prefix_lists;
+    TRANSIT_GATEWAY "tgw" "transitGateway" "InvalidTransitGatewayID.Malformed" "InvalidTransitGatewayID.NotFound" "transit-gateway" transit_gateways;
+    TRANSIT_ATTACHMENT "tgw-attach" "transitGatewayAttachment" "InvalidTransitGatewayAttachmentID.Malformed" "InvalidTransitGatewayAttachmentID.NotFound" "transit-gateway-attachment" transit_attachments;
     INSTANCE "i" "instance" "InvalidInstanceID.Malformed" "InvalidInstanceID.NotFound" "instance" instances;
     VOLUME "vol" "volume" "InvalidVolumeID.Malformed" "InvalidVolume.NotFound" "volume" volumes;
     LAUNCH_TEMPLATE "lt" "launch template" "InvalidLaunchTemplateId.Malformed" "InvalidLaunchTemplateId.NotFound" "launch-template" templates;
-    KEY_PAIR "key" "key pair" "InvalidParameterValue" "InvalidKeyPair.NotFound" "key-pair" key_pairs;
+    KEY_PAIR "key" "key pair" "InvalidKeyPair.NotFound" "InvalidKeyPair.NotFound" "key-pair" key_pairs;
 }
 
 impl Kind {
     /// The kind that an id's prefix names.
     pub(super) fn of(id: &str) -> Option<&'static Self> {
-        let prefix = id.split_once('-')?.0;
+        let prefix = id.rsplit_once('-')?.0;
         KINDS.iter().find(|kind| kind.prefix == prefix)
     }
 
@@ -64,6 +70,9 @@ impl Kind {
     pub(super) fn check(&self, id: &str) -> Result<(), ApiError> {
         if well_formed(self.prefix, id) {
             return Ok(());
+        }
+        if self.malformed == self.not_found {
+            return Err(self.not_found(id));
         }
         Err(ApiError::new(self.malformed, format!("Invalid id: \"{id}\" (expecting \"{}-...\")", self.prefix)))
     }
@@ -108,6 +117,7 @@ mod tests {
     fn codes_follow_the_reference() {
         assert_eq!(VPC.check("vpc-xyz").unwrap_err().code, "InvalidVpcID.Malformed");
         assert_eq!(NAT_GATEWAY.check("igw-0123456789abcdef0").unwrap_err().code, "NatGatewayMalformed");
+        assert_eq!(ADDRESS.check("1.2.3.4").unwrap_err().code, "InvalidAllocationID.NotFound");
         assert!(VPC.check("vpc-1a2b3c4d").is_ok());
         assert_eq!(NAT_GATEWAY.not_found("nat-1").code, "NatGatewayNotFound");
     }

@@ -3,7 +3,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Reply, filter::Listing, ids::well_formed};
+use super::{
+    Reply,
+    filter::{self, Listing},
+    ids::well_formed,
+};
 use crate::{
     call::{Args, Caller},
     error::ApiError,
@@ -12,12 +16,27 @@ use crate::{
 };
 
 /// Size of the root volume of Amazon's EKS images.
-pub(super) const ROOT_GIB: i64 = 20;
+const ROOT_GIB: i64 = 20;
+/// The same of Amazon Linux 2023.
+const AL2023_GIB: i64 = 8;
 pub(super) const ROOT_DEVICE: &str = "/dev/xvda";
 
 /// The snapshot behind an image.
 pub(super) fn snapshot(image: &str) -> String {
     image.replacen("ami", "snap", 1)
+}
+
+/// The size of the root volume of an image.
+pub(super) fn root_gib(world: &World, id: &str) -> i64 {
+    let plain = ssm::image_parameter(world, id).is_some_and(|name| name.starts_with("/aws/service/ami-amazon-linux-latest/"));
+    if plain { AL2023_GIB } else { ROOT_GIB }
+}
+
+/// The image that a launch names: by id, or by an SSM parameter ("Reference the latest AMIs using Systems Manager public
+/// parameters").
+pub(super) fn resolve(world: &World, given: &str) -> Result<String, ApiError> {
+    let Some(name) = given.strip_prefix("resolve:ssm:") else { return Ok(given.to_owned()) };
+    ssm::value(world, name).ok_or_else(|| ApiError::new("InvalidParameterValue", format!("Parameter {name} not found.")))
 }
 
 /// Refuses what is no image's id.
@@ -74,7 +93,7 @@ pub(super) fn describe(world: &mut World, _caller: &Caller, args: &Args) -> Repl
             "blockDeviceMapping": [{
                 "deviceName": ROOT_DEVICE,
                 "ebs": {
-                    "deleteOnTermination": true, "snapshotId": snapshot(&id), "volumeSize": ROOT_GIB, "volumeType": "gp3",
+                    "deleteOnTermination": true, "snapshotId": snapshot(&id), "volumeSize": root_gib(world, &id), "volumeType": "gp3",
                     "encrypted": false,
                 },
             }],
@@ -95,7 +114,7 @@ pub(super) fn describe(world: &mut World, _caller: &Caller, args: &Args) -> Repl
             ("state", "imageState"),
             ("virtualization-type", "virtualizationType"),
         ],
-        page: Some((1, 1000)),
+        page: Some((1, filter::ANY)),
     }
     .reply(args, items)
 }

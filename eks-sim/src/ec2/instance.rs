@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::{
     Reply, State, address,
     attachment::Attachment,
-    filter::{Listing, ids_or_page},
+    done,
+    filter::{self, Listing, ids_or_page},
     ids, instance_types, interface, zones,
 };
 use crate::{
@@ -117,6 +118,7 @@ fn render(world: &World, id: &str, instance: &Instance) -> Value {
         "dnsName": public.filter(|_| dns_hostnames).map(|ip| address::public_dns(&world.region, ip)).unwrap_or_default(),
         "privateIpAddress": (!gone).then_some(instance.private_ip),
         "ipAddress": public,
+        "ipv6Address": interfaces.first().and_then(|id| state.interfaces.get(id)?.ipv6.first()),
         "subnetId": (!gone).then_some(&instance.subnet),
         "vpcId": (!gone).then_some(&instance.vpc),
         "keyName": instance.key_name,
@@ -180,6 +182,26 @@ const LISTING: Listing = Listing {
         ("instance.group-id", "groupSet.groupId"),
         ("instance.group-name", "groupSet.groupName"),
         ("architecture", "architecture"),
+        ("block-device-mapping.attach-time", "blockDeviceMapping.ebs.attachTime"),
+        ("block-device-mapping.delete-on-termination", "blockDeviceMapping.ebs.deleteOnTermination"),
+        ("block-device-mapping.status", "blockDeviceMapping.ebs.status"),
+        ("hypervisor", "hypervisor"),
+        ("launch-index", "amiLaunchIndex"),
+        ("metadata-options.http-endpoint", "metadataOptions.httpEndpoint"),
+        ("metadata-options.http-put-response-hop-limit", "metadataOptions.httpPutResponseHopLimit"),
+        ("monitoring-state", "monitoring.state"),
+        ("network-interface.addresses.association.public-ip", "networkInterfaceSet.privateIpAddressesSet.association.publicIp"),
+        ("network-interface.association.public-ip", "networkInterfaceSet.association.publicIp"),
+        ("network-interface.attachment.attachment-id", "networkInterfaceSet.attachment.attachmentId"),
+        ("network-interface.description", "networkInterfaceSet.description"),
+        ("network-interface.private-ip-address", "networkInterfaceSet.privateIpAddress"),
+        ("platform-details", "platformDetails"),
+        ("root-device-name", "rootDeviceName"),
+        ("source-dest-check", "sourceDestCheck"),
+        ("state-reason-code", "stateReason.code"),
+        ("state-reason-message", "stateReason.message"),
+        ("tenancy", "placement.tenancy"),
+        ("virtualization-type", "virtualizationType"),
         ("availability-zone", "placement.availabilityZone"),
         ("availability-zone-id", "placement.availabilityZoneId"),
         ("block-device-mapping.volume-id", "blockDeviceMapping.ebs.volumeId"),
@@ -192,6 +214,7 @@ const LISTING: Listing = Listing {
         ("key-name", "keyName"),
         ("launch-time", "launchTime"),
         ("metadata-options.http-tokens", "metadataOptions.httpTokens"),
+        ("network-interface.ipv6-addresses.ipv6-address", "networkInterfaceSet.ipv6AddressesSet.ipv6Address"),
         ("network-interface.network-interface-id", "networkInterfaceSet.networkInterfaceId"),
         ("network-interface.group-id", "networkInterfaceSet.groupSet.groupId"),
         ("network-interface.subnet-id", "networkInterfaceSet.subnetId"),
@@ -205,7 +228,7 @@ const LISTING: Listing = Listing {
         ("subnet-id", "subnetId"),
         ("vpc-id", "vpcId"),
     ],
-    page: Some((5, 1000)),
+    page: Some((5, filter::ANY)),
 };
 
 pub(super) fn describe(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
@@ -262,9 +285,32 @@ pub(super) fn describe_status(world: &mut World, _caller: &Caller, args: &Args) 
             ("instance-status.status", "instanceStatus.status"),
             ("system-status.status", "systemStatus.status"),
         ],
-        page: Some((5, 1000)),
+        page: Some((5, filter::ANY)),
     }
     .reply(args, items.collect())
+}
+
+/// Termination protection, and the groups of the primary interface ("Only one attribute can be specified at a time",
+/// ModifyInstanceAttribute). What else the action changes needs a stopped instance, which the simulator never has.
+pub(super) fn modify(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
+    let id = args.required("InstanceId")?;
+    ids::INSTANCE.find(&world.ec2.instances, id)?;
+    let groups = args.strings("GroupId");
+    match (args.sub("DisableApiTermination").bool("Value"), groups.is_empty()) {
+        (Some(protected), true) => ids::INSTANCE.find_mut(&mut world.ec2.instances, id)?.protected = protected,
+        (None, false) => {
+            let primary = world.ec2.primary_interface(id).ok_or_else(|| ids::INSTANCE.not_found(id))?;
+            let found = &world.ec2.interfaces[&primary];
+            let groups = world.ec2.groups_for(&groups, &found.subnet, &found.vpc)?;
+            ids::NETWORK_INTERFACE.find_mut(&mut world.ec2.interfaces, &primary)?.groups.clone_from(&groups);
+            ids::INSTANCE.find_mut(&mut world.ec2.instances, id)?.groups = groups;
+        }
+        (Some(_), false) => {
+            return Err(ApiError::new("InvalidParameterCombination", "Fields for multiple attribute types specified"));
+        }
+        (None, true) => return Err(ApiError::missing("attribute")),
+    }
+    Ok(done())
 }
 
 pub(super) fn terminate(world: &mut World, _caller: &Caller, args: &Args) -> Reply {

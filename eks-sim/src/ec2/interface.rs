@@ -1,6 +1,6 @@
 //! Elastic network interfaces.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,9 @@ use super::{
     attachment::{self, Attachment},
     done,
     filter::{Listing, ids_or_page},
-    ids, invalid, is_service, quota,
+    ids,
+    interface_ipv6::{self, Ipv6Wanted},
+    invalid, is_service, quota,
     security_group::DEFAULT_GROUP,
     tags::{self, Tags},
     zones,
@@ -26,6 +28,7 @@ pub(super) struct Interface {
     pub(super) vpc: String,
     /// Private addresses, the primary one first.
     pub(super) addresses: Vec<Ipv4Addr>,
+    pub(super) ipv6: Vec<Ipv6Addr>,
     pub(super) groups: Vec<String>,
     pub(super) description: String,
     pub(super) interface_type: String,
@@ -34,6 +37,7 @@ pub(super) struct Interface {
     pub(super) attachment: Option<Attachment>,
     /// An address of Amazon's pool that lives as long as the attachment.
     pub(super) public_ip: Option<Ipv4Addr>,
+    source_check: bool,
     mac: String,
 }
 
@@ -44,6 +48,7 @@ pub(super) struct Wanted {
     pub(super) address: Option<Ipv4Addr>,
     /// Further private addresses.
     pub(super) secondary: usize,
+    pub(super) ipv6: Ipv6Wanted,
     pub(super) groups: Vec<String>,
     pub(super) description: String,
     pub(super) interface_type: Option<String>,
@@ -96,11 +101,16 @@ impl State {
         }
     }
 
+    /// The security group that came with a VPC.
+    pub(super) fn default_group(&self, vpc: &str) -> Option<String> {
+        let default = self.security_groups.iter().find(|(_, group)| group.vpc == vpc && group.name == DEFAULT_GROUP);
+        default.map(|(id, _)| id.clone())
+    }
+
     /// Checks security groups for an interface in a VPC; the VPC's default group if there are none.
     pub(super) fn groups_for(&self, groups: &[String], subnet: &str, vpc: &str) -> Result<Vec<String>, ApiError> {
         if groups.is_empty() {
-            let default = self.security_groups.iter().find(|(_, group)| group.vpc == vpc && group.name == DEFAULT_GROUP);
-            return Ok(default.map(|(id, _)| id.clone()).into_iter().collect());
+            return Ok(self.default_group(vpc).into_iter().collect());
         }
         for id in groups {
             if ids::SECURITY_GROUP.find(&self.security_groups, id)?.vpc != vpc {
@@ -140,6 +150,7 @@ pub(super) fn make(world: &mut World, wanted: Wanted) -> Result<String, ApiError
     }
     let message = "The maximum number of network interfaces has been reached.";
     quota::within(world.ec2.interfaces.len(), quota::INTERFACES, "NetworkInterfaceLimitExceeded", message)?;
+    let ipv6 = interface_ipv6::choose(world, &subnet_id, &wanted.ipv6, wanted.requester.is_some())?;
     let id = world.id(ids::NETWORK_INTERFACE.prefix);
     let hex = world.draw.hex("mac", 10);
     let octets: Vec<_> = (0..5).map(|n| &hex[2 * n..2 * n + 2]).collect();
@@ -147,12 +158,14 @@ pub(super) fn make(world: &mut World, wanted: Wanted) -> Result<String, ApiError
         subnet: subnet_id.clone(),
         vpc,
         addresses: wanted.address.into_iter().collect(),
+        ipv6,
         groups,
         description: wanted.description,
         interface_type: wanted.interface_type.unwrap_or_else(|| "interface".to_owned()),
         requester: wanted.requester,
         attachment: None,
         public_ip: None,
+        source_check: !is_nat,
         mac: format!("02:{}", octets.join(":")),
     };
     let mut missing = wanted.secondary + usize::from(interface.addresses.is_empty());
@@ -187,6 +200,7 @@ pub(super) fn render(world: &World, id: &str, interface: &Interface) -> Value {
             json!({"privateIpAddress": ip, "primary": index == 0, "privateDnsName": private_dns(&world.region, *ip), "association": public})
         })
         .collect();
+    let ipv6: Vec<_> = interface.ipv6.iter().map(|ip| json!({"ipv6Address": ip, "isPrimaryIpv6": false})).collect();
     let attachment = interface.attachment.as_ref().map(|attachment| {
         json!({
             "attachmentId": attachment.id, "instanceId": attachment.instance, "instanceOwnerId": attachment.owner,
@@ -208,11 +222,12 @@ pub(super) fn render(world: &World, id: &str, interface: &Interface) -> Value {
         "macAddress": interface.mac,
         "privateIpAddress": interface.private_ip(),
         "privateDnsName": private_dns(&world.region, interface.private_ip()),
-        "sourceDestCheck": interface.interface_type != "nat_gateway",
+        "sourceDestCheck": interface.source_check,
         "interfaceType": interface.interface_type,
         "groupSet": groups,
         "privateIpAddressesSet": addresses,
-        "ipv6AddressesSet": [],
+        "ipv6AddressesSet": ipv6,
+        "ipv6Address": interface.ipv6.first(),
         "association": association,
         "attachment": attachment,
         "tagSet": state.tag_set(id),
@@ -247,6 +262,7 @@ pub(super) fn create(world: &mut World, caller: &Caller, args: &Args) -> Reply {
                     .int("SecondaryPrivateIpAddressCount")
                     .and_then(|n| usize::try_from(n).ok())
                     .unwrap_or(list.len().saturating_sub(1)),
+                ipv6: Ipv6Wanted::parse(args, "Ipv6Addresses")?,
                 groups: args.strings("SecurityGroupId"),
                 description: args.str("Description").unwrap_or_default().to_owned(),
                 interface_type: args.str("InterfaceType").map(str::to_owned),
@@ -281,6 +297,45 @@ pub(super) fn permitted(interface: &Interface, caller: &Caller) -> Result<(), Ap
         return Err(ApiError::new("OperationNotPermitted", "You do not have permission to access the specified resource."));
     }
     Ok(())
+}
+
+/// "You can specify only one attribute at a time" (ModifyNetworkInterfaceAttribute).
+pub(super) fn modify(world: &mut World, caller: &Caller, args: &Args) -> Reply {
+    let id = args.required("NetworkInterfaceId")?;
+    let interface = ids::NETWORK_INTERFACE.find(&world.ec2.interfaces, id)?;
+    permitted(interface, caller)?;
+    let given = ["SecurityGroupId", "Description", "SourceDestCheck", "Attachment"].into_iter().filter(|name| args.get(name).is_some());
+    let given: Vec<_> = given.collect();
+    let [attribute] = given[..] else {
+        let code = if given.is_empty() { "MissingParameter" } else { "InvalidParameterCombination" };
+        return Err(ApiError::new(code, "The request must contain exactly one attribute to modify"));
+    };
+    let groups = match attribute {
+        "SecurityGroupId" => world.ec2.groups_for(&args.strings(attribute), &interface.subnet, &interface.vpc)?,
+        _ => Vec::new(),
+    };
+    let interface = ids::NETWORK_INTERFACE.find_mut(&mut world.ec2.interfaces, id)?;
+    match (attribute, &mut interface.attachment) {
+        ("SecurityGroupId", _) => {
+            interface.groups = groups;
+            let primary = interface.attachment.as_ref().filter(|attachment| attachment.device_index == 0);
+            let instance = primary.and_then(|attachment| attachment.instance.clone());
+            if let Some(instance) = instance.and_then(|id| world.ec2.instances.get_mut(&id)) {
+                instance.groups.clone_from(&interface.groups);
+            }
+        }
+        ("Description", _) => interface.description = args.sub(attribute).str("Value").unwrap_or_default().to_owned(),
+        ("SourceDestCheck", _) => interface.source_check = args.sub(attribute).bool("Value") != Some(false),
+        (_, Some(attachment)) if args.sub(attribute).str("AttachmentId") == Some(&attachment.id) => {
+            attachment.delete_on_termination = args.sub(attribute).bool("DeleteOnTermination") == Some(true);
+        }
+        _ => {
+            let wanted = args.sub(attribute).str("AttachmentId").unwrap_or_default().to_owned();
+            let message = format!("The networkInterface attachment ID '{wanted}' does not exist");
+            return Err(ApiError::new("InvalidAttachmentID.NotFound", message));
+        }
+    }
+    Ok(done())
 }
 
 pub(super) fn delete(world: &mut World, caller: &Caller, args: &Args) -> Reply {
@@ -322,6 +377,10 @@ pub(super) fn describe(world: &mut World, _caller: &Caller, args: &Args) -> Repl
             ("association.association-id", "association.associationId"),
             ("association.public-ip", "association.publicIp"),
             ("association.ip-owner-id", "association.ipOwnerId"),
+            ("ipv6-addresses.ipv6-address", "ipv6AddressesSet.ipv6Address"),
+            ("association.public-dns-name", "association.publicDnsName"),
+            ("addresses.primary", "privateIpAddressesSet.primary"),
+            ("attachment.attach-time", "attachment.attachTime"),
             ("attachment.attachment-id", "attachment.attachmentId"),
             ("attachment.instance-id", "attachment.instanceId"),
             ("attachment.instance-owner-id", "attachment.instanceOwnerId"),

@@ -9,7 +9,9 @@ use super::{
     ids, image,
     instance::{self, Instance, InstanceState, Metadata},
     instance_types::{self, InstanceType},
-    interface, invalid, quota, tags, template, volume, zones,
+    interface,
+    interface_ipv6::Ipv6Wanted,
+    invalid, quota, tags, template, volume, zones,
 };
 use crate::{
     call::{Args, Caller},
@@ -36,8 +38,11 @@ struct Launch {
     zone: String,
     vpc: String,
     groups: Vec<String>,
+    /// What the interfaces shall be; without any, one in the subnet.
     interfaces: Vec<Args>,
     public_ip: bool,
+    /// The interface of an instance that names none.
+    plain: Args,
     disks: Vec<(String, Disk, bool)>,
 }
 
@@ -138,7 +143,7 @@ fn check(world: &World, args: &Args) -> Result<Launch, ApiError> {
     if least < 1 || most < least {
         return Err(invalid(format!("Value ({most}) for parameter maxCount is invalid. Expecting a value of at least {}.", least.max(1))));
     }
-    let image = args.required("ImageId")?.to_owned();
+    let image = image::resolve(world, args.required("ImageId")?)?;
     image::check(&image)?;
     // The API's own default is a type that this table does not have, so a type must be given.
     let type_name = args.required("InstanceType")?;
@@ -172,6 +177,15 @@ fn check(world: &World, args: &Args) -> Result<Launch, ApiError> {
         if !args.list("SecurityGroupId").is_empty() {
             return clash("security groups");
         }
+        if args.str("PrivateIpAddress").is_some() {
+            return clash("private address");
+        }
+    } else if let Some(address) = args.str("PrivateIpAddress") {
+        if most > 1 {
+            let message = "The parameter privateIpAddress cannot be used when more than one instance is launched";
+            return Err(ApiError::new("InvalidParameterCombination", message));
+        }
+        interfaces.push(Args(json!({"DeviceIndex": 0, "PrivateIpAddress": address})));
     }
     let primary = interfaces.first().cloned().unwrap_or_default();
     let subnet = match primary.str("NetworkInterfaceId") {
@@ -216,13 +230,13 @@ fn check(world: &World, args: &Args) -> Result<Launch, ApiError> {
     let public_ip = primary.bool("AssociatePublicIpAddress").unwrap_or(found.map_public_ip);
     Ok(Launch {
         count,
-        disks: disks(&image, args)?,
+        disks: disks(world, &image, args)?,
         image,
         instance_type,
         key_name,
         profile,
         user_data,
-        metadata: metadata(&args.sub("MetadataOptions"), known.is_none_or(|known| known.imds_v2)),
+        metadata: metadata(&args.sub("MetadataOptions"), known.is_none_or(|known| known.imds_v2))?,
         protected: args.bool("DisableApiTermination") == Some(true),
         subnet,
         zone,
@@ -230,6 +244,7 @@ fn check(world: &World, args: &Args) -> Result<Launch, ApiError> {
         groups,
         interfaces,
         public_ip,
+        plain: Args(json!({"Ipv6AddressCount": args.get("Ipv6AddressCount"), "Ipv6Addresses": args.get("Ipv6Address")})),
     })
 }
 
@@ -261,13 +276,23 @@ pub(super) fn check_user_data(text: &str) -> Result<(), ApiError> {
 
 /// What a call leaves open is as the image has it: IMDSv2 only and two hops, or EC2's old defaults ("Order of precedence for
 /// instance metadata options").
-fn metadata(options: &Args, v2: bool) -> Metadata {
+fn metadata(options: &Args, v2: bool) -> Result<Metadata, ApiError> {
     let (tokens, hop_limit) = if v2 { ("required", 2) } else { ("optional", 1) };
-    Metadata {
-        tokens: options.str("HttpTokens").unwrap_or(tokens).to_owned(),
-        hop_limit: options.int("HttpPutResponseHopLimit").unwrap_or(hop_limit),
-        endpoint: options.str("HttpEndpoint").unwrap_or("enabled").to_owned(),
+    let one_of = |name: &str, values: [&str; 2], default: &str| {
+        let value = options.str(name).unwrap_or(default);
+        let refused = || invalid(format!("Value ({value}) for parameter {name} is invalid. Valid values: {}", values.join(", ")));
+        if values.contains(&value) { Ok(value.to_owned()) } else { Err(refused()) }
+    };
+    let hop_limit = options.int("HttpPutResponseHopLimit").unwrap_or(hop_limit);
+    // InstanceMetadataOptionsRequest.
+    if !(1..=64).contains(&hop_limit) {
+        return Err(invalid(format!("Value ({hop_limit}) for parameter HttpPutResponseHopLimit is invalid. It must be between 1 and 64")));
     }
+    Ok(Metadata {
+        tokens: one_of("HttpTokens", ["optional", "required"], tokens)?,
+        hop_limit,
+        endpoint: one_of("HttpEndpoint", ["enabled", "disabled"], "enabled")?,
+    })
 }
 
 fn default_subnet(state: &State, zone: Option<&str>) -> Result<String, ApiError> {
@@ -288,8 +313,8 @@ fn check_vcpus(state: &State, wanted: &InstanceType, count: usize) -> Result<(),
 }
 
 /// The volumes of an instance: the image's root volume, changed and joined by what the call maps.
-fn disks(image: &str, args: &Args) -> Result<Vec<(String, Disk, bool)>, ApiError> {
-    let root = Disk::of_snapshot("gp3", image::ROOT_GIB, image::snapshot(image));
+fn disks(world: &World, image: &str, args: &Args) -> Result<Vec<(String, Disk, bool)>, ApiError> {
+    let root = Disk::of_snapshot("gp3", image::root_gib(world, image), image::snapshot(image));
     let mut disks = vec![(image::ROOT_DEVICE.to_owned(), root, true)];
     for mapping in args.nested("BlockDeviceMapping") {
         let device = mapping.required("DeviceName")?;
@@ -319,7 +344,7 @@ fn disks(image: &str, args: &Args) -> Result<Vec<(String, Disk, bool)>, ApiError
 
 /// Makes and attaches an instance's interfaces; tells the primary one.
 fn connect(world: &mut World, id: &str, launch: &Launch, tags: &tags::Tags) -> Result<String, ApiError> {
-    let plain = [Args::default()];
+    let plain = [launch.plain.clone()];
     let specifications = if launch.interfaces.is_empty() { &plain[..] } else { &launch.interfaces[..] };
     let mut primary = String::new();
     for (index, specification) in specifications.iter().enumerate() {
@@ -330,6 +355,7 @@ fn connect(world: &mut World, id: &str, launch: &Launch, tags: &tags::Tags) -> R
                 let wanted = interface::Wanted {
                     subnet: specification.str("SubnetId").unwrap_or(&launch.subnet).to_owned(),
                     address: interface::parse_address(specification.str("PrivateIpAddress"))?,
+                    ipv6: Ipv6Wanted::parse(specification, "Ipv6Addresses")?,
                     groups: if given.is_empty() { launch.groups.clone() } else { given },
                     description: specification.str("Description").unwrap_or_default().to_owned(),
                     tags: tags.clone(),

@@ -4,8 +4,10 @@ use crate::{error::ApiError, world::World};
 
 pub(super) const VPCS: usize = 5;
 pub(super) const INTERNET_GATEWAYS: usize = 5;
+pub(super) const EGRESS_ONLY_GATEWAYS: usize = 5;
 pub(super) const SUBNETS_PER_VPC: usize = 200;
 pub(super) const CIDRS_PER_VPC: usize = 5;
+pub(super) const IPV6_CIDRS_PER_VPC: usize = 5;
 pub(super) const ROUTE_TABLES_PER_VPC: usize = 200;
 pub(super) const ROUTES_PER_TABLE: usize = 500;
 pub(super) const ELASTIC_IPS: usize = 5;
@@ -14,7 +16,16 @@ pub(super) const SECURITY_GROUPS: usize = 2_500;
 pub(super) const RULES_PER_DIRECTION: usize = 60;
 pub(super) const GROUPS_PER_INTERFACE: usize = 5;
 pub(super) const INTERFACES: usize = 5_000;
+pub(super) const NETWORK_ACLS_PER_VPC: usize = 200;
+/// In each direction.
+pub(super) const ENTRIES_PER_NETWORK_ACL: usize = 20;
+pub(super) const GATEWAY_ENDPOINTS: usize = 20;
+pub(super) const INTERFACE_ENDPOINTS_PER_VPC: usize = 50;
 pub(super) const TAGS: usize = 50;
+/// GiB of gp2 and of gp3 volumes, each.
+pub(super) const STORAGE_GIB: i64 = 50 * 1_024;
+/// Volumes and network interfaces of an instance ("Amazon EBS volume limits for Amazon EC2 instances": most Nitro types).
+pub(super) const ATTACHMENTS: usize = 28;
 pub(super) const TEMPLATES: usize = 5_000;
 pub(super) const VERSIONS_PER_TEMPLATE: usize = 10_000;
 /// Running On-Demand Standard instances (L-1216C47A), vCPUs, of a new account (EKS best practices guide, "Known limits and

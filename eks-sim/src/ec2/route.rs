@@ -19,9 +19,13 @@ pub(super) struct Route {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Target {
     Gateway(String),
+    EgressOnly(String),
+    /// A gateway endpoint, which AWS alone makes a target.
+    Endpoint(String),
     Nat(String),
     Interface(String),
     Instance(String),
+    Transit(String),
 }
 
 impl State {
@@ -29,8 +33,11 @@ impl State {
     pub(super) fn is_active(&self, vpc: &str, route: &Route) -> bool {
         match &route.target {
             Target::Gateway(id) => self.internet_gateways.get(id).is_some_and(|gateway| gateway.vpc.as_deref() == Some(vpc)),
+            Target::EgressOnly(id) => self.egress_only_gateways.get(id).is_some_and(|gateway| gateway.vpc == vpc),
+            Target::Endpoint(id) => self.endpoints.contains_key(id),
             Target::Nat(id) => self.nat_gateways.get(id).is_some_and(|nat| matches!(nat.state, "pending" | "available")),
             Target::Interface(id) => self.interfaces.get(id).is_some_and(|interface| interface.attachment.is_some()),
+            Target::Transit(id) => self.is_attached(vpc, id),
             Target::Instance(id) => self.instances.get(id).is_some_and(|instance| instance.state == InstanceState::Running),
         }
     }
@@ -44,7 +51,7 @@ impl State {
 }
 
 /// The destination of a call on a route, in canonical form.
-fn destination(args: &Args) -> Result<String, ApiError> {
+fn destination(state: &State, args: &Args) -> Result<String, ApiError> {
     let given = [
         args.str("DestinationCidrBlock").map(|text| parse_cidr("destinationCidrBlock", text).map(|net| net.to_string())),
         args.str("DestinationIpv6CidrBlock").map(|text| {
@@ -53,7 +60,7 @@ fn destination(args: &Args) -> Result<String, ApiError> {
                 invalid(message)
             })
         }),
-        args.str("DestinationPrefixListId").map(|text| Ok(text.to_owned())),
+        args.str("DestinationPrefixListId").map(|text| ids::PREFIX_LIST.find(&state.prefix_lists, text).map(|_| text.to_owned())),
     ];
     let mut given = given.into_iter().flatten();
     match (given.next(), given.next()) {
@@ -65,7 +72,7 @@ fn destination(args: &Args) -> Result<String, ApiError> {
 
 /// The target of a call on a route, which must exist and be of the table's VPC.
 fn target(state: &State, table_id: &str, vpc: &str, args: &Args) -> Result<Target, ApiError> {
-    const TARGETS: [&str; 4] = ["GatewayId", "NatGatewayId", "NetworkInterfaceId", "InstanceId"];
+    const TARGETS: [&str; 6] = ["TransitGatewayId", "GatewayId", "EgressOnlyInternetGatewayId", "NatGatewayId", "NetworkInterfaceId", "InstanceId"];
     let mut given = TARGETS.iter().filter_map(|name| args.str(name).map(|id| (*name, id.to_owned())));
     let (Some((name, id)), None) = (given.next(), given.next()) else {
         let message = "The request must contain exactly one of gatewayId, natGatewayId, networkInterfaceId, vpcPeeringConnectionId, \
@@ -84,6 +91,15 @@ fn target(state: &State, table_id: &str, vpc: &str, args: &Args) -> Result<Targe
             }
             Ok(Target::Gateway(id))
         }
+        "EgressOnlyInternetGatewayId" => {
+            // CreateRoute has InternetGateway's code for it.
+            let gateway = state.egress_only_gateways.get(&id);
+            let gateway = gateway.ok_or_else(|| ids::EGRESS_ONLY_GATEWAY.not_found(&id))?;
+            if gateway.vpc != vpc {
+                return Err(elsewhere("egress only internet gateway"));
+            }
+            Ok(Target::EgressOnly(id))
+        }
         "NatGatewayId" => {
             // CreateRoute has a code of its own for it, unlike the NAT gateway actions.
             let nat = state.nat_gateways.get(&id).filter(|nat| nat.state != "deleted");
@@ -93,6 +109,14 @@ fn target(state: &State, table_id: &str, vpc: &str, args: &Args) -> Result<Targe
                 return Err(elsewhere("NAT gateway"));
             }
             Ok(Target::Nat(id))
+        }
+        "TransitGatewayId" => {
+            // A transit gateway is there for a VPC that is attached to it ("Add a route to the VPC route table").
+            ids::TRANSIT_GATEWAY.check(&id)?;
+            if !state.is_attached(vpc, &id) {
+                return Err(ids::TRANSIT_GATEWAY.not_found(&id));
+            }
+            Ok(Target::Transit(id))
         }
         "NetworkInterfaceId" => {
             if ids::NETWORK_INTERFACE.find(&state.interfaces, &id)?.vpc != vpc {
@@ -107,6 +131,18 @@ fn target(state: &State, table_id: &str, vpc: &str, args: &Args) -> Result<Targe
     }
 }
 
+/// "You cannot explicitly add, modify, or delete an endpoint route in your route table by using the route table APIs" ("Gateway
+/// endpoints").
+fn of_endpoint(destination: &str, table: &str) -> ApiError {
+    invalid(format!("cannot remove VPC endpoint route {destination} in route table {table}"))
+}
+
+impl Route {
+    fn is_of_endpoint(&self) -> bool {
+        matches!(self.target, Target::Endpoint(_))
+    }
+}
+
 pub(super) fn create(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
     put(world, args, false)
 }
@@ -115,20 +151,37 @@ pub(super) fn replace(world: &mut World, _caller: &Caller, args: &Args) -> Reply
     put(world, args, true)
 }
 
+/// CreateRoute: an egress-only gateway takes IPv6 traffic only, a NAT gateway IPv4 traffic only, besides the NAT64 prefix
+/// ("DNS64 and NAT64", VPC user guide).
+fn check_family(destination: &str, target: &Target) -> Result<(), ApiError> {
+    let ipv6 = destination.contains(':');
+    match target {
+        Target::EgressOnly(id) if !ipv6 => {
+            Err(invalid(format!("{destination} cannot be routed to {id}: an egress only internet gateway takes IPv6 traffic only")))
+        }
+        Target::Nat(id) if ipv6 && destination != "64:ff9b::/96" => {
+            Err(invalid(format!("{destination} cannot be routed to {id}: a NAT gateway takes IPv4 traffic only")))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn put(world: &mut World, args: &Args, replace: bool) -> Reply {
     let id = args.required("RouteTableId")?;
-    let destination = destination(args)?;
+    let destination = destination(&world.ec2, args)?;
     let state = &mut world.ec2;
     let table = ids::ROUTE_TABLE.find(&state.route_tables, id)?;
     let target = target(state, id, &table.vpc, args)?;
     let vpc = state.vpcs.get(&table.vpc);
-    if vpc.is_some_and(|vpc| vpc.cidrs.iter().any(|(_, block)| block.to_string() == destination)) {
+    if vpc.is_some_and(|vpc| vpc.is_local(&destination)) {
         let message = format!("The destination CIDR block {destination} is equal to or more specific than one of this VPC's CIDR blocks.");
         return Err(invalid(message));
     }
+    check_family(&destination, &target)?;
     // A route inside the VPC may go to an interface only ("Route tables", VPC user guide).
-    let inside = destination.parse::<Ipv4Net>().is_ok_and(|net| vpc.is_some_and(|vpc| vpc.covers(&net)));
-    if inside && matches!(target, Target::Gateway(_)) {
+    let inside = destination.parse::<Ipv4Net>().is_ok_and(|net| vpc.is_some_and(|vpc| vpc.covers(&net)))
+        || destination.parse::<Ipv6Net>().is_ok_and(|net| vpc.is_some_and(|vpc| vpc.covers_ipv6(&net)));
+    if inside && matches!(target, Target::Gateway(_) | Target::EgressOnly(_)) {
         let message = format!(
             "The destination CIDR block {destination} is equal to or more specific than one of this VPC's CIDR blocks. This route can target only an interface or an instance."
         );
@@ -138,6 +191,7 @@ fn put(world: &mut World, args: &Args, replace: bool) -> Reply {
     let count = table.routes.len();
     let table = ids::ROUTE_TABLE.find_mut(&mut state.route_tables, id)?;
     match (present, replace) {
+        (Some(index), true) if table.routes[index].is_of_endpoint() => return Err(of_endpoint(&destination, id)),
         (Some(index), true) => table.routes[index].target = target,
         // The same route again is answered as done; another target is not.
         (Some(index), false) if table.routes[index].target == target => {}
@@ -159,10 +213,10 @@ fn put(world: &mut World, args: &Args, replace: bool) -> Reply {
 
 pub(super) fn delete(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
     let id = args.required("RouteTableId")?;
-    let destination = destination(args)?;
+    let destination = destination(&world.ec2, args)?;
     let state = &mut world.ec2;
     let table = ids::ROUTE_TABLE.find_mut(&mut state.route_tables, id)?;
-    let local = state.vpcs.get(&table.vpc).is_some_and(|vpc| vpc.cidrs.iter().any(|(_, block)| block.to_string() == destination));
+    let local = state.vpcs.get(&table.vpc).is_some_and(|vpc| vpc.is_local(&destination));
     if local {
         return Err(invalid(format!("cannot remove local route {destination} in route table {id}")));
     }
@@ -170,6 +224,9 @@ pub(super) fn delete(world: &mut World, _caller: &Caller, args: &Args) -> Reply 
         let message = format!("no route with destination-cidr-block {destination} in route table {id}");
         return Err(ApiError::new("InvalidRoute.NotFound", message));
     };
+    if table.routes[index].is_of_endpoint() {
+        return Err(of_endpoint(&destination, id));
+    }
     table.routes.remove(index);
     Ok(done())
 }

@@ -17,13 +17,36 @@ use crate::{
     world::World,
 };
 
+/// What a route table is associated with.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Associated {
+    /// The VPC: each subnet without a table of its own.
+    Main,
+    Subnet(String),
+    /// A gateway, such as a regional NAT gateway.
+    Gateway(String),
+}
+
+impl Associated {
+    fn subnet(&self) -> Option<&str> {
+        if let Self::Subnet(id) = self { Some(id) } else { None }
+    }
+
+    pub(super) fn is_subnet(&self, id: &str) -> bool {
+        self.subnet() == Some(id)
+    }
+
+    fn gateway(&self) -> Option<&str> {
+        if let Self::Gateway(id) = self { Some(id) } else { None }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct RouteTable {
     pub(super) vpc: String,
     /// Besides the local ones.
     pub(super) routes: Vec<Route>,
-    /// Association id to subnet; the main association has none.
-    pub(super) associations: BTreeMap<String, Option<String>>,
+    pub(super) associations: BTreeMap<String, Associated>,
 }
 
 impl RouteTable {
@@ -33,14 +56,19 @@ impl RouteTable {
 
     /// Whether it is the VPC's main route table.
     pub(super) fn is_main(&self) -> bool {
-        self.associations.values().any(Option::is_none)
+        self.associations.values().any(|associated| *associated == Associated::Main)
+    }
+
+    /// Whether AWS made it for a gateway.
+    pub(super) fn is_of_gateway(&self) -> bool {
+        self.associations.values().any(|associated| associated.gateway().is_some())
     }
 }
 
 impl State {
     /// The route table that a subnet uses: its own, or the VPC's main one.
     pub(super) fn table_of(&self, subnet: &str) -> Option<&RouteTable> {
-        let explicit = self.route_tables.values().find(|table| table.associations.values().any(|s| s.as_deref() == Some(subnet)));
+        let explicit = self.route_tables.values().find(|table| table.associations.values().any(|found| found.is_subnet(subnet)));
         explicit.or_else(|| {
             let vpc = &self.subnets.get(subnet)?.vpc;
             self.route_tables.values().find(|table| table.vpc == *vpc && table.is_main())
@@ -58,12 +86,17 @@ const LISTING: Listing = Listing {
         ("owner-id", "ownerId"),
         ("association.main", "associationSet.main"),
         ("association.subnet-id", "associationSet.subnetId"),
+        ("association.gateway-id", "associationSet.gatewayId"),
         ("association.route-table-id", "associationSet.routeTableId"),
         ("association.route-table-association-id", "associationSet.routeTableAssociationId"),
         ("route.destination-cidr-block", "routeSet.destinationCidrBlock"),
+        ("route.destination-ipv6-cidr-block", "routeSet.destinationIpv6CidrBlock"),
+        ("route.destination-prefix-list-id", "routeSet.destinationPrefixListId"),
+        ("route.egress-only-internet-gateway-id", "routeSet.egressOnlyInternetGatewayId"),
         ("route.gateway-id", "routeSet.gatewayId"),
         ("route.nat-gateway-id", "routeSet.natGatewayId"),
         ("route.instance-id", "routeSet.instanceId"),
+        ("route.transit-gateway-id", "routeSet.transitGatewayId"),
         ("route.origin", "routeSet.origin"),
         ("route.state", "routeSet.state"),
     ],
@@ -75,9 +108,10 @@ fn render(world: &World, id: &str, table: &RouteTable) -> Value {
     let associations: Vec<_> = table
         .associations
         .iter()
-        .map(|(association, subnet)| {
+        .map(|(association, with)| {
             json!({
-                "routeTableAssociationId": association, "routeTableId": id, "main": subnet.is_none(), "subnetId": subnet,
+                "routeTableAssociationId": association, "routeTableId": id, "main": *with == Associated::Main,
+                "subnetId": with.subnet(), "gatewayId": with.gateway(),
                 "associationState": {"state": "associated"},
             })
         })
@@ -85,8 +119,8 @@ fn render(world: &World, id: &str, table: &RouteTable) -> Value {
     let local = |key: &str, block: String| json!({key: block, "gatewayId": "local", "state": "active", "origin": "CreateRouteTable"});
     let mut routes = Vec::new();
     if let Some(vpc) = state.vpcs.get(&table.vpc) {
-        routes.extend(vpc.cidrs.iter().map(|(_, block)| local("destinationCidrBlock", block.to_string())));
-        routes.extend(vpc.ipv6.iter().map(|(_, block)| local("destinationIpv6CidrBlock", block.to_string())));
+        routes.extend(vpc.cidrs.iter().map(|block| local("destinationCidrBlock", block.net.to_string())));
+        routes.extend(vpc.ipv6.iter().map(|block| local("destinationIpv6CidrBlock", block.net.to_string())));
     }
     routes.extend(table.routes.iter().map(|route| render_route(world, &table.vpc, route)));
     json!({
@@ -104,8 +138,10 @@ fn render_route(world: &World, vpc: &str, route: &Route) -> Value {
     let status = if world.ec2.is_active(vpc, route) { "active" } else { "blackhole" };
     let mut item = json!({key: route.destination, "state": status, "origin": "CreateRoute"});
     match &route.target {
-        Target::Gateway(id) => item["gatewayId"] = json!(id),
+        Target::Gateway(id) | Target::Endpoint(id) => item["gatewayId"] = json!(id),
         Target::Nat(id) => item["natGatewayId"] = json!(id),
+        Target::Transit(id) => item["transitGatewayId"] = json!(id),
+        Target::EgressOnly(id) => item["egressOnlyInternetGatewayId"] = json!(id),
         Target::Interface(id) => item["networkInterfaceId"] = json!(id),
         Target::Instance(id) => {
             item["instanceId"] = json!(id);
@@ -145,6 +181,7 @@ pub(super) fn delete(world: &mut World, _caller: &Caller, args: &Args) -> Reply 
         return Err(ApiError::new("DependencyViolation", format!("The routeTable '{id}' has dependencies and cannot be deleted.")));
     }
     state.route_tables.remove(id);
+    state.forget_table(id);
     state.tags.remove(id);
     Ok(done())
 }
@@ -164,7 +201,7 @@ pub(super) fn associate(world: &mut World, _caller: &Caller, args: &Args) -> Rep
         return Err(invalid(message));
     }
     let present = world.ec2.route_tables.iter().find_map(|(table, found)| {
-        let association = found.associations.iter().find(|(_, subnet)| subnet.as_deref() == Some(subnet_id))?;
+        let association = found.associations.iter().find(|(_, with)| with.is_subnet(subnet_id))?;
         Some((table.clone(), association.0.clone()))
     });
     let association = match present {
@@ -176,7 +213,7 @@ pub(super) fn associate(world: &mut World, _caller: &Caller, args: &Args) -> Rep
         None => {
             let association = world.id("rtbassoc");
             let table = ids::ROUTE_TABLE.find_mut(&mut world.ec2.route_tables, id)?;
-            table.associations.insert(association.clone(), Some(subnet_id.to_owned()));
+            table.associations.insert(association.clone(), Associated::Subnet(subnet_id.to_owned()));
             association
         }
     };
@@ -184,7 +221,7 @@ pub(super) fn associate(world: &mut World, _caller: &Caller, args: &Args) -> Rep
 }
 
 /// The route table that has this association, and what is associated.
-fn association(state: &State, id: &str) -> Result<(String, Option<String>), ApiError> {
+fn association(state: &State, id: &str) -> Result<(String, Associated), ApiError> {
     state
         .route_tables
         .iter()
@@ -194,9 +231,11 @@ fn association(state: &State, id: &str) -> Result<(String, Option<String>), ApiE
 
 pub(super) fn disassociate(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
     let id = args.required("AssociationId")?;
-    let (table, subnet) = association(&world.ec2, id)?;
-    if subnet.is_none() {
-        return Err(invalid(format!("cannot disassociate the main route table association {id}")));
+    let (table, with) = association(&world.ec2, id)?;
+    match with {
+        Associated::Subnet(_) => {}
+        Associated::Main => return Err(invalid(format!("cannot disassociate the main route table association {id}"))),
+        Associated::Gateway(_) => return Err(invalid(format!("cannot disassociate the route table of a gateway {id}"))),
     }
     ids::ROUTE_TABLE.find_mut(&mut world.ec2.route_tables, &table)?.associations.remove(id);
     Ok(done())
@@ -206,7 +245,7 @@ pub(super) fn disassociate(world: &mut World, _caller: &Caller, args: &Args) -> 
 pub(super) fn replace_association(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
     let id = args.required("AssociationId")?;
     let to = args.required("RouteTableId")?;
-    let (from, subnet) = association(&world.ec2, id)?;
+    let (from, with) = association(&world.ec2, id)?;
     let vpc = world.ec2.route_tables[&from].vpc.clone();
     if ids::ROUTE_TABLE.find(&world.ec2.route_tables, to)?.vpc != vpc {
         let message = format!("Route table {to} and route table {from} belong to different networks");
@@ -214,6 +253,6 @@ pub(super) fn replace_association(world: &mut World, _caller: &Caller, args: &Ar
     }
     let association = world.id("rtbassoc");
     ids::ROUTE_TABLE.find_mut(&mut world.ec2.route_tables, &from)?.associations.remove(id);
-    ids::ROUTE_TABLE.find_mut(&mut world.ec2.route_tables, to)?.associations.insert(association.clone(), subnet);
+    ids::ROUTE_TABLE.find_mut(&mut world.ec2.route_tables, to)?.associations.insert(association.clone(), with);
     Ok(json!({"newAssociationId": association, "associationState": {"state": "associated"}}))
 }

@@ -5,7 +5,16 @@ use std::{collections::BTreeSet, net::Ipv4Addr};
 use ipnet::{Ipv4Net, Ipv6Net};
 use serde_json::{Value, json};
 
-use super::{Reply, State, done, filter::Listing, ids, invalid, quota, tags, vpc::parse_cidr, zones};
+use super::{
+    Reply, State, done,
+    filter::Listing,
+    ids, quota,
+    subnet_attribute::{self, DnsOptions},
+    tags,
+    vpc::parse_cidr,
+    vpc_cidr::Block,
+    zones,
+};
 use crate::{
     call::{Args, Caller},
     error::ApiError,
@@ -16,10 +25,11 @@ use crate::{
 pub(super) struct Subnet {
     pub(super) vpc: String,
     pub(super) net: Ipv4Net,
-    pub(super) ipv6: Option<(String, Ipv6Net)>,
+    pub(super) ipv6: Option<Block<Ipv6Net>>,
     pub(super) zone: String,
     pub(super) map_public_ip: bool,
-    assign_ipv6: bool,
+    pub(super) assign_ipv6: bool,
+    pub(super) dns: DnsOptions,
     pub(super) default_for_zone: bool,
 }
 
@@ -79,7 +89,20 @@ const LISTING: Listing = Listing {
         ("cidrBlock", "cidrBlock"),
         ("default-for-az", "defaultForAz"),
         ("defaultForAz", "defaultForAz"),
+        ("enable-dns64", "enableDns64"),
         ("ipv6-cidr-block-association.ipv6-cidr-block", "ipv6CidrBlockAssociationSet.ipv6CidrBlock"),
+        ("ipv6-cidr-block-association.association-id", "ipv6CidrBlockAssociationSet.associationId"),
+        ("ipv6-cidr-block-association.state", "ipv6CidrBlockAssociationSet.ipv6CidrBlockState.state"),
+        ("ipv6-native", "ipv6Native"),
+        ("private-dns-name-options-on-launch.hostname-type", "privateDnsNameOptionsOnLaunch.hostnameType"),
+        (
+            "private-dns-name-options-on-launch.enable-resource-name-dns-a-record",
+            "privateDnsNameOptionsOnLaunch.enableResourceNameDnsARecord",
+        ),
+        (
+            "private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record",
+            "privateDnsNameOptionsOnLaunch.enableResourceNameDnsAAAARecord",
+        ),
         ("map-public-ip-on-launch", "mapPublicIpOnLaunch"),
         ("owner-id", "ownerId"),
         ("state", "state"),
@@ -89,11 +112,7 @@ const LISTING: Listing = Listing {
 };
 
 fn render(world: &World, id: &str, subnet: &Subnet, state: &str) -> Value {
-    let ipv6: Vec<_> = subnet
-        .ipv6
-        .iter()
-        .map(|(id, net)| json!({"associationId": id, "ipv6CidrBlock": net, "ipv6CidrBlockState": {"state": "associated"}}))
-        .collect();
+    let ipv6: Vec<_> = subnet.ipv6.iter().map(subnet_attribute::render_block).collect();
     json!({
         "subnetId": id,
         "subnetArn": format!("arn:aws:ec2:{}:{}:subnet/{id}", world.region, world.account),
@@ -108,10 +127,11 @@ fn render(world: &World, id: &str, subnet: &Subnet, state: &str) -> Value {
         "mapPublicIpOnLaunch": subnet.map_public_ip,
         "assignIpv6AddressOnCreation": subnet.assign_ipv6,
         "ownerId": world.account,
-        "enableDns64": false,
+        "enableDns64": subnet.dns.dns64,
         "ipv6Native": false,
         "privateDnsNameOptionsOnLaunch": {
-            "hostnameType": "ip-name", "enableResourceNameDnsARecord": false, "enableResourceNameDnsAAAARecord": false,
+            "hostnameType": subnet.dns.hostname_type, "enableResourceNameDnsARecord": subnet.dns.a_record,
+            "enableResourceNameDnsAAAARecord": subnet.dns.aaaa_record,
         },
         "tagSet": world.ec2.tag_set(id),
     })
@@ -130,7 +150,7 @@ pub(super) fn create(world: &mut World, caller: &Caller, args: &Args) -> Reply {
     if siblings().any(|subnet| subnet.net.contains(&net) || net.contains(&subnet.net)) {
         return Err(ApiError::new("InvalidSubnet.Conflict", format!("The CIDR '{net}' conflicts with another subnet")));
     }
-    let ipv6 = args.str("Ipv6CidrBlock").map(|text| ipv6_block(text, &vpc.ipv6)).transpose()?;
+    let ipv6 = args.str("Ipv6CidrBlock").map(|text| subnet_attribute::ipv6_block(&world.ec2, &vpc_id, vpc, text)).transpose()?;
     quota::within(siblings().count(), quota::SUBNETS_PER_VPC, "SubnetLimitExceeded", "The maximum number of subnets has been reached.")?;
     // Without a zone AWS chooses one.
     let zone = match zone {
@@ -141,22 +161,26 @@ pub(super) fn create(world: &mut World, caller: &Caller, args: &Args) -> Reply {
             zones[index].0.clone()
         }
     };
-    let id = make(world, &vpc_id, net, zone, ipv6);
+    let id = make(world, &vpc_id, net, zone);
+    if let Some(net) = ipv6 {
+        subnet_attribute::give(world, &id, net);
+    }
     world.ec2.tag(&id, tags);
     Ok(json!({"subnet": render(world, &id, &world.ec2.subnets[&id], "available")}))
 }
 
-/// A /64 of one of the VPC's IPv6 blocks.
-fn ipv6_block(text: &str, blocks: &[(String, Ipv6Net)]) -> Result<Ipv6Net, ApiError> {
-    let net = text.parse::<Ipv6Net>().ok().map(|net| net.trunc());
-    net.filter(|net| net.prefix_len() == 64 && blocks.iter().any(|(_, block)| block.contains(net)))
-        .ok_or_else(|| ApiError::new("InvalidSubnet.Range", format!("The CIDR '{text}' is invalid.")))
-}
-
-pub(super) fn make(world: &mut World, vpc: &str, net: Ipv4Net, zone: String, ipv6: Option<Ipv6Net>) -> String {
+pub(super) fn make(world: &mut World, vpc: &str, net: Ipv4Net, zone: String) -> String {
     let (id, acl_association) = (world.id("subnet"), world.id("aclassoc"));
-    let ipv6 = ipv6.map(|net| (world.id("subnet-cidr-assoc"), net));
-    let subnet = Subnet { vpc: vpc.to_owned(), net, ipv6, zone, map_public_ip: false, assign_ipv6: false, default_for_zone: false };
+    let subnet = Subnet {
+        vpc: vpc.to_owned(),
+        net,
+        ipv6: None,
+        zone,
+        map_public_ip: false,
+        assign_ipv6: false,
+        dns: DnsOptions::default(),
+        default_for_zone: false,
+    };
     world.ec2.subnets.insert(id.clone(), subnet);
     if let Some(acl) = world.ec2.default_acl(vpc) {
         acl.associations.insert(acl_association, id.clone());
@@ -174,7 +198,7 @@ pub(super) fn delete(world: &mut World, _caller: &Caller, args: &Args) -> Reply 
     state.subnets.remove(id);
     // Its associations go with it.
     for table in state.route_tables.values_mut() {
-        table.associations.retain(|_, subnet| subnet.as_deref() != Some(id));
+        table.associations.retain(|_, with| !with.is_subnet(id));
     }
     for acl in state.acls.values_mut() {
         acl.associations.retain(|_, subnet| subnet != id);
@@ -186,22 +210,4 @@ pub(super) fn delete(world: &mut World, _caller: &Caller, args: &Args) -> Reply 
 pub(super) fn describe(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
     let items = world.ec2.subnets.iter().map(|(id, subnet)| render(world, id, subnet, "available")).collect();
     LISTING.reply(args, items)
-}
-
-pub(super) fn modify(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
-    let subnet = ids::SUBNET.find_mut(&mut world.ec2.subnets, args.required("SubnetId")?)?;
-    let value = |name: &str| args.sub(name).bool("Value");
-    match (value("MapPublicIpOnLaunch"), value("AssignIpv6AddressOnCreation")) {
-        (Some(_), Some(_)) => {
-            return Err(ApiError::new("InvalidParameterCombination", "Fields for multiple attribute types specified"));
-        }
-        (Some(on), None) => subnet.map_public_ip = on,
-        (None, Some(true)) if subnet.ipv6.is_none() => {
-            return Err(invalid("Subnet does not have an IPv6 CIDR block"));
-        }
-        (None, Some(on)) => subnet.assign_ipv6 = on,
-        // Attributes that change nothing here (DNS64, hostname type) are accepted.
-        (None, None) => {}
-    }
-    Ok(done())
 }

@@ -17,7 +17,8 @@ pub(super) type Tags = BTreeMap<String, String>;
 /// The tags that a creating call gives to a resource of this type. `others` may be tagged by the same call.
 pub(super) fn specified(args: &Args, caller: &Caller, tag_type: &str, others: &[&str]) -> Result<Tags, ApiError> {
     let mut tags = Tags::new();
-    for specification in args.nested("TagSpecification") {
+    // Transit gateway attachments alone name the parameter in the plural.
+    for specification in args.nested("TagSpecification").into_iter().chain(args.nested("TagSpecifications")) {
         let named = specification.required("ResourceType")?;
         if named != tag_type && !others.contains(&named) {
             return Err(ApiError::new(
@@ -33,21 +34,21 @@ pub(super) fn specified(args: &Args, caller: &Caller, tag_type: &str, others: &[
     Ok(tags)
 }
 
-/// Checks tags by "Tag restrictions" of the EC2 user guide.
+/// Checks tags by "Tag" of the API reference, whose keys are a character shorter than the user guide's.
 fn parse(list: &[Args], caller: &Caller) -> Result<Tags, ApiError> {
     let invalid = |message: String| invalid(message);
     let mut tags = Tags::new();
     for tag in list {
         let key = tag.required("Key")?;
         let value = tag.str("Value").unwrap_or_default();
-        if key.chars().count() > 128 {
-            return Err(invalid("Tag key exceeds the maximum length of 128 characters".to_owned()));
+        if key.chars().count() > 127 {
+            return Err(invalid("Tag key exceeds the maximum length of 127 characters".to_owned()));
         }
         if value.chars().count() > 256 {
             return Err(invalid("Tag value exceeds the maximum length of 256 characters".to_owned()));
         }
-        if key.to_ascii_lowercase().starts_with("aws:") && !is_service(caller) {
-            return Err(invalid(format!("Tag keys starting with 'aws:' are reserved for internal use: {key}")));
+        if is_reserved(key, caller) {
+            return Err(reserved(key));
         }
         if tags.insert(key.to_owned(), value.to_owned()).is_some() {
             return Err(invalid(format!("Duplicate tag key '{key}' specified.")));
@@ -55,6 +56,15 @@ fn parse(list: &[Args], caller: &Caller) -> Result<Tags, ApiError> {
     }
     limit(&tags)?;
     Ok(tags)
+}
+
+/// Whether a key is AWS's own: nobody else may write or delete such a tag ("Tag restrictions", EC2 user guide).
+fn is_reserved(key: &str, caller: &Caller) -> bool {
+    key.to_ascii_lowercase().starts_with("aws:") && !is_service(caller)
+}
+
+fn reserved(key: &str) -> ApiError {
+    invalid(format!("Tag keys starting with 'aws:' are reserved for internal use: {key}"))
 }
 
 fn limit(tags: &Tags) -> Result<(), ApiError> {
@@ -117,10 +127,13 @@ pub(super) fn create(world: &mut World, caller: &Caller, args: &Args) -> Reply {
 pub(super) fn delete(world: &mut World, caller: &Caller, args: &Args) -> Reply {
     let ids = resources(&world.ec2, args)?;
     let named = args.nested("Tag");
+    if let Some(key) = named.iter().filter_map(|tag| tag.str("Key")).find(|key| is_reserved(key, caller)) {
+        return Err(reserved(key));
+    }
     for id in &ids {
         let Some(tags) = world.ec2.tags.get_mut(id) else { continue };
         tags.retain(|key, value| {
-            if key.starts_with("aws:") && !is_service(caller) {
+            if is_reserved(key, caller) {
                 return true;
             }
             // Without tags in the request all go; a tag without a value goes whatever its value is.

@@ -6,10 +6,10 @@ use super::{
     Reply, State,
     disk::{self, Disk},
     done,
-    filter::Listing,
-    ids,
+    filter::{self, Listing},
+    ids, image,
     instance::InstanceState,
-    invalid,
+    invalid, quota,
     tags::{self, Tags},
     zones,
 };
@@ -115,6 +115,14 @@ pub(super) fn create(world: &mut World, caller: &Caller, args: &Args) -> Reply {
     })?;
     let zone = zone.ok_or_else(|| ApiError::missing("AvailabilityZone"))?;
     let disk = disk::parse(args, "Size", None)?;
+    if matches!(disk.kind.as_str(), "gp2" | "gp3") {
+        let of_kind = world.ec2.volumes.values().filter(|volume| volume.disk.kind == disk.kind);
+        let used: i64 = of_kind.map(|volume| volume.disk.size).sum();
+        if used + disk.size > quota::STORAGE_GIB {
+            let message = format!("You have exceeded your maximum {} storage limit of {} TiB.", disk.kind, quota::STORAGE_GIB / 1_024);
+            return Err(ApiError::new("VolumeLimitExceeded", message));
+        }
+    }
     let created = world.timestamp();
     let id = insert(world, Volume { disk, zone, state: "creating", attachment: None, created }, tags);
     world.ec2.remember("CreateVolume", args, vec![id.clone()]);
@@ -159,10 +167,17 @@ pub(super) fn attach(world: &mut World, _caller: &Caller, args: &Args) -> Reply 
         let message = format!("The volume '{id}' is not in the same availability zone as instance '{instance_id}'");
         return Err(ApiError::new("InvalidVolume.ZoneMismatch", message));
     }
+    if !is_device(device) {
+        return Err(invalid(format!("Value ({device}) for parameter device is invalid. {device} is not a valid EBS device name.")));
+    }
     let taken = |other: &Volume| other.attachment.as_ref().is_some_and(|held| held.instance == instance_id && held.device == device);
     if world.ec2.volumes.values().any(taken) {
         return Err(invalid(format!("Invalid value '{device}' for unixDevice. Attachment point {device} is already in use")));
     }
+    let on_instance = |volume: &&Volume| volume.attachment.as_ref().is_some_and(|held| held.instance == instance_id);
+    let held = world.ec2.volumes.values().filter(on_instance).count() + world.ec2.interfaces_of(instance_id).len();
+    let message = format!("The number of attachments of instance '{instance_id}' is at its limit of {}.", quota::ATTACHMENTS);
+    quota::within(held, quota::ATTACHMENTS, "AttachmentLimitExceeded", &message)?;
     let attachment = VolumeAttachment {
         instance: instance_id.to_owned(),
         device: device.to_owned(),
@@ -184,12 +199,26 @@ pub(super) fn attach(world: &mut World, _caller: &Caller, args: &Args) -> Reply 
     Ok(reply)
 }
 
+/// Whether Linux instances on Nitro have such a device name ("Device names for volumes on Amazon EC2 instances"): `sdb`, or
+/// `xvdb`, or `xvdba`, with or without `/dev/`.
+fn is_device(name: &str) -> bool {
+    let name = name.strip_prefix("/dev/").unwrap_or(name);
+    let (letters, most) = match (name.strip_prefix("sd"), name.strip_prefix("xvd")) {
+        // Of paravirtual times: /dev/sda1.
+        (Some(rest), _) => (rest.trim_end_matches(|c: char| c.is_ascii_digit()), 1),
+        (_, Some(rest)) => (rest, 2),
+        _ => return false,
+    };
+    (1..=most).contains(&letters.len()) && letters.bytes().all(|letter| letter.is_ascii_lowercase())
+}
+
 pub(super) fn detach(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
     let id = args.required("VolumeId")?;
     let volume = ids::VOLUME.find_mut(&mut world.ec2.volumes, id)?;
     let Some(attachment) = &mut volume.attachment else {
         return Err(ApiError::new("IncorrectState", format!("Volume '{id}' is in the 'available' state.")));
     };
+    let is_root = attachment.device == image::ROOT_DEVICE;
     let wrong = |name: &str, is: &str| args.str(name).is_some_and(|wanted| wanted != is);
     if wrong("InstanceId", &attachment.instance) || wrong("Device", &attachment.device) {
         let message = format!(
@@ -198,6 +227,11 @@ pub(super) fn detach(world: &mut World, _caller: &Caller, args: &Args) -> Reply 
             args.str("Device").unwrap_or_default()
         );
         return Err(ApiError::new("InvalidAttachment.NotFound", message));
+    }
+    // An instance's root device is it as long as the instance is not stopped (DetachVolume), which the simulator's never are.
+    if is_root {
+        let message = format!("Unable to detach root volume '{}' from instance '{}'", attachment.device, attachment.instance);
+        return Err(ApiError::new("OperationNotPermitted", message));
     }
     attachment.state = "detaching";
     let reply = render_attachment(id, attachment);
@@ -228,12 +262,29 @@ pub(super) fn describe(world: &mut World, _caller: &Caller, args: &Args) -> Repl
             ("availability-zone-id", "availabilityZoneId"),
             ("create-time", "createTime"),
             ("encrypted", "encrypted"),
+            ("attachment.attach-time", "attachmentSet.attachTime"),
+            ("multi-attach-enabled", "multiAttachEnabled"),
             ("size", "size"),
             ("snapshot-id", "snapshotId"),
             ("status", "status"),
             ("volume-type", "volumeType"),
         ],
-        page: Some((5, 1000)),
+        page: Some((5, filter::ANY)),
     }
     .reply(args, items)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn device_names() {
+        for name in ["/dev/sdf", "/dev/sda1", "/dev/xvdh", "/dev/xvdba", "xvdf", "sdb"] {
+            assert!(is_device(name), "{name}");
+        }
+        for name in ["/dev/sdZZ", "/dev/nvme1n1", "Disk_D", "/dev/xvd", "/dev/sd", "/dev/xvdabc", ""] {
+            assert!(!is_device(name), "{name}");
+        }
+    }
 }

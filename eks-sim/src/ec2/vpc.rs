@@ -9,11 +9,13 @@ use super::{
     done,
     filter::Listing,
     gateway::InternetGateway,
-    ids, invalid, quota,
+    ids, invalid, prefix_list, quota,
     route::{Route, Target},
-    route_table::RouteTable,
+    route_table::{Associated, RouteTable},
     security_group::{self, DEFAULT_GROUP},
-    subnet, tags, zones,
+    subnet, tags, vpc_cidr,
+    vpc_cidr::Block,
+    zones,
 };
 use crate::{
     call::{Args, Caller},
@@ -23,9 +25,9 @@ use crate::{
 
 #[derive(Debug)]
 pub(super) struct Vpc {
-    /// Association id and block; the first is the primary one.
-    pub(super) cidrs: Vec<(String, Ipv4Net)>,
-    pub(super) ipv6: Vec<(String, Ipv6Net)>,
+    /// The first is the primary one.
+    pub(super) cidrs: Vec<Block<Ipv4Net>>,
+    pub(super) ipv6: Vec<Block<Ipv6Net>>,
     pub(super) is_default: bool,
     pub(super) dns_support: bool,
     pub(super) dns_hostnames: bool,
@@ -33,13 +35,8 @@ pub(super) struct Vpc {
 }
 
 impl Vpc {
-    /// Whether an address belongs to one of the VPC's blocks.
-    pub(super) fn covers(&self, net: &Ipv4Net) -> bool {
-        self.cidrs.iter().any(|(_, cidr)| cidr.contains(net))
-    }
-
     pub(super) fn primary(&self) -> Option<Ipv4Net> {
-        self.cidrs.first().map(|(_, cidr)| *cidr)
+        self.cidrs.first().map(|block| block.net)
     }
 }
 
@@ -56,6 +53,9 @@ const LISTING: Listing = Listing {
         ("cidr-block-association.association-id", "cidrBlockAssociationSet.associationId"),
         ("cidr-block-association.state", "cidrBlockAssociationSet.cidrBlockState.state"),
         ("ipv6-cidr-block-association.ipv6-cidr-block", "ipv6CidrBlockAssociationSet.ipv6CidrBlock"),
+        ("ipv6-cidr-block-association.ipv6-pool", "ipv6CidrBlockAssociationSet.ipv6Pool"),
+        ("ipv6-cidr-block-association.association-id", "ipv6CidrBlockAssociationSet.associationId"),
+        ("ipv6-cidr-block-association.state", "ipv6CidrBlockAssociationSet.ipv6CidrBlockState.state"),
         ("dhcp-options-id", "dhcpOptionsId"),
         ("is-default", "isDefault"),
         ("isDefault", "isDefault"),
@@ -66,23 +66,12 @@ const LISTING: Listing = Listing {
 };
 
 fn render(world: &World, id: &str, vpc: &Vpc, state: &str) -> Value {
-    let cidrs: Vec<_> = vpc.cidrs.iter().map(|(id, cidr)| association(id, cidr, "associated")).collect();
-    let ipv6: Vec<_> = vpc.ipv6.iter().map(|(id, cidr)| ipv6_association(&world.region, id, cidr, "associated")).collect();
+    let cidrs: Vec<_> = vpc.cidrs.iter().map(vpc_cidr::render).collect();
+    let ipv6: Vec<_> = vpc.ipv6.iter().map(|block| vpc_cidr::render_ipv6(&world.region, block)).collect();
     json!({
         "vpcId": id, "state": state, "cidrBlock": vpc.primary(), "cidrBlockAssociationSet": cidrs, "ipv6CidrBlockAssociationSet": ipv6,
         "dhcpOptionsId": world.ec2.dhcp_options, "instanceTenancy": vpc.tenancy, "isDefault": vpc.is_default,
         "ownerId": world.account, "tagSet": world.ec2.tag_set(id),
-    })
-}
-
-fn association(id: &str, cidr: &Ipv4Net, state: &str) -> Value {
-    json!({"associationId": id, "cidrBlock": cidr, "cidrBlockState": {"state": state}})
-}
-
-fn ipv6_association(region: &str, id: &str, cidr: &Ipv6Net, state: &str) -> Value {
-    json!({
-        "associationId": id, "ipv6CidrBlock": cidr, "ipv6CidrBlockState": {"state": state}, "networkBorderGroup": region,
-        "ipv6Pool": "Amazon",
     })
 }
 
@@ -96,17 +85,9 @@ pub(super) fn parse_cidr(parameter: &str, text: &str) -> Result<Ipv4Net, ApiErro
     })
 }
 
-fn vpc_cidr(args: &Args) -> Result<Ipv4Net, ApiError> {
-    let cidr = parse_cidr("cidrBlock", args.required("CidrBlock").map_err(|_| ApiError::missing("cidrBlock"))?)?;
-    if !(16..=28).contains(&cidr.prefix_len()) {
-        return Err(ApiError::new("InvalidVpc.Range", format!("The CIDR '{cidr}' is invalid.")));
-    }
-    Ok(cidr)
-}
-
 pub(super) fn create(world: &mut World, caller: &Caller, args: &Args) -> Reply {
     let tags = tags::specified(args, caller, ids::VPC.tag_type, &[])?;
-    let cidr = vpc_cidr(args)?;
+    let cidr = vpc_cidr::requested(args)?;
     let tenancy = args.str("InstanceTenancy").unwrap_or("default").to_owned();
     if !matches!(tenancy.as_str(), "default" | "dedicated") {
         return Err(invalid(format!("Value ({tenancy}) for parameter instanceTenancy is invalid.")));
@@ -114,7 +95,7 @@ pub(super) fn create(world: &mut World, caller: &Caller, args: &Args) -> Reply {
     quota::within(world.ec2.vpcs.len(), quota::VPCS, "VpcLimitExceeded", "The maximum number of VPCs has been reached.")?;
     let id = make(world, cidr, tenancy, false);
     if args.bool("AmazonProvidedIpv6CidrBlock") == Some(true) {
-        add_ipv6(world, &id);
+        vpc_cidr::add_ipv6(world, &id);
     }
     world.ec2.tag(&id, tags);
     Ok(json!({"vpc": render(world, &id, &world.ec2.vpcs[&id], "pending")}))
@@ -125,26 +106,16 @@ fn make(world: &mut World, cidr: Ipv4Net, tenancy: String, is_default: bool) -> 
     let id = world.id("vpc");
     let cidr_association = world.id("vpc-cidr-assoc");
     // A VPC that is not the default one has no DNS hostnames until it is told ("DNS attributes in your VPC").
-    let vpc =
-        Vpc { cidrs: vec![(cidr_association, cidr)], ipv6: Vec::new(), is_default, dns_support: true, dns_hostnames: is_default, tenancy };
+    let primary = Block { id: cidr_association, net: cidr, state: "associated" };
+    let vpc = Vpc { cidrs: vec![primary], ipv6: Vec::new(), is_default, dns_support: true, dns_hostnames: is_default, tenancy };
     world.ec2.vpcs.insert(id.clone(), vpc);
     let (table, association, acl) = (world.id("rtb"), world.id("rtbassoc"), world.id("acl"));
     let mut main = RouteTable::new(&id);
-    main.associations.insert(association, None);
+    main.associations.insert(association, Associated::Main);
     world.ec2.route_tables.insert(table, main);
-    world.ec2.acls.insert(acl, Acl { vpc: id.clone(), associations: Default::default() });
+    world.ec2.acls.insert(acl, Acl::default_of(&id));
     security_group::make_default(world, &id);
     id
-}
-
-/// Amazon's pool gives a /56 (CreateVpc).
-fn add_ipv6(world: &mut World, id: &str) -> Option<(String, Ipv6Net)> {
-    let association = world.id("vpc-cidr-assoc");
-    let bits = world.draw.bits("ipv6") & 0x00ff_ffff_ff00;
-    let address = (0x2600_1f00_u128 << 96) | (u128::from(bits) << 64);
-    let net = Ipv6Net::new(address.into(), 56).ok()?.trunc();
-    world.ec2.vpcs.get_mut(id)?.ipv6.push((association.clone(), net));
-    Some((association, net))
 }
 
 pub(super) fn delete(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
@@ -174,6 +145,9 @@ impl State {
             || self.interfaces.values().any(|interface| interface.vpc == vpc)
             || self.security_groups.values().any(|group| group.vpc == vpc && group.name != DEFAULT_GROUP)
             || self.route_tables.values().any(|table| table.vpc == vpc && !table.is_main())
+            || self.endpoints.values().any(|endpoint| endpoint.vpc == vpc)
+            || self.egress_only_gateways.values().any(|gateway| gateway.vpc == vpc)
+            || self.acls.values().any(|acl| acl.vpc == vpc && !acl.is_default)
     }
 
     /// The internet gateway attached to a VPC.
@@ -219,85 +193,9 @@ pub(super) fn describe_attribute(world: &mut World, _caller: &Caller, args: &Arg
     Ok(json!({"vpcId": id, attribute: {"value": value}}))
 }
 
-pub(super) fn associate_cidr(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
-    let id = args.required("VpcId")?.to_owned();
-    ids::VPC.find(&world.ec2.vpcs, &id)?;
-    if args.bool("AmazonProvidedIpv6CidrBlock") == Some(true) {
-        let added = add_ipv6(world, &id);
-        let block = added.map(|(association, net)| ipv6_association(&world.region, &association, &net, "associating"));
-        return Ok(json!({"vpcId": id, "ipv6CidrBlockAssociation": block}));
-    }
-    let cidr = vpc_cidr(args)?;
-    let vpc = &world.ec2.vpcs[&id];
-    if let Some((_, other)) = vpc.cidrs.iter().find(|(_, other)| other.contains(&cidr) || cidr.contains(other)) {
-        return Err(ApiError::new("InvalidVpc.Range", format!("The CIDR '{cidr}' conflicts with another block of the VPC, '{other}'.")));
-    }
-    if vpc.cidrs.iter().any(|(_, present)| restricted(present, &cidr)) {
-        return Err(ApiError::new("InvalidVpc.Range", format!("The CIDR '{cidr}' is restricted. Use a CIDR from the allowed ranges.")));
-    }
-    quota::within(vpc.cidrs.len(), quota::CIDRS_PER_VPC, "CidrLimitExceeded", "This network has met its maximum number of allowed CIDRs")?;
-    let association_id = world.id("vpc-cidr-assoc");
-    world.ec2.vpcs.get_mut(&id).ok_or_else(|| ids::VPC.not_found(&id))?.cidrs.push((association_id.clone(), cidr));
-    Ok(json!({"vpcId": id, "cidrBlockAssociation": association(&association_id, &cidr, "associating")}))
-}
-
-/// "IPv4 CIDR block association restrictions" (VPC user guide): blocks of the other private families may not join.
-fn restricted(present: &Ipv4Net, wanted: &Ipv4Net) -> bool {
-    let within = |net: &Ipv4Net, range: &str| range.parse::<Ipv4Net>().is_ok_and(|range| range.contains(net));
-    const PRIVATE: [&str; 3] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
-    let family = |net: &Ipv4Net| PRIVATE.iter().position(|range| within(net, range));
-    if within(wanted, "169.254.0.0/16") {
-        return true;
-    }
-    let benchmark = "198.19.0.0/16";
-    match (family(present), family(wanted)) {
-        (Some(0), Some(0)) => within(present, "10.0.0.0/15") && within(wanted, "10.0.0.0/16"),
-        (Some(1), Some(1)) => within(wanted, "172.31.0.0/16"),
-        (Some(present), Some(wanted)) => present != wanted,
-        (Some(_), None) => within(wanted, benchmark),
-        (None, Some(_)) => true,
-        (None, None) => within(wanted, benchmark) != within(present, benchmark),
-    }
-}
-
-pub(super) fn disassociate_cidr(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
-    let wanted = args.required("AssociationId")?;
-    let missing =
-        || ApiError::new("InvalidCidrBlockAssociationID.NotFound", format!("The vpc CIDR block association ID '{wanted}' does not exist"));
-    let in_use =
-        |id: &str| ApiError::new("DependencyViolation", format!("The CIDR of vpc '{id}' has dependencies and cannot be disassociated."));
-    let World { ec2: state, region, .. } = world;
-    for (id, vpc) in &mut state.vpcs {
-        if let Some(index) = vpc.cidrs.iter().position(|(association, _)| association == wanted) {
-            let cidr = vpc.cidrs[index].1;
-            if index == 0 {
-                return Err(ApiError::new(
-                    "OperationNotPermitted",
-                    format!(
-                        "The vpc CIDR block with association ID {wanted} may not be disassociated. It is the primary IPv4 CIDR block of the VPC"
-                    ),
-                ));
-            }
-            if state.subnets.values().any(|subnet| subnet.vpc == *id && cidr.contains(&subnet.net)) {
-                return Err(in_use(id));
-            }
-            vpc.cidrs.remove(index);
-            return Ok(json!({"vpcId": id, "cidrBlockAssociation": association(wanted, &cidr, "disassociating")}));
-        }
-        if let Some(index) = vpc.ipv6.iter().position(|(association, _)| association == wanted) {
-            let cidr = vpc.ipv6[index].1;
-            if state.subnets.values().any(|subnet| subnet.vpc == *id && subnet.ipv6.as_ref().is_some_and(|(_, net)| cidr.contains(net))) {
-                return Err(in_use(id));
-            }
-            vpc.ipv6.remove(index);
-            return Ok(json!({"vpcId": id, "ipv6CidrBlockAssociation": ipv6_association(region, wanted, &cidr, "disassociating")}));
-        }
-    }
-    Err(missing())
-}
-
 /// What every account has: the default VPC ("Default VPC components", VPC user guide).
 pub(crate) fn furnish(world: &mut World) {
+    prefix_list::furnish(world);
     world.ec2.dhcp_options = world.id("dopt");
     let vpc = make(world, Ipv4Net::new_assert([172, 31, 0, 0].into(), 16), "default".to_owned(), true);
     let gateway = world.id("igw");
@@ -308,35 +206,10 @@ pub(crate) fn furnish(world: &mut World) {
     let zones = zones::zones(&world.region);
     let blocks = Ipv4Net::new_assert([172, 31, 0, 0].into(), 16).subnets(20).into_iter().flatten();
     for ((zone, _), net) in zones.into_iter().zip(blocks) {
-        let id = subnet::make(world, &vpc, net, zone, None);
+        let id = subnet::make(world, &vpc, net, zone);
         if let Some(subnet) = world.ec2.subnets.get_mut(&id) {
             subnet.map_public_ip = true;
             subnet.default_for_zone = true;
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn net(text: &str) -> Ipv4Net {
-        text.parse().expect("cidr")
-    }
-
-    #[test]
-    fn association_restrictions() {
-        for (present, wanted, refused) in [
-            ("10.4.0.0/16", "10.5.0.0/16", false),
-            ("10.1.0.0/16", "10.0.0.0/16", true),
-            ("10.4.0.0/16", "192.168.0.0/16", true),
-            ("10.4.0.0/16", "100.64.0.0/16", false),
-            ("10.4.0.0/16", "198.19.0.0/16", true),
-            ("172.16.0.0/16", "172.31.0.0/16", true),
-            ("192.168.0.0/16", "192.168.0.0/24", false),
-            ("100.64.0.0/16", "10.0.0.0/16", true),
-        ] {
-            assert_eq!(restricted(&net(present), &net(wanted)), refused, "{present} {wanted}");
         }
     }
 }

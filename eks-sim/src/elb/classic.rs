@@ -10,7 +10,7 @@ use super::{
     change_tags,
     health::HealthCheck,
     invalid,
-    listener::{Listener, duplicate},
+    listener::Listener,
     page,
     placement::{self, Placement},
     show_tags, tags_of,
@@ -69,7 +69,7 @@ pub(super) fn create(world: &mut World, args: &Args) -> Result<Value, ApiError> 
         place.groups = placement::default_group(world, &place.vpc);
     }
     if let Some(old) = world.elb.classic.get(&name) {
-        let same_place = Placement { interfaces: Vec::new(), ..old.placement.clone() } == place;
+        let same_place = Placement { interfaces: BTreeMap::new(), ..old.placement.clone() } == place;
         if same_place && old.listeners == listeners {
             return Ok(json!({"DNSName": old.dns}));
         }
@@ -98,24 +98,11 @@ pub(super) fn create(world: &mut World, args: &Args) -> Result<Value, ApiError> 
     Ok(json!({"DNSName": dns}))
 }
 
-pub(super) fn add_listeners(world: &mut World, args: &Args) -> Result<Value, ApiError> {
-    let listeners = Listener::all(args)?;
-    let balancer = named(world, args)?;
-    for listener in listeners {
-        match balancer.listeners.iter().find(|old| old.port == listener.port) {
-            Some(old) if *old == listener => {}
-            Some(old) => return Err(duplicate(old.port)),
-            None => balancer.listeners.push(listener),
-        }
-    }
-    Ok(json!({}))
-}
-
 /// Deleting one that is not there succeeds (API Reference, "DeleteLoadBalancer").
 pub(super) fn delete(world: &mut World, args: &Args) -> Result<Value, ApiError> {
     let name = args.required("LoadBalancerName")?;
     if let Some(balancer) = world.elb.classic.remove(name) {
-        placement::vacate(world, &balancer.name, balancer.placement);
+        placement::vacate(world, &balancer.name, balancer.placement.interfaces.into_values().collect());
     }
     Ok(json!({}))
 }
@@ -168,11 +155,21 @@ fn zone_id(region: &str) -> &'static str {
 }
 
 pub(super) fn tag(world: &mut World, action: &str, args: &Args) -> Result<Value, ApiError> {
-    for name in args.strings("LoadBalancerNames") {
-        let balancer = world.elb.classic.get_mut(&name).ok_or_else(|| not_found(&name))?;
-        change_tags(&mut balancer.tags, action, args)?;
-    }
+    // "You can specify one load balancer only" (AddTags, RemoveTags).
+    let [name] = &args.strings("LoadBalancerNames")[..] else {
+        return Err(invalid("LoadBalancerNames must have one member"));
+    };
+    let balancer = world.elb.classic.get_mut(name).ok_or_else(|| not_found(name))?;
+    change_tags(&mut balancer.tags, action, args)?;
     Ok(json!({}))
+}
+
+/// What DescribeAccountLimits tells.
+pub(super) fn limits() -> Value {
+    let limit = |name: &str, most: usize| json!({"Name": name, "Max": most.to_string()});
+    json!({"Limits": [
+        limit("classic-load-balancers", QUOTA), limit("classic-listeners", 100), limit("classic-registered-instances", 1_000),
+    ]})
 }
 
 pub(super) fn describe_tags(world: &World, args: &Args) -> Result<Value, ApiError> {

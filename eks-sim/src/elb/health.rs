@@ -88,11 +88,18 @@ fn registered(world: &mut World, args: &Args) -> Result<Value, ApiError> {
     Ok(json!({"Instances": instances}))
 }
 
+/// All the instances are registered, or none.
 pub(super) fn register(world: &mut World, args: &Args) -> Result<Value, ApiError> {
-    named(world, args)?;
-    for id in ids(args) {
-        placement::instance_state(world, &id).filter(|(state, _)| state != "terminated").ok_or_else(|| bad_instance(&id))?;
-        let now = world.now;
+    let vpc = named(world, args)?.placement.vpc.clone();
+    let ids = ids(args);
+    for id in &ids {
+        let found = placement::instance_state(world, id).filter(|(state, _)| state != "terminated");
+        if found.ok_or_else(|| bad_instance(id))?.1 != vpc {
+            return Err(ApiError::new("InvalidInstance", format!("EC2 instance {id} is not in the same VPC as ELB.")));
+        }
+    }
+    let now = world.now;
+    for id in ids {
         named(world, args)?.instances.entry(id).or_insert(now);
     }
     registered(world, args)

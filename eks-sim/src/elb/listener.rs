@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::invalid;
+use super::{invalid, unworkable};
 use crate::{call::Args, error::ApiError};
 
 /// A listener.
@@ -12,7 +12,7 @@ pub(super) struct Listener {
     pub(super) port: i64,
     instance_protocol: String,
     pub(super) instance_port: i64,
-    certificate: Option<String>,
+    pub(super) certificate: Option<String>,
 }
 
 fn layer(protocol: &str) -> Option<u8> {
@@ -40,9 +40,12 @@ impl Listener {
         };
         let certificate = args.str("SSLCertificateId").map(str::to_owned);
         let secure = matches!(protocol.as_str(), "HTTPS" | "SSL");
-        if secure && !certificate.as_deref().is_some_and(|arn| arn.starts_with("arn:")) {
-            let name = certificate.unwrap_or_default();
-            return Err(ApiError::new("CertificateNotFound", format!("Server Certificate not found for the key: {name}")));
+        if secure {
+            let arn = certificate.as_deref().ok_or_else(|| invalid("Secure Listeners need to specify a SSLCertificateId"))?;
+            // Certificates are not simulated: whatever names one is one.
+            if !arn.starts_with("arn:aws:acm:") && !(arn.starts_with("arn:aws:iam::") && arn.contains(":server-certificate/")) {
+                return Err(ApiError::new("CertificateNotFound", format!("Server Certificate not found for the key: {arn}")));
+            }
         }
         Ok(Self { protocol, port: port("LoadBalancerPort")?, instance_protocol, instance_port: port("InstancePort")?, certificate })
     }
@@ -58,6 +61,7 @@ impl Listener {
                 return Err(duplicate(listener.port));
             }
         }
+        agree(&listeners)?;
         Ok(listeners)
     }
 
@@ -70,6 +74,18 @@ impl Listener {
             "SSLCertificateId": self.certificate,
         }, "PolicyNames": []})
     }
+}
+
+/// Listeners of one instance port are all secure to the instance, or none (Listener, "InstanceProtocol").
+pub(super) fn agree(listeners: &[Listener]) -> Result<(), ApiError> {
+    let secure = |listener: &Listener| matches!(listener.instance_protocol.as_str(), "HTTPS" | "SSL");
+    for listener in listeners {
+        if listeners.iter().any(|other| other.instance_port == listener.instance_port && secure(other) != secure(listener)) {
+            let message = format!("The listeners of instance port {} must be all secure or all not", listener.instance_port);
+            return Err(unworkable(message));
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn duplicate(port: i64) -> ApiError {
@@ -97,6 +113,6 @@ mod tests {
         assert_eq!(code("HTTP", "TCP", "80"), "ValidationError");
         assert_eq!(code("UDP", "UDP", "80"), "UnsupportedProtocol");
         assert_eq!(code("TCP", "TCP", "65536"), "ValidationError");
-        assert_eq!(code("SSL", "TCP", "443"), "CertificateNotFound");
+        assert_eq!(code("SSL", "TCP", "443"), "ValidationError");
     }
 }

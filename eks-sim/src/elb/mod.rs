@@ -1,6 +1,7 @@
 //! Elastic Load Balancing: classic load balancers (API version 2012-06-01) and network load balancers (2015-12-01).
 
 mod attributes;
+mod change;
 mod classic;
 mod health;
 mod listener;
@@ -54,15 +55,21 @@ pub(crate) fn handle(world: &mut World, _caller: &Caller, action: &str, args: &A
     }
     match action {
         "AddTags" | "RemoveTags" => classic::tag(world, action, args),
+        "ApplySecurityGroupsToLoadBalancer" => change::apply_groups(world, args),
+        "AttachLoadBalancerToSubnets" => change::attach_subnets(world, args),
         "ConfigureHealthCheck" => health::configure(world, args),
         "CreateLoadBalancer" => classic::create(world, args),
-        "CreateLoadBalancerListeners" => classic::add_listeners(world, args),
+        "CreateLoadBalancerListeners" => change::add_listeners(world, args),
         "DeleteLoadBalancer" => classic::delete(world, args),
+        "DeleteLoadBalancerListeners" => change::delete_listeners(world, args),
         "DeregisterInstancesFromLoadBalancer" => health::deregister(world, args),
+        "DescribeAccountLimits" => Ok(classic::limits()),
         "DescribeInstanceHealth" => health::describe(world, args),
         "DescribeLoadBalancerAttributes" => attributes::describe(world, args),
         "DescribeLoadBalancers" => classic::describe(world, args),
         "DescribeTags" => classic::describe_tags(world, args),
+        "DetachLoadBalancerFromSubnets" => change::detach_subnets(world, args),
+        "SetLoadBalancerListenerSSLCertificate" => change::set_certificate(world, args),
         "ModifyLoadBalancerAttributes" => attributes::modify(world, args),
         "RegisterInstancesWithLoadBalancer" => health::register(world, args),
         _ => Err(ApiError::unknown_action(action)),
@@ -83,15 +90,28 @@ fn invalid(message: impl Into<String>) -> ApiError {
     ApiError::new("ValidationError", message)
 }
 
+/// The configuration would not be one that the service carries out.
+fn unworkable(message: impl Into<String>) -> ApiError {
+    ApiError::new("InvalidConfigurationRequest", message).status(409)
+}
+
 /// The tags of a request.
 fn tags_of(args: &Args) -> Result<Tags, ApiError> {
     let mut tags = Tags::new();
     for tag in args.nested("Tags") {
         let key = tag.required("Key")?;
+        let value = tag.str("Value").unwrap_or_default();
+        // "Tag your Classic Load Balancer".
+        if key.chars().count() > 128 || value.chars().count() > 256 {
+            return Err(invalid("Tag keys have at most 128 characters and tag values at most 256"));
+        }
+        if key.starts_with("aws:") {
+            return Err(invalid("aws: prefixed tag key names are not allowed for external use."));
+        }
         if tags.iter().any(|(known, _)| known == key) {
             return Err(ApiError::new("DuplicateTagKeys", format!("Tag key {key} was specified more than once")));
         }
-        tags.push((key.to_owned(), tag.str("Value").unwrap_or_default().to_owned()));
+        tags.push((key.to_owned(), value.to_owned()));
     }
     check_count(&tags)?;
     Ok(tags)
@@ -125,8 +145,12 @@ fn show_tags(tags: &Tags) -> Value {
 
 /// One page of `items` and the marker of the next.
 fn page(items: Vec<Value>, args: &Args) -> Result<(Vec<Value>, Option<String>), ApiError> {
+    let size = args.int("PageSize").unwrap_or(400);
+    if !(1..=400).contains(&size) {
+        return Err(invalid(format!("Page size {size} is not valid: it must be between 1 and 400")));
+    }
+    let size = usize::try_from(size).unwrap_or(400);
     let start: usize = args.str("Marker").map_or(Ok(0), |marker| marker.parse().map_err(|_| invalid("Invalid marker")))?;
-    let size = usize::try_from(args.int("PageSize").unwrap_or(400).clamp(1, 400)).unwrap_or(400);
     let next = (items.len() > start + size).then(|| (start + size).to_string());
     Ok((items.into_iter().skip(start).take(size).collect(), next))
 }

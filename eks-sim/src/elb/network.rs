@@ -1,5 +1,7 @@
 //! Network load balancers and their listeners.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::{
@@ -57,7 +59,7 @@ pub(super) fn create(world: &mut World, args: &Args) -> Result<Value, ApiError> 
     subnets.extend(args.nested("SubnetMappings").iter().filter_map(|one| one.str("SubnetId").map(str::to_owned)));
     let mut place = placement::find(world, &subnets, &[], &args.strings("SecurityGroups"), args.str("Scheme"))?;
     if let Some(old) = world.elb.network.values().find(|old| old.name == name) {
-        if (Placement { interfaces: Vec::new(), ..old.placement.clone() }) == place {
+        if (Placement { interfaces: BTreeMap::new(), ..old.placement.clone() }) == place {
             return Ok(json!({"LoadBalancers": [show(old)]}));
         }
         let message = format!("A load balancer with the same name '{name}' exists, but with different settings");
@@ -122,7 +124,7 @@ pub(super) fn delete(world: &mut World, args: &Args) -> Result<Value, ApiError> 
     let arn = args.required("LoadBalancerArn")?;
     if let Some(balancer) = world.elb.network.remove(arn) {
         world.elb.listeners.retain(|_, listener| listener.balancer != arn);
-        placement::vacate(world, arn, balancer.placement);
+        placement::vacate(world, arn, balancer.placement.interfaces.into_values().collect());
     }
     Ok(json!({}))
 }

@@ -1,8 +1,10 @@
 //! Where a load balancer is: its subnets, security groups and network interfaces.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
-use super::invalid;
+use super::{invalid, unworkable};
 use crate::{
     call::{Caller, Service},
     error::ApiError,
@@ -18,7 +20,8 @@ pub(super) struct Placement {
     pub(super) subnets: Vec<(String, String)>,
     pub(super) groups: Vec<String>,
     pub(super) internal: bool,
-    pub(super) interfaces: Vec<String>,
+    /// Network interfaces by subnet.
+    pub(super) interfaces: BTreeMap<String, String>,
 }
 
 fn service(world: &World) -> Caller {
@@ -61,16 +64,11 @@ pub(super) fn find(
         return Err(ApiError::new("SubnetNotFound", "There are no default subnets in the requested Availability Zones."));
     };
     if found.iter().any(|subnet| text(subnet, "vpcId") != vpc) {
-        return Err(ApiError::new("InvalidConfigurationRequest", "All subnets must belong to the same VPC."));
+        return Err(unworkable("All subnets must belong to the same VPC."));
     }
     let mut placed: Vec<_> = found.iter().map(|subnet| (text(subnet, "subnetId"), text(subnet, "availabilityZone"))).collect();
     placed.sort_by(|a, b| (&a.1, &a.0).cmp(&(&b.1, &b.0)));
-    let mut zones: Vec<_> = placed.iter().map(|(_, zone)| zone).collect();
-    zones.sort();
-    zones.dedup();
-    if zones.len() != placed.len() {
-        return Err(ApiError::new("InvalidConfigurationRequest", "ELB cannot be attached to multiple subnets in the same AZ."));
-    }
+    one_per_zone(&placed)?;
     for subnet in &found {
         let free = &subnet["availableIpAddressCount"];
         let free = free.as_u64().or_else(|| free.as_str()?.parse().ok()).unwrap_or(u64::MAX);
@@ -86,7 +84,15 @@ pub(super) fn find(
         return Err(ApiError::new("InvalidSubnet", format!("VPC {vpc} has no internet gateway")));
     }
     check_groups(world, &vpc, groups)?;
-    Ok(Placement { vpc, subnets: placed, groups: groups.to_vec(), internal, interfaces: Vec::new() })
+    Ok(Placement { vpc, subnets: placed, groups: groups.to_vec(), internal, interfaces: BTreeMap::new() })
+}
+
+/// Refuses two subnets of a zone.
+pub(super) fn one_per_zone(subnets: &[(String, String)]) -> Result<(), ApiError> {
+    let mut zones: Vec<_> = subnets.iter().map(|(_, zone)| zone).collect();
+    zones.sort();
+    zones.dedup();
+    if zones.len() == subnets.len() { Ok(()) } else { Err(unworkable("ELB cannot be attached to multiple subnets in the same AZ.")) }
 }
 
 fn has_gateway(world: &mut World, vpc: &str) -> bool {
@@ -96,7 +102,7 @@ fn has_gateway(world: &mut World, vpc: &str) -> bool {
     reply["internetGatewaySet"].as_array().is_some_and(|found| !found.is_empty())
 }
 
-fn check_groups(world: &mut World, vpc: &str, groups: &[String]) -> Result<(), ApiError> {
+pub(super) fn check_groups(world: &mut World, vpc: &str, groups: &[String]) -> Result<(), ApiError> {
     if groups.is_empty() {
         return Ok(());
     }
@@ -110,6 +116,16 @@ fn check_groups(world: &mut World, vpc: &str, groups: &[String]) -> Result<(), A
     Ok(())
 }
 
+/// Gives the load balancer's interfaces other groups.
+pub(super) fn wear(world: &mut World, placement: &Placement) -> Result<(), ApiError> {
+    let caller = service(world);
+    for interface in placement.interfaces.values() {
+        let args = json!({"NetworkInterfaceId": interface, "SecurityGroupId": placement.groups});
+        world.call(Service::Ec2, "ModifyNetworkInterfaceAttribute", args, &caller)?;
+    }
+    Ok(())
+}
+
 /// The VPC's default group, which a classic load balancer gets that names none.
 pub(super) fn default_group(world: &mut World, vpc: &str) -> Vec<String> {
     let caller = service(world);
@@ -118,10 +134,13 @@ pub(super) fn default_group(world: &mut World, vpc: &str) -> Vec<String> {
     reply["securityGroupInfo"].as_array().into_iter().flatten().map(|group| text(group, "groupId")).collect()
 }
 
-/// Puts one network interface into each subnet.
+/// Puts one network interface into each subnet that has none yet.
 pub(super) fn occupy(world: &mut World, placement: &mut Placement, description: &str, kind: Option<&str>) -> Result<(), ApiError> {
     let caller = service(world);
     for (subnet, _) in &placement.subnets {
+        if placement.interfaces.contains_key(subnet) {
+            continue;
+        }
         let args = json!({
             "SubnetId": subnet,
             "Description": description,
@@ -131,30 +150,28 @@ pub(super) fn occupy(world: &mut World, placement: &mut Placement, description: 
             "AssociatePublicIpAddress": !placement.internal,
         });
         let reply = world.call(Service::Ec2, "CreateNetworkInterface", args, &caller)?;
-        placement
-            .interfaces
-            .push(reply.pointer("/networkInterface/networkInterfaceId").and_then(Value::as_str).unwrap_or_default().to_owned());
+        let interface = reply.pointer("/networkInterface/networkInterfaceId").and_then(Value::as_str).unwrap_or_default();
+        placement.interfaces.insert(subnet.clone(), interface.to_owned());
     }
     Ok(())
 }
 
-/// A deleted load balancer's interfaces stay for a while, and with them its hold on subnets and security groups.
-pub(super) fn vacate(world: &mut World, subject: &str, placement: Placement) {
+/// The interfaces that a load balancer leaves stay for a while, and with them its hold on subnets and security groups.
+pub(super) fn vacate(world: &mut World, subject: &str, interfaces: Vec<String>) {
     world.take(Time::LoadBalancerRelease, subject, move |world| {
         let caller = service(world);
-        for interface in placement.interfaces {
+        for interface in interfaces {
             // One that was removed otherwise is released already.
             drop(world.call(Service::Ec2, "DeleteNetworkInterface", json!({"NetworkInterfaceId": interface}), &caller));
         }
     });
 }
 
-/// Instances as the load balancer must know them: state, and security groups.
-pub(super) fn instance_state(world: &mut World, id: &str) -> Option<(String, Vec<String>)> {
+/// An instance as the load balancer must know it: state and VPC, which a terminated one has no more.
+pub(super) fn instance_state(world: &mut World, id: &str) -> Option<(String, String)> {
     let caller = service(world);
     let reply = world.call(Service::Ec2, "DescribeInstances", json!({"InstanceId": [id]}), &caller).ok()?;
     let instance = reply.pointer("/reservationSet/0/instancesSet/0")?;
     let state = instance.pointer("/instanceState/name")?.as_str()?.to_owned();
-    let groups = instance["groupSet"].as_array().into_iter().flatten().map(|group| text(group, "groupId")).collect();
-    Some((state, groups))
+    Some((state, text(instance, "vpcId")))
 }

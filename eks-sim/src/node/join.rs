@@ -28,6 +28,10 @@ pub(super) enum Refusal {
 
 use Refusal::{Aborts, Retries};
 
+/// What a node asks before it is Ready: EC2 for its own name, and the registry for its images, whose layers are in S3 ("Deploy
+/// private clusters with limited internet access").
+const NEEDED: [&str; 4] = ["ec2", "ecr.api", "ecr.dkr", "s3"];
+
 fn retries(reason: impl Into<String>) -> Refusal {
     Retries(reason.into())
 }
@@ -50,8 +54,10 @@ pub(super) fn join(world: &mut World, facts: &InstanceFacts) -> Result<(), Refus
     if !ec2::dns_enabled(world, &facts.vpc) {
         return Err(retries("dial tcp: lookup: no such host (the VPC's DNS support or DNS hostnames are off)"));
     }
-    if !ec2::instance_egress(world, &facts.id) {
-        return Err(retries("dial tcp: i/o timeout (the subnet has no route to AWS's endpoints and the image registry)"));
+    if let Some(service) = NEEDED.iter().find(|service| !ec2::reaches_service(world, &facts.id, service)) {
+        return Err(retries(format!(
+            "dial tcp: i/o timeout (the subnet has no route to AWS's endpoints and the image registry: {service})"
+        )));
     }
     may_describe(world, &role)?;
     let cluster = find_cluster(world, &config)?;

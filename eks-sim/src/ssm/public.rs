@@ -11,6 +11,11 @@ const RELEASE: &str = "20261117";
 /// Every public parameter, name and value.
 pub(super) fn parameters() -> Vec<(String, String)> {
     let mut all = Vec::new();
+    // EC2 user guide, "Reference the latest AMIs using Systems Manager public parameters".
+    for architecture in ["x86_64", "arm64"] {
+        let name = format!("/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{architecture}");
+        all.push((name.clone(), image_id(&name)));
+    }
     for minor in MINORS {
         optimized(minor, &mut all);
         bottlerocket(minor, &mut all);

@@ -15,7 +15,7 @@ use crate::{
         op::{Balancer, BalancerChange, MachineOp},
         price,
     },
-    nat::ADDRESS_HOURLY,
+    egress::price::ADDRESS_HOURLY,
 };
 
 impl<'a> Planner<'a> {

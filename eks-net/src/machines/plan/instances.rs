@@ -13,7 +13,7 @@ use crate::{
         op::{Launch, MachineOp},
         price,
     },
-    nat::ADDRESS_HOURLY,
+    egress::price::ADDRESS_HOURLY,
     tags::Tags,
 };
 

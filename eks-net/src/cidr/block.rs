@@ -78,12 +78,13 @@ pub(crate) fn check_vpc(problems: &mut Problems, block: Ipv4Net) {
 }
 
 /// The rules for the block of a subnet of its own.
-pub(crate) fn check_subnet(problems: &mut Problems, subject: &str, block: Ipv4Net, vpc: Option<Ipv4Net>) {
+pub(crate) fn check_subnet(problems: &mut Problems, subject: &str, block: Ipv4Net, vpc: &[Ipv4Net]) {
     if !PREFIXES.contains(&block.prefix_len()) {
         problems.add("subnet-size", subject, format!("{block} is not between /16 and /28"), "choose a prefix length from 16 to 28");
     }
-    if let Some(vpc) = vpc.filter(|vpc| !vpc.contains(&block)) {
-        problems.add("subnet-outside", subject, format!("{block} is not inside the VPC's {vpc}"), "choose a block inside the VPC's");
+    if !vpc.is_empty() && !vpc.iter().any(|vpc| vpc.contains(&block)) {
+        let all = vpc.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
+        problems.add("subnet-outside", subject, format!("{block} is not inside the VPC's {all}"), "choose a block inside the VPC's");
     }
 }
 

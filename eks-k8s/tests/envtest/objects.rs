@@ -1,0 +1,51 @@
+//! The chapter's storage classes and claims: made, found as they should be, and taken away.
+
+use std::collections::BTreeMap;
+
+use eks_core::{AuthenticationMode, ClusterName, ClusterRefs, Owner, Ref, StepKey, Verdict, engine::Engine};
+use eks_k8s::{Claim, ObjectsSpec, StorageClass, client::Objects};
+
+use crate::server::server;
+
+type Tested = Result<(), Box<dyn std::error::Error>>;
+
+/// A cluster that stands; the client knows the way.
+fn cluster() -> Result<ClusterRefs, Box<dyn std::error::Error>> {
+    let plane: StepKey = "cluster/control-plane".parse()?;
+    Ok(ClusterRefs {
+        name: ClusterName::new("chap10")?,
+        version: "1.36".to_owned(),
+        endpoint: Ref::Known("https://127.0.0.1".to_owned()),
+        certificate_authority: Ref::Known(String::new()),
+        service_cidr: Ref::Known("10.0.0.0/24".to_owned()),
+        security_groups: Vec::new(),
+        cluster_security_group: Ref::output(plane, "cluster_security_group"),
+        authentication: AuthenticationMode::Api,
+        nodes_need: Vec::new(),
+        volumes_need: Vec::new(),
+    })
+}
+
+#[tokio::test]
+#[ignore = "needs KUBEBUILDER_ASSETS; run by .ci/run and as CONTRIBUTING.md says"]
+async fn storage_comes_and_goes() -> Tested {
+    let owner = Owner::new("envtest-storage")?;
+    let spec = ObjectsSpec::builder(&owner, cluster()?)
+        .storage_class(StorageClass::gp3("gp3-us-east-1a").zone("us-east-1a"))
+        .claim(Claim::new("pvc-a", "10Gi").class("gp3-us-east-1a"))
+        .build()?;
+    let objects = Objects::new(server().admin().await);
+    let engine = Engine::new().driver(objects.clone());
+
+    let plan = objects.plan(&spec, None).await?;
+    assert_eq!(plan.changes().count(), 2);
+    assert!(plan.apply(&engine).await?.is_complete());
+
+    let again = objects.plan(&spec, None).await?;
+    let changes: BTreeMap<_, _> = again.changes().map(|step| (step.key.to_string(), step.changes.clone())).collect();
+    assert_eq!(changes, BTreeMap::new(), "a fixpoint, with what the API server defaults");
+
+    let ending = objects.teardown(&owner, None).await?.apply(&engine).await?;
+    assert_eq!(ending.verdict, Verdict::Clean);
+    Ok(())
+}

@@ -1,0 +1,32 @@
+//! Further blocks of a VPC. (Amazon VPC User Guide, "VPC CIDR blocks" and "Amazon VPC quotas".)
+
+use eks_core::Problems;
+use ipnet::Ipv4Net;
+
+use crate::{cidr, egress::IPV6_SUBNETS};
+
+/// The secondary blocks as given, as far as they are right.
+pub(crate) fn check(problems: &mut Problems, primary: Option<Ipv4Net>, given: &[String]) -> Vec<Ipv4Net> {
+    let mut blocks: Vec<Ipv4Net> = Vec::new();
+    for text in given {
+        let subject = format!("secondary block {text}");
+        let Some(block) = cidr::ipv4(problems, &subject, text) else { continue };
+        if !cidr::PREFIXES.contains(&block.prefix_len()) {
+            let rule = format!("{block} is not between /16 and /28");
+            problems.add("secondary-size", &subject, rule, "choose a prefix length from 16 to 28");
+        }
+        for other in primary.iter().chain(&blocks).filter(|other| cidr::overlap(**other, block)) {
+            problems.add("secondary-overlap", &subject, format!("it overlaps the VPC's {other}"), "choose a block that is free");
+        }
+        blocks.push(block);
+    }
+    blocks
+}
+
+/// Whether each subnet can have a block of the VPC's IPv6 block.
+pub(crate) fn check_ipv6(problems: &mut Problems, subnets: usize) {
+    if subnets > IPV6_SUBNETS {
+        let rule = format!("a /56 has {IPV6_SUBNETS} /64s, and there are {subnets} subnets");
+        problems.add("ipv6-room", "IPv6", rule, "have fewer subnets, or no IPv6");
+    }
+}

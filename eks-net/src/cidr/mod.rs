@@ -1,0 +1,10 @@
+//! IPv4 blocks: the rules for them, and how a VPC is carved into subnets.
+
+mod block;
+mod group;
+mod layout;
+
+pub(crate) use block::{PREFIXES, any, check_subnet, check_vpc, ipv4, is_world, overlap};
+pub use block::{reserved_addresses, usable_addresses};
+pub use group::{Size, SubnetGroup};
+pub(crate) use layout::{Derived, place};

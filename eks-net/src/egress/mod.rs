@@ -1,0 +1,18 @@
+//! How subnets reach what is outside: NAT, transit gateways, VPC endpoints, IPv6.
+
+mod endpoint;
+mod ipv6;
+mod kinds;
+mod nat;
+pub(crate) mod price;
+
+pub(crate) use self::{
+    endpoint::{CheckedEndpoint, FULL_ACCESS, NODES_NEED, OFTEN_NEEDED, check as check_endpoints, default_group, same_policy},
+    ipv6::{IPV6_SUBNETS, index_in, nth_64},
+    kinds::{KINDS_TAG, Kind, kinds},
+    nat::{Way, check_addresses},
+};
+pub use self::{
+    endpoint::{Endpoint, EndpointKind, Endpoints},
+    nat::Nat,
+};

@@ -30,7 +30,7 @@ impl NetworkSpec {
         picture.vpcs.push(Vpc { id: None, blocks: vec![self.cidr.to_string()] });
         picture.place(self.subnets.iter().map(planned).collect());
         let internet = self.has(Tier::Public).then(|| gateway(&mut picture, GatewayKind::Internet, Place::Border, "Internet gateway"));
-        let nats: Vec<(&ZoneName, usize)> = self.nat_zones.iter().map(|zone| (zone, self.nat(&mut picture, zone))).collect();
+        let nats: Vec<(&ZoneName, usize)> = self.nat_zones().iter().map(|zone| (zone, self.nat(&mut picture, zone))).collect();
         for (tier, zone) in self.tables() {
             let of_table = |(at, subnet): (usize, &PlacedSubnet)| (self.table_of(subnet) == (tier, zone.clone())).then_some(at);
             let by = match tier {

@@ -160,7 +160,10 @@ impl Environment {
 }
 
 /// Section 1: the network of the chapter, subnet by subnet.
-fn network(owner: &Owner) -> Result<NetworkSpec, Failure> {
+///
+/// # Errors
+/// Never, unless a name were wrong.
+pub fn network(owner: &Owner) -> Result<NetworkSpec, Failure> {
     let ssh = || Rule::tcp(22).described("SSH");
     let http = || Rule::tcp(80).described("HTTP");
     Ok(NetworkSpec::builder(owner, "10.0.0.0/16")

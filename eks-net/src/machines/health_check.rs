@@ -82,7 +82,8 @@ impl HealthCheck {
             problems.add("health-timeout", subject, rule, "shorten the timeout, or check less often");
         }
         if !self.is_target() {
-            let rule = format!("the health check's target {:?} is none of TCP:port, SSL:port, HTTP:port/path, HTTPS:port/path", self.target);
+            let rule =
+                format!("the health check's target {:?} is none of TCP:port, SSL:port, HTTP:port/path, HTTPS:port/path", self.target);
             problems.add("health-target", subject, rule, "write it in one of these forms; the path has at most 1024 characters");
         }
     }

@@ -123,7 +123,13 @@ impl Default for Metadata {
 
 impl fmt::Display for Metadata {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {} hop{}", if self.tokens_required { "IMDSv2" } else { "IMDSv1 and v2" }, self.hop_limit, if self.hop_limit == 1 { "" } else { "s" })
+        write!(
+            f,
+            "{}, {} hop{}",
+            if self.tokens_required { "IMDSv2" } else { "IMDSv1 and v2" },
+            self.hop_limit,
+            if self.hop_limit == 1 { "" } else { "s" }
+        )
     }
 }
 

@@ -51,7 +51,6 @@ pub(crate) fn name(key: &StepKey) -> &str {
     key.as_str().rsplit('/').next().unwrap_or_default()
 }
 
-
 /// Whether a step makes a volume of its own.
 pub(crate) fn is_volume(key: &StepKey) -> bool {
     key.as_str().starts_with("ec2/volume/")

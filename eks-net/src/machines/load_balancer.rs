@@ -122,7 +122,7 @@ impl Listener {
 
 impl fmt::Display for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} → {} {}", self.protocol, self.port, self.instance_protocol, self.instance_port)?;
+        write!(f, "{} {} to {} {}", self.protocol, self.port, self.instance_protocol, self.instance_port)?;
         self.certificate.as_ref().map_or(Ok(()), |arn| write!(f, " ({arn})"))
     }
 }
@@ -472,7 +472,8 @@ fn check_zones(problems: &mut Problems, subject: &str, balancer: &LoadBalancer, 
         Member::Id(_) => None,
     });
     for instance in named.filter(|instance| !subnets.is_empty() && subnets.iter().all(|subnet| subnet.zone != *instance.zone())) {
-        let rule = format!("the instance {} is in {}, and it has no subnet there: nothing would be sent to it", instance.name, instance.zone());
+        let rule =
+            format!("the instance {} is in {}, and it has no subnet there: nothing would be sent to it", instance.name, instance.zone());
         problems.add("balancer-zone", subject, rule, "add that zone");
     }
 }

@@ -53,9 +53,7 @@ pub use health_check::HealthCheck;
 pub use instance::{Ami, Architecture, Instance, Metadata};
 pub use key_pair::KeyPair;
 pub use load_balancer::{BalancerAttributes, Listener, ListenerProtocol, LoadBalancer};
-pub use observed::{
-    FoundImage, FoundInstance, FoundKeyPair, FoundLoadBalancer, FoundMachineVolume, FoundRegistration, ObservedMachines,
-};
+pub use observed::{FoundImage, FoundInstance, FoundKeyPair, FoundLoadBalancer, FoundMachineVolume, FoundRegistration, ObservedMachines};
 pub use op::{Balancer, BalancerChange, Held, Launch, MachineOp, ModifyVolume};
 pub use spec::{MachinesSpec, MachinesSpecBuilder};
 #[cfg(feature = "aws")]

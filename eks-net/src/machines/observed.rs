@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eks_core::{Error, Facts, Ref, InstanceId, KeyPairId, Owner, SecurityGroupId, StepKey, SubnetId, VolumeId, VpcId, ZoneName};
+use eks_core::{Error, Facts, InstanceId, KeyPairId, Owner, Ref, SecurityGroupId, StepKey, SubnetId, VolumeId, VpcId, ZoneName};
 
 use super::{
     disk::Disk,

@@ -2,11 +2,13 @@
 
 use super::op::{BalancerChange, MachineOp};
 
-/// What observing calls: before a plan is applied, whatever it changes.
-pub(crate) const OBSERVING: [&str; 8] = [
+/// What observing calls: for a plan, and again before it is applied.
+pub(crate) const OBSERVING: [&str; 10] = [
     "ec2:DescribeImages",
     "ec2:DescribeInstances",
     "ec2:DescribeKeyPairs",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
     "ec2:DescribeVolumes",
     "elasticloadbalancing:DescribeInstanceHealth",
     "elasticloadbalancing:DescribeLoadBalancerAttributes",

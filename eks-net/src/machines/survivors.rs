@@ -7,7 +7,7 @@ use super::{
     observed::{FoundInstance, FoundMachineVolume, ObservedMachines},
     price,
 };
-use crate::{found::Found, egress::price::ADDRESS_HOURLY};
+use crate::{egress::price::ADDRESS_HOURLY, found::Found};
 
 const AGAIN: &str = "remove what uses it, then tear down again";
 const FAILED: &str = "it could not be deleted, or was made while the teardown ran";

@@ -17,8 +17,8 @@ use super::{
     volume::{OnTeardown, TEARDOWN_TAG},
 };
 use crate::{
-    found::Found,
     egress::price::ADDRESS_HOURLY,
+    found::Found,
     plan::{CALL, faulty},
 };
 

@@ -1,6 +1,6 @@
 //! EBS volumes and where they are attached.
 
-use eks_core::{Problems, StepKey, VolumeId, ZoneName, Ref};
+use eks_core::{Problems, Ref, StepKey, VolumeId, ZoneName};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -174,7 +174,9 @@ pub(crate) fn check(problems: &mut Problems, volumes: &[Volume], instances: &[Pl
         if volume.zone.is_none() && volume.attach.is_none() {
             problems.add("volume-zone", &subject, "it is attached to nothing, and has no zone", "add .zone or .attach_to");
         }
-        let (Some(zone), Some(gib)) = (given.or_else(|| instance.map(|instance| instance.zone().clone())), volume.disk.gib) else { continue };
+        let (Some(zone), Some(gib)) = (given.or_else(|| instance.map(|instance| instance.zone().clone())), volume.disk.gib) else {
+            continue;
+        };
         let (name, disk) = (volume.name.clone(), volume.disk.clone());
         placed.push(PlacedVolume { name, disk, gib, zone, attach: volume.attach.clone(), on_teardown: volume.on_teardown });
     }

@@ -76,7 +76,11 @@ fn instances() -> Vec<Case> {
         (empty().instance(Instance::public("a b", "us-east-1a")), &["instance-name"], "1–60 of"),
         (empty().instance(web()).instance(web()), &["instance-twice"], "rename one"),
         (empty().instance(Instance::public("web", "us-east-1f")), &["subnet-none"], "no public subnet in us-east-1f"),
-        (empty().instance(Instance::in_subnet("web", testing::id::<eks_core::SubnetId>("subnet", 9))), &["subnet-none"], "no subnet subnet-"),
+        (
+            empty().instance(Instance::in_subnet("web", testing::id::<eks_core::SubnetId>("subnet", 9))),
+            &["subnet-none"],
+            "no subnet subnet-",
+        ),
         (instance(|web| web.instance_type("nano")), &["instance-type"], "such as t3.nano"),
         (instance(|web| web.instance_type("t4g.nano")), &["image-architecture"], "its image is for x86_64, and t4g.nano is arm64"),
         (instance(|web| web.image(Ami::AmazonLinux2023(Architecture::Arm64))), &["image-architecture"], "for arm64"),
@@ -101,7 +105,11 @@ fn instances() -> Vec<Case> {
 fn volumes() -> Vec<Case> {
     vec![
         (volume(|data| data.of_type(VolumeType::Standard).iops(100)), &["volume-iops"], "standard volumes have no IOPS"),
-        (empty().volume(Volume::new("data", 2_000).of_type(VolumeType::Standard).zone("us-east-1a")), &["volume-size"], "between 1 and 1024"),
+        (
+            empty().volume(Volume::new("data", 2_000).of_type(VolumeType::Standard).zone("us-east-1a")),
+            &["volume-size"],
+            "between 1 and 1024",
+        ),
         (empty().volume(Volume::new("data", 0).zone("us-east-1a")), &["volume-size"], "0 GiB"),
         (volume(|data| data.of_type(VolumeType::St1)), &["volume-size"], "between 125 and 16384"),
         (volume(|data| data.of_type(VolumeType::Io1)), &["volume-iops"], "io1 volumes must say their IOPS"),
@@ -121,7 +129,11 @@ fn volumes() -> Vec<Case> {
             &["volume-zone"],
             "it is in us-east-1b, and the instance web in us-east-1a",
         ),
-        (empty().volume(Volume::new("data", 40).zone("us-east-1a").attach_to("web", "/dev/xvdh")), &["volume-instance"], "add that instance"),
+        (
+            empty().volume(Volume::new("data", 40).zone("us-east-1a").attach_to("web", "/dev/xvdh")),
+            &["volume-instance"],
+            "add that instance",
+        ),
         (attached("/dev/xvda"), &["device-root"], "the root device's name"),
         (attached("/dev/sda1"), &["device-root"], "from /dev/sdf to /dev/sdp"),
         (attached("/dev/xvdb"), &["device-name"], "/dev/xvd[e-z]"),
@@ -160,11 +172,7 @@ fn balancers() -> Vec<Case> {
         (balancer(|elb| elb.subnet(subnets[2].id.clone())), &["balancer-scheme"], "or LoadBalancer::internal"),
         (balancer(|elb| elb.instance("web")), &["balancer-instance"], "registers the instance web"),
         (balancer(|elb| elb.security_group("nope")), &["group-unknown"], "add that group to the network"),
-        (
-            balancer(|elb| elb.zones(["us-east-1b"]).instance("web")).instance(web()),
-            &["balancer-zone"],
-            "nothing would be sent to it",
-        ),
+        (balancer(|elb| elb.zones(["us-east-1b"]).instance("web")).instance(web()), &["balancer-zone"], "nothing would be sent to it"),
         (check(HealthCheck::of("HTTP:80")), &["health-target"], "HTTP:port/path"),
         (check(HealthCheck::tcp(80).every(4)), &["health-range", "health-timeout"], "interval of 4 is not between 5 and 300"),
         (check(HealthCheck::tcp(80).every(30).timeout(30)), &["health-timeout"], "not less than its interval"),

@@ -58,7 +58,12 @@ pub(super) fn volume(world: &mut World, _caller: &Caller, args: &Args) -> Reply 
         let (code, message) = if last.state == "modifying" {
             ("IncorrectModificationState", format!("Volume '{id}' is currently being modified."))
         } else {
-            ("VolumeModificationRateExceeded", format!("You've reached the maximum modification rate per volume limit for {id}. Wait at least 6 hours between modifications per EBS volume."))
+            (
+                "VolumeModificationRateExceeded",
+                format!(
+                    "You've reached the maximum modification rate per volume limit for {id}. Wait at least 6 hours between modifications per EBS volume."
+                ),
+            )
         };
         return Err(ApiError::new(code, message));
     }
@@ -145,9 +150,8 @@ mod tests {
     async fn a_volume_grows_once_in_six_hours() {
         let mut world = World::for_tests("us-east-1");
         let caller = Caller { arn: "arn:aws:iam::123456789012:user/admin".to_owned(), user_id: "AIDA".to_owned() };
-        let mut call = |world: &mut World, action: &str, args: Value| {
-            world.call(Service::Ec2, action, args, &caller).map_err(|error| error.code)
-        };
+        let mut call =
+            |world: &mut World, action: &str, args: Value| world.call(Service::Ec2, action, args, &caller).map_err(|error| error.code);
         let create = json!({"AvailabilityZone": "us-east-1a", "Size": "40", "VolumeType": "gp3"});
         let id = call(&mut world, "CreateVolume", create).expect("a volume")["volumeId"].clone();
         world.advance(Duration::from_secs(60));

@@ -58,8 +58,8 @@ impl Machines {
     /// images by id.
     ///
     /// # Errors
-    /// As [`Machines::observe`] and [`MachinesSpec::plan`]; [`Error::Refused`] if the spec's zones are of another Region than this
-    /// handle's, or if EC2 does not have an image.
+    /// As [`Machines::observe`], also if EC2 does not have an image; as [`MachinesSpec::plan`]; [`Error::Refused`] if the spec's zones
+    /// are of another Region than this handle's.
     pub async fn plan(&self, spec: &MachinesSpec) -> Result<Plan, Error> {
         region::fits(self.region.as_deref(), "machines", "their zones are chosen", Some(spec.region().as_str()))?;
         let now = self.observe(spec.owner()).await?;

@@ -43,7 +43,14 @@ impl Machines {
                 balancer.instances = self.health(&balancer.id).await?;
             }
         }
-        let now = ObservedMachines { region: self.region.clone(), key_pairs, instances, volumes, load_balancers, ..ObservedMachines::nothing(owner) };
+        let now = ObservedMachines {
+            region: self.region.clone(),
+            key_pairs,
+            instances,
+            volumes,
+            load_balancers,
+            ..ObservedMachines::nothing(owner)
+        };
         let compared = now.instances.iter().any(FoundInstance::is_live) || !now.ours(&now.load_balancers).is_empty();
         let network = if look == Look::Whole && compared { self.network(owner).await? } else { BTreeMap::new() };
         Ok(ObservedMachines { network, ..now })

@@ -56,7 +56,9 @@ impl Machines {
         let answer = self.ec2.describe_instance_status().set_instance_ids(Some(ids.to_vec())).include_all_instances(true).send().await;
         let answer = answer.map_err(|error| failed("ec2:DescribeInstanceStatus", ids.join(", "), error))?;
         Ok(each(ids, |id| {
-            let Some(told) = answer.instance_statuses().iter().find(|told| told.instance_id() == Some(id)) else { return pending("not seen") };
+            let Some(told) = answer.instance_statuses().iter().find(|told| told.instance_id() == Some(id)) else {
+                return pending("not seen");
+            };
             let of = |summary: Option<&aws_sdk_ec2::types::InstanceStatusSummary>| summary.and_then(|summary| summary.status()).cloned();
             let (system, instance) = (of(told.system_status()), of(told.instance_status()));
             if (&system, &instance) == (&Some(SummaryStatus::Ok), &Some(SummaryStatus::Ok)) {
@@ -74,11 +76,7 @@ impl Machines {
             let attachment = volume.attachment.as_deref().unwrap_or_default();
             match (kind, volume.state.as_str(), &volume.held) {
                 (VOLUME_AVAILABLE, "available", _) => Poll::Ready(id_output(id)),
-                (VOLUME_ATTACHED, _, Some(held)) if attachment == "attached" => {
-                    let mut outputs = id_output(id);
-                    outputs.insert("device".to_owned(), held.device.clone());
-                    Poll::Ready(outputs)
-                }
+                (VOLUME_ATTACHED, _, Some(_)) if attachment == "attached" => Poll::Ready(id_output(id)),
                 (_, state @ ("error" | "deleting" | "deleted"), _) => {
                     let reason = "EBS gives no reason; a wrong KMS key is the usual one. Delete it, and run again".to_owned();
                     Poll::Failed { state: state.to_owned(), reason }

@@ -34,7 +34,10 @@ pub(super) fn key_pair(pair: &KeyPairInfo) -> Result<FoundKeyPair, Error> {
 pub(super) fn instance(instance: &Instance) -> Result<FoundInstance, Error> {
     let call = "ec2:DescribeInstances";
     let options = instance.metadata_options();
-    let groups = instance.security_groups().iter().map(|group| field(call, "groupId", group.group_id()));
+    // The instance's own list repeats that of its primary interface, which has them.
+    let primary = instance.network_interfaces().iter().min_by_key(|one| one.attachment().and_then(|attachment| attachment.device_index()));
+    let groups = primary.map(|one| one.groups()).filter(|groups| !groups.is_empty()).unwrap_or(instance.security_groups());
+    let groups = groups.iter().map(|group| field(call, "groupId", group.group_id()));
     Ok(FoundInstance {
         id: field(call, "instanceId", instance.instance_id())?,
         state: instance.state().and_then(|state| state.name()).map(|name| name.as_str().to_owned()).unwrap_or_default(),

@@ -83,7 +83,9 @@ impl Machines {
         let begun = newest.is_some_and(|told| {
             let kind = modify.kind.is_none_or(|kind| told.target_volume_type().is_some_and(|target| target.as_str() == kind.as_str()));
             let speed = same(modify.iops, told.target_iops()) && same(modify.throughput, told.target_throughput());
-            kind && speed && same(modify.gib, told.target_size()) && told.modification_state().is_some_and(|state| state.as_str() != "failed")
+            kind && speed
+                && same(modify.gib, told.target_size())
+                && told.modification_state().is_some_and(|state| state.as_str() != "failed")
         });
         if begun { Ok(()) } else { Err(error) }
     }

@@ -6,6 +6,7 @@ use eks_core::{Action, Error, InstanceId, Price, Ref, SubnetId};
 
 use super::{CALL, Planner, refused};
 use crate::{
+    egress::price::ADDRESS_HOURLY,
     found::Found,
     keys as network,
     machines::{
@@ -15,7 +16,6 @@ use crate::{
         op::{Balancer, BalancerChange, MachineOp},
         price,
     },
-    egress::price::ADDRESS_HOURLY,
 };
 
 impl<'a> Planner<'a> {

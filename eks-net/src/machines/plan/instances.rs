@@ -4,16 +4,17 @@ use eks_core::{Error, Price, Ref, Step, Tier};
 
 use super::{LAUNCH, Planner, STATUS_CHECKS, refused};
 use crate::{
+    egress::price::ADDRESS_HOURLY,
     found::Found,
     keys as network,
     machines::{
         device,
+        disk::Disk,
         instance::{Ami, PlacedInstance},
         observed::FoundInstance,
         op::{Launch, MachineOp},
         price,
     },
-    egress::price::ADDRESS_HOURLY,
     tags::Tags,
 };
 
@@ -137,7 +138,7 @@ impl Planner<'_> {
             metadata: wanted.metadata,
             user_data: wanted.user_data.clone(),
             root_device: root_device.unwrap_or_else(|| device::ROOT.to_owned()),
-            root: wanted.root.clone(),
+            root: Disk { gib: wanted.root.gib.or_else(|| image?.root_gib), ..wanted.root.clone() },
             public_ip: wanted.public_ip,
             protected: wanted.protected,
             status_checks: wanted.status_checks,

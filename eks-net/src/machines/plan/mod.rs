@@ -115,8 +115,13 @@ impl Planner<'_> {
         }
         let fingerprint = pair.key.fingerprint();
         if let Some(found) = found.filter(|found| !same_fingerprint(&found.fingerprint, &fingerprint)) {
-            let rule = format!("its key has the fingerprint {}, the spec's has {fingerprint}, and a key cannot be changed", found.fingerprint);
-            return Err(refused(&found.id, rule, format!("import the new key under another name than {name}, or delete this key pair first")));
+            let rule =
+                format!("its key has the fingerprint {}, the spec's has {fingerprint}, and a key cannot be changed", found.fingerprint);
+            return Err(refused(
+                &found.id,
+                rule,
+                format!("import the new key under another name than {name}, or delete this key pair first"),
+            ));
         }
         let (tags, changes) = self.tags(self.wanted(&key), found);
         let op = MachineOp::KeyPair { id: found.map(|found| found.id.clone()), name: name.to_owned(), public_key: pair.text.clone(), tags };

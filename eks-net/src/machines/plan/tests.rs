@@ -4,8 +4,8 @@ use eks_core::{Action, Error, Plan, SubnetId};
 
 use crate::{
     machines::{
-        Ami, BalancerAttributes, Disk, FoundInstance, FoundKeyPair, FoundLoadBalancer, FoundMachineVolume, FoundRegistration, Held, HealthCheck,
-        Instance, KeyPair, Listener, LoadBalancer, MachinesSpec, MachinesSpecBuilder, Metadata, ObservedMachines, Volume, VolumeType,
+        Ami, BalancerAttributes, Disk, FoundInstance, FoundKeyPair, FoundLoadBalancer, FoundMachineVolume, FoundRegistration, HealthCheck,
+        Held, Instance, KeyPair, Listener, LoadBalancer, MachinesSpec, MachinesSpecBuilder, Metadata, ObservedMachines, Volume, VolumeType,
         public_key::tests::{ED25519, RSA_1024, RSA_2048},
     },
     observed::Observed,
@@ -130,10 +130,23 @@ fn the_chapter_from_nothing() {
         .filter(|step| step.key.layer() == "ec2")
         .map(|step| {
             let needs: Vec<&str> = step.needs.iter().map(eks_core::StepKey::as_str).collect();
-            format!("{:?} {} | {} | {}", step.action, step.key, step.title, needs.join(" "))
+            format!(
+                "{:?} {} | {} | needs {}",
+                step.action,
+                step.key,
+                step.title,
+                if needs.is_empty() { "nothing".to_owned() } else { needs.join(" ") }
+            )
         })
         .collect();
     insta::assert_snapshot!(machines.join("\n"), @r"
+    Create ec2/key-pair/my-key | key pair my-key, ED25519 AuXpNgu9AajaW1ARpspPQnLcXKL8NTqtr1vMJN8IT+M= | needs nothing
+    Create ec2/instance/public | t3.nano in us-east-1a, Amazon Linux 2023 | needs ec2/key-pair/my-key net/internet-gateway net/security-group/public net/subnet/public/us-east-1a
+    Create ec2/instance/private | t3.nano in us-east-1b, Amazon Linux 2023 | needs ec2/key-pair/my-key net/security-group/private net/subnet/private/us-east-1b
+    Create ec2/volume/data | volume in us-east-1a, 40 GB gp3, encrypted | needs nothing
+    Create ec2/attachment/data | data at public as /dev/xvdh | needs ec2/instance/public ec2/volume/data
+    Create ec2/load-balancer/public-elb | internet-facing load balancer public-elb, HTTP 80 to HTTP 80 | needs net/internet-gateway net/security-group/elb net/subnet/public/us-east-1a net/subnet/public/us-east-1b
+    Create ec2/registration/public-elb | public behind public-elb | needs ec2/instance/public ec2/load-balancer/public-elb
     ");
 }
 
@@ -175,6 +188,11 @@ fn drift_is_told_field_by_field() {
     balancer.tags.insert("Name".to_owned(), "other".to_owned());
     let found = told(&chapter().plan(&now).unwrap());
     insta::assert_snapshot!(found.join("\n"), @r"
+    Update ec2/instance/public: groups: sg-00000000000000009 → sg-00000000000000000; metadata: IMDSv1 and v2, 1 hop → IMDSv2, 1 hop
+    Update ec2/instance/private: state: pending → running
+    Update ec2/volume/data: size: 20 → 40 GB; MiB/s: 250 → 125
+    Update ec2/load-balancer/public-elb: tag Name: other → chap10-load-balancer-public-elb; listener: HTTP 80 to HTTP 8080 → HTTP 80 to HTTP 80; listener: TCP 22 to TCP 22 → none; health check: HTTP:80/ every 30 s, timeout 5 s, out after 2, in after 10 → TCP:80 every 30 s, timeout 5 s, out after 2, in after 10; subnets: with ‹net/subnet/public/us-east-1b›; groups: sg-00000000000000009 → sg-00000000000000002; cross-zone: false → true; connection draining: off → 300 s; idle timeout: 90 s → 60 s
+    Update ec2/registration/public-elb: instances: with public; instances: without i-00000000000000001
     ");
 }
 
@@ -201,6 +219,19 @@ fn what_cannot_change_is_refused_with_the_reason() {
         of(&|now| now.load_balancers[0].subnets = vec![id("subnet", 9)]),
     ];
     insta::assert_snapshot!(fixed.join("\n"), @r"
+    key-00000000000000001: its key has the fingerprint 00:11, the spec's has AuXpNgu9AajaW1ARpspPQnLcXKL8NTqtr1vMJN8IT+M=, and a key cannot be changed; import the new key under another name than my-key, or delete this key pair first
+    i-00000000000000000: its type is t2.nano, the spec has t3.nano, and changing it would stop the instance, which a plan never does; give the new instance a name of its own, or terminate this one first
+    i-00000000000000000: its subnet is subnet-00000000000000009, the spec has subnet-00000000000000000, and an instance cannot be moved; give the new instance a name of its own, or terminate this one first
+    i-00000000000000000: its key pair is none, the spec has my-key, and the key is put on at the first boot; give the new instance a name of its own, or terminate this one first
+    i-00000000000000000: its user data is that of digest 00000000000000000000000000000000, the spec has none, and it has run at the first boot; give the new instance a name of its own, or terminate this one first
+    vol-00000000000000001: it has 80 GiB, the spec has 40, and a volume cannot be made smaller; copy its files to a new volume, under another name
+    vol-00000000000000001: it is in us-east-1b, the spec has us-east-1a, and a volume cannot be moved; make a snapshot and a new volume from it, under another name
+    vol-00000000000000001: it is not encrypted, the spec has it encrypted, and that cannot be changed; make a snapshot and a new volume from it, under another name
+    vol-00000000000000001: it is 40 GB standard, the spec has 40 GB gp3, and volumes of type standard cannot be changed; make a snapshot and a new volume from it, under another name
+    vol-00000000000000001: it is attached to i-0000000000000004d, which we did not make; detach it there first, or take it out of the spec
+    load balancer public-elb: it is internal, the spec has internet-facing, and that cannot be changed; give the new one a name of its own
+    load balancer public-elb: one of this name is there, and we did not make it; choose another name
+    load balancer public-elb: none of its subnets is in the spec, and it must keep one while they change; change them in two steps, or make one of another name
     ");
     let image = instances().map(|instance| instance.image(Ami::Id(id("ami", 1))));
     let said = refused(&with(image, volume(), balancer()).build().unwrap(), &standing());
@@ -222,7 +253,10 @@ fn a_volume_moves_and_is_detached() {
     let spec = with(instances(), moved(), balancer()).instance(same_zone()).build().unwrap();
     let plan = spec.plan(&standing()).unwrap();
     let step = plan.step("ec2/attachment/data").unwrap();
-    assert_eq!((step.action, step.changes.join("")), (Action::Update, "at: i-00000000000000000 /dev/xvdh → ‹ec2/instance/second› /dev/xvdi".into()));
+    assert_eq!(
+        (step.action, step.changes.join("")),
+        (Action::Update, "at: i-00000000000000000 /dev/xvdh → ‹ec2/instance/second› /dev/xvdi".into())
+    );
     let loose = Volume::new("data", 40).zone("us-east-1a");
     let plan = with(instances(), loose, balancer()).build().unwrap().plan(&standing()).unwrap();
     assert_eq!(told(&plan), ["Update ec2/attachment/data: at: i-00000000000000000 /dev/xvdh → nowhere"]);
@@ -282,6 +316,12 @@ fn a_reviewer_sees_what_is_weak() {
 fn a_teardown_frees_what_the_next_removal_needs() {
     let teardown = standing().teardown().unwrap();
     insta::assert_snapshot!(teardown, @r"
+    teardown of chap10: 5 to remove, about 1m 29s, saves $39.99 a month
+      - ec2/load-balancer/public-elb  load balancer public-elb
+      - ec2/instance/public           instance i-00000000000000000
+      - ec2/instance/private          instance i-00000000000000001
+      - ec2/volume/data               EBS volume vol-00000000000000001
+      - ec2/key-pair/my-key           key pair key-00000000000000001
     ");
     let network = testing::standing(&testing::chapter()).teardown().unwrap();
     let joined = eks_core::Teardown::join([network, teardown]).unwrap();

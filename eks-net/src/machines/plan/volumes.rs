@@ -38,7 +38,7 @@ impl<'a> Planner<'a> {
                 MachineOp::ChangeVolume { id: found.id.clone(), modify, creating, tags }
             }
         };
-        let title = format!("volume {} in {}", wanted.disk, wanted.zone);
+        let title = format!("volume in {}, {}", wanted.zone, wanted.disk);
         let step = self.step(key, title, found.map(Found::id), changes, &op)?;
         self.steps.push(step.takes(DISK).costs(wanted.disk.price(wanted.gib)));
         Ok(())
@@ -57,7 +57,14 @@ impl<'a> Planner<'a> {
     }
 
     /// It is attached, rightly or not.
-    fn attached(&mut self, wanted: &PlacedVolume, attach: &Attach, found: &FoundMachineVolume, held: Held, ours: bool) -> Result<(), Error> {
+    fn attached(
+        &mut self,
+        wanted: &PlacedVolume,
+        attach: &Attach,
+        found: &FoundMachineVolume,
+        held: Held,
+        ours: bool,
+    ) -> Result<(), Error> {
         let instance = Ref::id_of(keys::instance(&attach.instance));
         let should = self.now.instance_behind(&instance);
         let right = should == Some(&held.instance) && device::canonical(&held.device) == device::canonical(&attach.device);
@@ -124,7 +131,8 @@ fn check_same(wanted: &PlacedVolume, found: &FoundMachineVolume) -> Result<(), E
         return fixed(format!("it is in {}, the spec has {}, and a volume cannot be moved", found.zone, wanted.zone));
     }
     if found.gib > wanted.gib {
-        return fixed(format!("it has {} GiB, the spec has {}, and a volume cannot be made smaller", found.gib, wanted.gib));
+        let rule = format!("it has {} GiB, the spec has {}, and a volume cannot be made smaller", found.gib, wanted.gib);
+        return Err(refused(&found.id, rule, "copy its files to a new volume, under another name"));
     }
     if found.disk.encrypted != wanted.disk.encrypted {
         let told = |disk: &Disk| if disk.encrypted { "encrypted" } else { "not encrypted" };
@@ -166,7 +174,7 @@ fn modify(wanted: &PlacedVolume, found: &FoundMachineVolume, changes: &mut Vec<S
         changes.push(format!("{what}: {} → {should}", is.map_or_else(|| "none".to_owned(), |is| is.to_string())));
         Some(should)
     };
-    modify.iops = speed("IOPS", found.disk.iops, wanted.disk.effective_iops());
-    modify.throughput = speed("MiB/s", found.disk.throughput, wanted.disk.effective_throughput());
+    modify.iops = speed("IOPS", found.disk.effective_iops(), wanted.disk.effective_iops());
+    modify.throughput = speed("MiB/s", found.disk.effective_throughput(), wanted.disk.effective_throughput());
     (modify != ModifyVolume::default()).then_some(modify)
 }

@@ -162,7 +162,7 @@ impl Environment {
 /// Section 1: the network of the chapter, subnet by subnet.
 ///
 /// # Errors
-/// Never, unless a name were wrong.
+/// None: the network is fine for every owner.
 pub fn network(owner: &Owner) -> Result<NetworkSpec, Failure> {
     let ssh = || Rule::tcp(22).described("SSH");
     let http = || Rule::tcp(80).described("HTTP");

@@ -47,7 +47,6 @@
 pub mod client;
 
 mod access;
-mod auth_map;
 mod aws_auth;
 mod claim;
 mod diff;
@@ -67,7 +66,7 @@ mod teardown;
 mod zone;
 
 pub use access::{Access, AccessRef};
-pub use aws_auth::{MapRoles, RoleMapping};
+pub use aws_auth::{AuthEdit, AuthFinding, AwsAuth, Guard, Mapping, Principal, PrincipalError, review as review_aws_auth};
 pub use claim::{AccessMode, Claim};
 pub use kind::{Kind, ObjectRef};
 pub use observed::{Observed, Volume};

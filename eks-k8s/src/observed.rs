@@ -6,7 +6,7 @@ use eks_core::{Basis, Error, Facts, KEY_TAG, OWNER_TAG, Owner, Ref, RoleArn, Ste
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Access, Kind, ObjectRef, ObjectsSpec, auth_map::AuthMap};
+use crate::{Access, Kind, ObjectRef, ObjectsSpec, aws_auth::record::AuthMap};
 
 /// Which nodes are counted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -203,10 +203,10 @@ impl Observed {
             }
         }
         if let Some(map) = &self.aws_auth {
-            facts.note(crate::auth_map::KEY, "id", "kube-system/aws-auth");
+            facts.note(crate::aws_auth::record::KEY, "id", "kube-system/aws-auth");
             let known = self.scope.roles.iter().map(|role| (role, map.maps(role)));
             for (role, mapped) in map.facts().chain(known) {
-                facts.note(crate::auth_map::KEY, format!("role {}", role.name()), if mapped { "mapped" } else { "not mapped" });
+                facts.note(crate::aws_auth::record::KEY, format!("role {}", role.name()), if mapped { "mapped" } else { "not mapped" });
             }
         }
         facts

@@ -4,7 +4,7 @@ use eks_core::{Operation, Ref, RoleArn};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Access, AccessRef, Kind, ObjectRef, RoleMapping};
+use crate::{Access, AccessRef, Kind, Mapping, ObjectRef};
 
 /// An operation of layer `k8s`: of a plan's step, or of a removal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +45,7 @@ pub enum ObjectOp {
         /// Where; `None` if the driver was given a client.
         access: Option<Access>,
         /// The entries.
-        mappings: Vec<RoleMapping>,
+        mappings: Vec<Mapping>,
     },
     /// Waits until this many nodes are Ready.
     AwaitNodes {

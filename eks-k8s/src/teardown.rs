@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Access, Kind, ObjectOp, Observed, Volume, VolumeType, auth_map,
+    Access, Kind, ObjectOp, Observed, Volume, VolumeType,
+    aws_auth::record,
     plan::{load_balancer_usd, op_error, plan_error},
     storage_class::volume_price,
 };
@@ -67,13 +68,13 @@ impl Observed {
     /// Removes our entries from aws-auth, once no instance runs any more that joined by them: a node that loses its entry before is
     /// cut off, NotReady, and nothing on it ends in order (EKS user guide, "Migrate applications to a new node group").
     fn unmap(&self) -> Result<Option<Removal>, Error> {
-        let mappings = self.aws_auth.as_ref().map(auth_map::AuthMap::added).unwrap_or_default();
+        let mappings = self.aws_auth.as_ref().map(record::AuthMap::added).unwrap_or_default();
         if mappings.is_empty() {
             return Ok(None);
         }
-        let key = auth_map::KEY
+        let key = record::KEY
             .parse()
-            .map_err(|error: eks_core::KeyError| Error::Plan { subject: auth_map::KEY.to_owned(), reason: error.to_string() })?;
+            .map_err(|error: eks_core::KeyError| Error::Plan { subject: record::KEY.to_owned(), reason: error.to_string() })?;
         let op = ObjectOp::UnmapRoles { access: self.scope.access.clone(), mappings };
         let removal = Removal::new(key, AUTH_ENTRIES, "kube-system/aws-auth", &op).map_err(|error| op_error(&error))?;
         let first = ["k8s/service/", "k8s/pod/", "k8s/claim/"].map(|prefix| After::Prefix(prefix.to_owned()));
@@ -184,16 +185,14 @@ mod tests {
 
     fn mapped() -> Value {
         let role = eks_core::RoleArn::new("arn:aws:iam::123456789012:role/worker").unwrap();
-        let auth_map::Fate::Write(map) = auth_map::AuthMap::absent(&owner()).unwrap().with(&[("w".into(), role)]).unwrap() else {
-            panic!()
-        };
+        let record::Fate::Write(map) = record::AuthMap::absent(&owner()).unwrap().with(&[("w".into(), role)]).unwrap() else { panic!() };
         map
     }
 
     #[test]
     fn roles_are_unmapped_when_no_node_is_left() {
         let teardown = there().found_aws_auth(&owner(), mapped()).unwrap().teardown(&owner()).unwrap();
-        let unmap = teardown.removals().iter().find(|removal| removal.key.as_str() == auth_map::KEY).unwrap();
+        let unmap = teardown.removals().iter().find(|removal| removal.key.as_str() == record::KEY).unwrap();
         assert!(unmap.after.contains(&After::Layer("nodes".into())), "{:?}", unmap.after);
     }
 

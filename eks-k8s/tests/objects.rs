@@ -143,7 +143,7 @@ async fn another_writer_of_aws_auth_comes_first() -> Tested {
     let client = support::client(&stage.sim, &stage.access)?;
     let maps: Api<ConfigMap> = Api::namespaced(client, "kube-system");
     assert!(maps.get("aws-auth").await.is_ok());
-    objects.unmap_role(&stage.owner, Some(&stage.access), &stage.role).await?;
+    objects.unmap_role(&stage.owner, Some(&stage.access), "w", &stage.role).await?;
     assert!(maps.get_opt("aws-auth").await?.is_none(), "we made it, and nothing else was in it");
     Ok(())
 }

@@ -12,6 +12,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 pub(crate) use crate::found::Found;
 use crate::{
     egress::{EndpointKind, Kind, kinds, price},
+    existing::{ExistingNatGateway, ExistingRouteTable, ExistingSubnet, ExistingVpc, marks},
     found::{self, found},
     keys::LAYER,
     rule::Ingress,
@@ -39,9 +40,9 @@ pub struct Observed {
     pub transit_attachments: Vec<FoundTransitAttachment>,
     /// See above.
     pub endpoints: Vec<FoundEndpoint>,
-    /// NAT gateways of the owner, deleted ones too while EC2 still shows them.
+    /// NAT gateways of the owner, deleted ones too while EC2 still shows them; and those of others that the spec names.
     pub nat_gateways: Vec<FoundNatGateway>,
-    /// Elastic IP addresses of the owner.
+    /// Elastic IP addresses of the owner, and those of the user's that the spec names.
     pub addresses: Vec<FoundAddress>,
     /// All route tables of these VPCs.
     pub route_tables: Vec<FoundRouteTable>,
@@ -51,6 +52,8 @@ pub struct Observed {
     pub interfaces: Vec<FoundInterface>,
     /// EBS volumes of the owner, whoever made them; looked for after a teardown only.
     pub volumes: Vec<FoundVolume>,
+    /// Things that the owner uses without having made or adopted them, and that carry tags of ours; looked for by teardowns only.
+    pub used: Vec<FoundUsed>,
 }
 
 /// A VPC.
@@ -200,16 +203,20 @@ pub struct FoundNatGateway {
     pub subnet: Option<SubnetId>,
     /// Whether AWS brings its addresses; for a regional gateway.
     pub automatic: bool,
-    /// Its public addresses: for a regional gateway with their zones, and without ids where AWS brought them.
+    /// Its public addresses: for a regional gateway with their zones.
     pub addresses: Vec<(Option<ZoneName>, Option<AllocationId>)>,
     pub tags: Tags,
 }
 
 impl FoundNatGateway {
-    /// What it costs: a regional one in each zone where it has an address.
+    /// What it costs: a regional one in each zone where it has an address, with the addresses that AWS brought.
     pub(crate) fn usd_per_month(&self) -> f64 {
+        if self.subnet.is_some() {
+            return price::monthly(price::NAT_HOURLY, 1);
+        }
         let zones: BTreeSet<_> = self.addresses.iter().filter_map(|(zone, _)| zone.as_ref()).collect();
-        price::monthly(price::NAT_HOURLY, if self.subnet.is_some() { 1 } else { zones.len().max(1) })
+        let brought = if self.automatic { self.addresses.len() } else { 0 };
+        price::monthly(price::NAT_HOURLY, zones.len()) + price::monthly(price::ADDRESS_HOURLY, brought)
     }
 
     /// Whether it is, or will become, of use.
@@ -225,6 +232,8 @@ impl FoundNatGateway {
 pub struct FoundAddress {
     pub id: AllocationId,
     pub public_ip: String,
+    /// Its association with something, if it is in use.
+    pub association: Option<String>,
     pub tags: Tags,
 }
 
@@ -234,6 +243,8 @@ pub struct FoundAddress {
 #[expect(missing_docs, reason = "fields are EC2's own")]
 pub struct FoundRouteTable {
     pub id: RouteTableId,
+    /// Whether it serves every subnet without an association of its own.
+    pub is_main: bool,
     /// Id of what the route 0.0.0.0/0 leads to.
     pub default_route: Option<String>,
     /// Id of what the route ::/0 leads to.
@@ -294,8 +305,19 @@ pub struct FoundVolume {
     pub tags: Tags,
 }
 
+/// Something that is used, and carries tags of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FoundUsed {
+    /// Its id, of whatever kind.
+    pub id: String,
+    /// The value of the tag that remembers which others are ours.
+    pub mark: String,
+}
+
 found!(LAYER: FoundVpc FoundSubnet FoundInternetGateway FoundEgressOnlyGateway FoundTransitAttachment FoundEndpoint);
 found!(LAYER: FoundNatGateway FoundAddress FoundRouteTable FoundGroup);
+found!(LAYER: ExistingVpc ExistingSubnet ExistingRouteTable ExistingNatGateway);
 
 impl Observed {
     /// Nothing exists.
@@ -315,6 +337,7 @@ impl Observed {
             security_groups: Vec::new(),
             interfaces: Vec::new(),
             volumes: Vec::new(),
+            used: Vec::new(),
         }
     }
 
@@ -336,6 +359,21 @@ impl Observed {
     /// [`Error::Refused`] if there are two.
     pub(crate) fn made_by<'a, T: Found + 'a>(&self, all: impl IntoIterator<Item = &'a T>, key: &StepKey) -> Result<Option<&'a T>, Error> {
         found::made_by(&self.owner, all, key)
+    }
+
+    /// Ids of what we adopted.
+    pub(crate) fn ours_adopted(&self) -> BTreeSet<&str> {
+        fn ids<'a, T: Found>(now: &Observed, all: &'a [T]) -> impl Iterator<Item = &'a str> {
+            now.ours(all).into_iter().map(|(_, found)| found).filter(|found| marks::is_adopted(found.tags())).map(Found::id)
+        }
+        ids(self, &self.vpcs)
+            .chain(ids(self, &self.subnets))
+            .chain(ids(self, &self.internet_gateways))
+            .chain(ids(self, &self.nat_gateways))
+            .chain(ids(self, &self.addresses))
+            .chain(ids(self, &self.route_tables))
+            .chain(ids(self, &self.security_groups))
+            .collect()
     }
 
     /// The explicit association of a subnet, and its table.
@@ -393,6 +431,7 @@ impl Observed {
                 note("addresses", join(gateway.addresses.iter().filter_map(|(_, id)| id.as_ref())));
             }
         });
+        self.note_others(&mut facts);
         self.note(&mut facts, &self.addresses, |_, _| {});
         self.note(&mut facts, &self.route_tables, |table, note| {
             note("default route", table.default_route.clone().unwrap_or_default());
@@ -407,6 +446,16 @@ impl Observed {
             note("ingress", rules.into_iter().collect::<Vec<_>>().join(", "));
         });
         facts
+    }
+
+    /// What is not ours and was looked for by its id.
+    fn note_others(&self, facts: &mut Facts) {
+        for gateway in self.nat_gateways.iter().filter(|gateway| gateway.key(&self.owner).is_none() && gateway.is_live()) {
+            facts.note(&gateway.id, "vpc", gateway.vpc.as_ref().map_or("", VpcId::as_str));
+        }
+        for address in self.addresses.iter().filter(|address| address.key(&self.owner).is_none()) {
+            facts.note(&address.id, "association", address.association.as_deref().unwrap_or_default());
+        }
     }
 
     fn note<T: Found>(&self, facts: &mut Facts, all: &[T], fields: impl Fn(&T, &mut dyn FnMut(&str, String))) {

@@ -21,14 +21,15 @@ pub enum NetOp {
     SecondaryBlock { vpc: Ref<VpcId>, cidr: Ipv4Net },
     /// The VPC's IPv6 block, associated; `asked` if the VPC was made with one.
     Ipv6Block { vpc: Ref<VpcId>, asked: bool },
-    /// A subnet. `ipv6` is a block that it is to get; `map_public_ip` and `assign_ipv6` switch addresses on launch on.
+    /// A subnet. `ipv6` is a block that it is to get; `map_public_ip` switches public
+    /// addresses on launch on or off, `assign_ipv6` IPv6 ones on.
     Subnet {
         id: Option<SubnetId>,
         vpc: Ref<VpcId>,
         cidr: Ipv4Net,
         zone: ZoneName,
         ipv6: Option<Ipv6Slot>,
-        map_public_ip: bool,
+        map_public_ip: Option<bool>,
         assign_ipv6: bool,
         tags: Tags,
     },
@@ -83,6 +84,8 @@ pub enum NetOp {
     /// Ingress rules that a group lacks.
     SecurityGroupRules { group: Ref<SecurityGroupId>, missing: Vec<Ingress> },
 
+    /// Takes tags of ours, where they still have these values, off something that we did not make.
+    Untag { id: String, tags: Tags },
     /// Deletes a NAT gateway and waits until it is gone.
     DeleteNatGateway { id: NatGatewayId },
     /// Deletes a VPC endpoint and waits until it is gone.
@@ -104,8 +107,8 @@ pub enum NetOp {
     DeleteSubnet { id: SubnetId },
     /// Revokes those rules of a group, ours or another's in our VPC, that name one of these groups of ours.
     RevokeReferences { id: SecurityGroupId, to: Vec<SecurityGroupId> },
-    /// Deletes a security group.
-    DeleteSecurityGroup { id: SecurityGroupId, vpc: VpcId },
+    /// Deletes a security group. In a VPC of ours, rules of others that name it are revoked if they hold it.
+    DeleteSecurityGroup { id: SecurityGroupId, vpc: Option<VpcId> },
     /// Deletes a VPC, and with it its main route table, default network ACL and default security group.
     DeleteVpc { id: VpcId },
 }

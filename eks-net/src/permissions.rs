@@ -14,8 +14,24 @@ pub(crate) const OBSERVING: [&str; 8] = [
     "ec2:DescribeVpcs",
 ];
 
+/// What observing a network calls that somebody else made.
+pub(crate) const OBSERVING_EXISTING: [&str; 9] = [
+    "ec2:DescribeAddresses",
+    "ec2:DescribeInternetGateways",
+    "ec2:DescribeNatGateways",
+    "ec2:DescribeRouteTables",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcAttribute",
+    "ec2:DescribeVpcEndpoints",
+    "ec2:DescribeVpcs",
+];
+
 /// What looking for survivors calls besides.
 pub(crate) const SURVIVORS: [&str; 2] = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeVolumes"];
+
+/// What looking for things calls that others made and that carry our tags.
+pub(crate) const MARKS: [&str; 1] = ["ec2:DescribeTags"];
 
 impl NetOp {
     pub(crate) fn permissions(&self) -> &'static [&'static str] {
@@ -54,6 +70,7 @@ impl NetOp {
             Self::Association { .. } => &["ec2:AssociateRouteTable", "ec2:DescribeRouteTables", "ec2:ReplaceRouteTableAssociation"],
             Self::SecurityGroup { .. } => &["ec2:CreateSecurityGroup", "ec2:CreateTags", "ec2:DescribeSecurityGroups"],
             Self::SecurityGroupRules { .. } => &["ec2:AuthorizeSecurityGroupIngress", "ec2:DescribeSecurityGroups"],
+            Self::Untag { .. } => &["ec2:DeleteTags"],
             Self::DeleteNatGateway { .. } => &["ec2:DeleteNatGateway", "ec2:DescribeNatGateways"],
             Self::ReleaseAddress { .. } => &["ec2:ReleaseAddress"],
             Self::DeleteInternetGateway { .. } => &["ec2:DeleteInternetGateway", "ec2:DetachInternetGateway"],

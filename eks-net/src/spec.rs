@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     blocks,
     cidr::{self, Derived, Size, SubnetGroup},
-    egress::{self, CheckedEndpoint, Endpoint, Kind, Nat, Way},
+    egress::{self, CheckedEndpoint, Endpoint, Kind, Nat, Others, Way},
     security_group::{self, CheckedGroup, SecurityGroup},
     subnet::{PlacedSubnet, Subnet},
     tags::{self, ExtraTags},
@@ -339,11 +339,26 @@ impl NetworkSpec {
         self.ipv6 && self.has(Tier::Private)
     }
 
+    /// Things of others that it names by their ids.
+    pub(crate) fn others(&self) -> Others {
+        let nat_gateways = match &self.way {
+            Way::Existing(id) => vec![id.clone()],
+            Way::ExistingIn(gateways) => gateways.values().cloned().collect(),
+            _ => Vec::new(),
+        };
+        Others { nat_gateways, addresses: self.addresses.values().flatten().cloned().collect() }
+    }
+
     /// Kinds of resources that most networks do not have.
     pub(crate) fn kinds(&self) -> BTreeSet<Kind> {
         let transit = matches!(self.way, Way::TransitGateway(_)).then_some(Kind::TransitGatewayAttachment);
         let endpoint = (!self.endpoints.is_empty()).then_some(Kind::VpcEndpoint);
         transit.into_iter().chain(endpoint).collect()
+    }
+
+    /// The zones that have subnets.
+    pub(crate) fn zones(&self) -> BTreeSet<&ZoneName> {
+        self.subnets.iter().map(|subnet| &subnet.zone).collect()
     }
 
     /// The zones that have subnets of this tier.

@@ -4,6 +4,7 @@ use eks_core::{HOURS_PER_MONTH, Survivor};
 
 use crate::{
     egress::price::{ADDRESS_HOURLY, TRANSIT_HOURLY},
+    existing::marks,
     observed::{Found, FoundGroup, FoundInterface, FoundVolume, Observed},
 };
 
@@ -26,11 +27,17 @@ impl Observed {
         self.ours_left(&mut left, "route table", &self.route_tables, 0.0);
         self.ours_left(&mut left, "security group", &self.security_groups, 0.0);
         self.ours_left(&mut left, "VPC", &self.vpcs, 0.0);
+        left.extend(self.used.iter().map(|used| {
+            let why = "a tag of ours is still on it, though we only used it";
+            Survivor::new("tag on", used.id.as_str(), why, "tear down again", 0.0)
+        }));
         left.extend(self.interfaces.iter().map(interface));
         left.extend(self.volumes.iter().filter(|volume| !matches!(volume.state.as_str(), "deleting" | "deleted")).map(volume));
-        let foreign = self.security_groups.iter().filter(|group| group.key(&self.owner).is_none() && group.name != "default");
+        // In a VPC that we did not make, others' things may be.
+        let ours = self.vpcs.iter().any(|vpc| !marks::is_adopted(&vpc.tags));
+        let foreign = self.security_groups.iter().filter(|group| ours && group.key(&self.owner).is_none() && group.name != "default");
         left.extend(foreign.map(group));
-        let subnets = self.subnets.iter().filter(|subnet| subnet.key(&self.owner).is_none());
+        let subnets = self.subnets.iter().filter(|subnet| ours && subnet.key(&self.owner).is_none());
         left.extend(subnets.map(|subnet| {
             let why = format!("we did not make it ({} in {}), and it lies in our VPC", subnet.cidr, subnet.zone);
             Survivor::new("subnet", subnet.id.as_str(), why, "delete what is in it, then the subnet; then tear down again", 0.0)
@@ -40,6 +47,11 @@ impl Observed {
 
     fn ours_left<T: Found>(&self, left: &mut Vec<Survivor>, kind: &str, all: &[T], usd_per_month: f64) {
         for (_, found) in self.ours(all) {
+            if marks::is_adopted(found.tags()) {
+                let why = format!("our tags are still on the {kind}, which we did not make");
+                left.push(Survivor::new("tag on", found.id(), why, "tear down again", 0.0));
+                continue;
+            }
             let why = "it could not be deleted, or was made while the teardown ran";
             left.push(Survivor::new(kind, found.id(), why, "remove what uses it, then tear down again", usd_per_month));
         }

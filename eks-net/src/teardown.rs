@@ -10,10 +10,11 @@ use eks_core::{After, Error, HOURS_PER_MONTH, Removal, SecurityGroupId, StepKey,
 
 use crate::{
     egress::price::{ADDRESS_HOURLY, TRANSIT_HOURLY},
+    existing::marks,
     keys,
     observed::{Found, FoundGroup, Observed},
     op::NetOp,
-    permissions::{OBSERVING, SURVIVORS},
+    permissions::{MARKS, OBSERVING, SURVIVORS},
     plan::{CALL, faulty, scope},
 };
 
@@ -26,15 +27,18 @@ pub(crate) const TRANSIT_DETACH: Duration = Duration::from_secs(30);
 
 impl Observed {
     /// What must be removed so that nothing of this network is left: only what carries the owner's tags, and what cannot
-    /// belong elsewhere because it lies in the owner's VPC and Kubernetes left it there.
+    /// belong elsewhere because it lies in the owner's VPC and Kubernetes left it there. What was adopted, or used, stays: our
+    /// tags are taken off.
     ///
     /// # Errors
     /// [`Error::Plan`] if the removals do not come together, which would be a fault of this crate.
     pub fn teardown(&self) -> Result<Teardown, Error> {
-        let mut removals = Removals { now: self, used: BTreeSet::new(), all: Vec::new() };
+        let made = self.made();
+        let mut removals = Removals { now: &made, observing: self.observing_more(), used: BTreeSet::new(), all: Vec::new() };
         removals.gateways()?;
         removals.contents()?;
         removals.vpcs()?;
+        removals.tags(self)?;
         let builder = Teardown::builder(&self.owner, keys::LAYER, scope(self.region.as_deref()));
         removals
             .all
@@ -45,8 +49,32 @@ impl Observed {
     }
 }
 
+impl Observed {
+    /// The same without what is not ours to delete: what was adopted carries our tags, and stays.
+    fn made(&self) -> Self {
+        let mut made = self.clone();
+        made.vpcs.retain(is_made);
+        made.internet_gateways.retain(is_made);
+        made.nat_gateways.retain(is_made);
+        made.addresses.retain(is_made);
+        made.subnets.retain(is_made);
+        made.route_tables.retain(is_made);
+        made.security_groups.retain(is_made);
+        // Rules of others are revoked in our own VPC only.
+        let ours: BTreeSet<VpcId> = made.ours(&made.vpcs).into_iter().map(|(_, vpc)| vpc.id.clone()).collect();
+        made.security_groups.retain(|group| ours.contains(&group.vpc) || group.key(&made.owner).is_some());
+        made
+    }
+}
+
+fn is_made<T: Found>(found: &T) -> bool {
+    !marks::is_adopted(found.tags())
+}
+
 struct Removals<'a> {
     now: &'a Observed,
+    /// What looking again calls besides.
+    observing: BTreeSet<&'static str>,
     used: BTreeSet<StepKey>,
     all: Vec<Removal>,
 }
@@ -73,7 +101,7 @@ impl Removals<'_> {
         let removal = Removal::new(key.clone(), title, id, op).map_err(|error| faulty(&key, &error))?;
         let removal = removal.takes(CALL).permits(op.permissions().iter().copied());
         // Whatever is removed, a look for survivors ends the teardown.
-        Ok(removal.permits(OBSERVING).permits(SURVIVORS).permits(self.now.observing_more()))
+        Ok(removal.permits(OBSERVING).permits(SURVIVORS).permits(MARKS).permits(self.observing.iter().copied()))
     }
 
     /// Adds a removal; tells its key.
@@ -179,9 +207,43 @@ impl Removals<'_> {
             revoked.push(self.add(removal));
         }
         for (key, group) in ours {
-            let op = NetOp::DeleteSecurityGroup { id: group.id.clone(), vpc: group.vpc.clone() };
+            let ours = now.ours(&now.vpcs).into_iter().any(|(_, vpc)| vpc.id == group.vpc);
+            let op = NetOp::DeleteSecurityGroup { id: group.id.clone(), vpc: ours.then(|| group.vpc.clone()) };
             let removal = self.removal(key, "security group", group.id(), &op)?;
             let removal = after_keys(after_users(removal), swept.iter().chain(&revoked).chain(ways));
+            self.add(removal);
+        }
+        Ok(())
+    }
+
+    /// Takes our tags off what we did not make; off the VPC last, as what is in it is found by it.
+    fn tags(&mut self, now: &Observed) -> Result<(), Error> {
+        self.untag(now, "internet gateway", &now.internet_gateways, &[])?;
+        self.untag(now, "NAT gateway", &now.nat_gateways, &[])?;
+        self.untag(now, "elastic IP address", &now.addresses, &[])?;
+        self.untag(now, "subnet", &now.subnets, &[])?;
+        self.untag(now, "route table", &now.route_tables, &[])?;
+        self.untag(now, "security group", &now.security_groups, &[])?;
+        let before: Vec<StepKey> = self.all.iter().map(|removal| removal.key.clone()).collect();
+        self.untag(now, "VPC", &now.vpcs, &before)?;
+        for used in &now.used {
+            let key = keys::key(["used", &used.id]);
+            if now.ours_adopted().contains(used.id.as_str()) {
+                continue;
+            }
+            let tags = marks::ours_of_used(&now.owner, &used.mark);
+            let op = NetOp::Untag { id: used.id.clone(), tags };
+            let removal = self.removal(key, "our tags (we did not make it) of", &used.id, &op)?;
+            self.add(after_users(removal));
+        }
+        Ok(())
+    }
+
+    fn untag<T: Found>(&mut self, now: &Observed, what: &str, all: &[T], after: &[StepKey]) -> Result<(), Error> {
+        for (key, found) in now.ours(all).into_iter().filter(|(_, found)| !is_made(*found)) {
+            let op = NetOp::Untag { id: found.id().to_owned(), tags: marks::ours(&now.owner, found.tags()) };
+            let removal = self.removal(key, &format!("our tags (we did not make it) of {what}"), found.id(), &op)?;
+            let removal = after_keys(after_users(removal), after);
             self.add(removal);
         }
         Ok(())

@@ -79,6 +79,7 @@ pub(crate) fn standing(spec: &NetworkSpec) -> Observed {
     now.addresses.push(FoundAddress {
         id: id("eipalloc", 1),
         public_ip: "203.0.113.7".to_owned(),
+        association: Some("eipassoc-00000000000000001".to_owned()),
         tags: extra(&key("net/elastic-ip/us-east-1a")),
     });
     now.nat_gateways.push(FoundNatGateway {
@@ -93,6 +94,7 @@ pub(crate) fn standing(spec: &NetworkSpec) -> Observed {
     for (number, (tier, target)) in [("public", "igw"), ("private", "nat")].into_iter().enumerate() {
         now.route_tables.push(FoundRouteTable {
             id: id("rtb", number),
+            is_main: false,
             default_route: Some(format!("{target}-{:017x}", 1)),
             default_route_ipv6: None,
             associations: (0..2).map(|n| (id("subnet", number * 2 + n), id("rtbassoc", number * 2 + n))).collect(),

@@ -2,7 +2,6 @@
 
 #[expect(dead_code, reason = "shared with the network's tests")]
 mod common;
-#[expect(dead_code, reason = "shared with the machines' tests")]
 mod machines_common;
 
 use std::ops::RangeInclusive;

@@ -22,6 +22,10 @@ pub(crate) enum Time {
     TransitGateway,
     /// Transit gateway attachment, pending or modifying to available, or deleting to deleted; assumption.
     TransitAttachment,
+    /// A further address of a NAT gateway, until it has it, or has drained it; assumption.
+    NatGatewayAddress,
+    /// A regional NAT gateway until it is in a new zone. AWS: "up to 60 minutes"; the rest is assumption.
+    NatGatewayExpand,
     /// NAT gateway, pending to available. 13 public logs, median 1m54s.
     NatGatewayCreate,
     /// NAT gateway, pending to failed. Assumption.
@@ -98,6 +102,8 @@ impl Time {
             Self::GatewayEndpointDelete => (1.0, 3.0, 10.0),
             Self::TransitGateway => (60.0, 90.0, 180.0),
             Self::TransitAttachment => (20.0, 60.0, 120.0),
+            Self::NatGatewayAddress => (5.0, 15.0, 40.0),
+            Self::NatGatewayExpand => (300.0, 1200.0, 3600.0),
             Self::NatGatewayCreate => (85.0, 114.0, 125.0),
             Self::NatGatewayFail => (5.0, 15.0, 30.0),
             Self::NatGatewayDelete => (60.0, 80.0, 94.0),

@@ -4,15 +4,16 @@
 //! `cargo test --test foreign -- --ignored` makes a virtual environment below `target/`, starts the servers on loopback ports,
 //! and runs the chapter's network and control plane against each: create, plan again, tear down.
 
+mod common;
+
 use std::{
     io::Read,
-    net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::Once,
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
+use common::{KEYS, Server, built, environment, run};
 use serde_json::{Value, json};
 
 const MOTO: &str = "moto[server]==5.2.5";
@@ -21,18 +22,11 @@ const MOTO: &str = "moto[server]==5.2.5";
 const TERRAFORM_SECONDS: (f64, f64) = (35.0, 69.0);
 const TERRAFORM_MEGABYTES: f64 = 640.0;
 
-/// AWS's documentation uses these keys in its examples; the simulator's administrator has them, and moto takes any.
-const KEYS: [(&str, &str); 3] = [
-    ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
-    ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
-    ("AWS_REGION", "us-east-1"),
-];
-
 #[test]
 #[ignore = "needs Python 3 and PyPI; run by .ci/run and by `cargo test --test foreign -- --ignored`"]
 fn the_chapter_on_moto() {
-    let python = environment();
-    let server = Server::moto(&python);
+    let python = environment("moto", MOTO);
+    let server = moto(&python);
     let [created, again, ended] = create_again_destroy(&python, &server.url);
 
     let count = |run: &Run, phase: &str| run.json[phase]["calls"].as_u64().unwrap();
@@ -50,22 +44,22 @@ fn the_chapter_on_moto() {
 #[test]
 #[ignore = "needs Python 3 and PyPI; run by .ci/run and by `cargo test --test foreign -- --ignored`"]
 fn the_chapter_on_the_served_simulator() {
-    let python = environment();
+    let python = environment("moto", MOTO);
     create_again_destroy(&python, &Server::simulator().url);
 }
 
 #[test]
 #[ignore = "needs Python 3 and PyPI; run by .ci/run and by `cargo test --test foreign -- --ignored`"]
 fn the_chapters_machines_on_moto() {
-    let python = environment();
+    let python = environment("moto", MOTO);
     // Of moto's images one whose root device is not Amazon Linux's; moto does not read SSM parameters when it launches.
-    machines(&python, &Server::moto(&python).url, &["--ami", "ami-03cf127a"], "/dev/sda1");
+    machines(&python, &moto(&python).url, &["--ami", "ami-03cf127a"], "/dev/sda1");
 }
 
 #[test]
 #[ignore = "needs Python 3 and PyPI; run by .ci/run and by `cargo test --test foreign -- --ignored`"]
 fn the_chapters_machines_on_the_served_simulator() {
-    machines(&environment(), &Server::simulator().url, &[], "/dev/xvda");
+    machines(&environment("moto", MOTO), &Server::simulator().url, &[], "/dev/xvda");
 }
 
 /// RSA: moto gives ED25519 keys a fingerprint that is not in EC2's form.
@@ -196,84 +190,17 @@ fn peak_memory(status: &Path) -> Option<f64> {
     line.split_whitespace().nth(1)?.parse::<f64>().ok().map(|kilobytes| kilobytes / 1024.0)
 }
 
-/// A program of the workspace, built as the whole workspace is.
-fn built(program: &str) -> PathBuf {
-    static BUILD: Once = Once::new();
-    BUILD.call_once(|| {
-        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("examples/ lies in the workspace");
-        run(Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--example", "chapter", "--example", "machines", "--bin", "eks-sim"])
-            .current_dir(workspace));
-    });
-    let test = std::env::current_exe().expect("a path");
-    test.ancestors().nth(2).expect("target/debug").join(program)
-}
-
-/// A virtual environment with moto; made once.
-fn environment() -> PathBuf {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("moto");
-    let python = directory.join("bin/python");
-    let complete = directory.join("complete");
-    if !complete.exists() {
-        run(Command::new("python3").args(["-m", "venv"]).arg(&directory));
-        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", MOTO]));
-        std::fs::write(&complete, MOTO).expect("writable");
-    }
-    python
-}
-
-fn run(command: &mut Command) {
-    let status = command.status().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    assert!(status.success(), "{command:?}: {status}");
-}
-
-/// A server on loopback; killed when dropped.
-struct Server {
-    process: Child,
-    url: String,
-}
-
-impl Server {
-    fn moto(python: &Path) -> Self {
-        Self::start(|port| {
-            let mut command = Command::new(python.with_file_name("moto_server"));
-            command.args(["-H", "127.0.0.1", "-p", &port.to_string()]).envs([
-                ("MOTO_IAM_LOAD_MANAGED_POLICIES", "true"),
-                ("MOTO_ENABLE_AMI_VALIDATION", "true"),
-                ("MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION", "true"),
-                ("MOTO_ENABLE_KEYPAIR_VALIDATION", "true"),
-            ]);
-            command
-        })
-    }
-
-    fn simulator() -> Self {
-        Self::start(|port| {
-            let mut command = Command::new(built("eks-sim"));
-            command.args(["serve", "--speed", "1000", "--addr", &format!("127.0.0.1:{port}")]);
-            command
-        })
-    }
-
-    fn start(command: impl FnOnce(u16) -> Command) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound").port();
-        let process = command(port).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the server is installed");
-        let server = Self { process, url: format!("http://127.0.0.1:{port}") };
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(Instant::now() < deadline, "the server does not start");
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        server
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // Already gone is as good as killed.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+fn moto(python: &Path) -> Server {
+    Server::start(|port| {
+        let mut command = Command::new(python.with_file_name("moto_server"));
+        command.args(["-H", "127.0.0.1", "-p", &port.to_string()]).envs([
+            ("MOTO_IAM_LOAD_MANAGED_POLICIES", "true"),
+            ("MOTO_ENABLE_AMI_VALIDATION", "true"),
+            ("MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION", "true"),
+            ("MOTO_ENABLE_KEYPAIR_VALIDATION", "true"),
+        ]);
+        command
+    })
 }
 
 /// What exists, as boto3 sees it; default resources of the account left out.

@@ -10,4 +10,5 @@ mod observe;
 mod remove;
 mod watch;
 
+pub use auth::Backup;
 pub use connect::Objects;

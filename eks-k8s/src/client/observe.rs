@@ -10,7 +10,8 @@ use super::{
     connect::Objects,
 };
 use crate::{
-    Kind, Observed, auth_map,
+    Kind, Observed,
+    aws_auth::record,
     observed::{NodeGroup, Scope},
 };
 
@@ -34,8 +35,8 @@ impl Objects {
             calls.push(Box::pin(async move { Ok(Answer::Nodes(nodes.list(params).await?.0)) }));
         }
         if scope.aws_auth {
-            let maps = Collection::within(&client, CONFIG_MAPS, auth_map::NAMESPACE);
-            calls.push(Box::pin(async move { Ok(Answer::Roles(maps.get(auth_map::NAME).await?)) }));
+            let maps = Collection::within(&client, CONFIG_MAPS, record::NAMESPACE);
+            calls.push(Box::pin(async move { Ok(Answer::Roles(maps.get(record::NAME).await?)) }));
         }
         let answers = try_join_all(calls).await?;
         let volumes = scope.volumes;

@@ -5,11 +5,11 @@ use std::time::Duration;
 use eks_core::{Action, Error, Ref, Step, StepKey};
 
 use super::{CALL, fixed_key};
-use crate::{ObjectOp, ObjectsSpec, Observed, auth_map};
+use crate::{ObjectOp, ObjectsSpec, Observed, aws_auth::record};
 
 impl ObjectsSpec {
     pub(super) fn aws_auth(&self, now: &Observed) -> Result<Step, Error> {
-        let key = fixed_key(auth_map::KEY)?;
+        let key = fixed_key(record::KEY)?;
         let groups: Vec<_> = self.roles.iter().map(|(group, _)| group.as_str()).collect();
         let lacking: Vec<String> = match &now.aws_auth {
             None => Vec::new(),
@@ -56,7 +56,7 @@ impl ObjectsSpec {
             .after_all(&self.cluster.nodes_need)
             .takes(Duration::from_secs(62));
         if self.roles.iter().any(|(group, _)| *group == workers.name) {
-            step = step.after(fixed_key(auth_map::KEY)?);
+            step = step.after(fixed_key(record::KEY)?);
         }
         let ready = now.nodes.get(&workers.name).copied().unwrap_or_default().ready;
         Ok(if action == Action::Keep { step.knows("id", &workers.name).knows("ready", ready) } else { step })

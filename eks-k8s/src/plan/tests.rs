@@ -4,7 +4,8 @@ use eks_core::{Action, AuthenticationMode, Error, Plan, StepKey};
 use serde_json::json;
 
 use crate::{
-    Claim, Kind, ObjectOp, ObjectsSpec, Observed, Pod, Service, StorageClass, auth_map,
+    Claim, Kind, ObjectOp, ObjectsSpec, Observed, Pod, Service, StorageClass,
+    aws_auth::record,
     fixture::{access, chapter, cluster, owner, workers},
     storage_class::Binding,
 };
@@ -32,7 +33,7 @@ fn applied(spec: &ObjectsSpec) -> Observed {
             ObjectOp::MapRoles { roles, .. } => {
                 let arn = eks_core::RoleArn::new("arn:aws:iam::123456789012:role/worker").unwrap();
                 let roles: Vec<_> = roles.into_iter().map(|(group, _)| (group, arn.clone())).collect();
-                let auth_map::Fate::Write(map) = auth_map::AuthMap::absent(&owner()).unwrap().with(&roles).unwrap() else { panic!() };
+                let record::Fate::Write(map) = record::AuthMap::absent(&owner()).unwrap().with(&roles).unwrap() else { panic!() };
                 now = now.found_aws_auth(&owner(), map).unwrap();
             }
             other => panic!("{other:?}"),

@@ -5,5 +5,6 @@
 
 #![cfg(feature = "client")]
 
+mod aws_auth;
 mod objects;
 mod server;

@@ -98,13 +98,13 @@ impl Networks {
             }
         };
         // One attribute a call.
-        let on = || AttributeBooleanValue::builder().value(true).build();
-        if subnet.map_public_ip {
-            let call = self.patient.modify_subnet_attribute().subnet_id(&id).map_public_ip_on_launch(on());
+        let value = |value: bool| AttributeBooleanValue::builder().value(value).build();
+        if let Some(wanted) = subnet.map_public_ip {
+            let call = self.patient.modify_subnet_attribute().subnet_id(&id).map_public_ip_on_launch(value(wanted));
             call.send().await.map_err(|error| failed("ec2:ModifySubnetAttribute", &id, error))?;
         }
         if subnet.assign_ipv6 {
-            let call = self.patient.modify_subnet_attribute().subnet_id(&id).assign_ipv6_address_on_creation(on());
+            let call = self.patient.modify_subnet_attribute().subnet_id(&id).assign_ipv6_address_on_creation(value(true));
             call.send().await.map_err(|error| failed("ec2:ModifySubnetAttribute", &id, error))?;
         }
         Ok(id_output(id))
@@ -196,7 +196,7 @@ pub(super) struct SubnetArgs<'a> {
     pub(super) cidr: Ipv4Net,
     pub(super) zone: &'a ZoneName,
     pub(super) ipv6: Option<&'a Ipv6Slot>,
-    pub(super) map_public_ip: bool,
+    pub(super) map_public_ip: Option<bool>,
     pub(super) assign_ipv6: bool,
     pub(super) tags: &'a Tags,
 }

@@ -6,6 +6,7 @@ use eks_core::{
     Class, Error, Facts, Op, Operation, Outputs, Owner, Removal, Step, Survivor,
     engine::{BoxFuture, Driver, Poll, StepContext},
 };
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
@@ -14,9 +15,10 @@ use super::{
     endpoints::{self, EndpointArgs},
     groups::GroupArgs,
     nat::{NatArgs, RegionalArgs},
+    observe::Look,
     transit::{self, TransitArgs},
 };
-use crate::op::NetOp;
+use crate::{egress::Others, existing::ExistingNetwork, op::NetOp};
 
 impl Driver for Networks {
     fn layer(&self) -> &'static str {
@@ -30,7 +32,14 @@ impl Driver for Networks {
     fn observe<'a>(&'a self, owner: &'a Owner, scope: &'a Value) -> BoxFuture<'a, Result<Facts, Error>> {
         Box::pin(async move {
             self.here(scope)?;
-            Ok(self.look(owner, false).await?.facts())
+            match scope.get("existing") {
+                Some(existing) => Ok(self.observe_existing(&choice(existing)?).await?.facts()),
+                None => {
+                    let others = scope.get("others").map(Others::deserialize).transpose();
+                    let others = others.map_err(|error| crate::plan::faulty("scope", &error))?;
+                    Ok(self.look_for(owner, &others.unwrap_or_default()).await?.facts())
+                }
+            }
         })
     }
 
@@ -65,13 +74,18 @@ impl Driver for Networks {
     fn survivors<'a>(&'a self, owner: &'a Owner, scope: &'a Value) -> BoxFuture<'a, Result<Vec<Survivor>, Error>> {
         Box::pin(async move {
             self.here(scope)?;
-            Ok(self.look(owner, true).await?.survivors())
+            Ok(self.look(owner, Look::Survivors).await?.survivors())
         })
     }
 }
 
 fn decode(op: &Op) -> Result<NetOp, Error> {
     op.decode().map_err(|error| crate::plan::faulty("operation", &error))
+}
+
+/// The existing network that a plan was made for.
+fn choice(scope: &Value) -> Result<ExistingNetwork, Error> {
+    ExistingNetwork::deserialize(scope).map_err(|error| crate::plan::faulty("scope", &error))
 }
 
 fn misplaced(op: &NetOp) -> Error {
@@ -131,6 +145,7 @@ impl Networks {
 
     async fn unmake(&self, op: NetOp, cx: &StepContext) -> Result<(), Error> {
         match op {
+            NetOp::Untag { id, tags } => self.untag(&id, &tags).await,
             NetOp::DeleteNatGateway { id } => self.delete_nat_gateway(cx, &id).await,
             NetOp::DeleteEndpoint { id } => self.delete_endpoint(cx, &id).await,
             NetOp::DeleteTransitGatewayAttachment { id } => self.delete_transit_gateway_attachment(cx, &id).await,
@@ -141,7 +156,7 @@ impl Networks {
             NetOp::DeleteRouteTable { id, associations } => self.delete_route_table(&id, &associations).await,
             NetOp::DeleteSubnet { id } => self.delete_subnet(cx, &id).await,
             NetOp::RevokeReferences { id, to } => self.revoke_references(&id, &to).await,
-            NetOp::DeleteSecurityGroup { id, vpc } => self.delete_security_group(cx, &id, &vpc).await,
+            NetOp::DeleteSecurityGroup { id, vpc } => self.delete_security_group(cx, &id, vpc.as_ref()).await,
             NetOp::DeleteVpc { id } => self.delete_vpc(&id).await,
             other => Err(misplaced(&other)),
         }

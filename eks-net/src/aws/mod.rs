@@ -5,6 +5,7 @@ mod create;
 mod driver;
 mod egress_only;
 mod endpoints;
+mod existing;
 mod groups;
 mod machines;
 mod made;
@@ -25,6 +26,7 @@ use aws_types::SdkConfig;
 use eks_core::{Class, Error, Outputs, Owner, Plan, Teardown};
 
 use crate::{observed::Observed, spec::NetworkSpec};
+use observe::Look;
 
 /// Networks in one account and Region. Cheap to clone.
 ///
@@ -61,7 +63,16 @@ impl Networks {
     /// # Errors
     /// [`Error::Call`] if a call fails or its answer cannot be understood.
     pub async fn observe(&self, owner: &Owner) -> Result<Observed, Error> {
-        self.look(owner, false).await
+        self.look(owner, Look::Plan).await
+    }
+
+    /// What exists of this network, and what it names of others: one more call for NAT gateways of others, and one for elastic
+    /// IP addresses of one's own.
+    ///
+    /// # Errors
+    /// As [`Networks::observe`].
+    pub async fn observe_for(&self, spec: &NetworkSpec) -> Result<Observed, Error> {
+        self.look_for(spec.owner(), &spec.others()).await
     }
 
     /// What must be done so that this network exists.
@@ -71,15 +82,16 @@ impl Networks {
     /// this handle's.
     pub async fn plan(&self, spec: &NetworkSpec) -> Result<Plan, Error> {
         self.in_region("its zones are chosen", Some(spec.region().as_str()))?;
-        spec.plan(&self.observe(spec.owner()).await?)
+        spec.plan(&self.observe_for(spec).await?)
     }
 
-    /// What must be removed so that nothing of an owner's network is left. It needs no spec.
+    /// What must be removed so that nothing of an owner's network is left, and off what of others' our tags are taken. It needs no
+    /// spec.
     ///
     /// # Errors
     /// As [`Networks::observe`] and [`Observed::teardown`].
     pub async fn teardown(&self, owner: &Owner) -> Result<Teardown, Error> {
-        self.observe(owner).await?.teardown()
+        self.look(owner, Look::Teardown).await?.teardown()
     }
 }
 

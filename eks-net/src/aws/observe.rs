@@ -5,10 +5,11 @@ use eks_core::{Error, OWNER_TAG, Owner, VpcId, aws::failed};
 
 use super::{Networks, read};
 use crate::{
-    egress::Kind,
+    egress::{Kind, Others},
+    existing::marks,
     observed::{
         FoundAddress, FoundEgressOnlyGateway, FoundEndpoint, FoundGroup, FoundInterface, FoundInternetGateway, FoundNatGateway,
-        FoundRouteTable, FoundSubnet, FoundTransitAttachment, FoundVolume, FoundVpc, Observed,
+        FoundRouteTable, FoundSubnet, FoundTransitAttachment, FoundUsed, FoundVolume, FoundVpc, Observed,
     },
 };
 
@@ -26,23 +27,43 @@ macro_rules! pages {
 }
 pub(super) use pages;
 
+/// Why one looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// To plan, or to apply a plan.
+    Plan,
+    /// To plan a teardown: for what lies in VPCs of others, too.
+    Teardown,
+    /// After a teardown: likewise, and for network interfaces and volumes; not at attributes of the VPC: reading those fails once
+    /// it is gone, though lists may still show it.
+    Survivors,
+}
+
 impl Networks {
-    /// What exists. `survivors` looks for network interfaces and volumes too, and not at attributes of the VPC: reading those fails once it
-    /// is gone, though lists may still show it.
-    pub(super) async fn look(&self, owner: &Owner, survivors: bool) -> Result<Observed, Error> {
+    /// What exists.
+    pub(super) async fn look(&self, owner: &Owner, why: Look) -> Result<Observed, Error> {
+        let survivors = why == Look::Survivors;
         let volumes = async { if survivors { self.volumes(owner).await } else { Ok(Vec::new()) } };
-        let (mut vpcs, internet_gateways, addresses, volumes) =
-            tokio::try_join!(self.vpcs(owner), self.internet_gateways(owner), self.addresses(owner), volumes)?;
-        let now = Observed { region: self.region.clone(), internet_gateways, addresses, volumes, ..Observed::nothing(owner) };
+        let used = async { if why == Look::Plan { Ok(Vec::new()) } else { self.used(owner).await } };
+        let (mut vpcs, internet_gateways, addresses, volumes, used) =
+            tokio::try_join!(self.vpcs(owner), self.internet_gateways(owner), self.addresses(owner), volumes, used)?;
+        let now = Observed { region: self.region.clone(), internet_gateways, addresses, volumes, used, ..Observed::nothing(owner) };
         // With two VPCs of one owner there is no plan, only a teardown, which needs no attributes.
-        let Some(vpc) = vpcs.first().map(|vpc| vpc.id.clone()) else { return Ok(now) };
-        let inside = filter("vpc-id", vpcs.iter().map(|vpc| vpc.id.as_str()));
-        let interfaces = async { if survivors { self.interfaces(owner, &inside).await } else { Ok(Vec::new()) } };
+        let vpc = vpcs.first().map(|vpc| vpc.id.clone());
+        let inside = match &vpc {
+            Some(_) => filter("vpc-id", vpcs.iter().map(|vpc| vpc.id.as_str())),
+            None if why == Look::Plan => return Ok(now),
+            // What we made in a VPC of somebody else's.
+            None => owned(owner),
+        };
+        let interfaces = async { if survivors && vpc.is_some() { self.interfaces(owner, &inside).await } else { Ok(Vec::new()) } };
         let dns = async {
-            if survivors {
-                return Ok((true, true));
+            match &vpc {
+                Some(vpc) if !survivors => {
+                    tokio::try_join!(self.dns(vpc, VpcAttributeName::EnableDnsSupport), self.dns(vpc, VpcAttributeName::EnableDnsHostnames))
+                }
+                _ => Ok((true, true)),
             }
-            tokio::try_join!(self.dns(&vpc, VpcAttributeName::EnableDnsSupport), self.dns(&vpc, VpcAttributeName::EnableDnsHostnames))
         };
         let kinds: Vec<Kind> = vpcs.iter().flat_map(FoundVpc::kinds).collect();
         let ipv6 = vpcs.iter().any(|vpc| vpc.ipv6().is_some());
@@ -71,6 +92,37 @@ impl Networks {
         }
         let now = Observed { egress_only_gateways, transit_attachments, endpoints, ..now };
         Ok(Observed { vpcs, subnets, nat_gateways, route_tables, security_groups, interfaces, ..now })
+    }
+
+    /// What exists, and what of others is named besides. By filters: unlike a list of ids, they do not fail on what is not there.
+    pub(super) async fn look_for(&self, owner: &Owner, others: &Others) -> Result<Observed, Error> {
+        let mut now = self.look(owner, Look::Plan).await?;
+        let gateways = async {
+            if others.nat_gateways.is_empty() {
+                return Ok(Vec::new());
+            }
+            let request =
+                self.patient.describe_nat_gateways().filter(filter("nat-gateway-id", others.nat_gateways.iter().map(AsRef::as_ref)));
+            pages!(request, "ec2:DescribeNatGateways", owner, read::nat_gateway)
+        };
+        let addresses = async {
+            if others.addresses.is_empty() {
+                return Ok(Vec::new());
+            }
+            let named = filter("allocation-id", others.addresses.iter().map(AsRef::as_ref));
+            let answer = self.patient.describe_addresses().filters(named).send().await;
+            let answer = answer.map_err(|error| failed("ec2:DescribeAddresses", owner.to_string(), error))?;
+            answer.addresses().iter().map(read::address).collect::<Result<Vec<_>, _>>()
+        };
+        let (gateways, addresses) = tokio::try_join!(gateways, addresses)?;
+        // What is named may be ours after all.
+        let gateways = gateways.into_iter().filter(|other| now.nat_gateways.iter().all(|gateway| gateway.id != other.id));
+        let gateways: Vec<_> = gateways.collect();
+        let addresses = addresses.into_iter().filter(|other| now.addresses.iter().all(|address| address.id != other.id));
+        let addresses: Vec<_> = addresses.collect();
+        now.nat_gateways.extend(gateways);
+        now.addresses.extend(addresses);
+        Ok(now)
     }
 
     async fn vpcs(&self, owner: &Owner) -> Result<Vec<FoundVpc>, Error> {
@@ -109,7 +161,7 @@ impl Networks {
         pages!(request, "ec2:DescribeTransitGatewayVpcAttachments", owner, read::transit_attachment)
     }
 
-    async fn endpoints(&self, owner: &Owner, inside: &Filter) -> Result<Vec<FoundEndpoint>, Error> {
+    pub(super) async fn endpoints(&self, owner: &Owner, inside: &Filter) -> Result<Vec<FoundEndpoint>, Error> {
         let request = self.patient.describe_vpc_endpoints().filters(inside.clone());
         pages!(request, "ec2:DescribeVpcEndpoints", owner, read::endpoint)
     }
@@ -134,7 +186,16 @@ impl Networks {
         pages!(request, "ec2:DescribeNetworkInterfaces", subject, read::interface)
     }
 
-    async fn dns(&self, vpc: &VpcId, attribute: VpcAttributeName) -> Result<bool, Error> {
+    /// What carries the mark of an owner who only uses it.
+    async fn used(&self, owner: &Owner) -> Result<Vec<FoundUsed>, Error> {
+        let request = self.patient.describe_tags().filters(filter("key", [marks::used_by(owner)]));
+        pages!(request, "ec2:DescribeTags", owner, |tag| Ok(FoundUsed {
+            id: tag.resource_id().unwrap_or_default().to_owned(),
+            mark: tag.value().unwrap_or_default().to_owned(),
+        }))
+    }
+
+    pub(super) async fn dns(&self, vpc: &VpcId, attribute: VpcAttributeName) -> Result<bool, Error> {
         let answer = self.patient.describe_vpc_attribute().vpc_id(vpc.as_str()).attribute(attribute).send().await;
         let answer = answer.map_err(|error| failed("ec2:DescribeVpcAttribute", vpc.as_str(), error))?;
         let value = answer.enable_dns_support().or(answer.enable_dns_hostnames());

@@ -156,6 +156,7 @@ pub(super) fn address(address: &Address) -> Result<FoundAddress, Error> {
     Ok(FoundAddress {
         id: field("ec2:DescribeAddresses", "allocationId", address.allocation_id())?,
         public_ip: address.public_ip().unwrap_or_default().to_owned(),
+        association: address.association_id().map(str::to_owned),
         tags: tags(address.tags()),
     })
 }
@@ -169,16 +170,21 @@ pub(super) fn route_table(table: &RouteTable) -> Result<FoundRouteTable, Error> 
     });
     Ok(FoundRouteTable {
         id: field(call, "routeTableId", table.route_table_id())?,
-        default_route: target(table.routes(), |route| route.destination_cidr_block() == Some("0.0.0.0/0")),
-        default_route_ipv6: target(table.routes(), |route| route.destination_ipv6_cidr_block() == Some("::/0")),
+        is_main: table.associations().iter().any(|association| association.main().unwrap_or_default()),
+        default_route: default_route(table.routes(), |route| route.destination_cidr_block() == Some("0.0.0.0/0")),
+        default_route_ipv6: default_route(table.routes(), |route| route.destination_ipv6_cidr_block() == Some("::/0")),
         associations: associations.collect::<Result<_, Error>>()?,
         tags: tags(table.tags()),
     })
 }
 
+/// Id of what the wanted route leads to.
+fn default_route(routes: &[Route], wanted: impl Fn(&Route) -> bool) -> Option<String> {
+    routes.iter().find(|route| wanted(route)).map(target)
+}
+
 /// Id of what a route leads to.
-fn target(routes: &[Route], wanted: impl Fn(&Route) -> bool) -> Option<String> {
-    let route = routes.iter().find(|route| wanted(route))?;
+pub(super) fn target(route: &Route) -> String {
     let targets = [
         route.gateway_id(),
         route.egress_only_internet_gateway_id(),
@@ -191,7 +197,7 @@ fn target(routes: &[Route], wanted: impl Fn(&Route) -> bool) -> Option<String> {
         route.local_gateway_id(),
         route.core_network_arn(),
     ];
-    Some(targets.into_iter().flatten().next().unwrap_or("something else").to_owned())
+    targets.into_iter().flatten().next().unwrap_or("something else").to_owned()
 }
 
 pub(super) fn group(group: &SecurityGroup) -> Result<FoundGroup, Error> {

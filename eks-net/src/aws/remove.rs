@@ -5,10 +5,19 @@ use eks_core::{
     engine::StepContext,
 };
 
-use super::{Networks, groups, is, observe::filter, strange, unless_gone};
-use crate::observed::{FoundGroup, FoundInterface};
+use super::{Networks, create::to_tags, groups, is, observe::filter, strange, unless_gone};
+use crate::{
+    observed::{FoundGroup, FoundInterface},
+    tags::Tags,
+};
 
 impl Networks {
+    /// Takes tags off, each if it still has this value. (Amazon EC2 API Reference, DeleteTags.)
+    pub(super) async fn untag(&self, id: &str, tags: &Tags) -> Result<(), Error> {
+        let result = self.patient.delete_tags().resources(id).set_tags(Some(to_tags(tags))).send().await;
+        unless_gone(result.map(drop).map_err(|error| failed("ec2:DeleteTags", id, error)))
+    }
+
     pub(super) async fn delete_internet_gateway(&self, id: &InternetGatewayId, attached_to: &[VpcId]) -> Result<(), Error> {
         for vpc in attached_to {
             let result = self.patient.detach_internet_gateway().internet_gateway_id(id.as_str()).vpc_id(vpc.as_str()).send().await;
@@ -84,9 +93,9 @@ impl Networks {
         unless_gone(result.map(drop).map_err(|error| failed("ec2:DeleteSubnet", id.as_str(), error)))
     }
 
-    pub(super) async fn delete_security_group(&self, cx: &StepContext, id: &SecurityGroupId, vpc: &VpcId) -> Result<(), Error> {
+    pub(super) async fn delete_security_group(&self, cx: &StepContext, id: &SecurityGroupId, vpc: Option<&VpcId>) -> Result<(), Error> {
         // A rule that names it may have been added since the teardown was planned.
-        if cx.attempt() > 1 {
+        if let Some(vpc) = vpc.filter(|_| cx.attempt() > 1) {
             self.revoke_names_of(id, vpc).await?;
         }
         self.delete_group(id).await

@@ -111,10 +111,21 @@ impl Networks {
         let call = self.patient.delete_transit_gateway_vpc_attachment().transit_gateway_attachment_id(id.as_str());
         match call.send().await.map_err(|error| failed("ec2:DeleteTransitGatewayVpcAttachment", id.as_str(), error)) {
             Err(error) if error.class() == Class::NotFound => return Ok(()),
-            // An earlier attempt deletes it.
-            Err(error) if cx.attempt() > 1 && error.code() == Some("IncorrectState") => {}
+            // It is being deleted already, or still being made or changed, which ends.
+            Err(error) if error.code() == Some("IncorrectState") => {
+                if self.attachment_state(id).await?.is_some_and(|state| !matches!(state, State::Deleting | State::Deleted)) {
+                    return Err(error.with_class(Class::Conflict));
+                }
+            }
             result => result.map(drop)?,
         }
         cx.wait(Wait::typical(DELETED, id.as_str(), TRANSIT_DETACH)).await.map(drop)
+    }
+
+    async fn attachment_state(&self, id: &TransitGatewayAttachmentId) -> Result<Option<State>, Error> {
+        let by_id = filter("transit-gateway-attachment-id", [id.as_str()]);
+        let answer = self.patient.describe_transit_gateway_vpc_attachments().filters(by_id).send().await;
+        let answer = answer.map_err(|error| failed("ec2:DescribeTransitGatewayVpcAttachments", id.as_str(), error))?;
+        Ok(answer.transit_gateway_vpc_attachments().first().and_then(|attachment| attachment.state()).cloned())
     }
 }

@@ -4,7 +4,7 @@ mod block;
 mod group;
 mod layout;
 
-pub(crate) use block::{PREFIXES, any, check_subnet, check_vpc, ipv4, is_world, overlap};
+pub(crate) use block::{PREFIXES, any, check_subnet, check_vpc, first_fit, ipv4, is_world, overlap};
 pub use block::{reserved_addresses, usable_addresses};
 pub use group::{Size, SubnetGroup};
 pub(crate) use layout::{Derived, place};

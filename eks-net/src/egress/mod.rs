@@ -4,6 +4,7 @@ mod endpoint;
 mod ipv6;
 mod kinds;
 mod nat;
+mod others;
 pub(crate) mod price;
 
 pub(crate) use self::{
@@ -11,6 +12,7 @@ pub(crate) use self::{
     ipv6::{IPV6_SUBNETS, index_in, nth_64},
     kinds::{KINDS_TAG, Kind, kinds},
     nat::{Way, check_addresses},
+    others::Others,
 };
 pub use self::{
     endpoint::{Endpoint, EndpointKind, Endpoints},

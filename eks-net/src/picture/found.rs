@@ -1,16 +1,15 @@
 //! The picture of a network that exists.
 
-use std::collections::BTreeMap;
-
-use eks_core::Ref;
+use eks_core::{AllocationId, Ref};
 
 use super::{
     Picture,
-    model::{Gateway, GatewayKind, Group, Kind, Origin, Place, Role, Route, Space, Subnet, Table, Vpc},
+    model::{Endpoint, GatewayKind, Group, Kind, Origin, Place, Role, Route, Space, Subnet, Table, Vpc},
     planned,
 };
 use crate::{
     cidr,
+    egress::EndpointKind,
     observed::{Found, FoundGroup, FoundRouteTable, FoundSubnet, Observed},
     rule::Source,
     tags::Tags,
@@ -32,9 +31,13 @@ impl Observed {
     #[must_use]
     pub fn picture(&self) -> Picture {
         let mut picture = Picture::new(self.owner.as_str(), Kind::Found, self.region.clone());
-        picture.vpcs.extend(self.vpcs.iter().map(|vpc| Vpc { id: Some(vpc.id.to_string()), blocks: vec![vpc.cidr.to_string()] }));
+        picture.vpcs.extend(self.vpcs.iter().map(|vpc| {
+            let more = vpc.blocks.iter().filter(|block| block.state.starts_with("associat")).map(|block| block.cidr.to_string());
+            Vpc { id: Some(vpc.id.to_string()), blocks: [vpc.cidr.to_string()].into_iter().chain(more).collect() }
+        }));
         picture.place(self.subnets.iter().map(|subnet| self.subnet(subnet)).collect());
         self.gateways(&mut picture);
+        self.endpoints(&mut picture);
         for table in &self.route_tables {
             self.table(&mut picture, table);
         }
@@ -81,48 +84,74 @@ impl Observed {
         };
         let space = Some(Space { usable: cidr::usable_addresses(subnet.cidr), free: subnet.free_addresses });
         let id = Some(subnet.id.to_string());
-        (role, row, zone, Subnet { row: 0, zone: 0, cidr: subnet.cidr.to_string(), second: None, space, id, name })
+        (
+            role,
+            row,
+            zone,
+            Subnet { row: 0, zone: 0, cidr: subnet.cidr.to_string(), second: subnet.ipv6.map(|block| block.to_string()), space, id, name },
+        )
     }
 
     fn gateways(&self, picture: &mut Picture) {
+        let border = |picture: &mut Picture, kind, label, id: String| {
+            let at = picture.gateway(kind, Place::Border, label);
+            picture.gateways[at].id = Some(id);
+        };
         for gateway in &self.internet_gateways {
             let label = if gateway.attached_to.is_empty() { "Internet gateway, not attached" } else { "Internet gateway" };
-            picture.gateways.push(Gateway {
-                kind: GatewayKind::Internet,
-                place: Place::Border,
-                label: label.to_owned(),
-                address: None,
-                id: Some(gateway.id.to_string()),
-            });
+            border(picture, GatewayKind::Internet, label, gateway.id.to_string());
         }
-        // The address of a gateway has the same key, but for the kind.
-        let addresses: BTreeMap<String, &str> = self
-            .ours(&self.addresses)
-            .into_iter()
-            .map(|(key, address)| (key.as_str().replace("/elastic-ip/", "/nat/"), address.public_ip.as_str()))
-            .collect();
+        for gateway in &self.egress_only_gateways {
+            border(picture, GatewayKind::EgressOnly, "Egress-only gateway", gateway.id.to_string());
+        }
+        for attachment in self.transit_attachments.iter().filter(|attachment| attachment.is_live()) {
+            border(picture, GatewayKind::Transit, "Transit gateway", attachment.gateway.to_string());
+        }
         for gateway in self.nat_gateways.iter().filter(|gateway| gateway.is_live()) {
             let subnet = gateway.subnet.as_ref().and_then(|id| self.subnets.iter().position(|subnet| subnet.id == *id));
-            let key = gateway.key(&self.owner);
-            picture.gateways.push(Gateway {
-                kind: GatewayKind::Nat,
-                place: subnet.map_or(Place::Zones, Place::Subnet),
-                label: if gateway.state == "pending" { "NAT gateway, pending" } else { "NAT gateway" }.to_owned(),
-                address: key.and_then(|key| addresses.get(key.as_str()).map(|&address| address.to_owned())),
-                id: Some(gateway.id.to_string()),
+            let label = match (&gateway.subnet, gateway.state.as_str()) {
+                (Some(_), "pending") => "NAT gateway, pending",
+                (Some(_), _) => "NAT gateway",
+                (None, "pending") => "Regional NAT gateway, pending",
+                (None, _) => "Regional NAT gateway",
+            };
+            let at = picture.gateway(GatewayKind::Nat, subnet.map_or(Place::Zones, Place::Subnet), label);
+            picture.gateways[at].id = Some(gateway.id.to_string());
+            let ids = gateway.addresses.iter().filter_map(|(_, id)| id.as_ref());
+            let ips: Vec<String> = ids.map(|id| self.public_ip(id)).collect();
+            picture.gateways[at].address = (!ips.is_empty()).then(|| ips.join(", "));
+        }
+    }
+
+    /// The address, or the id of one that is not ours.
+    fn public_ip(&self, id: &AllocationId) -> String {
+        self.addresses.iter().find(|address| address.id == *id).map_or_else(|| id.to_string(), |address| address.public_ip.clone())
+    }
+
+    fn endpoints(&self, picture: &mut Picture) {
+        let ours = self.region.as_ref().map(|region| format!("com.amazonaws.{region}.")).unwrap_or_default();
+        for endpoint in self.endpoints.iter().filter(|endpoint| endpoint.is_live()) {
+            picture.endpoints.push(Endpoint {
+                service: endpoint.service.strip_prefix(&ours).unwrap_or(&endpoint.service).to_owned(),
+                gateway: endpoint.kind == Some(EndpointKind::Gateway),
+                subnets: (0..self.subnets.len()).filter(|&at| endpoint.subnets.contains(&self.subnets[at].id)).collect(),
+                id: Some(endpoint.id.to_string()),
             });
         }
+        picture.endpoints.sort_by(|a, b| (!a.gateway, &a.service, &a.id).cmp(&(!b.gateway, &b.service, &b.id)));
     }
 
     fn table(&self, picture: &mut Picture, table: &FoundRouteTable) {
         let subnets: Vec<usize> = (0..self.subnets.len()).filter(|&at| table.associations.contains_key(&self.subnets[at].id)).collect();
         let key = table.key(&self.owner).map(|key| key.as_str().split('/').skip(2).collect::<Vec<_>>().join(" "));
-        if key.is_none() && subnets.is_empty() && table.default_route.is_none() {
+        if key.is_none() && subnets.is_empty() && table.default_route.is_none() && table.default_route_ipv6.is_none() {
             // The main table of a VPC that nobody uses.
             return;
         }
+        let targets = [("0.0.0.0/0", &table.default_route), ("::/0", &table.default_route_ipv6)];
         let routes =
-            table.default_route.iter().map(|target| Route { to: "0.0.0.0/0".to_owned(), by: target_of(picture, target) }).collect();
+            targets.into_iter().filter_map(|(to, target)| Some(Route { to: to.to_owned(), by: target_of(picture, target.as_deref()?) }));
+        let routes = routes.collect();
         let name = key.or_else(|| name_of(&table.tags)).unwrap_or_else(|| "route table".to_owned());
         picture.tables.push(Table { name, id: Some(table.id.to_string()), subnets, routes });
     }
@@ -154,6 +183,7 @@ fn target_of(picture: &mut Picture, id: &str) -> usize {
         "pcx" => (GatewayKind::Other, "Peering connection"),
         _ => (GatewayKind::Other, "Another target"),
     };
-    picture.gateways.push(Gateway { kind, place: Place::Border, label: label.to_owned(), address: None, id: Some(id.to_owned()) });
-    picture.gateways.len() - 1
+    let at = picture.gateway(kind, Place::Border, label);
+    picture.gateways[at].id = Some(id.to_owned());
+    at
 }

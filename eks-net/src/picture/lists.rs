@@ -82,7 +82,8 @@ fn chips(picture: &Picture, room: f64) -> Vec<Rect> {
 }
 
 pub(super) fn endpoints_height(picture: &Picture, (left, right): (f64, f64)) -> f64 {
-    chips(picture, right - left).last().map_or(0.0, Rect::bottom)
+    // Beside two lines of text.
+    chips(picture, right - left).last().map_or(0.0, |chip| chip.bottom().max(36.0))
 }
 
 /// The endpoints, beside their name.
@@ -91,6 +92,14 @@ pub(super) fn endpoints(scene: &mut Scene, picture: &Picture, name: Rect, (left,
         return;
     }
     scene.text((name.x, name.y + 15.0), Anchor::Start, Style::Label, "ink", "VPC endpoints", name.w);
+    let mut rows: Vec<usize> =
+        picture.endpoints.iter().flat_map(|endpoint| &endpoint.subnets).map(|&subnet| picture.subnets[subnet].row).collect();
+    rows.sort_unstable();
+    rows.dedup();
+    if !rows.is_empty() {
+        let names: Vec<&str> = rows.into_iter().map(|row| picture.rows[row].name.as_str()).collect();
+        scene.text((name.x, name.y + 31.0), Anchor::Start, Style::Note, "quiet", &format!("in {}", names.join(", ")), name.w - 8.0);
+    }
     for (chip, endpoint) in chips(picture, right - left).into_iter().zip(&picture.endpoints) {
         let rect = Rect { x: left + chip.x, y: name.y + chip.y, ..chip };
         scene.start([Some(&endpoint.service), endpoint.id.as_ref()].into_iter().flatten().cloned().collect::<Vec<_>>().join(" "));

@@ -48,7 +48,7 @@ impl Picture {
         text.add(2, "direction TB");
         for (at, gateway) in self.gateways.iter().enumerate().filter(|(_, gateway)| !matches!(gateway.place, Place::Subnet(_))) {
             let _ = gateway;
-            self.gateway(text, 2, at);
+            self.hexagon(text, 2, at);
         }
         for (zone, name) in self.zones.iter().enumerate() {
             text.add(2, format_args!("subgraph zone{zone}[\"{}\"]", quoted(name)));
@@ -60,7 +60,7 @@ impl Picture {
                     lines.into_iter().flatten().chain(&subnet.name).chain(&subnet.id).map(|line| quoted(line)).collect();
                 text.add(3, format_args!("subnet{at}[\"{}\"]", lines.join("<br/>")));
                 for nat in (0..self.gateways.len()).filter(|&nat| self.gateways[nat].place == Place::Subnet(at)) {
-                    self.gateway(text, 3, nat);
+                    self.hexagon(text, 3, nat);
                 }
             }
             text.add(2, "end");
@@ -72,7 +72,7 @@ impl Picture {
         text.add(1, "end");
     }
 
-    fn gateway(&self, text: &mut Lines, depth: usize, at: usize) {
+    fn hexagon(&self, text: &mut Lines, depth: usize, at: usize) {
         let gateway = &self.gateways[at];
         let lines = [Some(&gateway.label), gateway.address.as_ref(), gateway.id.as_ref()];
         let lines: Vec<String> = lines.into_iter().flatten().map(|line| quoted(line)).collect();

@@ -168,6 +168,8 @@ pub(super) struct Endpoint {
     pub(super) service: String,
     /// One of routes, or one of network interfaces.
     pub(super) gateway: bool,
+    /// Where its interfaces are.
+    pub(super) subnets: Vec<usize>,
     pub(super) id: Option<String>,
 }
 
@@ -216,6 +218,12 @@ impl Picture {
             groups: Vec::new(),
             relations: Vec::new(),
         }
+    }
+
+    /// Adds a gateway; its index.
+    pub(super) fn gateway(&mut self, kind: GatewayKind, place: Place, label: &str) -> usize {
+        self.gateways.push(Gateway { kind, place, label: label.to_owned(), address: None, id: None });
+        self.gateways.len() - 1
     }
 
     /// Gives every subnet its row and column. `subnets` come with role, row's name and zone.

@@ -84,7 +84,9 @@ fn arbitrary(choices: &[usize]) -> Picture {
         picture.tables.push(Table { routes: routes.collect(), name: choose.text(), id: choose.id("rtb"), subnets: vec![at] });
     }
     for _ in 0..choose.below(12) {
-        picture.endpoints.push(Endpoint { service: format!("e{}", choose.text()), gateway: choose.below(2) == 0, id: choose.id("vpce") });
+        let service = format!("e{}", choose.text());
+        let subnets = (0..picture.subnets.len()).filter(|_| choose.below(9) == 1).collect();
+        picture.endpoints.push(Endpoint { service, gateway: choose.below(2) == 0, subnets, id: choose.id("vpce") });
     }
     let groups = choose.below(24);
     for at in 0..groups {

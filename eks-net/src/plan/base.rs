@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use eks_core::{Error, Ref, Tier};
+use eks_core::{Error, KEY_TAG, OWNER_TAG, Ref, StepKey, Tier};
 
 use super::{Planner, refused};
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     keys,
     observed::{Found, FoundSubnet, FoundVpc},
     op::{DnsAttribute, Ipv6Slot, NetOp},
+    spec::NetworkSpec,
     subnet::PlacedSubnet,
     tags::Tags,
 };
@@ -68,7 +69,11 @@ impl Planner<'_> {
                 Some(id) if vpc.is_some_and(|vpc| vpc.id == *id) => attach = false,
                 Some(other) => {
                     let rule = format!("it is attached to {other}, which is not this network's VPC");
-                    return Err(refused(&gateway.id, rule, "detach it, or delete it"));
+                    let remedy = match vpc {
+                        Some(_) => "detach it, or delete it".to_owned(),
+                        None => format!("detach it; or, if that VPC is ours and lost its tags, {}", retag(spec, &keys::vpc())),
+                    };
+                    return Err(refused(&gateway.id, rule, remedy));
                 }
             }
         }
@@ -81,7 +86,8 @@ impl Planner<'_> {
     pub(super) fn subnets(&mut self) -> Result<(), Error> {
         let mut slots = self.slots();
         for subnet in &self.spec.subnets {
-            self.subnet(subnet, &mut slots)?;
+            let planned = self.subnet(subnet, &mut slots);
+            self.noted(planned)?;
         }
         Ok(())
     }
@@ -97,17 +103,18 @@ impl Planner<'_> {
         let found = self.now.made_by(&self.now.subnets, &key)?;
         self.check_place(subnet, found)?;
         let (tags, mut changes) = self.tags(self.spec.extra.of_subnet(&self.spec.owner, subnet), found);
-        let mut switch = |name: &str, wanted: bool, on: fn(&FoundSubnet) -> bool| {
-            let switch = wanted && found.is_none_or(|found| !on(found));
-            if switch && found.is_some() {
-                changes.push(format!("{name}: false → true"));
+        // Both are off in a new subnet. (Amazon EC2 API Reference, ModifySubnetAttribute.)
+        let mut switch = |name: &str, wanted: bool, is: fn(&FoundSubnet) -> bool| {
+            let is = found.is_some_and(is);
+            if found.is_some() && is != wanted {
+                changes.push(format!("{name}: {is} → {wanted}"));
             }
-            switch
+            (is != wanted).then_some(wanted)
         };
         let map_public_ip = switch("MapPublicIpOnLaunch", subnet.tier == Tier::Public, |found| found.map_public_ip);
         // EKS wants it of every subnet that nodes with IPv6 are in. (Amazon EKS User Guide, "Learn about IPv6 addresses to
         // clusters, pods, and services".)
-        let assign_ipv6 = switch("AssignIpv6AddressOnCreation", self.spec.ipv6, |found| found.assign_ipv6);
+        let assign_ipv6 = self.spec.ipv6 && switch("AssignIpv6AddressOnCreation", true, |found| found.assign_ipv6).is_some();
         let ipv6 = self.slot(found, slots);
         if let Some(slot) = ipv6.as_ref().filter(|_| found.is_some()) {
             changes.push(format!("IPv6: none → /64 number {}", slot.index));
@@ -151,7 +158,12 @@ impl Planner<'_> {
             None => match self.now.subnets.iter().find(|other| cidr::overlap(other.cidr, subnet.cidr)) {
                 Some(other) => {
                     let rule = format!("{} in the same VPC has {}", other.id, other.cidr);
-                    Err(refused(format!("{} {}", subnet.key(), subnet.cidr), rule, "choose a block that is free"))
+                    let remedy = if (other.cidr, &other.zone) == (subnet.cidr, &subnet.zone) {
+                        format!("choose a block that is free; or, if it is ours and lost its tags, {}", retag(self.spec, &subnet.key()))
+                    } else {
+                        "choose a block that is free".to_owned()
+                    };
+                    Err(refused(format!("{} {}", subnet.key(), subnet.cidr), rule, remedy))
                 }
                 None => Ok(()),
             },
@@ -167,4 +179,9 @@ impl Planner<'_> {
         slots.insert(index);
         Some(Ipv6Slot { block: Ref::output(keys::ipv6_block(), "cidr"), index })
     }
+}
+
+/// How something of ours is known again.
+fn retag(spec: &NetworkSpec, key: &StepKey) -> String {
+    format!("tag it {OWNER_TAG}={} and {KEY_TAG}={key} again", spec.owner)
 }

@@ -26,7 +26,7 @@ impl Planner<'_> {
             match &spec.way {
                 Way::None => self.review_no_way_out(),
                 Way::Zonal(gateways) => self.review_zonal(gateways, &zones),
-                Way::Regional => self.review_regional(&zones),
+                Way::Regional => self.review_regional(&spec.zones()),
                 Way::Existing(id) => {
                     let shared = if zones.len() > 1 { " and traffic from other zones costs 0.01 $/GB more each way" } else { "" };
                     let message = format!(

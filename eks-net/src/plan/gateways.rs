@@ -11,7 +11,7 @@ use crate::{
         price::{ADDRESS_HOURLY, NAT_HOURLY, TRANSIT_HOURLY},
     },
     keys,
-    observed::{Found, FoundNatGateway},
+    observed::{Found, FoundAddress, FoundNatGateway},
     op::NetOp,
     subnet::PlacedSubnet,
 };
@@ -51,7 +51,10 @@ impl Planner<'_> {
     fn zonal(&mut self, zone: &ZoneName) -> Result<(), Error> {
         let spec = self.spec;
         let address = match spec.addresses.get(zone).and_then(|own| own.first()) {
-            Some(own) => Ref::Known(own.clone()),
+            Some(own) => {
+                self.check_own(own, &keys::nat(zone.as_str()))?;
+                Ref::Known(own.clone())
+            }
             None => Ref::id_of(self.address(zone.as_str())?),
         };
         let public = spec.subnets.iter().find(|subnet| subnet.tier == Tier::Public && subnet.zone == *zone);
@@ -109,6 +112,7 @@ impl Planner<'_> {
             let rule = format!("it has addresses of {has}, the spec {wants}, and that cannot be changed");
             return Err(refused(&gateway.id, rule, "delete it and plan again, or keep it as it is"));
         }
+        own.iter().try_for_each(|(_, id)| self.check_own(id, &key))?;
         let (tags, mut changes) = self.nat_tags(&key, found);
         let there = |id: &AllocationId| found.is_some_and(|gateway| gateway.addresses.iter().any(|(_, other)| other.as_ref() == Some(id)));
         let missing: Vec<_> = own.into_iter().filter(|(_, id)| !there(id)).collect();
@@ -119,9 +123,8 @@ impl Planner<'_> {
         let op = NetOp::RegionalNatGateway { id, vpc: self.vpc.clone(), addresses: missing, generation: self.generation(&key), tags };
         let step = self.step(key, "regional NAT gateway".to_owned(), found.map(Found::id), changes, &op)?;
         let mut step = step.uses(&self.vpc).after(keys::internet_gateway()).takes(REGIONAL_NAT_CREATE);
-        // An automatic one is in the zones that have workloads: in the end, in those of the private subnets.
-        let zones: BTreeSet<&ZoneName> =
-            if spec.addresses.is_empty() { spec.zones_of(Tier::Private) } else { spec.addresses.keys().collect() };
+        // An automatic one extends itself to each zone that has subnets. (Amazon EC2 API Reference, NatGateway.)
+        let zones: BTreeSet<&ZoneName> = if spec.addresses.is_empty() { spec.zones() } else { spec.addresses.keys().collect() };
         for zone in zones {
             step = step.costs(Price::hourly(format!("NAT gateway in {zone}"), NAT_HOURLY));
             if spec.addresses.is_empty() {
@@ -146,6 +149,25 @@ impl Planner<'_> {
         let mut dead: Vec<_> = before.filter(|gateway| !gateway.is_live()).map(|gateway| gateway.id.to_string()).collect();
         dead.sort();
         dead.join(",")
+    }
+
+    /// An address of the user's own must exist, and be free for the gateway of this key if that has it not already.
+    fn check_own(&self, id: &AllocationId, key: &StepKey) -> Result<(), Error> {
+        let gateways = self.now.nat_gateways.iter().filter(|gateway| gateway.key(&self.now.owner).as_ref() == Some(key));
+        let has_it = gateways
+            .filter(|gateway| gateway.is_live())
+            .flat_map(|gateway| &gateway.addresses)
+            .any(|(_, other)| other.as_ref() == Some(id));
+        // On nothing observed, nothing can be told.
+        if has_it || self.now.region.is_none() {
+            return Ok(());
+        }
+        let rule = match self.now.addresses.iter().find(|address| address.id == *id) {
+            None => "there is no such elastic IP address in the account and Region".to_owned(),
+            Some(FoundAddress { association: Some(association), .. }) => format!("it is in use ({association})"),
+            Some(_) => return Ok(()),
+        };
+        Err(refused(id, rule, "give the allocation id of an address that is free, or leave it out"))
     }
 
     /// A gateway that others made: a route can lead to it only inside its VPC. (Amazon VPC User Guide, "Example routing

@@ -13,9 +13,11 @@ use crate::{
 impl Planner<'_> {
     pub(super) fn security_groups(&mut self) -> Result<(), Error> {
         for group in &self.spec.security_groups {
-            let found = self.now.made_by(&self.now.security_groups, &group.key())?;
-            self.security_group(group, found)?;
-            self.rules(group, found)?;
+            let planned = self.now.made_by(&self.now.security_groups, &group.key()).and_then(|found| {
+                self.security_group(group, found)?;
+                self.rules(group, found)
+            });
+            self.noted(planned)?;
         }
         Ok(())
     }

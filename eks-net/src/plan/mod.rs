@@ -11,12 +11,15 @@ mod routing;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+pub(crate) use routing::EVERYWHERE;
+
+use std::{collections::BTreeSet, time::Duration};
 
 use eks_core::{Action, Basis, Error, Finding, Plan, Ref, Step, StepKey, VpcId};
 
 use crate::{
-    egress::Kind,
+    egress::{Kind, Others},
+    existing::marks,
     keys,
     observed::{Found, Observed},
     op::NetOp,
@@ -44,21 +47,29 @@ impl NetworkSpec {
     /// Tags and rules that others added, and things of ours that the spec no longer has, stay; the plan tells of them.
     ///
     /// # Errors
-    /// [`Error::Refused`] if what exists cannot be changed into what is wanted (a VPC's or subnet's block or zone, a security
+    /// [`Error::Refused`], with everything at once, if what exists cannot be changed into what is wanted (a VPC's or subnet's block or zone, a security
     /// group's description), or if two things carry one key.
     pub fn plan(&self, now: &Observed) -> Result<Plan, Error> {
-        let mut planner = Planner { spec: self, now, vpc: Ref::id_of(keys::vpc()), steps: Vec::new(), findings: Vec::new() };
-        planner.vpc()?;
-        planner.blocks()?;
-        planner.internet_gateway()?;
-        planner.subnets()?;
-        planner.gateways()?;
-        planner.route_tables()?;
-        planner.associations()?;
-        planner.security_groups()?;
-        planner.endpoints()?;
+        let mut planner =
+            Planner { spec: self, now, vpc: Ref::id_of(keys::vpc()), steps: Vec::new(), findings: Vec::new(), refusals: Vec::new() };
+        let parts = [
+            Planner::vpc,
+            Planner::blocks,
+            Planner::internet_gateway,
+            Planner::subnets,
+            Planner::gateways,
+            Planner::route_tables,
+            Planner::associations,
+            Planner::security_groups,
+            Planner::endpoints,
+        ];
+        for part in parts {
+            let planned = part(&mut planner);
+            planner.noted(planned)?;
+        }
+        all_refused(format!("network {}", self.owner), std::mem::take(&mut planner.refusals))?;
         planner.review();
-        let scope = scope(Some(self.region().as_str()));
+        let scope = scope_with(Some(self.region().as_str()), &self.others());
         let mut builder = Plan::builder(&self.owner, keys::LAYER).basis(Basis::new(scope, now.facts()));
         for step in planner.steps {
             builder = builder.step(step);
@@ -75,6 +86,11 @@ pub(crate) fn scope(region: Option<&str>) -> serde_json::Value {
     serde_json::json!({ "region": region })
 }
 
+/// Likewise, with things of others that a spec names.
+fn scope_with(region: Option<&str>, others: &Others) -> serde_json::Value {
+    if others.is_empty() { scope(region) } else { serde_json::json!({ "region": region, "others": others }) }
+}
+
 /// A plan that does not come together.
 pub(crate) fn faulty(subject: impl ToString, error: &dyn std::error::Error) -> Error {
     Error::Plan { subject: subject.to_string(), reason: error.to_string() }
@@ -85,15 +101,40 @@ pub(crate) fn refused(subject: impl ToString, rule: String, remedy: impl Into<St
     Error::Refused { subject: subject.to_string(), rule, remedy: remedy.into() }
 }
 
+/// Several things that cannot become what is wanted, all in one error.
+pub(crate) fn all_refused(subject: impl ToString, mut refusals: Vec<Error>) -> Result<(), Error> {
+    // Two steps may meet the same thing.
+    let mut seen = BTreeSet::new();
+    refusals.retain(|refusal| seen.insert(refusal.to_string()));
+    match refusals.len() {
+        0 => Ok(()),
+        1 => Err(refusals.remove(0)),
+        count => {
+            let lines: String = refusals.iter().map(|refusal| format!("\n  - {refusal}")).collect();
+            Err(refused(subject, format!("{count} things stand against it"), format!("mend each, then plan again:{lines}")))
+        }
+    }
+}
+
 struct Planner<'a> {
     spec: &'a NetworkSpec,
     now: &'a Observed,
     vpc: Ref<VpcId>,
     steps: Vec<Step>,
     findings: Vec<Finding>,
+    refusals: Vec<Error>,
 }
 
 impl Planner<'_> {
+    /// Goes on after a refusal, so that all of them are told at once.
+    fn noted(&mut self, planned: Result<(), Error>) -> Result<(), Error> {
+        match planned {
+            Err(refusal @ Error::Refused { .. }) => self.refusals.push(refusal),
+            other => other?,
+        }
+        Ok(())
+    }
+
     /// A step that creates what is not there, keeps what is right, and changes the rest.
     fn step(&self, key: StepKey, title: String, id: Option<&str>, changes: Vec<String>, op: &NetOp) -> Result<Step, Error> {
         let action = match id {
@@ -113,6 +154,8 @@ impl Planner<'_> {
     /// Tags to put on, and how they change: all for what is not there, else those that differ.
     fn tags<T: Found>(&self, wanted: Tags, found: Option<&T>) -> (Tags, Vec<String>) {
         match found {
+            // It had a name, and perhaps other tags, before it was adopted.
+            Some(found) if marks::is_adopted(found.tags()) => marks::drift_of_adopted(&wanted, found.tags()),
             Some(found) => tags::drift(&wanted, found.tags()),
             None => (wanted, Vec::new()),
         }

@@ -14,7 +14,8 @@ use crate::{
     subnet::PlacedSubnet,
 };
 
-const EVERYWHERE: IpNet = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0));
+/// The destination of an IPv4 default route.
+pub(crate) const EVERYWHERE: IpNet = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0));
 const EVERYWHERE_IPV6: IpNet = IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 0));
 
 /// A route table, as its routes see it.
@@ -129,14 +130,18 @@ impl Planner<'_> {
     pub(super) fn associations(&mut self) -> Result<(), Error> {
         for subnet in &self.spec.subnets {
             let (tier, zone) = self.spec.table_of(subnet);
-            self.association(subnet, keys::of_table("route-table", tier, zone.as_ref().map(ZoneName::as_str)))?;
+            let planned = self.association(subnet, keys::of_table("route-table", tier, zone.as_ref().map(ZoneName::as_str)));
+            self.noted(planned)?;
         }
         Ok(())
     }
 
     fn association(&mut self, subnet: &PlacedSubnet, table: StepKey) -> Result<(), Error> {
         let wanted = self.now.made_by(&self.now.route_tables, &table)?;
-        let current = self.now.made_by(&self.now.subnets, &subnet.key())?.and_then(|found| self.now.association(&found.id));
+        let found = self.now.made_by(&self.now.subnets, &subnet.key())?;
+        let current = found.and_then(|found| self.now.association(&found.id));
+        // Adopted with its VPC, the main table serves a subnet without being associated.
+        let by_main = wanted.filter(|table| table.is_main && found.is_some() && current.is_none());
         let mut changes = Vec::new();
         if let Some((other, _)) = current.filter(|(current, _)| wanted.is_none_or(|wanted| wanted.id != current.id)) {
             changes.push(format!("route table: {} → {}", other.id, wanted.map_or(table.as_str(), |wanted| wanted.id.as_str())));
@@ -145,7 +150,8 @@ impl Planner<'_> {
         let replace = current.map(|(_, association)| association.clone());
         let op = NetOp::Association { table: table.clone(), subnet: subnet_id.clone(), replace: replace.clone() };
         let title = format!("{} by {table}", subnet.cidr);
-        let mut step = self.step(subnet.association(), title, replace.as_ref().map(AsRef::as_ref), changes, &op)?;
+        let id = replace.as_ref().map(AsRef::as_ref).or(by_main.map(Found::id));
+        let mut step = self.step(subnet.association(), title, id, changes, &op)?;
         if step.action == Action::Update {
             // The association gets another id.
             step.outputs.clear();

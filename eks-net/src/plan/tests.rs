@@ -230,7 +230,7 @@ fn intra_subnets_have_no_way_out() {
     assert!(plan.step("net/association/intra/us-east-1b-database").is_some());
     let op: NetOp = plan.step("net/subnet/intra/us-east-1a-database").unwrap().op.decode().unwrap();
     let NetOp::Subnet { map_public_ip, tags, .. } = op else { panic!("{op:?}") };
-    assert!(!map_public_ip && !tags.keys().any(|key| key.starts_with("kubernetes.io/role/")), "{tags:?}");
+    assert!(map_public_ip.is_none() && !tags.keys().any(|key| key.starts_with("kubernetes.io/role/")), "{tags:?}");
     // The way out is that of the chapter, and workers do not go there.
     assert_eq!(spec.refs().egress, testing::chapter().refs().egress);
     assert_eq!(spec.refs().private(), testing::chapter().refs().private());

@@ -15,6 +15,8 @@ use crate::{
 pub(super) struct Address {
     pub(super) ip: Ipv4Addr,
     pub(super) association: Option<Association>,
+    /// The service that brought it and manages it (ServiceManaged).
+    pub(super) manager: Option<&'static str>,
 }
 
 /// An elastic IP address on an interface.
@@ -23,6 +25,8 @@ pub(super) struct Association {
     pub(super) id: String,
     /// None of the account's when a regional NAT gateway has the address.
     pub(super) interface: Option<String>,
+    /// The private address that it stands for, if not the interface's primary one.
+    pub(super) secondary: Option<Ipv4Addr>,
 }
 
 impl Association {
@@ -44,12 +48,27 @@ impl State {
         elastic.or_else(|| self.interfaces.get(interface)?.public_ip)
     }
 
-    /// The elastic address of an interface.
+    /// The elastic address of an interface's primary private address.
     pub(super) fn elastic_address(&self, interface: &str) -> Option<(&str, &Address)> {
-        let mut addresses = self.addresses.iter();
-        addresses
-            .find(|(_, address)| address.association.as_ref().is_some_and(|association| association.is_on(interface)))
-            .map(|(id, address)| (id.as_str(), address))
+        self.elastic_address_at(interface, None)
+    }
+
+    /// The elastic address of one of an interface's private addresses; the primary one unless another is named.
+    pub(super) fn elastic_address_at(&self, interface: &str, secondary: Option<Ipv4Addr>) -> Option<(&str, &Address)> {
+        let is_there = |association: &Association| association.is_on(interface) && association.secondary == secondary;
+        let found = self.addresses.iter().find(|(_, address)| address.association.as_ref().is_some_and(is_there));
+        found.map(|(id, address)| (id.as_str(), address))
+    }
+
+    /// Takes an address off what has it; one that a service brought goes with it.
+    pub(super) fn let_go(&mut self, allocation: &str) {
+        if let Some(address) = self.addresses.get_mut(allocation) {
+            address.association = None;
+            if address.manager.is_some() {
+                self.addresses.remove(allocation);
+                self.tags.remove(allocation);
+            }
+        }
     }
 }
 
@@ -71,12 +90,13 @@ fn render(world: &World, id: &str, address: &Address) -> Value {
         "allocationId": id, "publicIp": address.ip, "domain": "vpc", "publicIpv4Pool": "amazon", "networkBorderGroup": world.region,
         "tagSet": world.ec2.tag_set(id),
     });
-    if let Some(Association { id, interface }) = &address.association {
+    item["serviceManaged"] = json!(address.manager);
+    if let Some(Association { id, interface, secondary }) = &address.association {
         item["associationId"] = json!(id);
         item["networkInterfaceId"] = json!(interface);
         if let Some(found) = interface.as_ref().and_then(|id| world.ec2.interfaces.get(id)) {
             item["networkInterfaceOwnerId"] = json!(world.account);
-            item["privateIpAddress"] = json!(found.private_ip());
+            item["privateIpAddress"] = json!(secondary.unwrap_or(found.private_ip()));
             item["instanceId"] = json!(found.attachment.as_ref().and_then(|attachment| attachment.instance.clone()));
         }
     }
@@ -89,9 +109,10 @@ pub(super) fn allocate(world: &mut World, caller: &Caller, args: &Args) -> Reply
         return Err(invalid(format!("Value ({domain}) for parameter domain is invalid.")));
     }
     let message = "The maximum number of addresses has been reached.";
-    quota::within(world.ec2.addresses.len(), quota::ELASTIC_IPS, "AddressLimitExceeded", message)?;
+    let own = world.ec2.addresses.values().filter(|address| address.manager.is_none()).count();
+    quota::within(own, quota::ELASTIC_IPS, "AddressLimitExceeded", message)?;
     let (id, ip) = (world.id(ids::ADDRESS.prefix), from_pool(world));
-    world.ec2.addresses.insert(id.clone(), Address { ip, association: None });
+    world.ec2.addresses.insert(id.clone(), Address { ip, association: None, manager: None });
     world.ec2.tag(&id, tags);
     Ok(json!({
         "allocationId": id, "publicIp": ip, "domain": "vpc", "publicIpv4Pool": "amazon", "networkBorderGroup": world.region,
@@ -143,14 +164,21 @@ pub(super) fn associate(world: &mut World, _caller: &Caller, args: &Args) -> Rep
     }
     // The address of the pool that the interface may have goes back ("Elastic IP addresses").
     ids::NETWORK_INTERFACE.find_mut(&mut world.ec2.interfaces, &interface)?.public_ip = None;
-    Ok(json!({"return": true, "associationId": put(world, &id, Some(&interface))}))
+    Ok(json!({"return": true, "associationId": put(world, &id, Some(&interface), None)}))
 }
 
-/// Puts an address on an interface; tells the association.
-pub(super) fn put(world: &mut World, allocation: &str, interface: Option<&str>) -> String {
+/// An address that a service brings and manages.
+pub(super) fn bring(world: &mut World, manager: &'static str) -> String {
+    let (id, ip) = (world.id(ids::ADDRESS.prefix), from_pool(world));
+    world.ec2.addresses.insert(id.clone(), Address { ip, association: None, manager: Some(manager) });
+    id
+}
+
+/// Puts an address on an interface, on its primary private address unless another is named; tells the association.
+pub(super) fn put(world: &mut World, allocation: &str, interface: Option<&str>, secondary: Option<Ipv4Addr>) -> String {
     let association = world.id("eipassoc");
     if let Some(address) = world.ec2.addresses.get_mut(allocation) {
-        address.association = Some(Association { id: association.clone(), interface: interface.map(str::to_owned) });
+        address.association = Some(Association { id: association.clone(), interface: interface.map(str::to_owned), secondary });
     }
     association
 }

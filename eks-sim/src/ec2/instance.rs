@@ -110,7 +110,7 @@ fn render(world: &World, id: &str, instance: &Instance) -> Value {
         })
         .collect();
     let told: Vec<_> = interfaces.iter().map(|id| interface::render(world, id, &state.interfaces[id])).collect();
-    json!({
+    let mut item = json!({
         "instanceId": id,
         "imageId": instance.image,
         "instanceState": instance.state.render(),
@@ -146,10 +146,39 @@ fn render(world: &World, id: &str, instance: &Instance) -> Value {
             "state": "applied", "httpTokens": instance.metadata.tokens, "httpPutResponseHopLimit": instance.metadata.hop_limit,
             "httpEndpoint": instance.metadata.endpoint, "httpProtocolIpv6": "disabled", "instanceMetadataTags": "disabled",
         },
-        "stateReason": instance.reason.as_ref().map(|(code, message)| json!({"code": code, "message": message})),
+        "stateReason": match &instance.reason {
+            Some((code, message)) => json!({"code": code, "message": message}),
+            None if instance.state == InstanceState::Pending => json!({"code": "pending", "message": "pending"}),
+            None => Value::Null,
+        },
         "reason": instance.reason.as_ref().map(|(_, message)| message.clone()).unwrap_or_default(),
         "platformDetails": "Linux/UNIX",
         "tagSet": state.tag_set(id),
+    });
+    for (name, value) in unchangeable(instance).as_object().into_iter().flatten() {
+        item[name] = value.clone();
+    }
+    item
+}
+
+/// What every instance of the simulator is told to be in the same way.
+fn unchangeable(instance: &Instance) -> Value {
+    json!({
+        "usageOperation": "RunInstances",
+        "usageOperationUpdateTime": instance.launched,
+        "productCodes": [],
+        "ebsOptimized": false,
+        "cpuOptions": instance_types::find(&instance.instance_type).map(|found| {
+            let (cores, threads) = found.cores();
+            json!({"coreCount": cores, "threadsPerCore": threads})
+        }),
+        "capacityReservationSpecification": {"capacityReservationPreference": "open"},
+        "hibernationOptions": {"configured": false},
+        "enclaveOptions": {"enabled": false},
+        "maintenanceOptions": {"autoRecovery": "default", "rebootMigration": "default"},
+        "privateDnsNameOptions": {
+            "hostnameType": "ip-name", "enableResourceNameDnsARecord": false, "enableResourceNameDnsAAAARecord": false,
+        },
     })
 }
 

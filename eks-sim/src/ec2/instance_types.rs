@@ -64,6 +64,13 @@ const TYPES: &[InstanceType] = &[
     row("t4g.small", 2, 4, ARM, (3, 4), 0.0168),
 ];
 
+impl InstanceType {
+    /// Cores, and threads of each: a vCPU is a thread, but on Graviton a core ("CPU options").
+    pub(super) fn cores(&self) -> (usize, usize) {
+        if self.architecture == ARM { (self.vcpus, 1) } else { (self.vcpus / 2, 2) }
+    }
+}
+
 pub(super) fn find(name: &str) -> Option<&'static InstanceType> {
     TYPES.iter().find(|found| found.name == name)
 }
@@ -86,7 +93,7 @@ fn render(found: &InstanceType) -> Value {
         "bareMetal": false,
         "hypervisor": if found.name.starts_with("t2.") { "xen" } else { "nitro" },
         "processorInfo": {"supportedArchitectures": [found.architecture]},
-        "vCpuInfo": {"defaultVCpus": found.vcpus, "defaultCores": found.vcpus.div_ceil(2), "defaultThreadsPerCore": 2},
+        "vCpuInfo": {"defaultVCpus": found.vcpus, "defaultCores": found.cores().0, "defaultThreadsPerCore": found.cores().1},
         "memoryInfo": {"sizeInMiB": found.memory_mib},
         "instanceStorageSupported": false,
         "ebsInfo": {"ebsOptimizedSupport": "default", "encryptionSupport": "supported", "nvmeSupport": "required"},

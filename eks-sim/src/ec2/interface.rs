@@ -22,7 +22,7 @@ use crate::{
     world::World,
 };
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Interface {
     pub(super) subnet: String,
     pub(super) vpc: String,
@@ -196,7 +196,7 @@ pub(super) fn render(world: &World, id: &str, interface: &Interface) -> Value {
         .iter()
         .enumerate()
         .map(|(index, ip)| {
-            let public = if index == 0 { association.clone() } else { Value::Null };
+            let public = if index == 0 { association.clone() } else { secondary_association(world, id, *ip) };
             json!({"privateIpAddress": ip, "primary": index == 0, "privateDnsName": private_dns(&world.region, *ip), "association": public})
         })
         .collect();
@@ -245,6 +245,15 @@ pub(super) fn association(world: &World, id: &str) -> Value {
         }),
         None => json!({"publicIp": ip, "publicDnsName": dns, "ipOwnerId": "amazon"}),
     }
+}
+
+/// The public side of a secondary private address: an elastic one or none.
+fn secondary_association(world: &World, id: &str, ip: Ipv4Addr) -> Value {
+    let Some((allocation, address)) = world.ec2.elastic_address_at(id, Some(ip)) else { return Value::Null };
+    json!({
+        "publicIp": address.ip, "publicDnsName": address::public_dns(&world.region, address.ip), "ipOwnerId": world.account,
+        "allocationId": allocation, "associationId": address.association.as_ref().map(|association| &association.id),
+    })
 }
 
 pub(super) fn create(world: &mut World, caller: &Caller, args: &Args) -> Reply {
@@ -377,10 +386,10 @@ pub(super) fn describe(world: &mut World, _caller: &Caller, args: &Args) -> Repl
             ("association.association-id", "association.associationId"),
             ("association.public-ip", "association.publicIp"),
             ("association.ip-owner-id", "association.ipOwnerId"),
-            ("ipv6-addresses.ipv6-address", "ipv6AddressesSet.ipv6Address"),
             ("association.public-dns-name", "association.publicDnsName"),
             ("addresses.primary", "privateIpAddressesSet.primary"),
             ("attachment.attach-time", "attachment.attachTime"),
+            ("ipv6-addresses.ipv6-address", "ipv6AddressesSet.ipv6Address"),
             ("attachment.attachment-id", "attachment.attachmentId"),
             ("attachment.instance-id", "attachment.instanceId"),
             ("attachment.instance-owner-id", "attachment.instanceOwnerId"),

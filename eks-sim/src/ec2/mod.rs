@@ -24,6 +24,9 @@ mod key_pair;
 mod launch;
 mod modify;
 mod nat;
+mod nat_address;
+mod nat_create;
+mod nat_regional;
 mod prefix_list;
 mod quota;
 mod route;
@@ -135,6 +138,8 @@ fn find(action: &str) -> Option<Action> {
         "AllocateAddress" => address::allocate,
         "AssignIpv6Addresses" => interface_ipv6::assign,
         "AssociateAddress" => address::associate,
+        "AssignPrivateNatGatewayAddress" => nat_address::assign,
+        "AssociateNatGatewayAddress" => nat_address::associate,
         "AssociateRouteTable" => route_table::associate,
         "AssociateSubnetCidrBlock" => subnet_attribute::associate,
         "AssociateVpcCidrBlock" => vpc_cidr::associate,
@@ -147,7 +152,7 @@ fn find(action: &str) -> Option<Action> {
         "CreateInternetGateway" => gateway::create,
         "CreateLaunchTemplate" => template::create,
         "CreateLaunchTemplateVersion" => template::create_version,
-        "CreateNatGateway" => nat::create,
+        "CreateNatGateway" => nat_create::create,
         "CreateNetworkAcl" => acl::create,
         "CreateNetworkAclEntry" => acl_entry::create,
         "CreateNetworkInterface" => interface::create,
@@ -215,6 +220,7 @@ fn find(action: &str) -> Option<Action> {
         "DetachNetworkInterface" => attachment::detach,
         "DetachVolume" => volume::detach,
         "DisassociateAddress" => address::disassociate,
+        "DisassociateNatGatewayAddress" => nat_address::disassociate,
         "DisassociateRouteTable" => route_table::disassociate,
         "DisassociateSubnetCidrBlock" => subnet_attribute::disassociate,
         "DisassociateVpcCidrBlock" => vpc_cidr::disassociate,
@@ -224,9 +230,9 @@ fn find(action: &str) -> Option<Action> {
         "ModifyInstanceAttribute" => instance::modify,
         "ModifyInstanceMetadataOptions" => modify::metadata,
         "ModifyLaunchTemplate" => template::modify,
+        "ModifyNetworkInterfaceAttribute" => interface::modify,
         "ModifySubnetAttribute" => subnet_attribute::modify,
         "ModifyTransitGatewayVpcAttachment" => transit_attachment::modify,
-        "ModifyNetworkInterfaceAttribute" => interface::modify,
         "ModifyVolume" => modify::volume,
         "ModifyVpcAttribute" => vpc::modify_attribute,
         "ModifyVpcEndpoint" => endpoint_change::modify,
@@ -240,6 +246,7 @@ fn find(action: &str) -> Option<Action> {
         "RunInstances" => launch::run,
         "TerminateInstances" => instance::terminate,
         "UnassignIpv6Addresses" => interface_ipv6::unassign,
+        "UnassignPrivateNatGatewayAddress" => nat_address::unassign,
         _ => return None,
     })
 }

@@ -12,6 +12,11 @@ pub(super) const ROUTE_TABLES_PER_VPC: usize = 200;
 pub(super) const ROUTES_PER_TABLE: usize = 500;
 pub(super) const ELASTIC_IPS: usize = 5;
 pub(super) const NAT_GATEWAYS_PER_ZONE: usize = 5;
+/// Of a zonal public NAT gateway.
+pub(super) const ELASTIC_IPS_PER_NAT_GATEWAY: usize = 2;
+pub(super) const PRIVATE_IPS_PER_NAT_GATEWAY: usize = 8;
+/// Of a regional NAT gateway ("Regional NAT gateways").
+pub(super) const ELASTIC_IPS_PER_ZONE_OF_NAT_GATEWAY: usize = 32;
 pub(super) const SECURITY_GROUPS: usize = 2_500;
 pub(super) const RULES_PER_DIRECTION: usize = 60;
 pub(super) const GROUPS_PER_INTERFACE: usize = 5;
@@ -40,4 +45,46 @@ pub(crate) fn set_standard_vcpus(world: &mut World, vcpus: u32) {
 /// Refuses one more of something of which there are `count` and may be `most`.
 pub(super) fn within(count: usize, most: usize, code: &str, message: &str) -> Result<(), ApiError> {
     if count < most { Ok(()) } else { Err(ApiError::new(code, message)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::call::{Caller, Service};
+
+    /// The quotas that are too large to fill over the wire: the account gets copies until one more is left.
+    #[tokio::test(start_paused = true)]
+    async fn large_ones() {
+        let mut world = World::for_tests("us-east-1");
+        let caller = Caller { arn: "arn:aws:iam::123456789012:user/admin".to_owned(), user_id: String::new() };
+        let subnet = world.ec2.subnets.keys().next().cloned().expect("default subnet");
+        for (action, args, most, code) in [
+            ("CreateSecurityGroup", json!({"GroupName": "NAME", "GroupDescription": "g"}), 2_500, "SecurityGroupLimitExceeded"),
+            ("CreateNetworkInterface", json!({"SubnetId": subnet}), 5_000, "NetworkInterfaceLimitExceeded"),
+        ] {
+            let create = |world: &mut World, name: &str| {
+                let mut args = args.clone();
+                if args.get("GroupName").is_some() {
+                    args["GroupName"] = json!(name);
+                }
+                world.call(Service::Ec2, action, args, &caller).map_or_else(|error| error.code, |_| "done".to_owned())
+            };
+            assert_eq!(create(&mut world, "first"), "done");
+            let (groups, interfaces) = (&mut world.ec2.security_groups, &mut world.ec2.interfaces);
+            if action == "CreateSecurityGroup" {
+                let copy = groups.values().next().cloned().expect("a group");
+                (0..).map(|n| format!("copy-{n}")).take(most - 1 - groups.len()).for_each(|id| drop(groups.insert(id, copy.clone())));
+            } else {
+                let copy = interfaces.values().next().cloned().expect("an interface");
+                (0..)
+                    .map(|n| format!("copy-{n}"))
+                    .take(most - 1 - interfaces.len())
+                    .for_each(|id| drop(interfaces.insert(id, copy.clone())));
+            }
+            assert_eq!(create(&mut world, "last"), "done", "{action}");
+            assert_eq!(create(&mut world, "more"), code, "{action}");
+        }
+    }
 }

@@ -18,7 +18,7 @@ use crate::{
 /// The name of the group that comes with a VPC.
 pub(super) const DEFAULT_GROUP: &str = "default";
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct SecurityGroup {
     pub(super) vpc: String,
     pub(super) name: String,

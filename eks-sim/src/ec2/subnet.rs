@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     Reply, State, done,
     filter::Listing,
-    ids, quota,
+    ids, nat_regional, quota,
     subnet_attribute::{self, DnsOptions},
     tags,
     vpc::parse_cidr,
@@ -185,13 +185,14 @@ pub(super) fn make(world: &mut World, vpc: &str, net: Ipv4Net, zone: String) -> 
     if let Some(acl) = world.ec2.default_acl(vpc) {
         acl.associations.insert(acl_association, id.clone());
     }
+    nat_regional::follow(world, vpc);
     id
 }
 
 pub(super) fn delete(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
     let id = args.required("SubnetId")?;
     let state = &mut world.ec2;
-    ids::SUBNET.find(&state.subnets, id)?;
+    let vpc = ids::SUBNET.find(&state.subnets, id)?.vpc.clone();
     if state.interfaces.values().any(|interface| interface.subnet == id) {
         return Err(ApiError::new("DependencyViolation", format!("The subnet '{id}' has dependencies and cannot be deleted.")));
     }
@@ -204,6 +205,7 @@ pub(super) fn delete(world: &mut World, _caller: &Caller, args: &Args) -> Reply 
         acl.associations.retain(|_, subnet| subnet != id);
     }
     state.tags.remove(id);
+    nat_regional::follow(world, &vpc);
     Ok(done())
 }
 

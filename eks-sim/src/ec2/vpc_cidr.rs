@@ -68,7 +68,9 @@ pub(super) fn render_ipv6(region: &str, block: &Block<Ipv6Net>) -> Value {
 /// The block of a call, in canonical form and of a size that a VPC may have: /16 to /28.
 pub(super) fn requested(args: &Args) -> Result<Ipv4Net, ApiError> {
     let cidr = vpc::parse_cidr("cidrBlock", args.required("CidrBlock").map_err(|_| ApiError::missing("cidrBlock"))?)?;
-    if !(16..=28).contains(&cidr.prefix_len()) {
+    // "CIDR blocks from the link local block are reserved … and cannot be assigned to VPCs" ("VPC CIDR blocks").
+    let link_local = Ipv4Net::new_assert([169, 254, 0, 0].into(), 16);
+    if !(16..=28).contains(&cidr.prefix_len()) || link_local.contains(&cidr) {
         return Err(ApiError::new("InvalidVpc.Range", format!("The CIDR '{cidr}' is invalid.")));
     }
     Ok(cidr)

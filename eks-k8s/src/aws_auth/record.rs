@@ -1,15 +1,15 @@
-//! The ConfigMap around `mapRoles`: what we added to it, and what becomes of it.
+//! The ConfigMap around the document: what we added to it, and what becomes of it.
 //!
 //! Entries carry no tags, so the ConfigMap itself records, in an annotation of each owner, which roles that owner asked for
 //! and which of them it added. The label of ownership is on it only if we created it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use eks_core::{Error, Owner, RoleArn};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{MapRoles, RoleMapping};
+use super::{AwsAuth, Mapping, Principal};
 
 // Planning reads; only the driver edits.
 #[cfg(any(test, feature = "client"))]
@@ -21,13 +21,17 @@ pub(crate) use edit::Fate;
 pub(crate) const NAMESPACE: &str = "kube-system";
 /// Name of the ConfigMap.
 pub(crate) const NAME: &str = "aws-auth";
+/// Annotations with owners' records begin so.
+const RECORDS: &str = "eks-rs/aws-auth.";
 /// Its step.
 pub(crate) const KEY: &str = "k8s/aws-auth";
 
 /// What we know of a role that we asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Entry {
-    group: String,
+    /// Groups of workers that need it: it goes with the last of them.
+    groups: BTreeSet<String>,
+    /// Whether we added the entry; else it was there.
     added: bool,
 }
 
@@ -35,7 +39,7 @@ struct Entry {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct AuthMap {
     body: Value,
-    roles: MapRoles,
+    document: AwsAuth,
     record: BTreeMap<RoleArn, Entry>,
     annotation: String,
     owner: Owner,
@@ -43,7 +47,7 @@ pub(crate) struct AuthMap {
 
 /// The annotation that holds an owner's record.
 fn annotation(owner: &Owner) -> String {
-    format!("eks-rs/aws-auth.{owner}")
+    format!("{RECORDS}{owner}")
 }
 
 impl AuthMap {
@@ -53,8 +57,7 @@ impl AuthMap {
     /// [`Error::Refused`] if `mapRoles` is broken, or our own record in it.
     pub(crate) fn read(body: Value, owner: &Owner) -> Result<Self, Error> {
         let annotation = annotation(owner);
-        let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str);
-        let roles = MapRoles::parse(text("/data/mapRoles").unwrap_or_default())?;
+        let document = AwsAuth::read(&body)?;
         let record = match body.pointer("/metadata/annotations").and_then(|all| all.get(&annotation)).and_then(Value::as_str) {
             None => BTreeMap::new(),
             Some(record) => serde_json::from_str(record).map_err(|error| Error::Refused {
@@ -63,17 +66,17 @@ impl AuthMap {
                 remedy: "remove the annotation; entries of this owner are then left to you".to_owned(),
             })?,
         };
-        Ok(Self { roles, record, annotation, owner: owner.clone(), body })
+        Ok(Self { document, record, annotation, owner: owner.clone(), body })
     }
 
     /// Whether the role is mapped as nodes need it.
     pub(crate) fn maps(&self, role: &RoleArn) -> bool {
-        self.roles.has(&RoleMapping::node(role))
+        self.document.has(&Mapping::node(role))
     }
 
     /// Whether a role that was recorded for this group of workers is mapped.
     pub(crate) fn maps_group(&self, group: &str) -> bool {
-        self.record.iter().any(|(role, entry)| entry.group == group && self.maps(role))
+        self.record.iter().any(|(role, entry)| entry.groups.contains(group) && self.maps(role))
     }
 
     /// Roles on record, and whether each is mapped: what plans rest on.
@@ -82,16 +85,16 @@ impl AuthMap {
     }
 
     /// The entries that we added and that are still there.
-    pub(crate) fn added(&self) -> Vec<RoleMapping> {
-        let added = self.record.iter().filter(|(_, entry)| entry.added).map(|(role, _)| RoleMapping::node(role));
-        added.filter(|mapping| self.roles.has_exactly(mapping)).collect()
+    pub(crate) fn added(&self) -> Vec<Mapping> {
+        let added = self.record.iter().filter(|(_, entry)| entry.added).map(|(role, _)| Mapping::node(role));
+        added.filter(|mapping| self.document.has_exactly(mapping)).collect()
     }
 
     /// Roles whose entries we added and someone has changed since: theirs now, and left alone.
     #[cfg(any(test, feature = "client"))]
     pub(crate) fn altered(&self) -> impl Iterator<Item = &RoleArn> {
         let added = self.record.iter().filter(|(_, entry)| entry.added).map(|(role, _)| role);
-        added.filter(|role| self.roles.names(role) && !self.roles.has_exactly(&RoleMapping::node(role)))
+        added.filter(|role| self.document.names(&Principal::from(*role)) && !self.document.has_exactly(&Mapping::node(role)))
     }
 
     /// Whether this owner has recorded anything in a ConfigMap.
@@ -142,7 +145,7 @@ mod tests {
         let map = AuthMap::read(body, &owner()).unwrap();
         assert!(map.added().is_empty());
         assert_eq!(map.altered().collect::<Vec<_>>(), [&role("a")]);
-        assert_eq!(map.without(&[RoleMapping::node(&role("a"))]).unwrap(), Fate::Keep);
+        assert_eq!(map.without(&[Mapping::node(&role("a"))]).unwrap(), Fate::Keep);
     }
 
     #[test]
@@ -152,10 +155,46 @@ mod tests {
         let map = AuthMap::read(body, &owner()).unwrap();
         let map = written(map.with(&[("w".into(), role("a")), ("v".into(), role("b"))]).unwrap());
         assert_eq!(map.body["metadata"]["resourceVersion"], "7");
-        assert_eq!(map.added(), [RoleMapping::node(&role("b"))], "a was there before us");
-        let everything = [RoleMapping::node(&role("a")), RoleMapping::node(&role("b"))];
+        assert_eq!(map.added(), [Mapping::node(&role("b"))], "a was there before us");
+        let everything = [Mapping::node(&role("a")), Mapping::node(&role("b"))];
         let left = written(map.without(&everything).unwrap());
         assert_eq!(left.body["data"], json!({"mapRoles": foreign, "mapUsers": "- x"}));
         assert_eq!(left.body["metadata"]["annotations"], json!({}));
+    }
+
+    #[test]
+    fn a_role_that_groups_share_goes_with_the_last_of_them() {
+        let map = written(AuthMap::absent(&owner()).unwrap().with(&[("w".into(), role("a")), ("v".into(), role("a"))]).unwrap());
+        assert!(map.maps_group("w") && map.maps_group("v"));
+        let map = written(map.release("w", &role("a")).unwrap());
+        assert!(map.maps(&role("a")) && !map.maps_group("w"));
+        assert_eq!(map.clone().release("w", &role("a")).unwrap(), Fate::Keep);
+        assert_eq!(map.release("v", &role("a")).unwrap(), Fate::Delete);
+    }
+
+    #[test]
+    fn a_role_that_another_owner_s_nodes_run_under_is_handed_over() {
+        let map = written(AuthMap::absent(&owner()).unwrap().with(&[("w".into(), role("a"))]).unwrap());
+        let other = Owner::new("other").unwrap();
+        let Fate::Write(body) = AuthMap::read(map.body, &other).unwrap().with(&[("x".into(), role("a"))]).unwrap() else { panic!() };
+        let theirs = AuthMap::read(body.clone(), &other).unwrap();
+        assert!(theirs.added().is_empty(), "it was there");
+        let map = AuthMap::read(body, &owner()).unwrap();
+        let left = written(map.without(&[Mapping::node(&role("a"))]).unwrap());
+        assert!(left.maps(&role("a")) && left.added().is_empty());
+        let theirs = AuthMap::read(left.body, &other).unwrap();
+        assert_eq!(theirs.added(), [Mapping::node(&role("a"))]);
+        assert!(matches!(theirs.release("x", &role("a")).unwrap(), Fate::Write(_)), "the ConfigMap is the first owner's");
+    }
+
+    #[test]
+    fn an_entry_of_others_that_lacked_a_group_stays_theirs() {
+        let entry =
+            "- rolearn: arn:aws:iam::123456789012:role/a\n  username: system:node:{{EC2PrivateDNSName}}\n  groups:\n  - system:nodes\n";
+        let map = AuthMap::read(json!({"metadata": {}, "data": {"mapRoles": entry}}), &owner()).unwrap();
+        let map = written(map.with(&[("w".into(), role("a"))]).unwrap());
+        assert!(map.maps(&role("a")) && map.added().is_empty());
+        let left = written(map.release("w", &role("a")).unwrap());
+        assert!(left.maps(&role("a")), "it was never ours to remove");
     }
 }

@@ -117,6 +117,46 @@ impl Default for Disk {
 }
 
 impl Disk {
+    /// A root volume of this type, encrypted, of the image's size.
+    pub fn of(kind: VolumeType) -> Self {
+        Self { kind, ..Self::default() }
+    }
+
+    /// Its size in GiB.
+    #[must_use]
+    pub fn gib(mut self, gib: u32) -> Self {
+        self.gib = Some(gib);
+        self
+    }
+
+    /// I/O operations a second, for gp3, io1 and io2.
+    #[must_use]
+    pub fn iops(mut self, iops: u32) -> Self {
+        self.iops = Some(iops);
+        self
+    }
+
+    /// MiB a second, for gp3.
+    #[must_use]
+    pub fn throughput(mut self, mib: u32) -> Self {
+        self.throughput = Some(mib);
+        self
+    }
+
+    /// Another KMS key than the account's default one for EBS: id, alias or ARN.
+    #[must_use]
+    pub fn kms_key(mut self, key: impl Into<String>) -> Self {
+        self.kms_key = Some(key.into());
+        self
+    }
+
+    /// Without encryption.
+    #[must_use]
+    pub fn unencrypted(mut self) -> Self {
+        self.encrypted = false;
+        self
+    }
+
     /// What one of this type does when nothing is said: gp3's baseline.
     pub(crate) fn effective_iops(&self) -> Option<u32> {
         self.iops.or((self.kind == VolumeType::Gp3).then_some(GP3_IOPS))

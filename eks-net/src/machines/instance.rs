@@ -29,7 +29,7 @@ pub enum Architecture {
 }
 
 impl Architecture {
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::X86_64 => "x86_64",
             Self::Arm64 => "arm64",
@@ -37,7 +37,7 @@ impl Architecture {
     }
 
     /// That of an instance type: families of Graviton have a `g` behind their generation.
-    fn of(instance_type: &str) -> Self {
+    pub(crate) fn of(instance_type: &str) -> Self {
         let family = instance_type.split('.').next().unwrap_or_default();
         let options = family.trim_start_matches(|c: char| c.is_ascii_lowercase()).trim_start_matches(|c: char| c.is_ascii_digit());
         if options.contains('g') || family == "a1" { Self::Arm64 } else { Self::X86_64 }

@@ -1,6 +1,6 @@
 //! What should exist.
 
-use eks_core::{InstanceId, NetworkRefs, Owner, Problems, Ref, Region, SpecError, VolumeId};
+use eks_core::{InstanceId, NetworkRefs, Owner, Problems, Ref, Region, SpecError, StepKey, VolumeId};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -10,7 +10,10 @@ use super::{
     load_balancer::{self, LoadBalancer, PlacedBalancer},
     volume::{self, PlacedVolume, Volume},
 };
-use crate::tags::{self, ExtraTags};
+use crate::{
+    keys as network,
+    tags::{self, ExtraTags},
+};
 
 /// Machines in a network: key pairs, instances, volumes, classic load balancers. One that exists breaks none of the rules that
 /// AWS documents.
@@ -144,6 +147,11 @@ impl MachinesSpec {
     /// The Region of the network's zones.
     pub fn region(&self) -> &Region {
         &self.region
+    }
+
+    /// The internet gateway's step, where the network is of a spec of ours: public addresses need it.
+    pub(crate) fn internet_gateway(&self) -> Option<StepKey> {
+        (self.network.vpc == Ref::id_of(network::vpc())).then(network::internet_gateway)
     }
 
     /// The id of an instance of this spec, before it exists.

@@ -92,7 +92,7 @@ fn instances() -> Vec<Case> {
         (instance(|web| web.user_data("")), &["user-data"], "is empty"),
         (instance(|web| web.hop_limit(65)), &["hop-limit"], "65 hops"),
         (instance(|web| web.hop_limit(0)), &["hop-limit"], "0 hops"),
-        (instance(|web| web.root_volume(Disk { kind: VolumeType::St1, gib: Some(125), ..Disk::default() })), &["root-type"], "boot"),
+        (instance(|web| web.root_volume(Disk::of(VolumeType::St1).gib(125))), &["root-type"], "boot"),
         (instance(|web| web.root_device("/dev/sdb")), &["root-device"], "is no root device"),
         (
             instance(|web| (1..7).fold(web, |web, n| web.security_group_id(testing::id("sg", n)))),

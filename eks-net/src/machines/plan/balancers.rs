@@ -8,7 +8,6 @@ use super::{CALL, Planner, refused};
 use crate::{
     egress::price::ADDRESS_HOURLY,
     found::Found,
-    keys as network,
     machines::{
         keys,
         load_balancer::{Listener, PlacedBalancer},
@@ -58,9 +57,8 @@ impl<'a> Planner<'a> {
         let mut step = self.step(key, title, found.map(Found::id), told, &op)?;
         step = wanted.subnets.iter().fold(step, |step, subnet| step.uses(&subnet.id));
         step = wanted.groups.iter().fold(step, |step, group| step.uses(group));
-        let of_network = |subnet: &eks_core::SubnetRef| subnet.id.step().is_some_and(|step| step.layer() == network::LAYER);
-        if !wanted.internal && wanted.subnets.iter().any(of_network) {
-            step = step.after(network::internet_gateway());
+        if let Some(gateway) = self.spec.internet_gateway().filter(|_| !wanted.internal) {
+            step = step.after(gateway);
         }
         if let Some(found) = found {
             step = step.knows("dns_name", &found.dns_name);

@@ -1,16 +1,15 @@
 //! Instances.
 
-use eks_core::{Error, Price, Ref, Step, Tier};
+use eks_core::{Error, Price, Step, Tier};
 
 use super::{LAUNCH, Planner, STATUS_CHECKS, refused};
 use crate::{
     egress::price::ADDRESS_HOURLY,
     found::Found,
-    keys as network,
     machines::{
         device,
         disk::Disk,
-        instance::{Ami, PlacedInstance},
+        instance::{Ami, Architecture, PlacedInstance},
         observed::FoundInstance,
         op::{Launch, MachineOp},
         price,
@@ -128,6 +127,12 @@ impl Planner<'_> {
             let rule = format!("its root volume has {gib} GiB, and the image {} needs {least}", image.id);
             return Err(refused(wanted.key(), rule, "make the root volume larger"));
         }
+        let arm = |architecture: &str| architecture == Architecture::Arm64.as_str();
+        let of_type = Architecture::of(&wanted.instance_type);
+        if let Some(image) = image.filter(|image| !image.architecture.is_empty() && arm(&image.architecture) != arm(of_type.as_str())) {
+            let rule = format!("the image {} is for {}, and {} is {of_type}", image.id, image.architecture, wanted.instance_type);
+            return Err(refused(wanted.key(), rule, "choose an image or a type of the other architecture"));
+        }
         let root_device = wanted.root_device.clone().or_else(|| image?.root_device.clone());
         let launch = Launch {
             image: wanted.image.image_id(),
@@ -158,11 +163,8 @@ impl Planner<'_> {
 
     /// A public address needs the internet gateway; a program that runs at the first boot may need the way out.
     fn needs_network(&self, mut step: Step, wanted: &PlacedInstance) -> Step {
-        if let Ref::Output(output) = &wanted.subnet.id
-            && output.step.layer() == network::LAYER
-            && wanted.subnet.tier == Tier::Public
-        {
-            step = step.after(network::internet_gateway());
+        if let Some(gateway) = self.spec.internet_gateway().filter(|_| wanted.subnet.tier == Tier::Public) {
+            step = step.after(gateway);
         }
         if wanted.user_data.is_some() { step.after_all(&self.spec.network.egress) } else { step }
     }

@@ -4,8 +4,9 @@ use eks_core::{Action, Error, Plan, SubnetId};
 
 use crate::{
     machines::{
-        Ami, BalancerAttributes, Disk, FoundInstance, FoundKeyPair, FoundLoadBalancer, FoundMachineVolume, FoundRegistration, HealthCheck,
-        Held, Instance, KeyPair, Listener, LoadBalancer, MachinesSpec, MachinesSpecBuilder, Metadata, ObservedMachines, Volume, VolumeType,
+        Ami, BalancerAttributes, Disk, FoundImage, FoundInstance, FoundKeyPair, FoundLoadBalancer, FoundMachineVolume, FoundRegistration,
+        HealthCheck, Held, Instance, KeyPair, Listener, LoadBalancer, MachinesSpec, MachinesSpecBuilder, Metadata, ObservedMachines,
+        Volume, VolumeType,
         public_key::tests::{ED25519, RSA_1024, RSA_2048},
     },
     observed::Observed,
@@ -233,9 +234,32 @@ fn what_cannot_change_is_refused_with_the_reason() {
     load balancer public-elb: one of this name is there, and we did not make it; choose another name
     load balancer public-elb: none of its subnets is in the spec, and it must keep one while they change; change them in two steps, or make one of another name
     ");
-    let image = instances().map(|instance| instance.image(Ami::Id(id("ami", 1))));
-    let said = refused(&with(image, volume(), balancer()).build().unwrap(), &standing());
+    let image = || instances().map(|instance| instance.image(Ami::Id(id("ami", 1))));
+    let said = refused(&with(image(), volume(), balancer()).build().unwrap(), &standing());
     assert!(said.contains("its image is ami-0123456789abcdef0, the spec has ami-00000000000000001"), "{said}");
+}
+
+/// An image by id is looked at before it is launched: its architecture, its root device, and the root volume's least size.
+#[test]
+fn an_image_is_looked_at() {
+    let spec = |root: Disk| {
+        let image = instances().map(|instance| instance.image(Ami::Id(id("ami", 1))).root_volume(root.clone()));
+        with(image, volume(), balancer()).build().unwrap()
+    };
+    let mut now = ObservedMachines::nothing(&testing::owner());
+    let found = FoundImage {
+        id: "ami-00000000000000001".to_owned(),
+        architecture: "x86_64".to_owned(),
+        root_device: Some("/dev/sda1".to_owned()),
+        root_gib: Some(15),
+    };
+    now.images.push(found);
+    let plan = spec(Disk::default()).plan(&now).unwrap();
+    let op = &plan.step("ec2/instance/public").unwrap().op.body["launch"]["launch"];
+    assert_eq!((op["root_device"].as_str(), op["root"]["gib"].as_u64()), (Some("/dev/sda1"), Some(15)));
+    assert!(refused(&spec(Disk::of(VolumeType::Gp3).gib(14)), &now).contains("has 14 GiB, and the image ami-00000000000000001 needs 15"));
+    now.images[0].architecture = "arm64".to_owned();
+    assert!(refused(&spec(Disk::default()), &now).contains("is for arm64, and t3.nano is x86_64"));
 }
 
 #[test]

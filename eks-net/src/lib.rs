@@ -64,6 +64,8 @@
 //! # }
 //! ```
 //!
+//! [`machines`] plans instances, volumes and classic load balancers in a network, as a layer of its own.
+//!
 //! Killed at any moment, the same lines run again finish the work: what exists is found by its tags, there is no state file.
 //!
 //! # Features

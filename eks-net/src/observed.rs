@@ -428,7 +428,7 @@ impl Observed {
             note("subnet", gateway.subnet.as_ref().map(SubnetId::to_string).unwrap_or_default());
             // Addresses of an automatic gateway come and go with the workloads.
             if !gateway.automatic {
-                note("addresses", join(gateway.addresses.iter().filter_map(|(_, id)| id.as_ref())));
+                note("addresses", join(gateway.addresses.iter().filter_map(|(_, id)| id.as_ref()).collect::<BTreeSet<_>>()));
             }
         });
         self.note_others(&mut facts);

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt,
+    fmt, iter,
 };
 
 use eks_core::{AllocationId, Owner, Problems, Region, SpecError, Tier, ZoneName};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     blocks,
-    cidr::{self, Derived, Size, SubnetGroup},
+    cidr::{self, Allocator, Derived, Size, Space, SubnetGroup},
     egress::{self, CheckedEndpoint, Endpoint, Kind, Nat, Others, Way},
     security_group::{self, CheckedGroup, SecurityGroup},
     subnet::{PlacedSubnet, Subnet},
@@ -380,6 +380,13 @@ impl NetworkSpec {
             }
         }
         by_zone
+    }
+
+    /// How much of the VPC is used, kept and free.
+    pub fn space(&self) -> Space {
+        let blocks = iter::once(self.cidr).chain(self.secondary.iter().copied());
+        let taken = self.subnets.iter().map(|subnet| subnet.cidr).chain(self.kept.iter().copied());
+        Allocator::around(blocks, taken).map_or_else(|_| Allocator::new(self.cidr), |found| found).space().keeping(&self.kept)
     }
 
     /// Whether there is a subnet of this tier.

@@ -9,8 +9,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    PREFIXES,
-    block::first_fit,
+    Allocator, PREFIXES,
     group::{Size, SubnetGroup},
 };
 use crate::subnet::{self, PlacedSubnet, Subnet};
@@ -89,7 +88,14 @@ fn derive(problems: &mut Problems, vpc: &[Ipv4Net], derived: &Derived, placement
     if !problems.is_empty() && groups.iter().any(|(prefix, _)| prefix.is_none()) {
         return;
     }
-    let mut taken: Vec<Ipv4Net> = placement.subnets.iter().map(|subnet| subnet.cidr).collect();
+    // One for each block: the first that has room is used, not the lowest.
+    let mut room: Vec<Allocator<Ipv4Net>> = vpc.iter().map(|block| Allocator::new(*block)).collect();
+    for subnet in &placement.subnets {
+        for block in &mut room {
+            // Those outside or overlapping are problems already.
+            let _ = block.take(subnet.cidr);
+        }
+    }
     let mut found: Vec<Vec<PlacedSubnet>> = vec![Vec::new(); zones.len()];
     for (prefix, group) in groups.iter().filter_map(|(prefix, group)| Some(((*prefix)?, group))) {
         for number in 0..usize::from(derived.zone_capacity.unwrap_or(ZONES)) {
@@ -97,13 +103,12 @@ fn derive(problems: &mut Problems, vpc: &[Ipv4Net], derived: &Derived, placement
             if zone.is_some_and(|zone| placement.subnets.iter().any(|other| other.is(group.tier, zone, group.name.as_deref()))) {
                 continue;
             }
-            let Some(cidr) = vpc.iter().find_map(|block| first_fit(*block, prefix, &taken)) else {
+            let Some(cidr) = room.iter_mut().find_map(|block| block.allocate_lowest(prefix)) else {
                 if zone.is_some() {
                     no_room(problems, group, prefix, vpc, number, zones.len(), &placement.kept);
                 }
                 break;
             };
-            taken.push(cidr);
             match zone {
                 Some(zone) => found[number].push(PlacedSubnet {
                     tier: group.tier,

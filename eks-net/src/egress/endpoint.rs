@@ -69,7 +69,8 @@ impl Endpoint {
     }
 
     /// A network interface in a private subnet of each zone, to a service of AWS in the VPC's Region, `ecr.api`, or to one by
-    /// its whole name, `com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0`.
+    /// its whole name, `com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0`. In China many names begin with `cn.`: give those
+    /// whole, too.
     pub fn interface(service: impl Into<String>) -> Self {
         Self { kind: EndpointKind::Interface, ..Self::gateway(service) }
     }

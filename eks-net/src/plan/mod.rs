@@ -3,6 +3,8 @@
 mod base;
 mod blocks;
 mod egress;
+#[cfg(test)]
+mod egress_tests;
 mod endpoints;
 mod findings;
 mod gateways;
@@ -47,8 +49,8 @@ impl NetworkSpec {
     /// Tags and rules that others added, and things of ours that the spec no longer has, stay; the plan tells of them.
     ///
     /// # Errors
-    /// [`Error::Refused`], with everything at once, if what exists cannot be changed into what is wanted (a VPC's or subnet's block or zone, a security
-    /// group's description), or if two things carry one key.
+    /// [`Error::Refused`], with everything at once, if what exists cannot be changed into what is wanted (a VPC's or subnet's
+    /// block or zone, a security group's description), or if two things carry one key.
     pub fn plan(&self, now: &Observed) -> Result<Plan, Error> {
         let mut planner =
             Planner { spec: self, now, vpc: Ref::id_of(keys::vpc()), steps: Vec::new(), findings: Vec::new(), refusals: Vec::new() };

@@ -32,13 +32,6 @@ pub(super) fn root_gib(world: &World, id: &str) -> i64 {
     if plain { AL2023_GIB } else { ROOT_GIB }
 }
 
-/// The image that a launch names: by id, or by an SSM parameter ("Reference the latest AMIs using Systems Manager public
-/// parameters").
-pub(super) fn resolve(world: &World, given: &str) -> Result<String, ApiError> {
-    let Some(name) = given.strip_prefix("resolve:ssm:") else { return Ok(given.to_owned()) };
-    ssm::value(world, name).ok_or_else(|| ApiError::new("InvalidParameterValue", format!("Parameter {name} not found.")))
-}
-
 /// Refuses what is no image's id.
 pub(super) fn check(id: &str) -> Result<(), ApiError> {
     if !well_formed("ami", id) {

@@ -16,13 +16,15 @@ mod gateway;
 mod ids;
 mod image;
 mod instance;
+mod instance_power;
 mod instance_types;
 mod interface;
+mod interface_describe;
 mod interface_ipv6;
 mod inventory;
 mod key_pair;
 mod launch;
-mod modify;
+mod metadata;
 mod nat;
 mod nat_address;
 mod nat_create;
@@ -41,6 +43,7 @@ mod token;
 mod transit_attachment;
 mod transit_gateway;
 mod volume;
+mod volume_modification;
 mod vpc;
 mod vpc_cidr;
 mod zones;
@@ -72,8 +75,6 @@ pub(crate) struct State {
     interfaces: BTreeMap<String, interface::Interface>,
     internet_gateways: BTreeMap<String, gateway::InternetGateway>,
     key_pairs: BTreeMap<String, key_pair::KeyPair>,
-    /// The latest modification, by volume.
-    modifications: BTreeMap<String, modify::Modification>,
     nat_gateways: BTreeMap<String, nat::NatGateway>,
     prefix_lists: BTreeMap<String, prefix_list::PrefixList>,
     route_tables: BTreeMap<String, route_table::RouteTable>,
@@ -200,7 +201,7 @@ fn find(action: &str) -> Option<Action> {
         "DescribeManagedPrefixLists" => prefix_list::describe_managed,
         "DescribeNatGateways" => nat::describe,
         "DescribeNetworkAcls" => acl::describe,
-        "DescribeNetworkInterfaces" => interface::describe,
+        "DescribeNetworkInterfaces" => interface_describe::describe,
         "DescribePrefixLists" => prefix_list::describe,
         "DescribeRegions" => zones::describe_regions,
         "DescribeRouteTables" => route_table::describe,
@@ -211,7 +212,7 @@ fn find(action: &str) -> Option<Action> {
         "DescribeTransitGatewayVpcAttachments" => transit_attachment::describe,
         "DescribeTransitGateways" => transit_gateway::describe,
         "DescribeVolumes" => volume::describe,
-        "DescribeVolumesModifications" => modify::describe,
+        "DescribeVolumesModifications" => volume_modification::describe,
         "DescribeVpcAttribute" => vpc::describe_attribute,
         "DescribeVpcEndpointServices" => endpoint_service::describe,
         "DescribeVpcEndpoints" => endpoint::describe,
@@ -228,12 +229,12 @@ fn find(action: &str) -> Option<Action> {
         "GetManagedPrefixListEntries" => prefix_list::entries,
         "ImportKeyPair" => key_pair::import,
         "ModifyInstanceAttribute" => instance::modify,
-        "ModifyInstanceMetadataOptions" => modify::metadata,
+        "ModifyInstanceMetadataOptions" => metadata::modify,
         "ModifyLaunchTemplate" => template::modify,
         "ModifyNetworkInterfaceAttribute" => interface::modify,
         "ModifySubnetAttribute" => subnet_attribute::modify,
         "ModifyTransitGatewayVpcAttachment" => transit_attachment::modify,
-        "ModifyVolume" => modify::volume,
+        "ModifyVolume" => volume_modification::modify,
         "ModifyVpcAttribute" => vpc::modify_attribute,
         "ModifyVpcEndpoint" => endpoint_change::modify,
         "ReleaseAddress" => address::release,
@@ -244,6 +245,8 @@ fn find(action: &str) -> Option<Action> {
         "RevokeSecurityGroupEgress" => security_group_rule::revoke_egress,
         "RevokeSecurityGroupIngress" => security_group_rule::revoke_ingress,
         "RunInstances" => launch::run,
+        "StartInstances" => instance_power::start,
+        "StopInstances" => instance_power::stop,
         "TerminateInstances" => instance::terminate,
         "UnassignIpv6Addresses" => interface_ipv6::unassign,
         "UnassignPrivateNatGatewayAddress" => nat_address::unassign,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-pub(crate) use self::store::{furnish, image_parameter, value};
+pub(crate) use self::store::{furnish, image_parameter};
 use crate::{
     call::{Args, Caller},
     error::ApiError,

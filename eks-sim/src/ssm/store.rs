@@ -30,11 +30,6 @@ pub(crate) fn image_parameter(world: &World, image: &str) -> Option<String> {
     world.ssm.parameters.iter().find(|(name, parameter)| is_reserved(name) && parameter.value == image).map(|(name, _)| name.clone())
 }
 
-/// The value of a parameter.
-pub(crate) fn value(world: &World, name: &str) -> Option<String> {
-    world.ssm.parameters.get(name).map(|parameter| parameter.value.clone())
-}
-
 /// Parameters below these names are AWS's (user guide, "Working with public parameters").
 fn is_reserved(name: &str) -> bool {
     let bare = name.trim_start_matches('/').to_lowercase();

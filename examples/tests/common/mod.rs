@@ -4,7 +4,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::Once,
+    sync::{Mutex, Once},
     time::{Duration, Instant},
 };
 
@@ -29,6 +29,9 @@ pub(crate) fn built(program: &str) -> PathBuf {
 
 /// The Python of a virtual environment with a package of PyPI; made once.
 pub(crate) fn environment(name: &str, package: &str) -> PathBuf {
+    // One test makes it, the others find it.
+    static MAKING: Mutex<()> = Mutex::new(());
+    let _making = MAKING.lock().expect("no test panicked while it made one");
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let python = directory.join("bin/python");
     let complete = directory.join("complete");

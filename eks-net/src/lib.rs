@@ -17,7 +17,7 @@
 //!
 //! let plan = network.plan(&Observed::nothing(&owner))?;
 //! assert_eq!(plan.step("net/subnet/private/us-east-1b").map(|step| step.title.as_str()),
-//!     Some("private subnet 10.0.64.0/19 in us-east-1b, 8187 addresses"));
+//!     Some("private subnet 10.0.96.0/19 in us-east-1b, 8187 addresses"));
 //! assert!(plan.to_string().contains("a single point of failure"));
 //!
 //! // The layers above refer to it before it exists.
@@ -102,7 +102,10 @@ mod testing;
 
 #[cfg(feature = "aws")]
 pub use aws::Networks;
-pub use cidr::{Allocator, AllocatorError, Block, Size, Space, SubnetGroup, reserved_addresses, usable_addresses};
+pub use cidr::{
+    Allocator, AllocatorError, Block, InterfaceLimits, IpBudget, Restriction, Size, Space, SubnetGroup, check_association, nth_block,
+    reserved_addresses, reserved_ipv6_addresses, usable_addresses,
+};
 pub use egress::{Endpoint, EndpointKind, Endpoints, Nat};
 pub use existing::{
     ChosenSubnet, ExistingNatGateway, ExistingNetwork, ExistingNetworkBuilder, ExistingRoute, ExistingRouteTable, ExistingSubnet,

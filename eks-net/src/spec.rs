@@ -30,6 +30,8 @@ pub struct NetworkSpec {
     /// Blocks kept for zones to come, and what they were derived from.
     pub(crate) kept: Vec<Ipv4Net>,
     pub(crate) derive: Derived,
+    /// Networks that it must not overlap, by name.
+    apart: Vec<(String, String)>,
     pub(crate) nat: Nat,
     pub(crate) way: Way,
     pub(crate) addresses: BTreeMap<ZoneName, Vec<AllocationId>>,
@@ -50,6 +52,8 @@ pub struct NetworkSpecBuilder {
     secondary_cidrs: Vec<String>,
     #[serde(default, skip_serializing_if = "is_default")]
     ipv6: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    apart: Vec<(String, String)>,
     #[serde(default, skip_serializing_if = "is_default")]
     derive: Derived,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -85,6 +89,27 @@ impl NetworkSpecBuilder {
     #[must_use]
     pub fn ipv6(mut self) -> Self {
         self.ipv6 = true;
+        self
+    }
+
+    /// Another network that will be reached from this one, or that Kubernetes uses: no block of the VPC may overlap it. Give
+    /// peered VPCs, those behind a transit gateway, on-premises networks, and the cluster's service CIDR.
+    ///
+    /// ```
+    /// # use eks_core::Owner;
+    /// # use eks_net::NetworkSpec;
+    /// let refused = NetworkSpec::builder(&Owner::new("shop")?, "10.8.0.0/16")
+    ///     .zones(["us-east-1a", "us-east-1b"])
+    ///     .must_not_overlap("on-premises", "10.0.0.0/12")
+    ///     .build()
+    ///     .unwrap_err();
+    /// assert_eq!(refused.problems[0].to_string(),
+    ///     "on-premises: the VPC's 10.8.0.0/16 overlaps 10.0.0.0/12, and must not; choose another block for the VPC");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn must_not_overlap(mut self, name: impl Into<String>, cidr: impl fmt::Display) -> Self {
+        self.apart.push((name.into(), cidr.to_string()));
         self
     }
 
@@ -232,7 +257,10 @@ impl NetworkSpecBuilder {
         }
         let secondary = blocks::check(&mut problems, block, &self.secondary_cidrs);
         let blocks: Vec<Ipv4Net> = block.into_iter().chain(secondary.iter().copied()).collect();
-        let placement = cidr::place(&mut problems, &blocks, &self.subnets, &self.derive);
+        cidr::check_apart(&mut problems, &blocks, &self.apart);
+        // With a block that cannot be read, what is outside of the others is not known.
+        let all_read = blocks.len() == 1 + self.secondary_cidrs.len();
+        let placement = cidr::place(&mut problems, if all_read { &blocks } else { &[] }, &self.subnets, &self.derive);
         let (subnets, kept) = (placement.subnets, placement.kept);
         if self.ipv6 {
             blocks::check_ipv6(&mut problems, subnets.len());
@@ -255,6 +283,7 @@ impl NetworkSpecBuilder {
             subnets,
             kept,
             derive: self.derive,
+            apart: self.apart,
             nat: self.nat,
             way,
             addresses,
@@ -274,6 +303,7 @@ impl NetworkSpec {
             cidr: cidr.to_string(),
             secondary_cidrs: Vec::new(),
             ipv6: false,
+            apart: Vec::new(),
             derive: Derived::default(),
             subnets: Vec::new(),
             nat: Nat::default(),
@@ -426,6 +456,7 @@ impl From<NetworkSpec> for NetworkSpecBuilder {
             secondary_cidrs: spec.secondary.iter().map(ToString::to_string).collect(),
             ipv6: spec.ipv6,
             derive: spec.derive,
+            apart: spec.apart,
             subnets: spec.subnets.iter().map(Subnet::from).collect(),
             nat: spec.nat,
             elastic_ips: spec.addresses.iter().flat_map(|(zone, ids)| ids.iter().map(|id| (zone.to_string(), id.to_string()))).collect(),
@@ -440,7 +471,7 @@ impl From<NetworkSpec> for NetworkSpecBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{rule::Rule, testing};
+    use crate::{cidr::IpBudget, rule::Rule, testing};
 
     fn fine() -> NetworkSpecBuilder {
         NetworkSpec::builder(&testing::owner(), "10.0.0.0/16")
@@ -481,6 +512,18 @@ mod tests {
             (empty("10.0.0.0/16").zones(zones).public_prefix(17), &["no-room"], "private subnets: 10.0.0.0/16 has no /19 left"),
             (empty("10.0.0.0/16").zones(zones).zone_capacity(0), &["zone-capacity"], "it must be for 1–32"),
             (empty("10.0.0.0/16").zones(zones).zone_capacity(1), &["zone-capacity"], "2 zones are given"),
+            (fine().zones(zones).only_groups(), &["zone-groups"], "leave out .only_groups()"),
+            (fine().must_not_overlap("the office", "10.0.128.0/17"), &["network-overlap"], "the office: the VPC's 10.0.0.0/16 overlaps"),
+            (fine().must_not_overlap("the office", "10.0.128.0"), &["cidr-form"], "the office: \"10.0.128.0\" is not in CIDR notation"),
+            (fine().secondary_cidr("100.64.0.0/16").must_not_overlap("peer", "100.64.0.0/10"), &["network-overlap"], "100.64.0.0/16"),
+            (fine().secondary_cidr("192.168.0.0/16"), &["secondary-restricted"], "whose first block is in 10.0.0.0/8"),
+            (fine().secondary_cidr("10.1.0.0/15"), &["cidr-host-bits"], "write 10.0.0.0/15"),
+            (fine().secondary_cidr("169.254.8.0/24"), &["secondary-range"], "which is link-local"),
+            (
+                empty("10.0.0.0/16").zones(zones).group(SubnetGroup::private(IpBudget::new().others(70_000)).named("pods")),
+                &["prefix-size"],
+                "70021 addresses need a /15",
+            ),
             (fine().group(SubnetGroup::intra(24)), &["group-zones"], "give zones with .zones([…])"),
             (empty("10.0.0.0/16").zones(zones).group(SubnetGroup::private(24)), &["group-twice"], "tell them apart with .named("),
             (empty("10.0.0.0/16").zones(zones).group(SubnetGroup::intra(24).named("Ä")), &["subnet-name"], "intra subnets Ä"),

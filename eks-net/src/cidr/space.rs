@@ -16,9 +16,9 @@ use ipnet::IpNet;
 ///     .build()?;
 /// assert_eq!(network.space().to_string(), "\
 /// 10.0.0.0/16, 65536 addresses
-///   used    8704  13 %  in 4 subnets
-///   kept   17408  27 %  for zones to come
-///   free   39424  60 %  1 × /17, 1 × /20, 1 × /21, 1 × /23; the largest block is 83 % of it
+///   used   8704  13 %  in 4 subnets
+///   kept  17408  27 %  for zones to come
+///   free  39424  60 %  1 × /17, 1 × /20, 1 × /21, 1 × /23; the largest block is 83 % of it
 /// ");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -14,14 +14,14 @@ use super::interfaces::InterfaceLimits;
 /// let m5 = InterfaceLimits::of("m5.large").ok_or("not in the table")?;
 /// let budget = IpBudget::new().nodes(m5, 20).surge(2).load_balancers(2);
 /// assert_eq!(budget.to_string(), "\
-/// control plane  16
-/// upgrade         5
-/// load balancers 16
-/// nodes         660  22 with 30 each
-/// in all        697  in a /22
+/// control plane   16
+/// upgrade          5
+/// load balancers  16
+/// nodes          660  22 with 30 each
+/// in all         697  in a /22
 /// ");
 /// assert_eq!(budget.prefix(), 22);
-/// // As /28 blocks for pods, the same nodes carry four times as many.
+/// // With /28 blocks for pods, the same nodes carry 110 instead of 29 each.
 /// assert_eq!(budget.prefix_delegation().prefix(), 20);
 /// # Ok::<(), &str>(())
 /// ```

@@ -25,6 +25,24 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! [`Nat`] chooses how private subnets reach the internet, [`Endpoints`] how they reach AWS without it; the plan tells what each
+//! choice costs and what fails with it:
+//!
+//! ```
+//! # use eks_core::Owner;
+//! # use eks_net::{Endpoints, Nat, NetworkSpec, Observed};
+//! # let owner = Owner::new("vault")?;
+//! let network = NetworkSpec::builder(&owner, "10.0.0.0/16")
+//!     .zones(["us-east-1a", "us-east-1b", "us-east-1c"])
+//!     .nat(Nat::None)
+//!     .endpoints(Endpoints::private_cluster())
+//!     .ipv6()
+//!     .build()?;
+//! let plan = network.plan(&Observed::nothing(&owner))?;
+//! assert!(plan.to_string().contains("9 interface endpoints in 3 zones: $197.10 a month together"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! With the feature `aws`, `Networks` observes, and its plans and teardowns are applied by `eks_core::engine`:
 //!
 #![cfg_attr(feature = "aws", doc = "```no_run")]
@@ -66,6 +84,9 @@
 //!
 //! Killed at any moment, the same lines run again finish the work: what exists is found by its tags, there is no state file.
 //!
+//! For a design document, [`NetworkSpec::picture`] and [`Observed::picture`] draw the network, as planned or as found, in SVG and
+//! as Mermaid text.
+//!
 //! # Features
 //! | feature | default | brings |
 //! |---|---|---|
@@ -83,6 +104,7 @@ mod blocks;
 mod cidr;
 mod egress;
 mod existing;
+mod groups;
 mod keys;
 mod observed;
 mod op;
@@ -90,8 +112,6 @@ mod permissions;
 mod picture;
 mod plan;
 mod refs;
-mod rule;
-mod security_group;
 mod spec;
 mod subnet;
 mod survivors;
@@ -111,14 +131,16 @@ pub use existing::{
     ChosenSubnet, ExistingNatGateway, ExistingNetwork, ExistingNetworkBuilder, ExistingRoute, ExistingRouteTable, ExistingSubnet,
     ExistingVpc, Fix, Gap, ObservedExisting, Survey,
 };
+pub use groups::{
+    CheckedGroup, Direction, IcmpTypes, Inbound, Incoming, Outbound, Outgoing, Peer, Ports, Protocol, Rule, SecurityGroup,
+    SecurityGroupQuotas, SecurityGroupRule, Unaimed, unused_groups,
+};
 pub use observed::{
     FoundAddress, FoundBlock, FoundEgressOnlyGateway, FoundEndpoint, FoundGroup, FoundInterface, FoundInternetGateway, FoundNatGateway,
-    FoundRouteTable, FoundSubnet, FoundTransitAttachment, FoundUsed, FoundVolume, FoundVpc, Observed,
+    FoundRouteTable, FoundRule, FoundSubnet, FoundTransitAttachment, FoundUsed, FoundVolume, FoundVpc, Observed,
 };
-pub use op::{DnsAttribute, Ipv6Slot, NetOp, RouteTarget};
+pub use op::{DnsAttribute, Ipv6Slot, NetOp, RouteTarget, RuleDescription, RuleId};
 pub use picture::Picture;
-pub use rule::{Ingress, Ports, Protocol, Rule, Source};
-pub use security_group::{CheckedGroup, SecurityGroup};
 pub use spec::{NetworkSpec, NetworkSpecBuilder};
 pub use subnet::{PlacedSubnet, Subnet};
 pub use tags::Tags;

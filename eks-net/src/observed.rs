@@ -1,14 +1,14 @@
 //! What exists, as plain data.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     iter,
 };
 
 use eks_core::{
     AllocationId, EgressOnlyGatewayId, Error, Facts, InternetGatewayId, KEY_TAG, NatGatewayId, NetworkInterfaceId, OWNER_TAG, Owner,
-    RouteTableAssociationId, RouteTableId, SecurityGroupId, StepKey, SubnetId, TransitGatewayAttachmentId, TransitGatewayId, VolumeId,
-    VpcEndpointId, VpcId, ZoneName,
+    RouteTableAssociationId, RouteTableId, SecurityGroupId, SecurityGroupRuleId, StepKey, SubnetId, TransitGatewayAttachmentId,
+    TransitGatewayId, VolumeId, VpcEndpointId, VpcId, ZoneName,
 };
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
@@ -16,8 +16,8 @@ use crate::{
     cidr::Allocator,
     egress::{EndpointKind, Kind, kinds, price},
     existing::{ExistingNatGateway, ExistingRouteTable, ExistingSubnet, ExistingVpc, marks},
+    groups::{self, Direction, SecurityGroupRule},
     keys::LAYER,
-    rule::Ingress,
     tags::Tags,
 };
 
@@ -50,7 +50,11 @@ pub struct Observed {
     pub route_tables: Vec<FoundRouteTable>,
     /// All security groups of these VPCs.
     pub security_groups: Vec<FoundGroup>,
-    /// All network interfaces of these VPCs; looked for after a teardown only.
+    /// Those of them whose rules' ids and tags were looked for, too.
+    pub identified: BTreeSet<SecurityGroupId>,
+    /// Whether network interfaces were looked for: after a teardown, and for a review.
+    pub looked_for_interfaces: bool,
+    /// All network interfaces of these VPCs, if they were looked for.
     pub interfaces: Vec<FoundInterface>,
     /// EBS volumes of the owner, whoever made them; looked for after a teardown only.
     pub volumes: Vec<FoundVolume>,
@@ -275,12 +279,36 @@ pub struct FoundGroup {
     pub vpc: VpcId,
     pub name: String,
     pub description: String,
-    pub ingress: Vec<Ingress>,
-    /// Ingress rules of kinds that a spec cannot express, in words.
+    pub rules: Vec<FoundRule>,
+    /// Rules of kinds that a spec cannot express, in words.
     pub other: Vec<String>,
     /// Groups that its rules name, ingress and egress.
     pub references: BTreeSet<SecurityGroupId>,
     pub tags: Tags,
+}
+
+impl FoundGroup {
+    /// What it lets in, as far as a spec can express it.
+    pub fn ingress(&self) -> impl Iterator<Item = &SecurityGroupRule> {
+        self.rules.iter().map(|found| &found.rule).filter(|rule| rule.direction == Direction::Ingress)
+    }
+}
+
+/// A rule of a security group. Groups are told with their rules, but without the rules' ids and tags.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "fields are EC2's own")]
+pub struct FoundRule {
+    pub rule: SecurityGroupRule,
+    /// `None` if it was not looked for.
+    pub id: Option<SecurityGroupRuleId>,
+    pub tags: Tags,
+}
+
+impl From<SecurityGroupRule> for FoundRule {
+    fn from(rule: SecurityGroupRule) -> Self {
+        Self { rule, id: None, tags: Tags::new() }
+    }
 }
 
 /// A network interface.
@@ -328,6 +356,12 @@ pub(crate) trait Found {
         let key = self.tags().get(KEY_TAG).and_then(|key| key.parse::<StepKey>().ok());
         key.filter(|key| owned && key.layer() == LAYER)
     }
+
+    /// Whether this step of the owner's made it.
+    fn is_made_by(&self, owner: &Owner, key: &StepKey) -> bool {
+        let is = |tag: &str, value: &str| self.tags().get(tag).is_some_and(|found| found == value);
+        is(KEY_TAG, key.as_str()) && is(OWNER_TAG, owner.as_str())
+    }
 }
 
 macro_rules! found {
@@ -348,6 +382,30 @@ found!(FoundVpc FoundSubnet FoundInternetGateway FoundEgressOnlyGateway FoundTra
 found!(FoundNatGateway FoundAddress FoundRouteTable FoundGroup);
 found!(ExistingVpc ExistingSubnet ExistingRouteTable ExistingNatGateway);
 
+/// Things of an owner by the keys of the steps that made them.
+pub(crate) struct ByKey<'a, T>(HashMap<&'a str, Vec<&'a T>>);
+
+impl<'a, T: Found> ByKey<'a, T> {
+    /// The one that the step `key` made.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if there are two.
+    pub(crate) fn get(&self, key: &StepKey) -> Result<Option<&'a T>, Error> {
+        the_one(self.0.get(key.as_str()).into_iter().flatten().copied(), key)
+    }
+}
+
+fn the_one<'a, T: Found + 'a>(mut made: impl Iterator<Item = &'a T>, key: &StepKey) -> Result<Option<&'a T>, Error> {
+    match (made.next(), made.next()) {
+        (Some(one), Some(other)) => Err(Error::Refused {
+            subject: key.to_string(),
+            rule: format!("{} and {} both carry this key", one.id(), other.id()),
+            remedy: format!("delete the one that is not in use, or remove its tag {KEY_TAG}"),
+        }),
+        (found, _) => Ok(found),
+    }
+}
+
 impl Observed {
     /// Nothing exists.
     pub fn nothing(owner: &Owner) -> Self {
@@ -364,6 +422,8 @@ impl Observed {
             addresses: Vec::new(),
             route_tables: Vec::new(),
             security_groups: Vec::new(),
+            identified: BTreeSet::new(),
+            looked_for_interfaces: false,
             interfaces: Vec::new(),
             volumes: Vec::new(),
             used: Vec::new(),
@@ -398,15 +458,17 @@ impl Observed {
     /// # Errors
     /// [`Error::Refused`] if there are two.
     pub(crate) fn made_by<'a, T: Found + 'a>(&self, all: impl IntoIterator<Item = &'a T>, key: &StepKey) -> Result<Option<&'a T>, Error> {
-        let mut made = all.into_iter().filter(|found| found.key(&self.owner).as_ref() == Some(key));
-        match (made.next(), made.next()) {
-            (Some(one), Some(other)) => Err(Error::Refused {
-                subject: key.to_string(),
-                rule: format!("{} and {} both carry this key", one.id(), other.id()),
-                remedy: format!("delete the one that is not in use, or remove its tag {KEY_TAG}"),
-            }),
-            (found, _) => Ok(found),
+        the_one(all.into_iter().filter(|found| found.is_made_by(&self.owner, key)), key)
+    }
+
+    /// Things of the owner, to be looked up by the keys of many steps.
+    pub(crate) fn by_key<'a, T: Found>(&self, all: &'a [T]) -> ByKey<'a, T> {
+        let mut by_key: HashMap<&str, Vec<&T>> = HashMap::with_capacity(all.len());
+        let of_owner = all.iter().filter(|found| found.tags().get(OWNER_TAG).is_some_and(|name| name == self.owner.as_str()));
+        for (key, found) in of_owner.filter_map(|found| Some((found.tags().get(KEY_TAG)?, found))) {
+            by_key.entry(key).or_default().push(found);
         }
+        ByKey(by_key)
     }
 
     /// Ids of what we adopted.
@@ -476,7 +538,7 @@ impl Observed {
             note("subnet", gateway.subnet.as_ref().map(SubnetId::to_string).unwrap_or_default());
             // Addresses of an automatic gateway come and go with the workloads.
             if !gateway.automatic {
-                note("addresses", join(gateway.addresses.iter().filter_map(|(_, id)| id.as_ref())));
+                note("addresses", join(gateway.addresses.iter().filter_map(|(_, id)| id.as_ref()).collect::<BTreeSet<_>>()));
             }
         });
         self.note_others(&mut facts);
@@ -490,8 +552,13 @@ impl Observed {
         self.note(&mut facts, &self.security_groups, |group, note| {
             note("name", group.name.clone());
             note("description", group.description.clone());
-            let rules: BTreeSet<String> = group.ingress.iter().map(ToString::to_string).collect();
-            note("ingress", rules.into_iter().collect::<Vec<_>>().join(", "));
+            note("ingress", rules(group, Direction::Ingress));
+            note("egress", rules(group, Direction::Egress));
+            if self.identified.contains(&group.id) {
+                let ours = group.rules.iter().filter(|found| groups::owned(&found.tags, &self.owner)).filter_map(|found| found.id.as_ref());
+                let ours: BTreeSet<&str> = ours.map(SecurityGroupRuleId::as_str).collect();
+                note("rules of ours", ours.into_iter().collect::<Vec<_>>().join(", "));
+            }
         });
         facts
     }
@@ -521,6 +588,17 @@ impl Observed {
             fields(found, &mut |field, value| facts.note(&key, field, value));
         }
     }
+}
+
+/// The rules of a group for one direction as one fact.
+fn rules(group: &FoundGroup, direction: Direction) -> String {
+    let of = group.rules.iter().map(|found| &found.rule).filter(|rule| rule.direction == direction);
+    let text = |rule: &SecurityGroupRule| match &rule.description {
+        Some(why) => format!("{rule} ({why})"),
+        None => rule.to_string(),
+    };
+    let rules: BTreeSet<String> = of.map(text).collect();
+    rules.into_iter().collect::<Vec<_>>().join(", ")
 }
 
 fn join<T: AsRef<str>>(ids: impl IntoIterator<Item = T>) -> String {

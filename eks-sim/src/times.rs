@@ -74,6 +74,12 @@ pub(crate) enum Time {
     NodeRegister,
     /// Registered node until Ready, once the CNI runs; assumption.
     NodeReady,
+    /// Instance, stopping to stopped; assumption.
+    InstanceStop,
+    /// Modified volume until it has its new size. AWS: "usually takes a few seconds"; assumption.
+    VolumeModify,
+    /// Modified volume, optimizing to completed. AWS: "minutes to hours"; assumption, of a small one.
+    VolumeOptimize,
     /// EBS volume, creating to available; assumption.
     VolumeCreate,
     /// Volume attach or detach; assumption.
@@ -128,6 +134,9 @@ impl Time {
             Self::InstanceTerminate => (30.0, 45.0, 60.0),
             Self::NodeRegister => (30.0, 50.0, 90.0),
             Self::NodeReady => (8.0, 12.0, 20.0),
+            Self::InstanceStop => (15.0, 30.0, 60.0),
+            Self::VolumeModify => (2.0, 5.0, 10.0),
+            Self::VolumeOptimize => (60.0, 300.0, 900.0),
             Self::VolumeCreate => (2.0, 4.0, 8.0),
             Self::VolumeAttach => (2.0, 4.0, 8.0),
             Self::ClassicLoadBalancer => (3.0, 5.0, 10.0),

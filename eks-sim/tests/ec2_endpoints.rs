@@ -113,7 +113,7 @@ async fn a_gateway_endpoint_routes_to_the_prefix_list() {
     let modify = || net.ec2.modify_vpc_endpoint().vpc_endpoint_id(id);
     modify().add_route_table_ids(&second).remove_route_table_ids(&first).send().await.expect("modify");
     assert!(routes(&first).await.is_none());
-    assert_eq!(net.told(id).await.route_table_ids(), [second.clone()]);
+    assert_eq!(net.told(id).await.route_table_ids(), std::slice::from_ref(&second));
     assert_eq!(code(modify().remove_route_table_ids(&first).send().await), "InvalidParameter");
     assert_eq!(code(modify().add_subnet_ids(&net.subnets[0]).send().await), "InvalidParameter");
     assert_eq!(code(modify().policy_document("no").send().await), "InvalidPolicyDocument");

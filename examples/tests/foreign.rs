@@ -5,6 +5,10 @@
 //! and runs the chapter's network and control plane against each: create, plan again, tear down.
 
 mod common;
+#[path = "common/moto.rs"]
+mod moto;
+#[path = "common/workspace.rs"]
+mod workspace;
 
 use std::{
     io::Read,
@@ -13,10 +17,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{KEYS, Server, built, environment};
+use common::KEYS;
 use serde_json::{Value, json};
-
-const MOTO: &str = "moto[server]==5.2.5";
 
 /// What Terraform's VPC module 5.21 with provider 5.100 needs for the same 29 resources on the same server.
 const TERRAFORM_SECONDS: (f64, f64) = (35.0, 69.0);
@@ -25,8 +27,8 @@ const TERRAFORM_MEGABYTES: f64 = 640.0;
 #[test]
 #[ignore = "needs Python 3 and PyPI; run by .ci/run and by `cargo test --test foreign -- --ignored`"]
 fn the_chapter_on_moto() {
-    let python = environment("moto", MOTO);
-    let server = moto(&python);
+    let python = moto::python();
+    let server = moto::moto();
     let [created, again, ended] = create_again_destroy(&python, &server.url);
 
     let count = |run: &Run, phase: &str| run.json[phase]["calls"].as_u64().unwrap();
@@ -44,8 +46,8 @@ fn the_chapter_on_moto() {
 #[test]
 #[ignore = "needs Python 3 and PyPI; run by .ci/run and by `cargo test --test foreign -- --ignored`"]
 fn the_chapter_on_the_served_simulator() {
-    let python = environment("moto", MOTO);
-    create_again_destroy(&python, &Server::simulator().url);
+    let python = moto::python();
+    create_again_destroy(&python, &workspace::simulator().url);
 }
 
 /// Creates, runs again, destroys; boto3 tells after each what exists.
@@ -99,7 +101,7 @@ struct Run {
 
 /// Runs the chapter's AWS layers, as a user would.
 fn chapter(url: &str, options: &[&str]) -> Run {
-    let program = built("examples/chapter");
+    let program = workspace::built("examples/chapter");
     let began = Instant::now();
     let mut child = Command::new(program)
         .args(["--endpoint-url", url, "--speed", "1000", "--layers", "net,cluster", "--no-addons", "--auth", "config-map", "--json"])
@@ -131,19 +133,6 @@ fn peak_memory(status: &Path) -> Option<f64> {
     let text = std::fs::read_to_string(status).ok()?;
     let line = text.lines().find(|line| line.starts_with("VmHWM:"))?;
     line.split_whitespace().nth(1)?.parse::<f64>().ok().map(|kilobytes| kilobytes / 1024.0)
-}
-
-fn moto(python: &Path) -> Server {
-    Server::start(|port| {
-        let mut command = Command::new(python.with_file_name("moto_server"));
-        command.args(["-H", "127.0.0.1", "-p", &port.to_string()]).envs([
-            ("MOTO_IAM_LOAD_MANAGED_POLICIES", "true"),
-            ("MOTO_ENABLE_AMI_VALIDATION", "true"),
-            ("MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION", "true"),
-            ("MOTO_ENABLE_KEYPAIR_VALIDATION", "true"),
-        ]);
-        command
-    })
 }
 
 /// What exists, as boto3 sees it; default resources of the account left out.

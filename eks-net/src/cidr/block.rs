@@ -5,7 +5,7 @@
 use std::net::Ipv4Addr;
 
 use eks_core::Problems;
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net};
 
 use super::Allocator;
 
@@ -111,11 +111,6 @@ pub(crate) fn overlap(one: Ipv4Net, other: Ipv4Net) -> bool {
 /// The lowest aligned block of this prefix length inside `within` that overlaps none that is taken.
 pub(crate) fn first_fit(within: Ipv4Net, prefix: u8, taken: &[Ipv4Net]) -> Option<Ipv4Net> {
     Allocator::around([within], taken.iter().copied()).ok()?.allocate_lowest(prefix)
-}
-
-/// `0.0.0.0/0` or `::/0`.
-pub(crate) fn is_world(v4: Option<Ipv4Net>, v6: Option<Ipv6Net>) -> bool {
-    v4.is_some_and(|block| block.prefix_len() == 0) || v6.is_some_and(|block| block.prefix_len() == 0)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ mod v6;
 
 pub use allocator::{Allocator, AllocatorError, Block};
 pub use association::{Restriction, check_association};
-pub(crate) use block::{PREFIXES, any, check_apart, check_subnet, check_vpc, first_fit, ipv4, is_world, overlap};
+pub(crate) use block::{PREFIXES, any, check_apart, check_subnet, check_vpc, first_fit, ipv4, overlap};
 pub use block::{reserved_addresses, usable_addresses};
 pub use budget::IpBudget;
 pub use group::{Size, SubnetGroup};

@@ -1,5 +1,7 @@
 //! Few security groups: who reaches them on the left, they on the right, and on each line what is let in.
 
+use std::collections::BTreeMap;
+
 use super::{
     Picture,
     lists::heading,
@@ -122,35 +124,19 @@ fn lines(scene: &mut Scene, froms: &[From<'_>], entries: &[(&Relation, f64)], no
     below - GAP
 }
 
-/// Everyone who is let in somewhere, each once; addresses that reach the same together.
+/// Everyone who is let in somewhere, each once.
 fn froms(picture: &Picture) -> Vec<From<'_>> {
-    let mut origins: Vec<&Origin> = picture.relations.iter().filter(|relation| !is_self(relation)).map(|relation| &relation.from).collect();
-    origins.sort();
-    origins.dedup();
-    let reach = |origin: &Origin| -> Vec<(usize, &str)> {
-        picture.relations.iter().filter(|relation| relation.from == *origin).map(|relation| (relation.to, relation.what.as_str())).collect()
-    };
-    let mut joined: Vec<Vec<&Origin>> = Vec::new();
-    for origin in origins {
-        let same = joined.iter_mut().find(|others| {
-            let blocks = matches!((origin, others.first()), (Origin::Block(_), Some(Origin::Block(_))));
-            blocks && others.first().is_some_and(|other| reach(other) == reach(origin))
-        });
-        match same {
-            Some(others) => others.push(origin),
-            None => joined.push(vec![origin]),
-        }
-    }
+    let others = picture.relations.iter().filter(|relation| !is_self(relation));
+    let mut joined = joined(picture, others.map(|relation| &relation.from).collect());
     // In the order of the groups that they reach first, so that few lines cross.
     let first = |origins: &Vec<&Origin>| {
         let mine = |relation: &&Relation| !is_self(relation) && origins.first().is_some_and(|origin| **origin == relation.from);
         picture.relations.iter().filter(mine).map(|relation| relation.to).min()
     };
     joined.sort_by_key(first);
-    let node = |origins: Vec<&'_ Origin>| {
-        let names: Vec<String> = origins.iter().map(|origin| name(picture, origin)).collect();
-        let all = names.join(", ");
-        let mut lines = names;
+    let from = |origins: Vec<&'_ Origin>| {
+        let mut lines: Vec<String> = origins.iter().map(|origin| name(picture, origin)).collect();
+        let all = lines.join(", ");
         if lines.len() > BLOCKS {
             let more = lines.len() - (BLOCKS - 1);
             lines.truncate(BLOCKS - 1);
@@ -158,13 +144,28 @@ fn froms(picture: &Picture) -> Vec<From<'_>> {
         }
         (lines, all)
     };
+    let joined = joined.into_iter().map(|origins| (from(origins.clone()), origins));
+    joined.map(|((lines, all), origins)| From { lines, all, origins }).collect()
+}
+
+/// Each origin once, and blocks of addresses that reach the same together.
+pub(super) fn joined<'a>(picture: &Picture, mut origins: Vec<&'a Origin>) -> Vec<Vec<&'a Origin>> {
+    origins.sort();
+    origins.dedup();
+    let mut reach: BTreeMap<&Origin, Vec<(usize, &str)>> = BTreeMap::new();
+    for relation in &picture.relations {
+        reach.entry(&relation.from).or_default().push((relation.to, &relation.what));
+    }
+    let mut joined: Vec<Vec<&Origin>> = Vec::new();
+    let mut blocks: BTreeMap<Option<&Vec<(usize, &str)>>, usize> = BTreeMap::new();
+    for origin in origins {
+        let same = matches!(origin, Origin::Block(_)).then(|| *blocks.entry(reach.get(origin)).or_insert(joined.len()));
+        match same.and_then(|at| joined.get_mut(at)) {
+            Some(others) => others.push(origin),
+            None => joined.push(vec![origin]),
+        }
+    }
     joined
-        .into_iter()
-        .map(|origins| {
-            let (lines, all) = node(origins.clone());
-            From { lines, all, origins }
-        })
-        .collect()
 }
 
 pub(super) fn name(picture: &Picture, origin: &Origin) -> String {

@@ -376,7 +376,7 @@ impl Levels {
             across[net] = first + TRACK * times(track);
         }
         let zone_top = (first + room(0)).max(top + 14.0);
-        let mut y = (zone_top + 30.0).max(top + label + 20.0);
+        let mut y = (zone_top + 30.0).max(top + label + 26.0);
         let mut bands = Vec::new();
         for (at, band) in wiring.bands.iter().enumerate() {
             let (height, overhang) = match band {

@@ -26,7 +26,9 @@ struct Grid {
 /// As many panels, one below the other, as the groups need.
 pub(super) fn draw(scene: &mut Scene, picture: &Picture, room: Rect) -> f64 {
     let mut y = heading(scene, room, "Security groups", "rows may reach columns, by the ports told");
-    let rows = picture.relations.iter().map(|relation| text::width(&groups::name(picture, &relation.from), Style::Label) + 14.0);
+    let rows = groups::joined(picture, picture.relations.iter().map(|relation| &relation.from).collect());
+    let rows = rows.iter().filter_map(|row| row.split_first());
+    let rows = rows.map(|(origin, others)| text::width(&name(picture, origin, others.len()), Style::Label) + 14.0);
     let names = rows.fold(120.0, f64::max).min(NAMES);
     let mut columns = 1;
     while names + CELLS.0 * times(columns + 1) <= room.w {
@@ -45,14 +47,12 @@ pub(super) fn draw(scene: &mut Scene, picture: &Picture, room: Rect) -> f64 {
 
 fn draw_panel(scene: &mut Scene, picture: &Picture, columns: &[usize], grid: Grid, top: f64) -> f64 {
     let Grid { left, names: beside, cell } = grid;
-    let mut origins: Vec<&Origin> =
-        picture.relations.iter().filter(|relation| columns.contains(&relation.to)).map(|relation| &relation.from).collect();
-    origins.sort();
-    origins.dedup();
+    let here = picture.relations.iter().filter(|relation| columns.contains(&relation.to));
+    let rows = groups::joined(picture, here.map(|relation| &relation.from).collect());
     let names = columns.iter().map(|&group| text::width(&picture.groups[group].name, Style::Label));
     let head = names.fold(40.0, f64::max).min(HEAD) + 12.0;
     let (x0, y0) = (left + beside, top + head);
-    let (right, bottom) = (x0 + cell * times(columns.len()), y0 + LINE * times(origins.len()));
+    let (right, bottom) = (x0 + cell * times(columns.len()), y0 + LINE * times(rows.len()));
     for (at, &group) in columns.iter().enumerate() {
         let x = x0 + cell * times(at);
         let group = &picture.groups[group];
@@ -62,13 +62,16 @@ fn draw_panel(scene: &mut Scene, picture: &Picture, columns: &[usize], grid: Gri
         scene.line(vec![(x, y0), (x, bottom)], "grid", false);
     }
     scene.line(vec![(right, y0), (right, bottom)], "grid", false);
-    for (at, origin) in origins.iter().enumerate() {
+    for (at, (origin, others)) in rows.iter().filter_map(|row| row.split_first()).enumerate() {
         let y = y0 + LINE * times(at);
         scene.line(vec![(left, y), (right, y)], "grid", false);
-        let world = **origin == Origin::World;
+        let (world, from) = (**origin == Origin::World, name(picture, origin, others.len()));
         let style = if matches!(origin, Origin::World | Origin::Group(_)) { Style::Label } else { Style::Code };
         let ink = if world { "alarm" } else { "ink" };
-        scene.text((left, y + 15.0), Anchor::Start, style, ink, &groups::name(picture, origin), beside - 12.0);
+        let all: Vec<String> = [origin].into_iter().chain(others).map(|origin| groups::name(picture, origin)).collect();
+        scene.start(all.join(", "));
+        scene.text((left, y + 15.0), Anchor::Start, style, ink, &from, beside - 12.0);
+        scene.end();
         for (column, &group) in columns.iter().enumerate() {
             let rect = Rect::new(x0 + cell * times(column) + 2.0, y + 2.0, cell - 4.0, LINE - 4.0);
             if **origin == Origin::Group(group) {
@@ -79,17 +82,21 @@ fn draw_panel(scene: &mut Scene, picture: &Picture, columns: &[usize], grid: Gri
             if world {
                 scene.rect(rect, 3.0, "world");
             }
-            let from = groups::name(picture, origin);
             scene.start(format!("{from} → {}: {}", picture.groups[group].name, relation.what));
             let (x, y) = (rect.middle().0, rect.middle().1 + 3.5);
             scene.text((x, y), Anchor::Middle, Style::Cell, ink, &relation.what.replace("tcp ", ""), rect.w - 4.0);
             scene.end();
         }
     }
-    if origins.is_empty() {
+    if rows.is_empty() {
         scene.text((left, y0 + 15.0), Anchor::Start, Style::Note, "quiet", "nobody is let in", beside);
         return y0 + LINE;
     }
     scene.line(vec![(left, bottom), (right, bottom)], "grid", false);
     bottom
+}
+
+fn name(picture: &Picture, origin: &Origin, others: usize) -> String {
+    let name = groups::name(picture, origin);
+    if others == 0 { name } else { format!("{name} and {others} more") }
 }

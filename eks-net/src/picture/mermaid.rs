@@ -38,7 +38,7 @@ impl Picture {
     }
 
     fn vpc(&self, text: &mut Lines) {
-        if self.vpcs.is_empty() {
+        if self.vpcs.is_empty() && self.subnets.is_empty() {
             text.add(1, "nothing[\"Nothing exists\"]");
             return;
         }
@@ -46,8 +46,7 @@ impl Picture {
         let names: Vec<String> = names.map(|name| quoted(name)).collect();
         text.add(1, format_args!("subgraph vpc[\"VPC {}\"]", names.join(" · ")));
         text.add(2, "direction TB");
-        for (at, gateway) in self.gateways.iter().enumerate().filter(|(_, gateway)| !matches!(gateway.place, Place::Subnet(_))) {
-            let _ = gateway;
+        for at in (0..self.gateways.len()).filter(|&at| !matches!(self.gateways[at].place, Place::Subnet(_))) {
             self.hexagon(text, 2, at);
         }
         for (zone, name) in self.zones.iter().enumerate() {
@@ -65,6 +64,9 @@ impl Picture {
             }
             text.add(2, "end");
         }
+        for (at, table) in self.tables.iter().enumerate() {
+            text.add(2, format_args!("table{at}([\"route table {}\"])", quoted(&table.name)));
+        }
         for (at, endpoint) in self.endpoints.iter().enumerate() {
             let kind = if endpoint.gateway { "gateway endpoint" } else { "endpoint" };
             text.add(2, format_args!("endpoint{at}[/\"{kind} {}\"/]", quoted(&endpoint.service)));
@@ -81,7 +83,6 @@ impl Picture {
 
     fn routes(&self, text: &mut Lines) {
         for (at, table) in self.tables.iter().enumerate() {
-            text.add(1, format_args!("table{at}([\"route table {}\"])", quoted(&table.name)));
             for subnet in &table.subnets {
                 text.add(1, format_args!("subnet{subnet} --- table{at}"));
             }
@@ -133,6 +134,13 @@ impl Picture {
 
     /// Colours, the same as in the SVG.
     fn classes(&self, text: &mut Lines) {
+        let frames = self.zones.iter().enumerate().map(|(zone, _)| format!("zone{zone}"));
+        let frames = (!self.vpcs.is_empty() || !self.subnets.is_empty()).then(|| "vpc".to_owned()).into_iter().chain(frames);
+        let frames: Vec<String> = frames.chain((!self.groups.is_empty()).then(|| "groups".to_owned())).collect();
+        if !frames.is_empty() {
+            text.add(1, "classDef frame fill:none,stroke:#8894a0");
+            text.add(1, format_args!("class {} frame", frames.join(",")));
+        }
         for (role, colours) in [
             (Role::Public, "fill:#e9f5ec,stroke:#4a9a63,color:#1d2731"),
             (Role::Private, "fill:#e9f1fb,stroke:#4a7fc1,color:#1d2731"),

@@ -52,7 +52,7 @@ fn arbitrary(choices: &[usize]) -> Picture {
             zone: 0,
             cidr: format!("100.100.{at}.0/24"),
             second: (choose.below(3) == 0).then(|| format!("2600:1f18:abcd:ef{at:02x}::/64")),
-            space: (choose.below(4) > 0).then(|| Space { usable: 65_531, free: Some(65_530) }),
+            space: (choose.below(4) > 0).then_some(Space { usable: 65_531, free: Some(65_530) }),
             id: choose.id("subnet"),
             name: (choose.below(3) == 0).then(|| choose.text()),
         };

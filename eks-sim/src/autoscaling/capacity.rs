@@ -112,6 +112,11 @@ fn group_of(world: &World, id: &str) -> Option<String> {
     world.autoscaling.groups.values().find(|group| group.members.contains_key(id)).map(|group| group.name.clone())
 }
 
+/// Whether an instance is a member of a group.
+pub(crate) fn has_member(world: &World, id: &str) -> bool {
+    group_of(world, id).is_some()
+}
+
 /// An instance runs.
 pub(crate) fn instance_running(world: &mut World, id: &str) {
     let Some(name) = group_of(world, id) else { return };

@@ -19,7 +19,7 @@ use crate::{
     world::World,
 };
 
-pub(crate) use capacity::{instance_running, instance_terminated};
+pub(crate) use capacity::{has_member, instance_running, instance_terminated};
 
 /// The service's state.
 #[derive(Debug, Default)]

@@ -61,7 +61,7 @@ pub(super) fn describe(world: &mut World, _caller: &Caller, args: &Args) -> Repl
     for id in &wanted {
         ids::EGRESS_ONLY_GATEWAY.check(id)?;
     }
-    // An id that does not exist is left out rather than refused, as public clients rely on; no page tells: assumption.
+    // No page tells a code for an id that does not exist; it is left out: assumption.
     let asked = world.ec2.egress_only_gateways.iter().filter(|(id, _)| wanted.is_empty() || wanted.contains(id));
     let items = asked.map(|(id, gateway)| render(world, id, gateway)).collect();
     // "Filters: tag, tag-key" is all that DescribeEgressOnlyInternetGateways has.

@@ -211,6 +211,36 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn services_are_reached_through_endpoints() {
+        let mut account = Account::new();
+        let vpc = account.vpc();
+        account.call("ModifyVpcAttribute", json!({"VpcId": vpc, "EnableDnsHostnames": {"Value": "true"}}));
+        let subnet = account.subnet(&vpc, "10.0.1.0/24");
+        let table = account.id("CreateRouteTable", json!({"VpcId": vpc}), "/routeTable/routeTableId");
+        account.call("AssociateRouteTable", json!({"RouteTableId": table, "SubnetId": subnet}));
+        let mut group =
+            |name: &str| account.id("CreateSecurityGroup", json!({"GroupName": name, "GroupDescription": name, "VpcId": vpc}), "/groupId");
+        let (nodes, endpoints) = (group("nodes"), group("endpoints"));
+        let run = json!({"ImageId": "ami-0123456789abcdef0", "InstanceType": "t3.medium", "MinCount": 1, "MaxCount": 1,
+            "SubnetId": subnet, "SecurityGroupId": [nodes]});
+        let instance = account.id("RunInstances", run, "/instancesSet/0/instanceId");
+        assert!(!reaches_service(&account.world, &instance, "s3"));
+
+        let s3 = json!({"VpcId": vpc, "ServiceName": "com.amazonaws.eu-west-1.s3", "RouteTableId": [table]});
+        account.call("CreateVpcEndpoint", s3);
+        assert!(reaches_service(&account.world, &instance, "s3"));
+        let ec2 = json!({"VpcId": vpc, "ServiceName": "com.amazonaws.eu-west-1.ec2", "VpcEndpointType": "Interface", "SubnetId": [subnet],
+            "SecurityGroupId": [endpoints]});
+        account.call("CreateVpcEndpoint", ec2);
+        account.world.advance(Duration::from_secs(200));
+        assert!(!reaches_service(&account.world, &instance, "ec2"), "its security group lets nobody in");
+        let rule = json!({"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "Groups": [{"GroupId": nodes}]});
+        account.call("AuthorizeSecurityGroupIngress", json!({"GroupId": endpoints, "IpPermissions": [rule]}));
+        assert!(reaches_service(&account.world, &instance, "ec2"));
+        assert!(!reaches_service(&account.world, &instance, "sts"));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn dns_needs_both_attributes() {
         let mut account = Account::new();
         let vpc = account.vpc();

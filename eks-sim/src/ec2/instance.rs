@@ -9,7 +9,7 @@ use super::{
     attachment::Attachment,
     done,
     filter::{self, Listing, ids_or_page},
-    ids, instance_types, interface, zones,
+    ids, instance_types, interface, interface_describe, zones,
 };
 use crate::{
     call::{Args, Caller},
@@ -28,6 +28,8 @@ pub(super) enum InstanceState {
     Running,
     ShuttingDown,
     Terminated,
+    Stopping,
+    Stopped,
 }
 
 impl InstanceState {
@@ -37,15 +39,19 @@ impl InstanceState {
             Self::Running => "running",
             Self::ShuttingDown => "shutting-down",
             Self::Terminated => "terminated",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
         }
     }
 
-    fn render(self) -> Value {
+    pub(super) fn render(self) -> Value {
         let code = match self {
             Self::Pending => 0,
             Self::Running => 16,
             Self::ShuttingDown => 32,
             Self::Terminated => 48,
+            Self::Stopping => 64,
+            Self::Stopped => 80,
         };
         json!({"code": code, "name": self.name()})
     }
@@ -70,6 +76,8 @@ pub(super) struct Instance {
     pub(super) zone: String,
     pub(super) private_ip: Ipv4Addr,
     pub(super) groups: Vec<String>,
+    /// Whether it was launched with a public address of Amazon's pool.
+    pub(super) public: bool,
     pub(super) launched: String,
     pub(super) client_token: Option<String>,
     pub(super) reason: Option<(&'static str, String)>,
@@ -109,7 +117,7 @@ fn render(world: &World, id: &str, instance: &Instance) -> Value {
             }))
         })
         .collect();
-    let told: Vec<_> = interfaces.iter().map(|id| interface::render(world, id, &state.interfaces[id])).collect();
+    let told: Vec<_> = interfaces.iter().map(|id| interface_describe::render(world, id, &state.interfaces[id])).collect();
     let mut item = json!({
         "instanceId": id,
         "imageId": instance.image,
@@ -358,7 +366,7 @@ pub(super) fn terminate(world: &mut World, _caller: &Caller, args: &Args) -> Rep
     let mut changes = Vec::new();
     for id in wanted {
         let before = world.ec2.instances[&id].state;
-        if matches!(before, InstanceState::Pending | InstanceState::Running) {
+        if !matches!(before, InstanceState::ShuttingDown | InstanceState::Terminated) {
             shut_down(world, &id);
         }
         let after = world.ec2.instances[&id].state;
@@ -367,7 +375,7 @@ pub(super) fn terminate(world: &mut World, _caller: &Caller, args: &Args) -> Rep
     Ok(json!({"instancesSet": changes}))
 }
 
-fn shut_down(world: &mut World, id: &str) {
+pub(super) fn shut_down(world: &mut World, id: &str) {
     let at = world.timestamp();
     if let Some(instance) = world.ec2.instances.get_mut(id) {
         instance.state = InstanceState::ShuttingDown;

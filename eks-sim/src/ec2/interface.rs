@@ -2,19 +2,16 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     Reply, State, address,
     attachment::{self, Attachment},
-    done,
-    filter::{Listing, ids_or_page},
-    ids,
+    done, ids, interface_describe,
     interface_ipv6::{self, Ipv6Wanted},
     invalid, is_service, quota,
     security_group::DEFAULT_GROUP,
     tags::{self, Tags},
-    zones,
 };
 use crate::{
     call::{Args, Caller},
@@ -37,8 +34,8 @@ pub(super) struct Interface {
     pub(super) attachment: Option<Attachment>,
     /// An address of Amazon's pool that lives as long as the attachment.
     pub(super) public_ip: Option<Ipv4Addr>,
-    source_check: bool,
-    mac: String,
+    pub(super) source_check: bool,
+    pub(super) mac: String,
 }
 
 /// What an interface shall be.
@@ -182,80 +179,6 @@ pub(super) fn make(world: &mut World, wanted: Wanted) -> Result<String, ApiError
     Ok(id)
 }
 
-pub(super) fn render(world: &World, id: &str, interface: &Interface) -> Value {
-    let state = &world.ec2;
-    let groups: Vec<_> = interface
-        .groups
-        .iter()
-        .map(|id| json!({"groupId": id, "groupName": state.security_groups.get(id).map(|group| &group.name)}))
-        .collect();
-    let zone = state.subnets.get(&interface.subnet).map(|subnet| subnet.zone.clone()).unwrap_or_default();
-    let association = association(world, id);
-    let addresses: Vec<_> = interface
-        .addresses
-        .iter()
-        .enumerate()
-        .map(|(index, ip)| {
-            let public = if index == 0 { association.clone() } else { secondary_association(world, id, *ip) };
-            json!({"privateIpAddress": ip, "primary": index == 0, "privateDnsName": private_dns(&world.region, *ip), "association": public})
-        })
-        .collect();
-    let ipv6: Vec<_> = interface.ipv6.iter().map(|ip| json!({"ipv6Address": ip, "isPrimaryIpv6": false})).collect();
-    let attachment = interface.attachment.as_ref().map(|attachment| {
-        json!({
-            "attachmentId": attachment.id, "instanceId": attachment.instance, "instanceOwnerId": attachment.owner,
-            "deviceIndex": attachment.device_index, "networkCardIndex": 0, "status": "attached", "attachTime": attachment.at,
-            "deleteOnTermination": attachment.delete_on_termination,
-        })
-    });
-    json!({
-        "networkInterfaceId": id,
-        "subnetId": interface.subnet,
-        "vpcId": interface.vpc,
-        "availabilityZoneId": zones::id_of(&world.region, &zone),
-        "availabilityZone": zone,
-        "description": interface.description,
-        "ownerId": world.account,
-        "requesterId": interface.requester,
-        "requesterManaged": interface.requester.is_some(),
-        "status": if interface.attachment.is_some() { "in-use" } else { "available" },
-        "macAddress": interface.mac,
-        "privateIpAddress": interface.private_ip(),
-        "privateDnsName": private_dns(&world.region, interface.private_ip()),
-        "sourceDestCheck": interface.source_check,
-        "interfaceType": interface.interface_type,
-        "groupSet": groups,
-        "privateIpAddressesSet": addresses,
-        "ipv6AddressesSet": ipv6,
-        "ipv6Address": interface.ipv6.first(),
-        "association": association,
-        "attachment": attachment,
-        "tagSet": state.tag_set(id),
-    })
-}
-
-/// The public side of an interface as replies tell it.
-pub(super) fn association(world: &World, id: &str) -> Value {
-    let Some(ip) = world.ec2.public_address(id) else { return Value::Null };
-    let dns = address::public_dns(&world.region, ip);
-    match world.ec2.elastic_address(id) {
-        Some((allocation, address)) => json!({
-            "publicIp": ip, "publicDnsName": dns, "ipOwnerId": world.account, "allocationId": allocation,
-            "associationId": address.association.as_ref().map(|association| &association.id),
-        }),
-        None => json!({"publicIp": ip, "publicDnsName": dns, "ipOwnerId": "amazon"}),
-    }
-}
-
-/// The public side of a secondary private address: an elastic one or none.
-fn secondary_association(world: &World, id: &str, ip: Ipv4Addr) -> Value {
-    let Some((allocation, address)) = world.ec2.elastic_address_at(id, Some(ip)) else { return Value::Null };
-    json!({
-        "publicIp": address.ip, "publicDnsName": address::public_dns(&world.region, address.ip), "ipOwnerId": world.account,
-        "allocationId": allocation, "associationId": address.association.as_ref().map(|association| &association.id),
-    })
-}
-
 pub(super) fn create(world: &mut World, caller: &Caller, args: &Args) -> Reply {
     let tags = tags::specified(args, caller, ids::NETWORK_INTERFACE.tag_type, &[])?;
     let before = world.ec2.made_before("CreateNetworkInterface", args)?.and_then(|made| made.first().cloned());
@@ -292,7 +215,7 @@ pub(super) fn create(world: &mut World, caller: &Caller, args: &Args) -> Reply {
         }
     };
     let interface = ids::NETWORK_INTERFACE.find(&world.ec2.interfaces, &id)?;
-    Ok(json!({"networkInterface": render(world, &id, interface), "clientToken": args.str("ClientToken")}))
+    Ok(json!({"networkInterface": interface_describe::render(world, &id, interface), "clientToken": args.str("ClientToken")}))
 }
 
 /// An optional private address.
@@ -357,53 +280,6 @@ pub(super) fn delete(world: &mut World, caller: &Caller, args: &Args) -> Reply {
     }
     world.ec2.remove_interface(id);
     Ok(done())
-}
-
-pub(super) fn describe(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
-    ids_or_page(args, "NetworkInterfaceId")?;
-    let items = world.ec2.interfaces.iter().map(|(id, interface)| render(world, id, interface)).collect();
-    Listing {
-        set: "networkInterfaceSet",
-        ids: Some(("NetworkInterfaceId", &ids::NETWORK_INTERFACE)),
-        key: "networkInterfaceId",
-        filters: &[
-            ("network-interface-id", "networkInterfaceId"),
-            ("vpc-id", "vpcId"),
-            ("subnet-id", "subnetId"),
-            ("availability-zone", "availabilityZone"),
-            ("availability-zone-id", "availabilityZoneId"),
-            ("description", "description"),
-            ("group-id", "groupSet.groupId"),
-            ("group-name", "groupSet.groupName"),
-            ("interface-type", "interfaceType"),
-            ("mac-address", "macAddress"),
-            ("owner-id", "ownerId"),
-            ("private-dns-name", "privateDnsName"),
-            ("private-ip-address", "privateIpAddress"),
-            ("addresses.private-ip-address", "privateIpAddressesSet.privateIpAddress"),
-            ("addresses.association.public-ip", "privateIpAddressesSet.association.publicIp"),
-            ("association.allocation-id", "association.allocationId"),
-            ("association.association-id", "association.associationId"),
-            ("association.public-ip", "association.publicIp"),
-            ("association.ip-owner-id", "association.ipOwnerId"),
-            ("association.public-dns-name", "association.publicDnsName"),
-            ("addresses.primary", "privateIpAddressesSet.primary"),
-            ("attachment.attach-time", "attachment.attachTime"),
-            ("ipv6-addresses.ipv6-address", "ipv6AddressesSet.ipv6Address"),
-            ("attachment.attachment-id", "attachment.attachmentId"),
-            ("attachment.instance-id", "attachment.instanceId"),
-            ("attachment.instance-owner-id", "attachment.instanceOwnerId"),
-            ("attachment.device-index", "attachment.deviceIndex"),
-            ("attachment.status", "attachment.status"),
-            ("attachment.delete-on-termination", "attachment.deleteOnTermination"),
-            ("requester-id", "requesterId"),
-            ("requester-managed", "requesterManaged"),
-            ("source-dest-check", "sourceDestCheck"),
-            ("status", "status"),
-        ],
-        page: Some((5, 1000)),
-    }
-    .reply(args, items)
 }
 
 #[cfg(test)]

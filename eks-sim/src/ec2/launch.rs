@@ -14,7 +14,7 @@ use super::{
     invalid, quota, tags, template, volume, zones,
 };
 use crate::{
-    call::{Args, Caller},
+    call::{Args, Caller, Service},
     error::ApiError,
     iam,
     times::Time,
@@ -56,7 +56,8 @@ pub(super) fn run(world: &mut World, caller: &Caller, args: &Args) -> Reply {
         let id = made.first().and_then(|id| world.ec2.instances.get(id)).map(|found| found.reservation.clone()).unwrap_or_default();
         return Ok(instance::reservation(world, &id, told));
     }
-    let merged = merge(&world.ec2, args)?;
+    let mut merged = merge(&world.ec2, args)?;
+    resolve_image(world, caller, &mut merged)?;
     let launch = check(world, &merged)?;
     let tags_of = |kind: &str| tags::specified(&merged, caller, kind, &TAGGED);
     let (instance_tags, volume_tags, interface_tags) = (tags_of("instance")?, tags_of("volume")?, tags_of("network-interface")?);
@@ -83,6 +84,7 @@ pub(super) fn run(world: &mut World, caller: &Caller, args: &Args) -> Reply {
             zone: launch.zone.clone(),
             private_ip: found.private_ip(),
             groups: found.groups.clone(),
+            public: launch.public_ip,
             launched,
             client_token: args.str("ClientToken").map(str::to_owned),
             reason: None,
@@ -118,6 +120,17 @@ fn merge(state: &State, args: &Args) -> Result<Args, ApiError> {
         }
     }
     Ok(Args(Value::Object(merged)))
+}
+
+/// `resolve:ssm:name` stands for the image that a parameter names (RunInstances, "Use a Systems Manager parameter instead of an AMI
+/// ID"). The code for a parameter that does not exist is an assumption.
+fn resolve_image(world: &mut World, caller: &Caller, args: &mut Args) -> Result<(), ApiError> {
+    let Some(name) = args.str("ImageId").and_then(|image| image.strip_prefix("resolve:ssm:")).map(str::to_owned) else { return Ok(()) };
+    let reply = world.call(Service::Ssm, "GetParameter", json!({"Name": name}), caller).unwrap_or_default();
+    let image = reply.pointer("/Parameter/Value").and_then(Value::as_str);
+    let image = image.ok_or_else(|| invalid(format!("The parameter {name} does not exist or does not name an image.")))?;
+    args.0["ImageId"] = json!(image);
+    Ok(())
 }
 
 fn merge_tags(template: &Value, call: &Value) -> Value {
@@ -301,7 +314,7 @@ fn default_subnet(state: &State, zone: Option<&str>) -> Result<String, ApiError>
     found.ok_or_else(|| ApiError::new("MissingInput", "No subnets found for the default VPC. Please specify a subnet."))
 }
 
-fn check_vcpus(state: &State, wanted: &InstanceType, count: usize) -> Result<(), ApiError> {
+pub(super) fn check_vcpus(state: &State, wanted: &InstanceType, count: usize) -> Result<(), ApiError> {
     let counts = |instance: &&Instance| matches!(instance.state, InstanceState::Pending | InstanceState::Running);
     let vcpus = |instance: &Instance| instance_types::find(&instance.instance_type).map_or(0, |found| found.vcpus);
     let used: usize = state.instances.values().filter(counts).map(vcpus).sum();

@@ -16,8 +16,10 @@ mod gateway;
 mod ids;
 mod image;
 mod instance;
+mod instance_power;
 mod instance_types;
 mod interface;
+mod interface_describe;
 mod interface_ipv6;
 mod inventory;
 mod key_pair;
@@ -32,6 +34,7 @@ mod route;
 mod route_table;
 mod security_group;
 mod security_group_rule;
+mod security_group_rule_change;
 mod subnet;
 mod subnet_attribute;
 mod tags;
@@ -40,6 +43,7 @@ mod token;
 mod transit_attachment;
 mod transit_gateway;
 mod volume;
+mod volume_modification;
 mod vpc;
 mod vpc_cidr;
 mod zones;
@@ -197,7 +201,7 @@ fn find(action: &str) -> Option<Action> {
         "DescribeManagedPrefixLists" => prefix_list::describe_managed,
         "DescribeNatGateways" => nat::describe,
         "DescribeNetworkAcls" => acl::describe,
-        "DescribeNetworkInterfaces" => interface::describe,
+        "DescribeNetworkInterfaces" => interface_describe::describe,
         "DescribePrefixLists" => prefix_list::describe,
         "DescribeRegions" => zones::describe_regions,
         "DescribeRouteTables" => route_table::describe,
@@ -208,6 +212,7 @@ fn find(action: &str) -> Option<Action> {
         "DescribeTransitGatewayVpcAttachments" => transit_attachment::describe,
         "DescribeTransitGateways" => transit_gateway::describe,
         "DescribeVolumes" => volume::describe,
+        "DescribeVolumesModifications" => volume_modification::describe,
         "DescribeVpcAttribute" => vpc::describe_attribute,
         "DescribeVpcEndpointServices" => endpoint_service::describe,
         "DescribeVpcEndpoints" => endpoint::describe,
@@ -225,9 +230,11 @@ fn find(action: &str) -> Option<Action> {
         "ImportKeyPair" => key_pair::import,
         "ModifyInstanceAttribute" => instance::modify,
         "ModifyLaunchTemplate" => template::modify,
+        "ModifySecurityGroupRules" => security_group_rule_change::modify,
         "ModifyNetworkInterfaceAttribute" => interface::modify,
         "ModifySubnetAttribute" => subnet_attribute::modify,
         "ModifyTransitGatewayVpcAttachment" => transit_attachment::modify,
+        "ModifyVolume" => volume_modification::modify,
         "ModifyVpcAttribute" => vpc::modify_attribute,
         "ModifyVpcEndpoint" => endpoint_change::modify,
         "ReleaseAddress" => address::release,
@@ -238,8 +245,12 @@ fn find(action: &str) -> Option<Action> {
         "RevokeSecurityGroupEgress" => security_group_rule::revoke_egress,
         "RevokeSecurityGroupIngress" => security_group_rule::revoke_ingress,
         "RunInstances" => launch::run,
+        "StartInstances" => instance_power::start,
+        "StopInstances" => instance_power::stop,
         "TerminateInstances" => instance::terminate,
         "UnassignIpv6Addresses" => interface_ipv6::unassign,
+        "UpdateSecurityGroupRuleDescriptionsEgress" => security_group_rule_change::describe_egress,
+        "UpdateSecurityGroupRuleDescriptionsIngress" => security_group_rule_change::describe_ingress,
         "UnassignPrivateNatGatewayAddress" => nat_address::unassign,
         _ => return None,
     })

@@ -93,7 +93,7 @@ fn target(state: &State, table_id: &str, vpc: &str, args: &Args) -> Result<Targe
             Ok(Target::Gateway(id))
         }
         "EgressOnlyInternetGatewayId" => {
-            // CreateRoute has InternetGateway's code for it.
+            // The code is that of an internet gateway ("Error codes for the Amazon EC2 API" has none of its own).
             let gateway = state.egress_only_gateways.get(&id);
             let gateway = gateway.ok_or_else(|| ids::EGRESS_ONLY_GATEWAY.not_found(&id))?;
             if gateway.vpc != vpc {

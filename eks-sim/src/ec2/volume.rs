@@ -11,6 +11,7 @@ use super::{
     instance::InstanceState,
     invalid, quota,
     tags::{self, Tags},
+    volume_modification::Modification,
     zones,
 };
 use crate::{
@@ -27,6 +28,7 @@ pub(super) struct Volume {
     pub(super) state: &'static str,
     pub(super) attachment: Option<VolumeAttachment>,
     created: String,
+    pub(super) modification: Option<Modification>,
 }
 
 #[derive(Clone, Debug)]
@@ -83,7 +85,11 @@ pub(super) fn make_attached(world: &mut World, disk: Disk, zone: &str, instance:
         at: at.clone(),
         delete_on_termination: delete,
     };
-    insert(world, Volume { disk, zone: zone.to_owned(), state: "in-use", attachment: Some(attachment), created: at }, tags);
+    insert(
+        world,
+        Volume { disk, zone: zone.to_owned(), state: "in-use", attachment: Some(attachment), created: at, modification: None },
+        tags,
+    );
 }
 
 impl State {
@@ -124,7 +130,7 @@ pub(super) fn create(world: &mut World, caller: &Caller, args: &Args) -> Reply {
         }
     }
     let created = world.timestamp();
-    let id = insert(world, Volume { disk, zone, state: "creating", attachment: None, created }, tags);
+    let id = insert(world, Volume { disk, zone, state: "creating", attachment: None, created, modification: None }, tags);
     world.ec2.remember("CreateVolume", args, vec![id.clone()]);
     let event = id.clone();
     world.take(Time::VolumeCreate, &id, move |world| {
@@ -159,7 +165,8 @@ pub(super) fn attach(world: &mut World, _caller: &Caller, args: &Args) -> Reply 
     if volume.state != "available" {
         return Err(ApiError::new("IncorrectState", format!("Volume '{id}' is not 'available'.")));
     }
-    if instance.state != InstanceState::Running {
+    // "You can attach a volume to an instance that is in the running or stopped state" ("Attach an EBS volume").
+    if !matches!(instance.state, InstanceState::Running | InstanceState::Stopped) {
         let message = format!("Instance '{instance_id}' is not 'running'.");
         return Err(ApiError::new("IncorrectState", message));
     }

@@ -1,4 +1,5 @@
-//! AWS's public parameters that name the machine images for EKS nodes (EKS user guide, "Retrieve recommended … AMI IDs").
+//! AWS's public parameters that name machine images: for EKS nodes (EKS user guide, "Retrieve recommended … AMI IDs"), and the latest
+//! Amazon Linux (EC2 user guide, "Reference the latest AMIs using Systems Manager public parameters").
 
 use serde_json::json;
 
@@ -17,6 +18,7 @@ pub(super) fn parameters() -> Vec<(String, String)> {
         windows(minor, &mut all);
         ubuntu(minor, &mut all);
     }
+    amazon_linux(&mut all);
     all
 }
 
@@ -56,6 +58,15 @@ fn optimized(minor: u32, all: &mut Vec<(String, String)>) {
             ("amazon-linux-2-arm64", "amazon-eks-arm64-node"),
         ] {
             add(system, image);
+        }
+    }
+}
+
+fn amazon_linux(all: &mut Vec<(String, String)>) {
+    for kind in ["al2023-ami-kernel-default", "al2023-ami-kernel-6.1", "al2023-ami-minimal-kernel-default"] {
+        for architecture in ["x86_64", "arm64"] {
+            let name = format!("/aws/service/ami-amazon-linux-latest/{kind}-{architecture}");
+            all.push((name.clone(), image_id(&name)));
         }
     }
 }

@@ -433,7 +433,7 @@ impl NetworkSpec {
     pub fn space(&self) -> Space {
         let blocks = iter::once(self.cidr).chain(self.secondary.iter().copied());
         let taken = self.subnets.iter().map(|subnet| subnet.cidr).chain(self.kept.iter().copied());
-        Allocator::around(blocks, taken).map_or_else(|_| Allocator::new(self.cidr), |found| found).space().keeping(&self.kept)
+        Allocator::around(blocks, taken).unwrap_or_else(|_| Allocator::new(self.cidr)).space().keeping(&self.kept)
     }
 
     /// Whether there is a subnet of this tier.

@@ -33,6 +33,16 @@ impl Block {
     fn inside(self, other: Self) -> bool {
         self.0 >= other.0 && self.end() <= other.end()
     }
+
+    /// How many sixteens of addresses it has.
+    fn sixteens(self) -> usize {
+        1 << (28 - self.1)
+    }
+
+    /// The block that begins with one of its sixteens.
+    fn part(self, sixteen: usize, prefix: u8) -> Self {
+        Self(self.0 + u32::try_from(sixteen * 16).expect("inside a block"), prefix)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -85,7 +95,7 @@ fn block(prefixes: std::ops::RangeInclusive<u8>) -> impl Strategy<Value = Block>
     (bases, any::<u16>(), prefixes, 0..100_u8).prop_map(|(base, at, prefix, exact)| {
         let size = 1_u64 << (32 - prefix);
         let at = if exact > 0 { u64::from(at) / size * size } else { u64::from(at) };
-        Block(base | u32::try_from(at % 65_536).unwrap(), prefix)
+        Block(base | u32::try_from(at % 65_536).expect("16 bits"), prefix)
     })
 }
 
@@ -128,7 +138,7 @@ fn asked() -> impl Strategy<Value = Asked> {
 }
 
 fn build(asked: &Asked) -> Result<NetworkSpec, eks_core::SpecError> {
-    let owner = Owner::new("random").unwrap();
+    let owner = Owner::new("random").expect("a fine name");
     let mut builder = NetworkSpec::builder(&owner, asked.vpc.text()).nat(Nat::None).zones(asked.zones.iter().map(|zone| ZONES[*zone]));
     for block in &asked.secondary {
         builder = builder.secondary_cidr(block.text());
@@ -244,7 +254,7 @@ fn judge(asked: &Asked) -> (BTreeSet<&'static str>, Vec<Expected>) {
         let prefix = match wanted {
             Wanted::Prefix(prefix) => *prefix,
             // By trying every size.
-            Wanted::Hosts(hosts) => (0..=28).rev().find(|prefix| (1_u64 << (32 - prefix)) - 5 >= u64::from(*hosts)).unwrap(),
+            Wanted::Hosts(hosts) => (0..=28).rev().find(|prefix| (1_u64 << (32 - prefix)) - 5 >= u64::from(*hosts)).expect("few hosts"),
         };
         tell("prefix-size", prefix < asked.vpc.1.max(16) || prefix > 28);
         tell("subnet-name", !right_name(*name));
@@ -253,12 +263,11 @@ fn judge(asked: &Asked) -> (BTreeSet<&'static str>, Vec<Expected>) {
     }
     if !BEFORE_PLACES.iter().any(|code| broken.contains(code)) {
         // Sixteen addresses at a time: who has them. No block is smaller.
-        let mut taken: Vec<Vec<bool>> =
-            vpc.iter().map(|block| vec![false; usize::try_from((block.end() - u64::from(block.0)) / 16).unwrap()]).collect();
+        let mut taken: Vec<Vec<bool>> = vpc.iter().map(|block| vec![false; block.sixteens()]).collect();
         let take = |taken: &mut Vec<Vec<bool>>, block: Block| {
             for (root, taken) in vpc.iter().zip(taken) {
                 for (at, unit) in taken.iter_mut().enumerate() {
-                    *unit |= Block(root.0 + u32::try_from(at).unwrap() * 16, 28).overlaps(block);
+                    *unit |= root.part(at, 28).overlaps(block);
                 }
             }
         };
@@ -270,11 +279,10 @@ fn judge(asked: &Asked) -> (BTreeSet<&'static str>, Vec<Expected>) {
                 if zone.is_some_and(|zone| placed.iter().any(|other| (other.0, other.1, other.2) == (tier, *zone, name))) {
                     continue;
                 }
-                let units = 1_usize << (28 - prefix);
                 let found = vpc.iter().zip(&taken).find_map(|(root, taken)| {
-                    let starts = (0..taken.len()).step_by(units).filter(|at| (u64::from(root.0) / 16 + *at as u64) % units as u64 == 0);
+                    let units = Block(0, prefix).sixteens();
                     let free = |at: &usize| taken.get(*at..*at + units).is_some_and(|units| units.iter().all(|taken| !taken));
-                    starts.filter(free).map(|at| Block(root.0 + u32::try_from(at).unwrap() * 16, prefix)).next()
+                    (0..taken.len()).filter(free).map(|at| root.part(at, prefix)).find(|block| !block.has_host_bits())
                 });
                 let Some(found) = found else {
                     if zone.is_some() {
@@ -347,8 +355,8 @@ proptest! {
                 prop_assert_eq!(space.total(), sum(&vpc));
                 prop_assert_eq!(space.used, sum(&found.iter().map(|subnet| subnet.3).collect::<Vec<_>>()));
                 // Written down and read again, it is the same.
-                let text = serde_json::to_string(&spec).unwrap();
-                prop_assert_eq!(serde_json::from_str::<NetworkSpec>(&text).unwrap(), spec);
+                let text = serde_json::to_string(&spec).expect("JSON");
+                prop_assert_eq!(serde_json::from_str::<NetworkSpec>(&text).expect("the same spec"), spec);
             }
             Err(error) => {
                 let mut codes: BTreeSet<&str> = error.problems.iter().map(|problem| problem.code).collect();

@@ -91,7 +91,7 @@ fn derive(problems: &mut Problems, vpc: &[Ipv4Net], derived: &Derived, placement
     // One for each block: the first that has room is used, not the lowest.
     let taken = || placement.subnets.iter().map(|subnet| subnet.cidr);
     let mut room: Vec<Allocator<Ipv4Net>> = vpc.iter().filter_map(|block| Allocator::around([*block], taken()).ok()).collect();
-    let mut found: Vec<Vec<PlacedSubnet>> = vec![Vec::new(); zones.len()];
+    let mut found: Vec<(usize, PlacedSubnet)> = Vec::new();
     for (prefix, group) in groups.iter().filter_map(|(prefix, group)| Some(((*prefix)?, group))) {
         for number in 0..usize::from(derived.zone_capacity.unwrap_or(ZONES)) {
             let zone = zones.get(number);
@@ -104,19 +104,16 @@ fn derive(problems: &mut Problems, vpc: &[Ipv4Net], derived: &Derived, placement
                 }
                 break;
             };
-            match zone {
-                Some(zone) => found[number].push(PlacedSubnet {
-                    tier: group.tier,
-                    zone: zone.clone(),
-                    cidr,
-                    name: group.name.clone(),
-                    load_balancers: false,
-                }),
-                None => placement.kept.push(cidr),
-            }
+            let Some(zone) = zone.cloned() else {
+                placement.kept.push(cidr);
+                continue;
+            };
+            found.push((number, PlacedSubnet { tier: group.tier, zone, cidr, name: group.name.clone(), load_balancers: false }));
         }
     }
-    placement.subnets.extend(found.into_iter().flatten());
+    // By zone; the order of the groups stays.
+    found.sort_by_key(|(number, _)| *number);
+    placement.subnets.extend(found.into_iter().map(|(_, subnet)| subnet));
 }
 
 /// The zones, if all can be used and fit.

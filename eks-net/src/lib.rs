@@ -126,7 +126,10 @@ mod testing;
 
 #[cfg(feature = "aws")]
 pub use aws::Networks;
-pub use cidr::{Allocator, AllocatorError, Block, Size, Space, SubnetGroup, reserved_addresses, usable_addresses};
+pub use cidr::{
+    Allocator, AllocatorError, Block, InterfaceLimits, IpBudget, Restriction, Size, Space, SubnetGroup, check_association, nth_block,
+    reserved_addresses, reserved_ipv6_addresses, usable_addresses,
+};
 pub use egress::{Endpoint, EndpointKind, Endpoints, Nat};
 pub use existing::{
     ChosenSubnet, ExistingNatGateway, ExistingNetwork, ExistingNetworkBuilder, ExistingRoute, ExistingRouteTable, ExistingSubnet,

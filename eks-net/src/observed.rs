@@ -1,6 +1,9 @@
 //! What exists, as plain data.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    iter,
+};
 
 use eks_core::{
     AllocationId, EgressOnlyGatewayId, Error, Facts, InternetGatewayId, NatGatewayId, NetworkInterfaceId, Owner, RouteTableAssociationId,
@@ -11,6 +14,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 pub(crate) use crate::found::Found;
 use crate::{
+    cidr::Allocator,
     egress::{EndpointKind, Kind, kinds, price},
     existing::{ExistingNatGateway, ExistingRouteTable, ExistingSubnet, ExistingVpc, marks},
     found::{self, ByKey, found},
@@ -376,6 +380,17 @@ impl Observed {
         let ipv6 = self.vpcs.iter().any(|vpc| vpc.ipv6().is_some());
         let kinds = self.vpcs.iter().flat_map(FoundVpc::kinds).map(Kind::observing);
         kinds.chain(ipv6.then_some("ec2:DescribeEgressOnlyInternetGateways")).collect()
+    }
+
+    /// The free IPv4 space of the owner's VPC, all of its subnets taken. `None` without a VPC, or with several, whose subnets
+    /// cannot be told apart.
+    pub fn allocator(&self) -> Option<Allocator<Ipv4Net>> {
+        let [vpc] = self.vpcs.as_slice() else { return None };
+        let further = vpc.blocks.iter().filter_map(|block| match block.cidr {
+            IpNet::V4(cidr) => Some(cidr),
+            IpNet::V6(_) => None,
+        });
+        Allocator::around(iter::once(vpc.cidr).chain(further), self.subnets.iter().map(|subnet| subnet.cidr)).ok()
     }
 
     /// Those of the owner, with their keys.

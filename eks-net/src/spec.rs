@@ -30,6 +30,8 @@ pub struct NetworkSpec {
     /// Blocks kept for zones to come, and what they were derived from.
     pub(crate) kept: Vec<Ipv4Net>,
     pub(crate) derive: Derived,
+    /// Networks that it must not overlap, by name.
+    apart: Vec<(String, String)>,
     pub(crate) nat: Nat,
     pub(crate) way: Way,
     pub(crate) addresses: BTreeMap<ZoneName, Vec<AllocationId>>,
@@ -51,6 +53,8 @@ pub struct NetworkSpecBuilder {
     secondary_cidrs: Vec<String>,
     #[serde(default, skip_serializing_if = "is_default")]
     ipv6: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    apart: Vec<(String, String)>,
     #[serde(default, skip_serializing_if = "is_default")]
     derive: Derived,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -88,6 +92,27 @@ impl NetworkSpecBuilder {
     #[must_use]
     pub fn ipv6(mut self) -> Self {
         self.ipv6 = true;
+        self
+    }
+
+    /// Another network that will be reached from this one, or that Kubernetes uses: no block of the VPC may overlap it. Give
+    /// peered VPCs, those behind a transit gateway, on-premises networks, and the cluster's service CIDR.
+    ///
+    /// ```
+    /// # use eks_core::Owner;
+    /// # use eks_net::NetworkSpec;
+    /// let refused = NetworkSpec::builder(&Owner::new("shop")?, "10.8.0.0/16")
+    ///     .zones(["us-east-1a", "us-east-1b"])
+    ///     .must_not_overlap("on-premises", "10.0.0.0/12")
+    ///     .build()
+    ///     .unwrap_err();
+    /// assert_eq!(refused.problems[0].to_string(),
+    ///     "on-premises: the VPC's 10.8.0.0/16 overlaps 10.0.0.0/12, and must not; choose another block for the VPC");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn must_not_overlap(mut self, name: impl Into<String>, cidr: impl fmt::Display) -> Self {
+        self.apart.push((name.into(), cidr.to_string()));
         self
     }
 
@@ -242,7 +267,10 @@ impl NetworkSpecBuilder {
         }
         let secondary = blocks::check(&mut problems, block, &self.secondary_cidrs);
         let blocks: Vec<Ipv4Net> = block.into_iter().chain(secondary.iter().copied()).collect();
-        let placement = cidr::place(&mut problems, &blocks, &self.subnets, &self.derive);
+        cidr::check_apart(&mut problems, &blocks, &self.apart);
+        // With a block that cannot be read, what is outside of the others is not known.
+        let all_read = blocks.len() == 1 + self.secondary_cidrs.len();
+        let placement = cidr::place(&mut problems, if all_read { &blocks } else { &[] }, &self.subnets, &self.derive);
         let (subnets, kept) = (placement.subnets, placement.kept);
         if self.ipv6 {
             blocks::check_ipv6(&mut problems, subnets.len());
@@ -265,6 +293,7 @@ impl NetworkSpecBuilder {
             subnets,
             kept,
             derive: self.derive,
+            apart: self.apart,
             nat: self.nat,
             way,
             addresses,
@@ -285,6 +314,7 @@ impl NetworkSpec {
             cidr: cidr.to_string(),
             secondary_cidrs: Vec::new(),
             ipv6: false,
+            apart: Vec::new(),
             derive: Derived::default(),
             subnets: Vec::new(),
             nat: Nat::default(),
@@ -403,7 +433,7 @@ impl NetworkSpec {
     pub fn space(&self) -> Space {
         let blocks = iter::once(self.cidr).chain(self.secondary.iter().copied());
         let taken = self.subnets.iter().map(|subnet| subnet.cidr).chain(self.kept.iter().copied());
-        Allocator::around(blocks, taken).map_or_else(|_| Allocator::new(self.cidr), |found| found).space().keeping(&self.kept)
+        Allocator::around(blocks, taken).unwrap_or_else(|_| Allocator::new(self.cidr)).space().keeping(&self.kept)
     }
 
     /// Whether there is a subnet of this tier.
@@ -443,6 +473,7 @@ impl From<NetworkSpec> for NetworkSpecBuilder {
             secondary_cidrs: spec.secondary.iter().map(ToString::to_string).collect(),
             ipv6: spec.ipv6,
             derive: spec.derive,
+            apart: spec.apart,
             subnets: spec.subnets.iter().map(Subnet::from).collect(),
             nat: spec.nat,
             elastic_ips: spec.addresses.iter().flat_map(|(zone, ids)| ids.iter().map(|id| (zone.to_string(), id.to_string()))).collect(),

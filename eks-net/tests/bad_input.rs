@@ -6,7 +6,9 @@
 use std::collections::BTreeSet;
 
 use eks_core::{Owner, SecurityGroupId};
-use eks_net::{IcmpTypes, Nat, NetworkSpec, NetworkSpecBuilder, Rule, SecurityGroup, SecurityGroupQuotas, Size, Subnet, SubnetGroup};
+use eks_net::{
+    IcmpTypes, IpBudget, Nat, NetworkSpec, NetworkSpecBuilder, Rule, SecurityGroup, SecurityGroupQuotas, Size, Subnet, SubnetGroup,
+};
 
 /// A wrong spec, the codes of its problems, and part of what is said of each rule or remedy.
 type Case = (NetworkSpecBuilder, &'static [&'static str], &'static str);
@@ -72,6 +74,20 @@ fn blocks_and_zones() -> Vec<Case> {
         (empty("10.0.0.0/16").zones(ZONES).public_prefix(17), &["no-room"], "private subnets: 10.0.0.0/16 has no /19 left"),
         (empty("10.0.0.0/16").zones(ZONES).zone_capacity(0), &["zone-capacity"], "it must be for 1–32"),
         (empty("10.0.0.0/16").zones(ZONES).zone_capacity(1), &["zone-capacity"], "2 zones are given"),
+        (fine().zones(ZONES).only_groups(), &["zone-groups"], "leave out .only_groups()"),
+        (fine().must_not_overlap("the office", "10.0.128.0/17"), &["network-overlap"], "the office: the VPC's 10.0.0.0/16 overlaps"),
+        (fine().must_not_overlap("the office", "10.0.128.0"), &["cidr-form"], "the office: \"10.0.128.0\" is not in CIDR notation"),
+        (fine().secondary_cidr("100.64.0.0/16").must_not_overlap("a peer", "100.64.0.0/10"), &["network-overlap"], "100.64.0.0/16"),
+        (fine().secondary_cidr("192.168.0.0/16"), &["secondary-restricted"], "whose first block is in 10.0.0.0/8"),
+        (fine().secondary_cidr("10.0.0.0/20"), &["secondary-overlap"], "it overlaps the VPC's 10.0.0.0/16"),
+        (fine().secondary_cidr("10.2.0.0/15"), &["secondary-size"], "is not between /16 and /28"),
+        (fine().secondary_cidr("10.1.0.0/15"), &["cidr-host-bits"], "write 10.0.0.0/15"),
+        (fine().secondary_cidr("169.254.8.0/24"), &["secondary-range"], "which is link-local"),
+        (
+            empty("10.0.0.0/16").zones(ZONES).group(SubnetGroup::private(IpBudget::new().others(70_000)).named("pods")),
+            &["prefix-size"],
+            "70021 addresses need a /15",
+        ),
         (fine().group(SubnetGroup::intra(24)), &["group-zones"], "give zones with .zones([…])"),
         (empty("10.0.0.0/16").zones(ZONES).group(SubnetGroup::private(24)), &["group-twice"], "tell them apart with .named("),
         (empty("10.0.0.0/16").zones(ZONES).group(SubnetGroup::intra(24).named("Ä")), &["subnet-name"], "intra subnets Ä"),

@@ -56,18 +56,31 @@ pub(crate) fn any(problems: &mut Problems, subject: &str, text: &str) -> Option<
     Some(block)
 }
 
+/// Ranges that no VPC can be in.
+pub(crate) const UNUSABLE: [(Ipv4Net, &str); 4] = [
+    (Ipv4Net::new_assert(Ipv4Addr::new(0, 0, 0, 0), 8), "\"this network\""),
+    (Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8), "loopback"),
+    (Ipv4Net::new_assert(Ipv4Addr::new(169, 254, 0, 0), 16), "link-local"),
+    (Ipv4Net::new_assert(Ipv4Addr::new(224, 0, 0, 0), 3), "multicast and reserved"),
+];
+
+/// The blocks of other networks, by what the user calls them; none may meet the VPC's.
+pub(crate) fn check_apart(problems: &mut Problems, vpc: &[Ipv4Net], others: &[(String, String)]) {
+    for (name, text) in others {
+        let Some(IpNet::V4(other)) = any(problems, name, text) else { continue };
+        for block in vpc.iter().filter(|block| overlap(**block, other)) {
+            let rule = format!("the VPC's {block} overlaps {other}, and must not");
+            problems.add("network-overlap", name, rule, "choose another block for the VPC");
+        }
+    }
+}
+
 /// The rules for the block of a VPC.
 pub(crate) fn check_vpc(problems: &mut Problems, block: Ipv4Net) {
     if !PREFIXES.contains(&block.prefix_len()) {
         problems.add("vpc-size", "VPC", format!("{block} is not between /16 and /28"), "choose a prefix length from 16 to 28");
     }
-    let reserved: [(Ipv4Net, &str); 4] = [
-        (Ipv4Net::new_assert(Ipv4Addr::new(0, 0, 0, 0), 8), "\"this network\""),
-        (Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8), "loopback"),
-        (Ipv4Net::new_assert(Ipv4Addr::new(169, 254, 0, 0), 16), "link-local"),
-        (Ipv4Net::new_assert(Ipv4Addr::new(224, 0, 0, 0), 3), "multicast and reserved"),
-    ];
-    for (range, what) in reserved {
+    for (range, what) in UNUSABLE {
         if overlap(block, range) {
             problems.add(
                 "vpc-range",

@@ -128,6 +128,8 @@ text_ids! {
     VolumeId, "a volume id", "vol- and 8 or 17 hexadecimal digits", |text| has_ec2_form(text, "vol-");
     /// `ami-…`
     AmiId, "an AMI id", "ami- and 8 or 17 hexadecimal digits", |text| has_ec2_form(text, "ami-");
+    /// `key-…`
+    KeyPairId, "a key pair id", "key- and 8 or 17 hexadecimal digits", |text| has_ec2_form(text, "key-");
     /// `lt-…`
     LaunchTemplateId, "a launch template id", "lt- and 8 or 17 hexadecimal digits", |text| has_ec2_form(text, "lt-");
     /// Twelve digits.

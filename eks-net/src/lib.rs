@@ -82,6 +82,8 @@
 //! # }
 //! ```
 //!
+//! [`machines`] plans instances, volumes and classic load balancers in a network, as a layer of its own.
+//!
 //! Killed at any moment, the same lines run again finish the work: what exists is found by its tags, there is no state file.
 //!
 //! For a design document, [`NetworkSpec::picture`] and [`Observed::picture`] draw the network, as planned or as found, in SVG and
@@ -104,8 +106,10 @@ mod blocks;
 mod cidr;
 mod egress;
 mod existing;
+mod found;
 mod groups;
 mod keys;
+pub mod machines;
 mod observed;
 mod op;
 mod permissions;

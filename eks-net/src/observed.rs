@@ -1,21 +1,23 @@
 //! What exists, as plain data.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     iter,
 };
 
 use eks_core::{
-    AllocationId, EgressOnlyGatewayId, Error, Facts, InternetGatewayId, KEY_TAG, NatGatewayId, NetworkInterfaceId, OWNER_TAG, Owner,
-    RouteTableAssociationId, RouteTableId, SecurityGroupId, SecurityGroupRuleId, StepKey, SubnetId, TransitGatewayAttachmentId,
-    TransitGatewayId, VolumeId, VpcEndpointId, VpcId, ZoneName,
+    AllocationId, EgressOnlyGatewayId, Error, Facts, InternetGatewayId, NatGatewayId, NetworkInterfaceId, Owner, RouteTableAssociationId,
+    RouteTableId, SecurityGroupId, SecurityGroupRuleId, StepKey, SubnetId, TransitGatewayAttachmentId, TransitGatewayId, VolumeId,
+    VpcEndpointId, VpcId, ZoneName,
 };
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+pub(crate) use crate::found::Found;
 use crate::{
     cidr::Allocator,
     egress::{EndpointKind, Kind, kinds, price},
     existing::{ExistingNatGateway, ExistingRouteTable, ExistingSubnet, ExistingVpc, marks},
+    found::{self, ByKey, found},
     groups::{self, Direction, SecurityGroupRule},
     keys::LAYER,
     tags::Tags,
@@ -345,66 +347,9 @@ pub struct FoundUsed {
     pub mark: String,
 }
 
-/// What carries tags.
-pub(crate) trait Found {
-    fn id(&self) -> &str;
-    fn tags(&self) -> &Tags;
-
-    /// The key of the step that made it, if this owner's did.
-    fn key(&self, owner: &Owner) -> Option<StepKey> {
-        let owned = self.tags().get(OWNER_TAG).is_some_and(|name| name == owner.as_str());
-        let key = self.tags().get(KEY_TAG).and_then(|key| key.parse::<StepKey>().ok());
-        key.filter(|key| owned && key.layer() == LAYER)
-    }
-
-    /// Whether this step of the owner's made it.
-    fn is_made_by(&self, owner: &Owner, key: &StepKey) -> bool {
-        let is = |tag: &str, value: &str| self.tags().get(tag).is_some_and(|found| found == value);
-        is(KEY_TAG, key.as_str()) && is(OWNER_TAG, owner.as_str())
-    }
-}
-
-macro_rules! found {
-    ($($name:ident)*) => {$(
-        impl Found for $name {
-            fn id(&self) -> &str {
-                self.id.as_str()
-            }
-
-            fn tags(&self) -> &Tags {
-                &self.tags
-            }
-        }
-    )*};
-}
-
-found!(FoundVpc FoundSubnet FoundInternetGateway FoundEgressOnlyGateway FoundTransitAttachment FoundEndpoint);
-found!(FoundNatGateway FoundAddress FoundRouteTable FoundGroup);
-found!(ExistingVpc ExistingSubnet ExistingRouteTable ExistingNatGateway);
-
-/// Things of an owner by the keys of the steps that made them.
-pub(crate) struct ByKey<'a, T>(HashMap<&'a str, Vec<&'a T>>);
-
-impl<'a, T: Found> ByKey<'a, T> {
-    /// The one that the step `key` made.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] if there are two.
-    pub(crate) fn get(&self, key: &StepKey) -> Result<Option<&'a T>, Error> {
-        the_one(self.0.get(key.as_str()).into_iter().flatten().copied(), key)
-    }
-}
-
-fn the_one<'a, T: Found + 'a>(mut made: impl Iterator<Item = &'a T>, key: &StepKey) -> Result<Option<&'a T>, Error> {
-    match (made.next(), made.next()) {
-        (Some(one), Some(other)) => Err(Error::Refused {
-            subject: key.to_string(),
-            rule: format!("{} and {} both carry this key", one.id(), other.id()),
-            remedy: format!("delete the one that is not in use, or remove its tag {KEY_TAG}"),
-        }),
-        (found, _) => Ok(found),
-    }
-}
+found!(LAYER: FoundVpc FoundSubnet FoundInternetGateway FoundEgressOnlyGateway FoundTransitAttachment FoundEndpoint);
+found!(LAYER: FoundNatGateway FoundAddress FoundRouteTable FoundGroup);
+found!(LAYER: ExistingVpc ExistingSubnet ExistingRouteTable ExistingNatGateway);
 
 impl Observed {
     /// Nothing exists.
@@ -450,7 +395,7 @@ impl Observed {
 
     /// Those of the owner, with their keys.
     pub(crate) fn ours<'a, T: Found>(&self, all: &'a [T]) -> Vec<(StepKey, &'a T)> {
-        all.iter().filter_map(|found| Some((found.key(&self.owner)?, found))).collect()
+        found::ours(&self.owner, all)
     }
 
     /// The one that the step `key` made.
@@ -458,17 +403,12 @@ impl Observed {
     /// # Errors
     /// [`Error::Refused`] if there are two.
     pub(crate) fn made_by<'a, T: Found + 'a>(&self, all: impl IntoIterator<Item = &'a T>, key: &StepKey) -> Result<Option<&'a T>, Error> {
-        the_one(all.into_iter().filter(|found| found.is_made_by(&self.owner, key)), key)
+        found::made_by(&self.owner, all, key)
     }
 
     /// Things of the owner, to be looked up by the keys of many steps.
     pub(crate) fn by_key<'a, T: Found>(&self, all: &'a [T]) -> ByKey<'a, T> {
-        let mut by_key: HashMap<&str, Vec<&T>> = HashMap::with_capacity(all.len());
-        let of_owner = all.iter().filter(|found| found.tags().get(OWNER_TAG).is_some_and(|name| name == self.owner.as_str()));
-        for (key, found) in of_owner.filter_map(|found| Some((found.tags().get(KEY_TAG)?, found))) {
-            by_key.entry(key).or_default().push(found);
-        }
-        ByKey(by_key)
+        ByKey::new(&self.owner, all)
     }
 
     /// Ids of what we adopted.
@@ -574,19 +514,7 @@ impl Observed {
     }
 
     fn note<T: Found>(&self, facts: &mut Facts, all: &[T], fields: impl Fn(&T, &mut dyn FnMut(&str, String))) {
-        let mut seen: BTreeSet<StepKey> = BTreeSet::new();
-        for (key, found) in self.ours(all) {
-            // A plan refuses two of one key; that there are two is a fact all the same.
-            let twice = !seen.insert(key.clone());
-            facts.note(&key, if twice { "another id" } else { "id" }, found.id());
-            if twice {
-                continue;
-            }
-            for (name, value) in found.tags().iter().filter(|(name, _)| !name.starts_with("aws:")) {
-                facts.note(&key, format!("tag {name}"), value);
-            }
-            fields(found, &mut |field, value| facts.note(&key, field, value));
-        }
+        found::note(&self.owner, facts, all, fields);
     }
 }
 

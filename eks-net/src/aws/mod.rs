@@ -7,6 +7,7 @@ mod egress_only;
 mod endpoints;
 mod existing;
 mod groups;
+mod machines;
 mod made;
 mod nat;
 mod observe;
@@ -16,6 +17,8 @@ mod remove;
 mod routing;
 mod rules;
 mod transit;
+
+pub use self::machines::Machines;
 
 use std::sync::Arc;
 

@@ -210,6 +210,6 @@ impl Networks {
     }
 }
 
-fn owned(owner: &Owner) -> Filter {
+pub(super) fn owned(owner: &Owner) -> Filter {
     filter(format!("tag:{OWNER_TAG}"), [owner.as_str()])
 }

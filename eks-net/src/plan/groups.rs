@@ -7,8 +7,9 @@ use eks_core::{Error, Finding, Ref, SecurityGroupId, StepKey};
 use super::{Planner, refused};
 use crate::{
     existing::marks,
+    found::ByKey,
     groups::{self, CheckedGroup, Diff, Peer, SecurityGroupRule, diff},
-    observed::{ByKey, Found, FoundGroup, FoundRule, Observed},
+    observed::{Found, FoundGroup, FoundRule, Observed},
     op::{NetOp, RuleDescription, RuleId},
     permissions,
     spec::NetworkSpec,

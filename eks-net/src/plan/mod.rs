@@ -24,8 +24,9 @@ use eks_core::{Action, Basis, Error, Finding, Plan, Ref, Step, StepKey, VpcId};
 use crate::{
     egress::{Kind, Others},
     existing::marks,
+    found::ByKey,
     keys,
-    observed::{ByKey, Found, FoundSubnet, Observed},
+    observed::{Found, FoundSubnet, Observed},
     op::NetOp,
     permissions::OBSERVING,
     spec::NetworkSpec,

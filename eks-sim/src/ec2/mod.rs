@@ -24,6 +24,7 @@ mod interface_ipv6;
 mod inventory;
 mod key_pair;
 mod launch;
+mod metadata;
 mod nat;
 mod nat_address;
 mod nat_create;
@@ -229,6 +230,7 @@ fn find(action: &str) -> Option<Action> {
         "GetManagedPrefixListEntries" => prefix_list::entries,
         "ImportKeyPair" => key_pair::import,
         "ModifyInstanceAttribute" => instance::modify,
+        "ModifyInstanceMetadataOptions" => metadata::modify,
         "ModifyLaunchTemplate" => template::modify,
         "ModifySecurityGroupRules" => security_group_rule_change::modify,
         "ModifyNetworkInterfaceAttribute" => interface::modify,

@@ -12,7 +12,7 @@ pub(super) struct Listener {
     pub(super) port: i64,
     instance_protocol: String,
     pub(super) instance_port: i64,
-    certificate: Option<String>,
+    pub(super) certificate: Option<String>,
 }
 
 fn layer(protocol: &str) -> Option<u8> {

@@ -1,6 +1,6 @@
 //! What a large cluster costs: 5,000 nodes with 150,000 Pods read and forecast, and 500 nodes drained.
 //!
-//! `cargo bench -p eks-benches --bench drain`. The API server is canned: its pages are made as they are asked for, which counts as our
+//! `cargo bench -p eks-benches --features client --bench drain`. The API server is canned: its pages are made as they are asked for, which counts as our
 //! own CPU time here, and its clock does not wait.
 
 use std::{

@@ -17,11 +17,29 @@
 //!
 //! let plan = network.plan(&Observed::nothing(&owner))?;
 //! assert_eq!(plan.step("net/subnet/private/us-east-1b").map(|step| step.title.as_str()),
-//!     Some("private subnet 10.0.64.0/19 in us-east-1b, 8187 addresses"));
+//!     Some("private subnet 10.0.96.0/19 in us-east-1b, 8187 addresses"));
 //! assert!(plan.to_string().contains("a single point of failure"));
 //!
 //! // The layers above refer to it before it exists.
 //! assert_eq!(network.refs().private().subnets.len(), 2);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`Nat`] chooses how private subnets reach the internet, [`Endpoints`] how they reach AWS without it; the plan tells what each
+//! choice costs and what fails with it:
+//!
+//! ```
+//! # use eks_core::Owner;
+//! # use eks_net::{Endpoints, Nat, NetworkSpec, Observed};
+//! # let owner = Owner::new("vault")?;
+//! let network = NetworkSpec::builder(&owner, "10.0.0.0/16")
+//!     .zones(["us-east-1a", "us-east-1b", "us-east-1c"])
+//!     .nat(Nat::None)
+//!     .endpoints(Endpoints::private_cluster())
+//!     .ipv6()
+//!     .build()?;
+//! let plan = network.plan(&Observed::nothing(&owner))?;
+//! assert!(plan.to_string().contains("9 interface endpoints in 3 zones: $197.10 a month together"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -64,6 +82,8 @@
 //! # }
 //! ```
 //!
+//! [`machines`] plans instances, volumes and classic load balancers in a network, as a layer of its own.
+//!
 //! Killed at any moment, the same lines run again finish the work: what exists is found by its tags, there is no state file.
 //!
 //! For a design document, [`NetworkSpec::picture`] and [`Observed::picture`] draw the network, as planned or as found, in SVG and
@@ -86,15 +106,16 @@ mod blocks;
 mod cidr;
 mod egress;
 mod existing;
+mod found;
+mod groups;
 mod keys;
+pub mod machines;
 mod observed;
 mod op;
 mod permissions;
 mod picture;
 mod plan;
 mod refs;
-mod rule;
-mod security_group;
 mod spec;
 mod subnet;
 mod survivors;
@@ -105,20 +126,25 @@ mod testing;
 
 #[cfg(feature = "aws")]
 pub use aws::Networks;
-pub use cidr::{Size, SubnetGroup, reserved_addresses, usable_addresses};
+pub use cidr::{
+    Allocator, AllocatorError, Block, InterfaceLimits, IpBudget, Restriction, Size, Space, SubnetGroup, check_association, nth_block,
+    reserved_addresses, reserved_ipv6_addresses, usable_addresses,
+};
 pub use egress::{Endpoint, EndpointKind, Endpoints, Nat};
 pub use existing::{
     ChosenSubnet, ExistingNatGateway, ExistingNetwork, ExistingNetworkBuilder, ExistingRoute, ExistingRouteTable, ExistingSubnet,
     ExistingVpc, Fix, Gap, ObservedExisting, Survey,
 };
+pub use groups::{
+    CheckedGroup, Direction, IcmpTypes, Inbound, Incoming, Outbound, Outgoing, Peer, Ports, Protocol, Rule, SecurityGroup,
+    SecurityGroupQuotas, SecurityGroupRule, Unaimed, unused_groups,
+};
 pub use observed::{
     FoundAddress, FoundBlock, FoundEgressOnlyGateway, FoundEndpoint, FoundGroup, FoundInterface, FoundInternetGateway, FoundNatGateway,
-    FoundRouteTable, FoundSubnet, FoundTransitAttachment, FoundUsed, FoundVolume, FoundVpc, Observed,
+    FoundRouteTable, FoundRule, FoundSubnet, FoundTransitAttachment, FoundUsed, FoundVolume, FoundVpc, Observed,
 };
-pub use op::{DnsAttribute, Ipv6Slot, NetOp, RouteTarget};
+pub use op::{DnsAttribute, Ipv6Slot, NetOp, RouteTarget, RuleDescription, RuleId};
 pub use picture::Picture;
-pub use rule::{Ingress, Ports, Protocol, Rule, Source};
-pub use security_group::{CheckedGroup, SecurityGroup};
 pub use spec::{NetworkSpec, NetworkSpecBuilder};
 pub use subnet::{PlacedSubnet, Subnet};
 pub use tags::Tags;

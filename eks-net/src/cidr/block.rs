@@ -5,7 +5,9 @@
 use std::net::Ipv4Addr;
 
 use eks_core::Problems;
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net};
+
+use super::Allocator;
 
 /// Prefix lengths that AWS accepts for a VPC and for a subnet.
 pub(crate) const PREFIXES: std::ops::RangeInclusive<u8> = 16..=28;
@@ -54,18 +56,31 @@ pub(crate) fn any(problems: &mut Problems, subject: &str, text: &str) -> Option<
     Some(block)
 }
 
+/// Ranges that no VPC can be in.
+pub(crate) const UNUSABLE: [(Ipv4Net, &str); 4] = [
+    (Ipv4Net::new_assert(Ipv4Addr::new(0, 0, 0, 0), 8), "\"this network\""),
+    (Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8), "loopback"),
+    (Ipv4Net::new_assert(Ipv4Addr::new(169, 254, 0, 0), 16), "link-local"),
+    (Ipv4Net::new_assert(Ipv4Addr::new(224, 0, 0, 0), 3), "multicast and reserved"),
+];
+
+/// The blocks of other networks, by what the user calls them; none may meet the VPC's.
+pub(crate) fn check_apart(problems: &mut Problems, vpc: &[Ipv4Net], others: &[(String, String)]) {
+    for (name, text) in others {
+        let Some(IpNet::V4(other)) = any(problems, name, text) else { continue };
+        for block in vpc.iter().filter(|block| overlap(**block, other)) {
+            let rule = format!("the VPC's {block} overlaps {other}, and must not");
+            problems.add("network-overlap", name, rule, "choose another block for the VPC");
+        }
+    }
+}
+
 /// The rules for the block of a VPC.
 pub(crate) fn check_vpc(problems: &mut Problems, block: Ipv4Net) {
     if !PREFIXES.contains(&block.prefix_len()) {
         problems.add("vpc-size", "VPC", format!("{block} is not between /16 and /28"), "choose a prefix length from 16 to 28");
     }
-    let reserved: [(Ipv4Net, &str); 4] = [
-        (Ipv4Net::new_assert(Ipv4Addr::new(0, 0, 0, 0), 8), "\"this network\""),
-        (Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8), "loopback"),
-        (Ipv4Net::new_assert(Ipv4Addr::new(169, 254, 0, 0), 16), "link-local"),
-        (Ipv4Net::new_assert(Ipv4Addr::new(224, 0, 0, 0), 3), "multicast and reserved"),
-    ];
-    for (range, what) in reserved {
+    for (range, what) in UNUSABLE {
         if overlap(block, range) {
             problems.add(
                 "vpc-range",
@@ -95,32 +110,11 @@ pub(crate) fn overlap(one: Ipv4Net, other: Ipv4Net) -> bool {
 
 /// The lowest aligned block of this prefix length inside `within` that overlaps none that is taken.
 pub(crate) fn first_fit(within: Ipv4Net, prefix: u8, taken: &[Ipv4Net]) -> Option<Ipv4Net> {
-    if prefix < within.prefix_len() || prefix > 32 {
-        return None;
-    }
-    let size = 1_u64 << (32 - prefix);
-    let end = u64::from(u32::from(within.broadcast())) + 1;
-    let mut start = u64::from(u32::from(within.network()));
-    while start + size <= end {
-        let block = Ipv4Net::new(Ipv4Addr::from(u32::try_from(start).ok()?), prefix).ok()?;
-        match taken.iter().find(|other| overlap(block, **other)) {
-            None => return Some(block),
-            // Behind what is in the way, at the next multiple of the size.
-            Some(other) => start = (u64::from(u32::from(other.broadcast())) + 1).max(start + size).next_multiple_of(size),
-        }
-    }
-    None
-}
-
-/// `0.0.0.0/0` or `::/0`.
-pub(crate) fn is_world(v4: Option<Ipv4Net>, v6: Option<Ipv6Net>) -> bool {
-    v4.is_some_and(|block| block.prefix_len() == 0) || v6.is_some_and(|block| block.prefix_len() == 0)
+    Allocator::around([within], taken.iter().copied()).ok()?.allocate_lowest(prefix)
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     fn net(text: &str) -> Ipv4Net {
@@ -143,32 +137,5 @@ mod tests {
         assert_eq!(ipv4(&mut problems, "VPC", "10.0.0.1/16"), None);
         let error = problems.finish("network", || ()).unwrap_err();
         assert_eq!(error.problems[0].to_string(), "VPC: 10.0.0.1/16 has bits set beyond its prefix; write 10.0.0.0/16");
-    }
-
-    /// The first free block, found by trying every one.
-    fn brute_force(within: Ipv4Net, prefix: u8, taken: &[Ipv4Net]) -> Option<Ipv4Net> {
-        let addresses = |block: &Ipv4Net| u32::from(block.network())..=u32::from(block.broadcast());
-        within.subnets(prefix).ok()?.find(|block| {
-            taken.iter().all(|other| {
-                let (a, b) = (addresses(block), addresses(other));
-                a.end() < b.start() || b.end() < a.start()
-            })
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn first_fit_is_the_first_that_fits(size in 20..=24_u8, wanted in proptest::collection::vec((0..4_u8, 0..64_u32), 0..12), prefix in 20..=28_u8) {
-            let within = Ipv4Net::new(Ipv4Addr::new(10, 7, 0, 0), size).unwrap().trunc();
-            let taken: Vec<_> = wanted
-                .iter()
-                .map(|(step, at)| Ipv4Net::new(Ipv4Addr::from(u32::from(within.network()) + at * 64), 25 + step).unwrap().trunc())
-                .collect();
-            let found = first_fit(within, prefix, &taken);
-            prop_assert_eq!(found, brute_force(within, prefix, &taken));
-            if let Some(found) = found {
-                prop_assert!(within.contains(&found) && found.addr() == found.network());
-            }
-        }
     }
 }

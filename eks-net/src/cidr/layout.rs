@@ -9,8 +9,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    PREFIXES,
-    block::first_fit,
+    Allocator, PREFIXES,
     group::{Size, SubnetGroup},
 };
 use crate::subnet::{self, PlacedSubnet, Subnet};
@@ -89,34 +88,32 @@ fn derive(problems: &mut Problems, vpc: &[Ipv4Net], derived: &Derived, placement
     if !problems.is_empty() && groups.iter().any(|(prefix, _)| prefix.is_none()) {
         return;
     }
-    let mut taken: Vec<Ipv4Net> = placement.subnets.iter().map(|subnet| subnet.cidr).collect();
-    let mut found: Vec<Vec<PlacedSubnet>> = vec![Vec::new(); zones.len()];
+    // One for each block: the first that has room is used, not the lowest.
+    let taken = || placement.subnets.iter().map(|subnet| subnet.cidr);
+    let mut room: Vec<Allocator<Ipv4Net>> = vpc.iter().filter_map(|block| Allocator::around([*block], taken()).ok()).collect();
+    let mut found: Vec<(usize, PlacedSubnet)> = Vec::new();
     for (prefix, group) in groups.iter().filter_map(|(prefix, group)| Some(((*prefix)?, group))) {
         for number in 0..usize::from(derived.zone_capacity.unwrap_or(ZONES)) {
             let zone = zones.get(number);
             if zone.is_some_and(|zone| placement.subnets.iter().any(|other| other.is(group.tier, zone, group.name.as_deref()))) {
                 continue;
             }
-            let Some(cidr) = vpc.iter().find_map(|block| first_fit(*block, prefix, &taken)) else {
+            let Some(cidr) = room.iter_mut().find_map(|block| block.allocate_lowest(prefix)) else {
                 if zone.is_some() {
                     no_room(problems, group, prefix, vpc, number, zones.len(), &placement.kept);
                 }
                 break;
             };
-            taken.push(cidr);
-            match zone {
-                Some(zone) => found[number].push(PlacedSubnet {
-                    tier: group.tier,
-                    zone: zone.clone(),
-                    cidr,
-                    name: group.name.clone(),
-                    load_balancers: false,
-                }),
-                None => placement.kept.push(cidr),
-            }
+            let Some(zone) = zone.cloned() else {
+                placement.kept.push(cidr);
+                continue;
+            };
+            found.push((number, PlacedSubnet { tier: group.tier, zone, cidr, name: group.name.clone(), load_balancers: false }));
         }
     }
-    placement.subnets.extend(found.into_iter().flatten());
+    // By zone; the order of the groups stays.
+    found.sort_by_key(|(number, _)| *number);
+    placement.subnets.extend(found.into_iter().map(|(_, subnet)| subnet));
 }
 
 /// The zones, if all can be used and fit.
@@ -134,6 +131,11 @@ fn zones(problems: &mut Problems, derived: &Derived) -> Option<Vec<ZoneName>> {
         if derived.zones.is_empty() && !derived.groups.is_empty() {
             problems.add("group-zones", derived.groups[0].subject(), "there is no zone to put them in", "give zones with .zones([…])");
         }
+        return None;
+    }
+    if derived.only_groups && derived.groups.is_empty() {
+        let remedy = "add groups with .group(…), or leave out .only_groups()";
+        problems.add("zone-groups", "zones", "no group of subnets is to be derived in them", remedy);
         return None;
     }
     let capacity = derived.zone_capacity.unwrap_or(ZONES);

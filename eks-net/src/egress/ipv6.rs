@@ -1,16 +1,15 @@
 //! Subnets' blocks inside a VPC's IPv6 block. (Amazon VPC User Guide, "IPv6 VPC CIDR blocks" and "Subnet sizing for IPv6".)
 
-use std::net::Ipv6Addr;
-
 use ipnet::Ipv6Net;
 
 /// Subnets that fit into the /56 which Amazon provides.
 pub(crate) const IPV6_SUBNETS: usize = 256;
 
 /// The `index`th /64 of a VPC's block, if it has as many.
+#[cfg(any(feature = "aws", test))]
 pub(crate) fn nth_64(vpc: Ipv6Net, index: u16) -> Option<Ipv6Net> {
     let base = u128::from(vpc.network());
-    let block = Ipv6Net::new(Ipv6Addr::from(base + (u128::from(index) << 64)), 64).ok()?;
+    let block = Ipv6Net::new(std::net::Ipv6Addr::from(base + (u128::from(index) << 64)), 64).ok()?;
     vpc.contains(&block).then_some(block)
 }
 

@@ -17,6 +17,7 @@ mod tests;
 
 pub use check::Gap;
 pub use found::{ExistingNatGateway, ExistingRoute, ExistingRouteTable, ExistingSubnet, ExistingVpc, ObservedExisting};
+#[cfg(feature = "aws")]
 pub(crate) use spec::Vpc as VpcChoice;
 pub use spec::{ExistingNetwork, ExistingNetworkBuilder, Fix};
 pub use survey::{ChosenSubnet, Survey};

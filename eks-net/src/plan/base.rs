@@ -100,7 +100,7 @@ impl Planner<'_> {
 
     fn subnet(&mut self, subnet: &PlacedSubnet, slots: &mut BTreeSet<u16>) -> Result<(), Error> {
         let key = subnet.key();
-        let found = self.now.made_by(&self.now.subnets, &key)?;
+        let found = self.subnets.get(&key)?;
         self.check_place(subnet, found)?;
         let (tags, mut changes) = self.tags(self.spec.extra.of_subnet(&self.spec.owner, subnet), found);
         // Both are off in a new subnet. (Amazon EC2 API Reference, ModifySubnetAttribute.)
@@ -120,7 +120,10 @@ impl Planner<'_> {
             changes.push(format!("IPv6: none → /64 number {}", slot.index));
         }
         let (zone, cidr) = (subnet.zone.clone(), subnet.cidr);
-        let title = format!("{} subnet {cidr} in {zone}, {} addresses", keys::tier_name(subnet.tier), cidr::usable_addresses(cidr));
+        let mut title = format!("{} subnet {cidr} in {zone}, {} addresses", keys::tier_name(subnet.tier), cidr::usable_addresses(cidr));
+        if let Some(slot) = ipv6.as_ref().filter(|_| found.is_none()) {
+            title.push_str(&format!(", IPv6 /64 number {}", slot.index));
+        }
         let block = ipv6.as_ref().map(|slot| slot.block.clone());
         let op = NetOp::Subnet {
             id: found.map(|found| found.id.clone()),

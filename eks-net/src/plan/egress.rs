@@ -7,7 +7,7 @@ use eks_core::{Finding, StepKey, Tier, ZoneName};
 use super::Planner;
 use crate::{
     egress::{
-        EndpointKind, NODES_NEED, Nat, OFTEN_NEEDED, Way,
+        EndpointKind, NODES_NEED, OFTEN_NEEDED, Way,
         price::{ADDRESS_HOURLY, ENDPOINT_HOURLY, NAT_HOURLY, TRANSIT_HOURLY, monthly, nat_monthly},
     },
     keys,
@@ -28,13 +28,13 @@ impl Planner<'_> {
                 Way::Zonal(gateways) => self.review_zonal(gateways, &zones),
                 Way::Regional => self.review_regional(&spec.zones()),
                 Way::Existing(id) => {
-                    let shared = if zones.len() > 1 { " and traffic from other zones costs 0.01 $/GB more each way" } else { "" };
+                    let shared = if zones.len() > 1 { "; traffic of the other zones costs 0.01 $/GB more each way" } else { "" };
                     let message = format!(
                         "{id} is not ours and costs nothing more; a single point of failure: when it or its zone fails, no private subnet \
-                         in {} has a way out,{shared}",
+                         in {} has a way out{shared}",
                         count(zones.len(), "zone")
                     );
-                    self.warn(keys::of_table("route", Tier::Private, None), message.trim_end_matches(',').to_owned());
+                    self.warn(keys::of_table("route", Tier::Private, None), message);
                 }
                 Way::ExistingIn(gateways) => {
                     if let Some(zone) = gateways.keys().next() {
@@ -73,10 +73,9 @@ impl Planner<'_> {
         let missing = |service: &&&str| !spec.endpoints.iter().any(|endpoint| endpoint.service == ***service);
         let table = keys::of_table("route-table", Tier::Private, None);
         let needed: Vec<&str> = NODES_NEED.iter().filter(missing).copied().collect();
-        let nat = if spec.nat == Nat::None { "no NAT gateway" } else { "no way out" };
         if !needed.is_empty() {
             let message = format!(
-                "{nat}: instances in private subnets reach neither the internet nor AWS; for nodes to join, VPC endpoints are missing for {}",
+                "no NAT gateway: instances in private subnets reach neither the internet nor AWS; for nodes to join, VPC endpoints are missing for {}",
                 list(&needed)
             );
             self.warn(table, message);
@@ -85,7 +84,7 @@ impl Planner<'_> {
         let often: Vec<String> =
             OFTEN_NEEDED.iter().filter(|(service, _)| missing(&service)).map(|(service, user)| format!("{service} ({user})")).collect();
         if !often.is_empty() {
-            let message = format!("{nat}: what needs it finds no VPC endpoint for {}", often.join(", "));
+            let message = format!("no NAT gateway: what needs it finds no VPC endpoint for {}", often.join(", "));
             self.note(table, message);
         }
     }
@@ -102,15 +101,17 @@ impl Planner<'_> {
             );
             self.warn(key, message);
         } else {
-            let own = if zones.iter().any(|zone| !gateways.contains(zone)) {
+            let away: Vec<&str> = zones.iter().filter(|zone| !gateways.contains(zone)).map(|zone| zone.as_str()).collect();
+            let rest = if away.is_empty() {
                 format!(
-                    "; traffic crosses from {} to {first} at 0.01 $/GB each way",
-                    list(&zones.iter().map(|zone| zone.as_str()).collect::<Vec<_>>())
+                    "{}; a zone that fails takes only its own way out with it, and no traffic crosses zones",
+                    count(zones.len(), "zone")
                 )
             } else {
-                "; a zone that fails takes only its own way out with it, and no traffic crosses zones".to_owned()
+                let away = list(&away);
+                format!("{first}; traffic crosses from {away} at 0.01 $/GB each way, and either zone's failure takes the way out with it")
             };
-            self.note(key, format!("${each:.2} a month with {} in {}{own}", count(gateways.len(), "gateway"), count(zones.len(), "zone")));
+            self.note(key, format!("${each:.2} a month with {} in {rest}", count(gateways.len(), "gateway")));
         }
         let allocated = gateways.iter().filter(|zone| !self.spec.addresses.contains_key(*zone)).count();
         if allocated > ADDRESSES {

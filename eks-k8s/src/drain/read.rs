@@ -383,7 +383,7 @@ impl Reader {
         running.raise_to(&peak);
         // What the Pod itself asks for stands above what its containers do.
         let own = self.amounts(&spec.resources.requests);
-        for (name, _) in &spec.resources.requests {
+        for name in spec.resources.requests.keys() {
             match name.as_str() {
                 "cpu" => running.cpu = own.cpu,
                 "memory" => running.memory = own.memory,

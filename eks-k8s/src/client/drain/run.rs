@@ -229,12 +229,6 @@ impl<'a> Run<'a> {
         let pods = self.ends.values().flat_map(|ends| locked(ends).values().map(|(pod, end)| (pod.at(), end.clone())).collect::<Vec<_>>());
         let mut pods: Vec<_> = pods.collect();
         pods.sort_by(|a, b| a.0.cmp(&b.0));
-        let mut report = DrainReport::default();
-        report.nodes = locked(&self.nodes).clone();
-        report.pods = pods;
-        report.given_up = given_up;
-        report.took = self.began.elapsed();
-        report.calls = self.api.calls();
-        report
+        DrainReport { nodes: locked(&self.nodes).clone(), pods, given_up, took: self.began.elapsed(), calls: self.api.calls() }
     }
 }

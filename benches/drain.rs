@@ -28,7 +28,7 @@ type Answer = Response<UnsyncBoxBody<Bytes, std::convert::Infallible>>;
 const NODES: usize = 5_000;
 const PODS_PER_NODE: usize = 30;
 /// Workloads, each with a budget, and how many of its Pods may be missing.
-const APPS: usize = 1_000;
+const APPS: usize = 100;
 const SPARE: i64 = 3;
 const DRAINED: usize = 500;
 

@@ -39,6 +39,9 @@
 //!
 //! The application chooses the `k8s-openapi` version, the TLS stack, and how the client authenticates.
 //!
+//! # Draining
+//! [`drain`] tells what a drain of nodes would meet, and `client::Objects::drain` does it, through the eviction API only.
+//!
 //! # What this crate does not do
 //! It installs no controller and no add-on, makes no namespace, templates no manifests, and never changes or deletes an object
 //! that does not carry its owner's label. In `aws-auth` it adds and removes entries of node roles, and leaves every other byte.
@@ -50,6 +53,7 @@ mod access;
 mod aws_auth;
 mod claim;
 mod diff;
+pub mod drain;
 #[cfg(test)]
 mod fixture;
 mod kind;

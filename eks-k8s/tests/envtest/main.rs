@@ -6,5 +6,6 @@
 #![cfg(feature = "client")]
 
 mod aws_auth;
+mod drain;
 mod objects;
 mod server;

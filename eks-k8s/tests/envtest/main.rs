@@ -8,3 +8,4 @@
 mod aws_auth;
 mod objects;
 mod server;
+mod services;

@@ -32,6 +32,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Load balancers
+//! A [`Service`] or an [`Ingress`] says by meaning what its load balancer should be like; which annotations and class its [`Controller`]
+//! reads, and which of it that controller cannot do, is this crate's to know. Given the VPC's subnets
+//! ([`ObjectsSpecBuilder::subnets`]), a plan tells into which of them a load balancer goes, or is refused with the tag that is missing;
+//! given what there is of controllers ([`ObjectsSpecBuilder::controllers`]), it warns if nobody would make it.
+//!
 //! # Features
 //! | feature | default | brings |
 //! |---|---|---|

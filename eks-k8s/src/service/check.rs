@@ -110,7 +110,7 @@ impl Service {
             let here = (self.controller, self.kind());
             match suffix {
                 // 0.0.0.0/0 is how it was written in 2018.
-                "internal" if cloud_provider && !["", "false"].contains(&value) == self.internet_facing => {
+                "internal" if cloud_provider && ["", "false"].contains(&value) != self.internet_facing => {
                     Some("asks for the other scheme".to_owned())
                 }
                 "internal" if !cloud_provider => Some("is read by the cloud provider alone; other controllers read -scheme".to_owned()),

@@ -32,6 +32,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Load balancers
+//! A [`Service`] or an [`Ingress`] says by meaning what its load balancer should be like; which annotations and class its [`Controller`]
+//! reads, and which of it that controller cannot do, is this crate's to know. Given the VPC's subnets
+//! ([`ObjectsSpecBuilder::subnets`]), a plan tells into which of them a load balancer goes, or is refused with the tag that is missing;
+//! given what there is of controllers ([`ObjectsSpecBuilder::controllers`]), it warns if nobody would make it.
+//!
 //! # Features
 //! | feature | default | brings |
 //! |---|---|---|
@@ -52,32 +58,39 @@ pub mod client;
 mod access;
 mod aws_auth;
 mod claim;
+mod controllers;
 mod diff;
 pub mod drain;
 #[cfg(test)]
 mod fixture;
+mod ingress;
 mod kind;
 mod name;
 mod observed;
 mod op;
+mod owned;
 mod plan;
 mod pod;
 mod quantity;
 mod service;
 mod spec;
 mod storage_class;
+mod subnet_discovery;
 mod teardown;
 mod zone;
 
 pub use access::{Access, AccessRef};
 pub use aws_auth::{AuthEdit, AuthFinding, AwsAuth, Guard, Mapping, Principal, PrincipalError, review as review_aws_auth};
 pub use claim::{AccessMode, Claim};
+pub use controllers::{ControllerReview, ControllersFound};
+pub use ingress::{Ingress, IngressRule, Listener, PathType};
 pub use kind::{Kind, ObjectRef};
 pub use observed::{Observed, Volume};
 pub use op::ObjectOp;
 pub use pod::Pod;
 pub use quantity::{Quantity, QuantityError};
-pub use service::{Controller, LoadBalancerKind, Service};
+pub use service::{BackendProtocol, Controller, HealthCheck, HealthProtocol, LoadBalancerKind, Service, TargetType, Tls};
 pub use spec::{ObjectsSpec, ObjectsSpecBuilder};
 pub use storage_class::{Binding, Reclaim, StorageClass, VolumeType};
+pub use subnet_discovery::{Balancer, Discovery, NotChosen, SubnetSearch, VpcSubnet};
 pub use zone::{EBS_ZONE_LABEL, LEGACY_ZONE_LABEL, ZONE_LABEL, zone_of};

@@ -8,10 +8,8 @@ use kube::{
 use serde_json::Value;
 
 use super::error::failed;
-use crate::{Kind, ObjectRef};
+use crate::{Kind, ObjectRef, owned::MANAGER};
 
-/// Our name in managed fields.
-const MANAGER: &str = "eks-rs";
 /// Objects a page.
 const PAGE: u32 = 500;
 
@@ -21,6 +19,9 @@ pub(super) struct Resource(&'static str, &'static str, &'static str, &'static st
 
 pub(super) const CONFIG_MAPS: Resource = Resource("", "v1", "ConfigMap", "configmaps");
 pub(super) const EVENTS: Resource = Resource("", "v1", "Event", "events");
+pub(super) const DEPLOYMENTS: Resource = Resource("apps", "v1", "Deployment", "deployments");
+pub(super) const INGRESS_CLASSES: Resource = Resource("networking.k8s.io", "v1", "IngressClass", "ingressclasses");
+pub(super) const SERVICE_ACCOUNTS: Resource = Resource("", "v1", "ServiceAccount", "serviceaccounts");
 pub(super) const NODES: Resource = Resource("", "v1", "Node", "nodes");
 pub(super) const VOLUMES: Resource = Resource("", "v1", "PersistentVolume", "persistentvolumes");
 
@@ -28,6 +29,7 @@ impl From<Kind> for Resource {
     fn from(kind: Kind) -> Self {
         match kind {
             Kind::Claim => Self("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
+            Kind::Ingress => Self("networking.k8s.io", "v1", "Ingress", "ingresses"),
             Kind::Pod => Self("", "v1", "Pod", "pods"),
             Kind::Service => Self("", "v1", "Service", "services"),
             Kind::StorageClass => Self("storage.k8s.io", "v1", "StorageClass", "storageclasses"),

@@ -4,6 +4,7 @@ mod api;
 mod apply;
 mod auth;
 mod connect;
+mod controllers;
 mod drain;
 mod driver;
 mod error;

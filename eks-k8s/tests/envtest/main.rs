@@ -9,3 +9,4 @@ mod aws_auth;
 mod drain;
 mod objects;
 mod server;
+mod services;

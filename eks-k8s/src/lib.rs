@@ -48,11 +48,13 @@ pub mod client;
 
 mod access;
 mod aws_auth;
+mod bind;
 mod claim;
 mod diff;
 #[cfg(test)]
 mod fixture;
 mod kind;
+mod labels;
 mod name;
 mod observed;
 mod op;
@@ -63,17 +65,22 @@ mod service;
 mod spec;
 mod storage_class;
 mod teardown;
-mod zone;
+mod volume;
 
 pub use access::{Access, AccessRef};
 pub use aws_auth::{AuthEdit, AuthFinding, AwsAuth, Guard, Mapping, Principal, PrincipalError, review as review_aws_auth};
+pub use bind::{Hindrance, StorageObjects};
 pub use claim::{AccessMode, Claim};
 pub use kind::{Kind, ObjectRef};
-pub use observed::{Observed, Volume};
+pub use labels::{
+    EBS_ZONE_LABEL, INSTANCE_TYPE_LABEL, LEGACY_INSTANCE_TYPE_LABEL, LEGACY_REGION_LABEL, LEGACY_ZONE_LABEL, REGION_LABEL, ZONE_LABEL,
+    instance_type_of, region_of, zone_of,
+};
+pub use observed::Observed;
 pub use op::ObjectOp;
 pub use pod::Pod;
 pub use quantity::{Quantity, QuantityError};
 pub use service::{Controller, LoadBalancerKind, Service};
 pub use spec::{ObjectsSpec, ObjectsSpecBuilder};
-pub use storage_class::{Binding, Reclaim, StorageClass, VolumeType};
-pub use zone::{EBS_ZONE_LABEL, LEGACY_ZONE_LABEL, ZONE_LABEL, zone_of};
+pub use storage_class::{Binding, Provisioner, Reclaim, StorageClass, VolumeType, VolumeTypeError};
+pub use volume::{Volume, volumes_left};

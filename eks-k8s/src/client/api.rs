@@ -19,9 +19,14 @@ const PAGE: u32 = 500;
 #[derive(Clone, Copy)]
 pub(super) struct Resource(&'static str, &'static str, &'static str, &'static str);
 
+pub(super) const ATTACHMENTS: Resource = Resource("storage.k8s.io", "v1", "VolumeAttachment", "volumeattachments");
+pub(super) const CSI_DRIVERS: Resource = Resource("storage.k8s.io", "v1", "CSIDriver", "csidrivers");
+pub(super) const CSI_NODES: Resource = Resource("storage.k8s.io", "v1", "CSINode", "csinodes");
 pub(super) const CONFIG_MAPS: Resource = Resource("", "v1", "ConfigMap", "configmaps");
+pub(super) const DEPLOYMENTS: Resource = Resource("apps", "v1", "Deployment", "deployments");
 pub(super) const EVENTS: Resource = Resource("", "v1", "Event", "events");
 pub(super) const NODES: Resource = Resource("", "v1", "Node", "nodes");
+pub(super) const SERVICE_ACCOUNTS: Resource = Resource("", "v1", "ServiceAccount", "serviceaccounts");
 pub(super) const VOLUMES: Resource = Resource("", "v1", "PersistentVolume", "persistentvolumes");
 
 impl From<Kind> for Resource {
@@ -113,6 +118,18 @@ impl Collection {
         let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
         self.api.replace(name, &params, &object(body)?).await.map_err(|error| self.failed("replace", name, error))?;
         Ok(())
+    }
+
+    /// Takes annotations off an object, if it still is the one that was seen. Gone is fine.
+    pub(super) async fn drop_annotations(&self, name: &str, uid: &str, annotations: &[String]) -> Result<(), Error> {
+        let gone: serde_json::Map<String, Value> = annotations.iter().map(|key| (key.clone(), Value::Null)).collect();
+        let patch = serde_json::json!({"metadata": {"uid": uid, "annotations": gone}});
+        let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+        match self.api.patch(name, &params, &Patch::Merge(&patch)).await.map_err(|error| self.failed("patch", name, error)) {
+            Ok(_) => Ok(()),
+            Err(error) if error.class() == Class::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Deletes an object if it still is the one that was seen. Gone is fine.

@@ -56,6 +56,7 @@ mod fixture;
 mod kind;
 mod labels;
 mod name;
+mod object_set;
 mod observed;
 mod op;
 mod plan;
@@ -75,6 +76,9 @@ pub use kind::{Kind, ObjectRef};
 pub use labels::{
     EBS_ZONE_LABEL, INSTANCE_TYPE_LABEL, LEGACY_INSTANCE_TYPE_LABEL, LEGACY_REGION_LABEL, LEGACY_ZONE_LABEL, REGION_LABEL, ZONE_LABEL,
     instance_type_of, region_of, zone_of,
+};
+pub use object_set::{
+    FieldConflict, Judgement, ObjectId, ObjectSet, ObjectSetBuilder, SET_LABEL, SetMember, SetObject, SetObserved, SetOp, Wait,
 };
 pub use observed::Observed;
 pub use op::ObjectOp;

@@ -27,7 +27,7 @@ fn decode(subject: &str, op: &Op) -> Result<ObjectOp, Error> {
     op.decode().map_err(|error| not_ours(subject, format!("{error}: {}", error.source)))
 }
 
-fn resolve(access: &AccessRef, cx: &StepContext) -> Result<Access, Error> {
+pub(super) fn resolve(access: &AccessRef, cx: &StepContext) -> Result<Access, Error> {
     Ok(Access {
         name: access.name.clone(),
         endpoint: cx.resolve(&access.endpoint)?,

@@ -6,9 +6,11 @@ mod auth;
 mod connect;
 mod driver;
 mod error;
+mod object_sets;
 mod observe;
 mod remove;
 mod watch;
 
 pub use auth::Backup;
 pub use connect::Objects;
+pub use object_sets::ObjectSets;

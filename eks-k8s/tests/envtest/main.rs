@@ -6,5 +6,6 @@
 #![cfg(feature = "client")]
 
 mod aws_auth;
+mod object_set;
 mod objects;
 mod server;

@@ -4,6 +4,11 @@ use std::collections::BTreeMap;
 
 use eks_core::{AuthenticationMode, ClusterName, ClusterRefs, Owner, Ref, StepKey, Verdict, engine::Engine};
 use eks_k8s::{Claim, ObjectsSpec, StorageClass, client::Objects};
+use kube::{
+    Api,
+    api::{DeleteParams, PostParams},
+};
+use serde_json::json;
 
 use crate::server::server;
 
@@ -47,5 +52,44 @@ async fn storage_comes_and_goes() -> Tested {
 
     let ending = objects.teardown(&owner, None).await?.apply(&engine).await?;
     assert_eq!(ending.verdict, Verdict::Clean);
+    Ok(())
+}
+
+#[tokio::test]
+#[ignore = "needs KUBEBUILDER_ASSETS; run by .ci/run and as CONTRIBUTING.md says"]
+async fn one_class_is_the_default() -> Tested {
+    const DEFAULT: [&str; 2] = ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"];
+    let client = server().admin().await;
+    let classes: Api<k8s_openapi::api::storage::v1::StorageClass> = Api::all(client.clone());
+    for (name, annotations) in [
+        ("envtest-gp2", json!({DEFAULT[0]: "true", DEFAULT[1]: "true", "example.com/other": "stays"})),
+        ("envtest-old", json!({DEFAULT[1]: "true"})),
+    ] {
+        let class = json!({"metadata": {"name": name, "annotations": annotations}, "provisioner": "kubernetes.io/aws-ebs", "parameters": {"type": "gp2"}});
+        classes.create(&PostParams::default(), &serde_json::from_value(class)?).await?;
+    }
+    let owner = Owner::new("envtest-default")?;
+    let spec = ObjectsSpec::builder(&owner, cluster()?).storage_class(StorageClass::gp3("envtest-only").only_default_class()).build()?;
+    let objects = Objects::new(client);
+    let engine = Engine::new().driver(objects.clone());
+    let plan = objects.plan(&spec, None).await?;
+    assert_eq!(plan.changes().count(), 3, "{plan}");
+    assert!(plan.apply(&engine).await?.is_complete());
+    let again = objects.plan(&spec, None).await?;
+    assert!(again.is_noop() && !again.has_warnings(), "{again}");
+    let annotations = classes.get("envtest-gp2").await?.metadata.annotations.unwrap_or_default();
+    assert_eq!(
+        annotations,
+        BTreeMap::from([("example.com/other".to_owned(), "stays".to_owned())]),
+        "only what makes it the default is gone"
+    );
+    assert!(classes.get("envtest-old").await?.metadata.annotations.unwrap_or_default().is_empty());
+
+    let teardown = objects.teardown(&owner, None).await?;
+    assert_eq!(teardown.removals().len(), 1, "what others made stays: {teardown}");
+    assert_eq!(teardown.apply(&engine).await?.verdict, Verdict::Clean);
+    for name in ["envtest-gp2", "envtest-old"] {
+        classes.delete(name, &DeleteParams::default()).await?;
+    }
     Ok(())
 }

@@ -83,7 +83,7 @@ async fn a_definition_and_its_objects_in_one_set() -> Tested {
     let plan = sets.plan(&with(3)?, None).await?;
     assert!(plan.steps().iter().all(|step| step.action == Action::Create), "{plan}");
     let report = plan.apply(&engine).await?;
-    assert!(report.is_complete(), "{:?}", report.failures());
+    assert!(report.is_complete(), "{:?}", report.failures().collect::<Vec<_>>());
     let again = sets.plan(&with(3)?, None).await?;
     assert!(again.is_noop(), "a fixpoint, with what the API server defaults: {again}");
 
@@ -153,7 +153,8 @@ async fn only_prune_removes_what_left_the_set() -> Tested {
     let sets = ObjectSets::new(client.clone());
     let engine = Engine::new().driver(sets.clone());
     let map = |name: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}});
-    let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "prune"}, "spec": {"ports": [{"port": 80}]}});
+    let service =
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "prune"}, "spec": {"ports": [{"port": 80, "protocol": "TCP"}]}});
     let before = set(&owner, "prune")?.object(&map("prune-a")).object(&map("prune-b")).object(&service).build()?;
     assert!(sets.plan(&before, None).await?.apply(&engine).await?.is_complete());
     // A controller gives what it makes the labels of what it is made for.

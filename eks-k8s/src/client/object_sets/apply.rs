@@ -25,9 +25,14 @@ pub(super) async fn apply(collection: &Collection, name: &str, manifest: &Value,
     match collection.api.patch(name, &params, &Patch::Apply(manifest)).await {
         Ok(applied) => value(applied).map_err(Refusal::Failed),
         Err(kube::Error::Api(status)) if !conflicts(&status).is_empty() => Err(Refusal::Conflicts(conflicts(&status))),
-        Err(kube::Error::Api(status)) if [400, 422].contains(&status.code) => Err(Refusal::Invalid(status.message.clone())),
+        Err(kube::Error::Api(status)) if is_invalid(&status) => Err(Refusal::Invalid(status.message.clone())),
         Err(error) => Err(Refusal::Failed(collection.failed("apply", name, error))),
     }
+}
+
+/// Whether the manifest is at fault. What does not fit its kind's schema was an internal error before Kubernetes 1.23.
+fn is_invalid(status: &Status) -> bool {
+    [400, 422].contains(&status.code) || (status.code == 500 && status.message.starts_with("failed to create typed patch object"))
 }
 
 /// The fields that a conflict names (Kubernetes, "Server-Side Apply", Conflicts).

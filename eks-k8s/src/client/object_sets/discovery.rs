@@ -7,6 +7,7 @@ use std::{
 
 use eks_core::{BoxError, Class, Error};
 use kube::Client;
+use serde_json::Value;
 
 use super::super::{
     api::{Collection, Resource},
@@ -51,6 +52,14 @@ impl Served {
 
     pub(super) fn collection(&self, client: &Client, namespace: &str) -> Collection {
         Collection::within(client, self.resource(), namespace)
+    }
+}
+
+/// An object as it is; `None` if it, or by now its whole kind, is not there.
+pub(super) async fn live(collection: &Collection, name: &str) -> Result<Option<Value>, Error> {
+    match collection.get(name).await {
+        Err(error) if error.class() == Class::NotFound => Ok(None),
+        found => found,
     }
 }
 

@@ -18,6 +18,7 @@ use super::{
         watch::{Seen, Watch},
     },
     apply::{Refusal, apply},
+    discovery::live,
     handle::ObjectSets,
 };
 use crate::{
@@ -68,7 +69,7 @@ impl ObjectSets {
         let collection = served.collection(&client, &namespace);
         let refuse = |rule: String, remedy: &str| Error::Refused { subject: id.to_string(), rule, remedy: remedy.to_owned() };
         // Server-side apply would take over an object that we did not make, and a teardown would then delete it.
-        if let Some(live) = collection.get(&id.name).await? {
+        if let Some(live) = live(&collection, &id.name).await? {
             if !is_ours(&live, cx.owner(), set_of(&manifest)) {
                 let rule = "an object of that name is there that this set did not make".to_owned();
                 return Err(refuse(rule, "choose another name, or delete it"));
@@ -113,7 +114,7 @@ impl ObjectSets {
         let preconditions = Preconditions { resource_version: None, uid: Some(uid.to_owned()) };
         if let Err(error) = collection.delete(&id.name, preconditions).await {
             // One of the same name that came later is someone else's; ours is gone.
-            let live = if error.class() == Class::Conflict { collection.get(&id.name).await? } else { return Err(error) };
+            let live = if error.class() == Class::Conflict { live(&collection, &id.name).await? } else { return Err(error) };
             if live.is_some_and(|live| live["metadata"]["uid"] == uid) {
                 return Err(error);
             }
@@ -131,13 +132,13 @@ impl ObjectSets {
         let mut left = Vec::new();
         let Some(client) = self.objects.client(access.as_ref()).await? else { return Ok(left) };
         for member in members {
-            let live = match self.discovery.find(&client, access.as_ref(), &member.object).await {
-                Ok(Some(served)) => served.collection(&client, &member.object.namespace).get(&member.object.name).await,
+            let found = match self.discovery.find(&client, access.as_ref(), &member.object).await {
+                Ok(Some(served)) => live(&served.collection(&client, &member.object.namespace), &member.object.name).await,
                 Ok(None) => continue,
                 Err(error) => Err(error),
             };
-            match live {
-                Ok(live) if live.as_ref().is_some_and(|live| live["metadata"]["uid"] == *member.uid) => {
+            match found {
+                Ok(found) if found.as_ref().is_some_and(|live| live["metadata"]["uid"] == *member.uid) => {
                     left.push(member.survivor("it is still there"));
                 }
                 Ok(_) => {}

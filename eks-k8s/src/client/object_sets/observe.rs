@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{
     apply::{Refusal, apply},
+    discovery::live,
     handle::ObjectSets,
 };
 use crate::{
@@ -36,7 +37,7 @@ impl ObjectSets {
         // Without its definition, which may be in the set, there is no object of the kind.
         let Some(served) = self.discovery.find(client, scope.access.as_ref(), &id).await? else { return Ok(object) };
         let collection = served.collection(client, &served.namespace(&id, &scope.namespace)?);
-        object.live = collection.get(&id.name).await?;
+        object.live = live(&collection, &id.name).await?;
         if object.live.as_ref().is_some_and(|live| is_ours(live, owner, set)) {
             match apply(&collection, &id.name, manifest, scope.force, true).await {
                 Ok(would_be) => object.would_be = Some(would_be),

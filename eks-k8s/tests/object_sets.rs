@@ -83,13 +83,14 @@ async fn a_set_comes_and_goes() -> Tested {
 
 #[tokio::test(start_paused = true)]
 async fn the_process_may_die_after_any_call() -> Tested {
-    let stage = stage().await?;
-    let sets = || ObjectSets::from(&stage.objects());
     let map =
         |n: u32| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("c{n}")}, "data": {"n": n.to_string()}});
-    let set = (0..3u32).fold(ObjectSet::builder(&stage.owner, "maps", stage.access.clone()), |set, n| set.object(&map(n))).build()?;
-    let fixed = |sets: &ObjectSets| stage.engine(&stage.objects()).driver(sets.clone());
     for number in 1..100 {
+        let stage = Stage::set(AuthenticationMode::ApiAndConfigMap).await?;
+        let sets = || ObjectSets::from(&stage.objects());
+        let fixed = |sets: &ObjectSets| stage.engine(&stage.objects()).driver(sets.clone());
+        let builder = ObjectSet::builder(&stage.owner, "maps", stage.access.clone());
+        let set = (0..3).fold(builder, |set, n| set.object(&map(n))).build()?;
         let dying = sets();
         let plan = dying.plan(&set, None).await?;
         stage.sim.inject(When::Call((stage.sim.log().len() + number) as u64), Fault::KillAfter);

@@ -1,4 +1,4 @@
-//! What the benchmarks share: plans of any size, and a layer that does nothing.
+//! What the benchmarks share: plans of any size, a layer that does nothing, and a large network.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,36 @@ use eks_core::{
     Action, Basis, Error, Facts, Op, Operation, Outputs, Owner, Plan, Removal, Step, StepKey, Survivor,
     engine::{BoxFuture, Driver, Poll, StepContext},
 };
+use eks_net::{NetworkSpec, NetworkSpecBuilder, Rule, SecurityGroup, Subnet};
 use serde::{Deserialize, Serialize};
+
+/// A network as large as AWS's quotas let it be: 200 subnets, and 40 security groups of 50 rules, of every kind of peer.
+///
+/// # Panics
+/// Never: nothing is wrong with it.
+#[expect(clippy::unwrap_used, reason = "the blocks and names are valid by construction")]
+pub fn network() -> NetworkSpecBuilder {
+    let spec = NetworkSpec::builder(&Owner::new("bench").unwrap(), "10.0.0.0/16");
+    let subnets = (0..200).map(|n| {
+        let (zone, block) = (["us-east-1a", "us-east-1b", "us-east-1c"][n % 3], format!("10.0.{n}.0/24"));
+        let subnet = if n < 3 { Subnet::public(zone, block) } else { Subnet::private(zone, block) };
+        subnet.named(format!("n{n}"))
+    });
+    let groups = (0..40).map(|n| {
+        let group = SecurityGroup::new(format!("group-{n}"), "for measurements");
+        (0..25_u16).fold(group, |group, rule| {
+            let inbound = Rule::tcp(1000 + rule).described(format!("rule {rule}"));
+            let inbound = match rule % 5 {
+                0 => inbound.from_group(format!("group-{}", (n + 1) % 40)),
+                1 => inbound.from_self(),
+                2 => inbound.from_cidr(format!("2001:db8:{n}:{rule}::/64")),
+                _ => inbound.from_cidr(format!("10.{n}.{rule}.0/24")),
+            };
+            group.allow(inbound).allow_out(Rule::udp(2000 + rule).to_cidr(format!("10.{rule}.{n}.0/24")))
+        })
+    });
+    groups.fold(subnets.fold(spec, NetworkSpecBuilder::subnet), NetworkSpecBuilder::security_group)
+}
 
 /// An operation that does nothing.
 #[derive(Debug, Serialize, Deserialize)]

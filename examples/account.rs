@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::{
     http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector},
     orchestrator::HttpRequest,
@@ -39,6 +40,13 @@ impl Account {
     pub async fn at(endpoint_url: &str, speed: f64) -> Self {
         let config = aws_config::defaults(aws_config::BehaviorVersion::latest()).http_client(http_client()).endpoint_url(endpoint_url);
         Self::counted(config.load().await, speed)
+    }
+
+    /// The same in us-east-1 with keys that the caller has, whatever the environment says.
+    pub async fn keyed(endpoint_url: &str, speed: f64, access_key: &str, secret_key: &str) -> Self {
+        let config = aws_config::defaults(aws_config::BehaviorVersion::latest()).http_client(http_client()).endpoint_url(endpoint_url);
+        let credentials = Credentials::new(access_key, secret_key, None, None, "given");
+        Self::counted(config.region("us-east-1").credentials_provider(credentials).load().await, speed)
     }
 
     /// AWS, with the default credential chain and Region.

@@ -116,6 +116,8 @@ text_ids! {
     SecurityGroupId, "a security group id", "sg- and 8 or 17 hexadecimal digits", |text| has_ec2_form(text, "sg-");
     /// `sgr-…`
     SecurityGroupRuleId, "a security group rule id", "sgr- and 8 or 17 hexadecimal digits", |text| has_ec2_form(text, "sgr-");
+    /// `pl-…`
+    PrefixListId, "a prefix list id", "pl- and 8 or 17 hexadecimal digits", |text| has_ec2_form(text, "pl-");
     /// `eipalloc-…`
     AllocationId, "an elastic IP allocation id", "eipalloc- and 8 or 17 hexadecimal digits", |text| has_ec2_form(text, "eipalloc-");
     /// `eni-…`
@@ -126,6 +128,8 @@ text_ids! {
     VolumeId, "a volume id", "vol- and 8 or 17 hexadecimal digits", |text| has_ec2_form(text, "vol-");
     /// `ami-…`
     AmiId, "an AMI id", "ami- and 8 or 17 hexadecimal digits", |text| has_ec2_form(text, "ami-");
+    /// `key-…`
+    KeyPairId, "a key pair id", "key- and 8 or 17 hexadecimal digits", |text| has_ec2_form(text, "key-");
     /// `lt-…`
     LaunchTemplateId, "a launch template id", "lt- and 8 or 17 hexadecimal digits", |text| has_ec2_form(text, "lt-");
     /// Twelve digits.

@@ -52,9 +52,9 @@ pub use facts::{Basis, Difference, Facts};
 pub use finding::{Finding, Severity};
 pub use handoff::{AuthenticationMode, ClusterAccess, ClusterRefs, NetworkRefs, SubnetRef, Tier, WorkersRefs};
 pub use id::{
-    AccountId, AllocationId, AmiId, ClusterName, EgressOnlyGatewayId, IdError, InstanceId, InternetGatewayId, LaunchTemplateId,
-    NatGatewayId, NetworkInterfaceId, Region, RoleArn, RouteTableAssociationId, RouteTableId, SecurityGroupId, SecurityGroupRuleId,
-    StackName, SubnetId, TransitGatewayAttachmentId, TransitGatewayId, VolumeId, VpcEndpointId, VpcId, ZoneName,
+    AccountId, AllocationId, AmiId, ClusterName, EgressOnlyGatewayId, IdError, InstanceId, InternetGatewayId, KeyPairId, LaunchTemplateId,
+    NatGatewayId, NetworkInterfaceId, PrefixListId, Region, RoleArn, RouteTableAssociationId, RouteTableId, SecurityGroupId,
+    SecurityGroupRuleId, StackName, SubnetId, TransitGatewayAttachmentId, TransitGatewayId, VolumeId, VpcEndpointId, VpcId, ZoneName,
 };
 pub use key::{KeyError, StepKey};
 pub use op::{Op, OpError, Operation};

@@ -3,7 +3,10 @@
 use eks_core::Problems;
 use ipnet::Ipv4Net;
 
-use crate::{cidr, egress::IPV6_SUBNETS};
+use crate::{
+    cidr::{self, Restriction},
+    egress::IPV6_SUBNETS,
+};
 
 /// The secondary blocks as given, as far as they are right.
 pub(crate) fn check(problems: &mut Problems, primary: Option<Ipv4Net>, given: &[String]) -> Vec<Ipv4Net> {
@@ -11,12 +14,9 @@ pub(crate) fn check(problems: &mut Problems, primary: Option<Ipv4Net>, given: &[
     for text in given {
         let subject = format!("secondary block {text}");
         let Some(block) = cidr::ipv4(problems, &subject, text) else { continue };
-        if !cidr::PREFIXES.contains(&block.prefix_len()) {
-            let rule = format!("{block} is not between /16 and /28");
-            problems.add("secondary-size", &subject, rule, "choose a prefix length from 16 to 28");
-        }
-        for other in primary.iter().chain(&blocks).filter(|other| cidr::overlap(**other, block)) {
-            problems.add("secondary-overlap", &subject, format!("it overlaps the VPC's {other}"), "choose a block that is free");
+        let present: Vec<Ipv4Net> = primary.iter().chain(&blocks).copied().collect();
+        if let Err(Restriction { code, rule, remedy }) = cidr::check_association(&present, block) {
+            problems.add(code, &subject, rule, remedy);
         }
         blocks.push(block);
     }

@@ -84,7 +84,7 @@ pub(crate) fn tier_name(tier: Tier) -> &'static str {
 }
 
 /// A name as a key's segment: itself where that is possible, else readable and still distinct.
-fn slug(name: &str) -> String {
+pub(crate) fn slug(name: &str) -> String {
     let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
     if (1..=100).contains(&name.len()) && name.bytes().all(fits) {
         return name.to_owned();

@@ -17,7 +17,7 @@
 //!
 //! let plan = network.plan(&Observed::nothing(&owner))?;
 //! assert_eq!(plan.step("net/subnet/private/us-east-1b").map(|step| step.title.as_str()),
-//!     Some("private subnet 10.0.64.0/19 in us-east-1b, 8187 addresses"));
+//!     Some("private subnet 10.0.96.0/19 in us-east-1b, 8187 addresses"));
 //! assert!(plan.to_string().contains("a single point of failure"));
 //!
 //! // The layers above refer to it before it exists.
@@ -82,6 +82,8 @@
 //! # }
 //! ```
 //!
+//! [`machines`] plans instances, volumes and classic load balancers in a network, as a layer of its own.
+//!
 //! Killed at any moment, the same lines run again finish the work: what exists is found by its tags, there is no state file.
 //!
 //! For a design document, [`NetworkSpec::picture`] and [`Observed::picture`] draw the network, as planned or as found, in SVG and
@@ -104,15 +106,16 @@ mod blocks;
 mod cidr;
 mod egress;
 mod existing;
+mod found;
+mod groups;
 mod keys;
+pub mod machines;
 mod observed;
 mod op;
 mod permissions;
 mod picture;
 mod plan;
 mod refs;
-mod rule;
-mod security_group;
 mod spec;
 mod subnet;
 mod survivors;
@@ -123,20 +126,25 @@ mod testing;
 
 #[cfg(feature = "aws")]
 pub use aws::Networks;
-pub use cidr::{Allocator, AllocatorError, Block, Size, Space, SubnetGroup, reserved_addresses, usable_addresses};
+pub use cidr::{
+    Allocator, AllocatorError, Block, InterfaceLimits, IpBudget, Restriction, Size, Space, SubnetGroup, check_association, nth_block,
+    reserved_addresses, reserved_ipv6_addresses, usable_addresses,
+};
 pub use egress::{Endpoint, EndpointKind, Endpoints, Nat};
 pub use existing::{
     ChosenSubnet, ExistingNatGateway, ExistingNetwork, ExistingNetworkBuilder, ExistingRoute, ExistingRouteTable, ExistingSubnet,
     ExistingVpc, Fix, Gap, ObservedExisting, Survey,
 };
+pub use groups::{
+    CheckedGroup, Direction, IcmpTypes, Inbound, Incoming, Outbound, Outgoing, Peer, Ports, Protocol, Rule, SecurityGroup,
+    SecurityGroupQuotas, SecurityGroupRule, Unaimed, unused_groups,
+};
 pub use observed::{
     FoundAddress, FoundBlock, FoundEgressOnlyGateway, FoundEndpoint, FoundGroup, FoundInterface, FoundInternetGateway, FoundNatGateway,
-    FoundRouteTable, FoundSubnet, FoundTransitAttachment, FoundUsed, FoundVolume, FoundVpc, Observed,
+    FoundRouteTable, FoundRule, FoundSubnet, FoundTransitAttachment, FoundUsed, FoundVolume, FoundVpc, Observed,
 };
-pub use op::{DnsAttribute, Ipv6Slot, NetOp, RouteTarget};
+pub use op::{DnsAttribute, Ipv6Slot, NetOp, RouteTarget, RuleDescription, RuleId};
 pub use picture::Picture;
-pub use rule::{Ingress, Ports, Protocol, Rule, Source};
-pub use security_group::{CheckedGroup, SecurityGroup};
 pub use spec::{NetworkSpec, NetworkSpecBuilder};
 pub use subnet::{PlacedSubnet, Subnet};
 pub use tags::Tags;

@@ -1,19 +1,25 @@
 //! What exists, as plain data.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    iter,
+};
 
 use eks_core::{
-    AllocationId, EgressOnlyGatewayId, Error, Facts, InternetGatewayId, KEY_TAG, NatGatewayId, NetworkInterfaceId, OWNER_TAG, Owner,
-    RouteTableAssociationId, RouteTableId, SecurityGroupId, StepKey, SubnetId, TransitGatewayAttachmentId, TransitGatewayId, VolumeId,
+    AllocationId, EgressOnlyGatewayId, Error, Facts, InternetGatewayId, NatGatewayId, NetworkInterfaceId, Owner, RouteTableAssociationId,
+    RouteTableId, SecurityGroupId, SecurityGroupRuleId, StepKey, SubnetId, TransitGatewayAttachmentId, TransitGatewayId, VolumeId,
     VpcEndpointId, VpcId, ZoneName,
 };
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+pub(crate) use crate::found::Found;
 use crate::{
+    cidr::Allocator,
     egress::{EndpointKind, Kind, kinds, price},
     existing::{ExistingNatGateway, ExistingRouteTable, ExistingSubnet, ExistingVpc, marks},
+    found::{self, ByKey, found},
+    groups::{self, Direction, SecurityGroupRule},
     keys::LAYER,
-    rule::Ingress,
     tags::Tags,
 };
 
@@ -46,7 +52,11 @@ pub struct Observed {
     pub route_tables: Vec<FoundRouteTable>,
     /// All security groups of these VPCs.
     pub security_groups: Vec<FoundGroup>,
-    /// All network interfaces of these VPCs; looked for after a teardown only.
+    /// Those of them whose rules' ids and tags were looked for, too.
+    pub identified: BTreeSet<SecurityGroupId>,
+    /// Whether network interfaces were looked for: after a teardown, and for a review.
+    pub looked_for_interfaces: bool,
+    /// All network interfaces of these VPCs, if they were looked for.
     pub interfaces: Vec<FoundInterface>,
     /// EBS volumes of the owner, whoever made them; looked for after a teardown only.
     pub volumes: Vec<FoundVolume>,
@@ -271,12 +281,36 @@ pub struct FoundGroup {
     pub vpc: VpcId,
     pub name: String,
     pub description: String,
-    pub ingress: Vec<Ingress>,
-    /// Ingress rules of kinds that a spec cannot express, in words.
+    pub rules: Vec<FoundRule>,
+    /// Rules of kinds that a spec cannot express, in words.
     pub other: Vec<String>,
     /// Groups that its rules name, ingress and egress.
     pub references: BTreeSet<SecurityGroupId>,
     pub tags: Tags,
+}
+
+impl FoundGroup {
+    /// What it lets in, as far as a spec can express it.
+    pub fn ingress(&self) -> impl Iterator<Item = &SecurityGroupRule> {
+        self.rules.iter().map(|found| &found.rule).filter(|rule| rule.direction == Direction::Ingress)
+    }
+}
+
+/// A rule of a security group. Groups are told with their rules, but without the rules' ids and tags.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "fields are EC2's own")]
+pub struct FoundRule {
+    pub rule: SecurityGroupRule,
+    /// `None` if it was not looked for.
+    pub id: Option<SecurityGroupRuleId>,
+    pub tags: Tags,
+}
+
+impl From<SecurityGroupRule> for FoundRule {
+    fn from(rule: SecurityGroupRule) -> Self {
+        Self { rule, id: None, tags: Tags::new() }
+    }
 }
 
 /// A network interface.
@@ -313,36 +347,9 @@ pub struct FoundUsed {
     pub mark: String,
 }
 
-/// What carries tags.
-pub(crate) trait Found {
-    fn id(&self) -> &str;
-    fn tags(&self) -> &Tags;
-
-    /// The key of the step that made it, if this owner's did.
-    fn key(&self, owner: &Owner) -> Option<StepKey> {
-        let owned = self.tags().get(OWNER_TAG).is_some_and(|name| name == owner.as_str());
-        let key = self.tags().get(KEY_TAG).and_then(|key| key.parse::<StepKey>().ok());
-        key.filter(|key| owned && key.layer() == LAYER)
-    }
-}
-
-macro_rules! found {
-    ($($name:ident)*) => {$(
-        impl Found for $name {
-            fn id(&self) -> &str {
-                self.id.as_str()
-            }
-
-            fn tags(&self) -> &Tags {
-                &self.tags
-            }
-        }
-    )*};
-}
-
-found!(FoundVpc FoundSubnet FoundInternetGateway FoundEgressOnlyGateway FoundTransitAttachment FoundEndpoint);
-found!(FoundNatGateway FoundAddress FoundRouteTable FoundGroup);
-found!(ExistingVpc ExistingSubnet ExistingRouteTable ExistingNatGateway);
+found!(LAYER: FoundVpc FoundSubnet FoundInternetGateway FoundEgressOnlyGateway FoundTransitAttachment FoundEndpoint);
+found!(LAYER: FoundNatGateway FoundAddress FoundRouteTable FoundGroup);
+found!(LAYER: ExistingVpc ExistingSubnet ExistingRouteTable ExistingNatGateway);
 
 impl Observed {
     /// Nothing exists.
@@ -360,6 +367,8 @@ impl Observed {
             addresses: Vec::new(),
             route_tables: Vec::new(),
             security_groups: Vec::new(),
+            identified: BTreeSet::new(),
+            looked_for_interfaces: false,
             interfaces: Vec::new(),
             volumes: Vec::new(),
             used: Vec::new(),
@@ -373,9 +382,20 @@ impl Observed {
         kinds.chain(ipv6.then_some("ec2:DescribeEgressOnlyInternetGateways")).collect()
     }
 
+    /// The free IPv4 space of the owner's VPC, all of its subnets taken. `None` without a VPC, or with several, whose subnets
+    /// cannot be told apart.
+    pub fn allocator(&self) -> Option<Allocator<Ipv4Net>> {
+        let [vpc] = self.vpcs.as_slice() else { return None };
+        let further = vpc.blocks.iter().filter_map(|block| match block.cidr {
+            IpNet::V4(cidr) => Some(cidr),
+            IpNet::V6(_) => None,
+        });
+        Allocator::around(iter::once(vpc.cidr).chain(further), self.subnets.iter().map(|subnet| subnet.cidr)).ok()
+    }
+
     /// Those of the owner, with their keys.
     pub(crate) fn ours<'a, T: Found>(&self, all: &'a [T]) -> Vec<(StepKey, &'a T)> {
-        all.iter().filter_map(|found| Some((found.key(&self.owner)?, found))).collect()
+        found::ours(&self.owner, all)
     }
 
     /// The one that the step `key` made.
@@ -383,15 +403,12 @@ impl Observed {
     /// # Errors
     /// [`Error::Refused`] if there are two.
     pub(crate) fn made_by<'a, T: Found + 'a>(&self, all: impl IntoIterator<Item = &'a T>, key: &StepKey) -> Result<Option<&'a T>, Error> {
-        let mut made = all.into_iter().filter(|found| found.key(&self.owner).as_ref() == Some(key));
-        match (made.next(), made.next()) {
-            (Some(one), Some(other)) => Err(Error::Refused {
-                subject: key.to_string(),
-                rule: format!("{} and {} both carry this key", one.id(), other.id()),
-                remedy: format!("delete the one that is not in use, or remove its tag {KEY_TAG}"),
-            }),
-            (found, _) => Ok(found),
-        }
+        found::made_by(&self.owner, all, key)
+    }
+
+    /// Things of the owner, to be looked up by the keys of many steps.
+    pub(crate) fn by_key<'a, T: Found>(&self, all: &'a [T]) -> ByKey<'a, T> {
+        ByKey::new(&self.owner, all)
     }
 
     /// Ids of what we adopted.
@@ -475,8 +492,13 @@ impl Observed {
         self.note(&mut facts, &self.security_groups, |group, note| {
             note("name", group.name.clone());
             note("description", group.description.clone());
-            let rules: BTreeSet<String> = group.ingress.iter().map(ToString::to_string).collect();
-            note("ingress", rules.into_iter().collect::<Vec<_>>().join(", "));
+            note("ingress", rules(group, Direction::Ingress));
+            note("egress", rules(group, Direction::Egress));
+            if self.identified.contains(&group.id) {
+                let ours = group.rules.iter().filter(|found| groups::owned(&found.tags, &self.owner)).filter_map(|found| found.id.as_ref());
+                let ours: BTreeSet<&str> = ours.map(SecurityGroupRuleId::as_str).collect();
+                note("rules of ours", ours.into_iter().collect::<Vec<_>>().join(", "));
+            }
         });
         facts
     }
@@ -492,20 +514,19 @@ impl Observed {
     }
 
     fn note<T: Found>(&self, facts: &mut Facts, all: &[T], fields: impl Fn(&T, &mut dyn FnMut(&str, String))) {
-        let mut seen: BTreeSet<StepKey> = BTreeSet::new();
-        for (key, found) in self.ours(all) {
-            // A plan refuses two of one key; that there are two is a fact all the same.
-            let twice = !seen.insert(key.clone());
-            facts.note(&key, if twice { "another id" } else { "id" }, found.id());
-            if twice {
-                continue;
-            }
-            for (name, value) in found.tags().iter().filter(|(name, _)| !name.starts_with("aws:")) {
-                facts.note(&key, format!("tag {name}"), value);
-            }
-            fields(found, &mut |field, value| facts.note(&key, field, value));
-        }
+        found::note(&self.owner, facts, all, fields);
     }
+}
+
+/// The rules of a group for one direction as one fact.
+fn rules(group: &FoundGroup, direction: Direction) -> String {
+    let of = group.rules.iter().map(|found| &found.rule).filter(|rule| rule.direction == direction);
+    let text = |rule: &SecurityGroupRule| match &rule.description {
+        Some(why) => format!("{rule} ({why})"),
+        None => rule.to_string(),
+    };
+    let rules: BTreeSet<String> = of.map(text).collect();
+    rules.into_iter().collect::<Vec<_>>().join(", ")
 }
 
 fn join<T: AsRef<str>>(ids: impl IntoIterator<Item = T>) -> String {

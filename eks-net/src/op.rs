@@ -2,12 +2,17 @@
 
 use eks_core::{
     AllocationId, EgressOnlyGatewayId, InternetGatewayId, NatGatewayId, Operation, Ref, RouteTableAssociationId, RouteTableId,
-    SecurityGroupId, SubnetId, TransitGatewayAttachmentId, TransitGatewayId, VpcEndpointId, VpcId, ZoneName,
+    SecurityGroupId, SecurityGroupRuleId, SubnetId, TransitGatewayAttachmentId, TransitGatewayId, VpcEndpointId, VpcId, ZoneName,
 };
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
-use crate::{egress::EndpointKind, keys::LAYER, rule::Ingress, tags::Tags};
+use crate::{
+    egress::EndpointKind,
+    groups::{Direction, SecurityGroupRule},
+    keys::LAYER,
+    tags::Tags,
+};
 
 /// An operation of the network layer. Where `id` is given the thing exists, and what is listed is changed; else it is made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,8 +86,16 @@ pub enum NetOp {
     Association { table: Ref<RouteTableId>, subnet: Ref<SubnetId>, replace: Option<RouteTableAssociationId> },
     /// A security group.
     SecurityGroup { id: Option<SecurityGroupId>, vpc: Ref<VpcId>, name: String, description: String, tags: Tags },
-    /// Ingress rules that a group lacks.
-    SecurityGroupRules { group: Ref<SecurityGroupId>, missing: Vec<Ingress> },
+    /// Rules of a group: those to add, with tags; those of ours to describe otherwise; those of ours to revoke; and those with
+    /// which EC2 made the group and that go, if they are there.
+    SecurityGroupRules {
+        group: Ref<SecurityGroupId>,
+        add: Vec<SecurityGroupRule>,
+        describe: Vec<RuleDescription>,
+        revoke: Vec<RuleId>,
+        defaults: Vec<SecurityGroupRule>,
+        tags: Tags,
+    },
 
     /// Takes tags of ours, where they still have these values, off something that we did not make.
     Untag { id: String, tags: Tags },
@@ -151,4 +164,24 @@ pub enum RouteTarget {
     EgressOnlyGateway(Ref<EgressOnlyGatewayId>),
     /// To another VPC.
     TransitGateway(TransitGatewayId),
+}
+
+/// A rule of ours. EC2 has calls of its own for each direction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RuleId {
+    /// Its direction.
+    pub direction: Direction,
+    /// Its id.
+    pub id: SecurityGroupRuleId,
+}
+
+/// How a rule of ours is to be described.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RuleDescription {
+    /// The rule.
+    pub rule: RuleId,
+    /// Its new description, or none.
+    pub description: Option<String>,
 }

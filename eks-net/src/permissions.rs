@@ -1,6 +1,6 @@
 //! IAM actions that each operation may need, with its polls and with what a second attempt reads.
 
-use crate::op::NetOp;
+use crate::{groups::Direction, op::NetOp};
 
 /// What observing calls: before a plan is applied, whatever it changes.
 pub(crate) const OBSERVING: [&str; 8] = [
@@ -69,7 +69,8 @@ impl NetOp {
             Self::Route { .. } => &["ec2:CreateRoute", "ec2:DescribeRouteTables", "ec2:ReplaceRoute"],
             Self::Association { .. } => &["ec2:AssociateRouteTable", "ec2:DescribeRouteTables", "ec2:ReplaceRouteTableAssociation"],
             Self::SecurityGroup { .. } => &["ec2:CreateSecurityGroup", "ec2:CreateTags", "ec2:DescribeSecurityGroups"],
-            Self::SecurityGroupRules { .. } => &["ec2:AuthorizeSecurityGroupIngress", "ec2:DescribeSecurityGroups"],
+            // With what its content needs: `rules`.
+            Self::SecurityGroupRules { .. } => &["ec2:DescribeSecurityGroups"],
             Self::Untag { .. } => &["ec2:DeleteTags"],
             Self::DeleteNatGateway { .. } => &["ec2:DeleteNatGateway", "ec2:DescribeNatGateways"],
             Self::ReleaseAddress { .. } => &["ec2:ReleaseAddress"],
@@ -96,4 +97,28 @@ impl NetOp {
             Self::DeleteVpc { .. } => &["ec2:DeleteVpc"],
         }
     }
+}
+
+/// What changing these rules of a security group calls: each direction has its own actions.
+pub(crate) fn rules(op: &NetOp) -> Vec<&'static str> {
+    let NetOp::SecurityGroupRules { add, describe, revoke, defaults, .. } = op else { return Vec::new() };
+    let mut actions = Vec::new();
+    for direction in [Direction::Ingress, Direction::Egress] {
+        let of = |ingress: &'static str, egress: &'static str| if direction == Direction::Ingress { ingress } else { egress };
+        if add.iter().any(|rule| rule.direction == direction) {
+            // Rules get tags.
+            actions.extend([of("ec2:AuthorizeSecurityGroupIngress", "ec2:AuthorizeSecurityGroupEgress"), "ec2:CreateTags"]);
+        }
+        if describe.iter().any(|one| one.rule.direction == direction) {
+            actions.push(of("ec2:UpdateSecurityGroupRuleDescriptionsIngress", "ec2:UpdateSecurityGroupRuleDescriptionsEgress"));
+        }
+        let by_id = revoke.iter().any(|rule| rule.direction == direction);
+        if by_id || defaults.iter().any(|rule| rule.direction == direction) {
+            actions.push(of("ec2:RevokeSecurityGroupIngress", "ec2:RevokeSecurityGroupEgress"));
+        }
+        if by_id {
+            actions.push("ec2:DescribeSecurityGroupRules");
+        }
+    }
+    actions
 }

@@ -13,7 +13,7 @@ use crate::{
     blocks,
     cidr::{self, Allocator, Derived, Size, Space, SubnetGroup},
     egress::{self, CheckedEndpoint, Endpoint, Kind, Nat, Others, Way},
-    security_group::{self, CheckedGroup, SecurityGroup},
+    groups::{self, CheckedGroup, SecurityGroup, SecurityGroupQuotas},
     subnet::{PlacedSubnet, Subnet},
     tags::{self, ExtraTags},
 };
@@ -30,11 +30,14 @@ pub struct NetworkSpec {
     /// Blocks kept for zones to come, and what they were derived from.
     pub(crate) kept: Vec<Ipv4Net>,
     pub(crate) derive: Derived,
+    /// Networks that it must not overlap, by name.
+    apart: Vec<(String, String)>,
     pub(crate) nat: Nat,
     pub(crate) way: Way,
     pub(crate) addresses: BTreeMap<ZoneName, Vec<AllocationId>>,
     pub(crate) endpoints: Vec<CheckedEndpoint>,
     pub(crate) security_groups: Vec<CheckedGroup>,
+    pub(crate) quotas: SecurityGroupQuotas,
     /// The group that nobody asked for, but endpoints.
     default_group: Option<SecurityGroup>,
     pub(crate) extra: ExtraTags,
@@ -50,6 +53,8 @@ pub struct NetworkSpecBuilder {
     secondary_cidrs: Vec<String>,
     #[serde(default, skip_serializing_if = "is_default")]
     ipv6: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    apart: Vec<(String, String)>,
     #[serde(default, skip_serializing_if = "is_default")]
     derive: Derived,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -62,6 +67,8 @@ pub struct NetworkSpecBuilder {
     endpoints: Vec<Endpoint>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     security_groups: Vec<SecurityGroup>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    security_group_quotas: SecurityGroupQuotas,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     clusters: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -85,6 +92,27 @@ impl NetworkSpecBuilder {
     #[must_use]
     pub fn ipv6(mut self) -> Self {
         self.ipv6 = true;
+        self
+    }
+
+    /// Another network that will be reached from this one, or that Kubernetes uses: no block of the VPC may overlap it. Give
+    /// peered VPCs, those behind a transit gateway, on-premises networks, and the cluster's service CIDR.
+    ///
+    /// ```
+    /// # use eks_core::Owner;
+    /// # use eks_net::NetworkSpec;
+    /// let refused = NetworkSpec::builder(&Owner::new("shop")?, "10.8.0.0/16")
+    ///     .zones(["us-east-1a", "us-east-1b"])
+    ///     .must_not_overlap("on-premises", "10.0.0.0/12")
+    ///     .build()
+    ///     .unwrap_err();
+    /// assert_eq!(refused.problems[0].to_string(),
+    ///     "on-premises: the VPC's 10.8.0.0/16 overlaps 10.0.0.0/12, and must not; choose another block for the VPC");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn must_not_overlap(mut self, name: impl Into<String>, cidr: impl fmt::Display) -> Self {
+        self.apart.push((name.into(), cidr.to_string()));
         self
     }
 
@@ -206,6 +234,13 @@ impl NetworkSpecBuilder {
         self
     }
 
+    /// What the account may have of security groups and rules, if AWS has raised it.
+    #[must_use]
+    pub fn security_group_quotas(mut self, quotas: SecurityGroupQuotas) -> Self {
+        self.security_group_quotas = quotas;
+        self
+    }
+
     /// A cluster that will use the subnets: they are tagged `kubernetes.io/cluster/<name>=shared` for its load balancers.
     #[must_use]
     pub fn cluster(mut self, name: impl Into<String>) -> Self {
@@ -232,7 +267,10 @@ impl NetworkSpecBuilder {
         }
         let secondary = blocks::check(&mut problems, block, &self.secondary_cidrs);
         let blocks: Vec<Ipv4Net> = block.into_iter().chain(secondary.iter().copied()).collect();
-        let placement = cidr::place(&mut problems, &blocks, &self.subnets, &self.derive);
+        cidr::check_apart(&mut problems, &blocks, &self.apart);
+        // With a block that cannot be read, what is outside of the others is not known.
+        let all_read = blocks.len() == 1 + self.secondary_cidrs.len();
+        let placement = cidr::place(&mut problems, if all_read { &blocks } else { &[] }, &self.subnets, &self.derive);
         let (subnets, kept) = (placement.subnets, placement.kept);
         if self.ipv6 {
             blocks::check_ipv6(&mut problems, subnets.len());
@@ -241,7 +279,7 @@ impl NetworkSpecBuilder {
         let addresses = egress::check_addresses(&mut problems, &self.elastic_ips, &way, &subnets);
         let default_group = egress::default_group(&self.endpoints, &self.security_groups, &blocks);
         let groups: Vec<SecurityGroup> = self.security_groups.into_iter().chain(default_group.clone()).collect();
-        let security_groups = security_group::check(&mut problems, &groups);
+        let security_groups = groups::check(&mut problems, &groups, self.security_group_quotas);
         let region = subnets.first().map(|subnet| subnet.zone.region()).unwrap_or_default();
         let endpoints = egress::check_endpoints(&mut problems, &self.endpoints, &groups, region);
         let extra = tags::check(&mut problems, &self.tags, &self.clusters);
@@ -255,12 +293,14 @@ impl NetworkSpecBuilder {
             subnets,
             kept,
             derive: self.derive,
+            apart: self.apart,
             nat: self.nat,
             way,
             addresses,
             endpoints,
             security_groups,
             default_group,
+            quotas: self.security_group_quotas,
             extra,
         })
     }
@@ -274,12 +314,14 @@ impl NetworkSpec {
             cidr: cidr.to_string(),
             secondary_cidrs: Vec::new(),
             ipv6: false,
+            apart: Vec::new(),
             derive: Derived::default(),
             subnets: Vec::new(),
             nat: Nat::default(),
             elastic_ips: Vec::new(),
             endpoints: Vec::new(),
             security_groups: Vec::new(),
+            security_group_quotas: SecurityGroupQuotas::default(),
             clusters: Vec::new(),
             tags: Vec::new(),
         }
@@ -322,6 +364,11 @@ impl NetworkSpec {
     /// The security groups.
     pub fn security_groups(&self) -> &[CheckedGroup] {
         &self.security_groups
+    }
+
+    /// What the account may have of security groups and rules.
+    pub fn security_group_quotas(&self) -> SecurityGroupQuotas {
+        self.quotas
     }
 
     /// Zones that get a zonal NAT gateway.
@@ -386,7 +433,7 @@ impl NetworkSpec {
     pub fn space(&self) -> Space {
         let blocks = iter::once(self.cidr).chain(self.secondary.iter().copied());
         let taken = self.subnets.iter().map(|subnet| subnet.cidr).chain(self.kept.iter().copied());
-        Allocator::around(blocks, taken).map_or_else(|_| Allocator::new(self.cidr), |found| found).space().keeping(&self.kept)
+        Allocator::around(blocks, taken).unwrap_or_else(|_| Allocator::new(self.cidr)).space().keeping(&self.kept)
     }
 
     /// Whether there is a subnet of this tier.
@@ -426,11 +473,13 @@ impl From<NetworkSpec> for NetworkSpecBuilder {
             secondary_cidrs: spec.secondary.iter().map(ToString::to_string).collect(),
             ipv6: spec.ipv6,
             derive: spec.derive,
+            apart: spec.apart,
             subnets: spec.subnets.iter().map(Subnet::from).collect(),
             nat: spec.nat,
             elastic_ips: spec.addresses.iter().flat_map(|(zone, ids)| ids.iter().map(|id| (zone.to_string(), id.to_string()))).collect(),
             endpoints: spec.endpoints.into_iter().map(|endpoint| endpoint.asked).collect(),
             security_groups: asked.filter(|group| Some(group) != spec.default_group.as_ref()).collect(),
+            security_group_quotas: spec.quotas,
             clusters: spec.extra.clusters.into_iter().map(Into::into).collect(),
             tags: spec.extra.tags.into_iter().collect(),
         }
@@ -440,7 +489,7 @@ impl From<NetworkSpec> for NetworkSpecBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{rule::Rule, testing};
+    use crate::testing;
 
     fn fine() -> NetworkSpecBuilder {
         NetworkSpec::builder(&testing::owner(), "10.0.0.0/16")
@@ -448,104 +497,8 @@ mod tests {
             .subnet(Subnet::private("us-east-1b", "10.0.2.0/24"))
     }
 
-    fn empty(cidr: &str) -> NetworkSpecBuilder {
-        NetworkSpec::builder(&testing::owner(), cidr)
-    }
-
     fn group(name: &str) -> SecurityGroup {
         SecurityGroup::new(name, "for tests")
-    }
-
-    /// A wrong spec, the rules that it breaks, and part of what is said.
-    type Case = (NetworkSpecBuilder, &'static [&'static str], &'static str);
-
-    #[test]
-    fn every_rule_is_checked_and_says_what_to_do() {
-        let zones = ["us-east-1a", "us-east-1b"];
-        let many = |builder: SecurityGroup| (0..61_u16).fold(builder, |group, port| group.allow(Rule::tcp(port).from_cidr("10.0.0.0/8")));
-        let (high, low) = (90, 80);
-        let tags = (0..47).fold(fine(), |spec, number| spec.tag(format!("k{number}"), "v"));
-        let cases: Vec<Case> = vec![
-            (empty("10.0.0.0").zones(zones), &["cidr-form"], "is not in CIDR notation"),
-            (empty("fd00::/56").zones(zones), &["cidr-form"], "is an IPv6 block"),
-            (empty("10.0.0.1/16").zones(zones), &["cidr-host-bits"], "write 10.0.0.0/16"),
-            (empty("10.0.0.0/15").zones(zones), &["vpc-size"], "not between /16 and /28"),
-            (empty("169.254.0.0/16").zones(zones), &["vpc-range"], "link-local"),
-            (empty("10.0.0.0/16").zones(["us-east-1"]), &["zone-form"], "is not an Availability Zone name"),
-            (empty("10.0.0.0/16").zones(["us-east-1a", "us-east-1a", "us-east-1b"]), &["zone-twice"], "give each zone once"),
-            (empty("10.0.0.0/16").zones(["us-east-1a", "us-west-2a"]), &["zones-regions"], "us-east-1 and us-west-2"),
-            (empty("10.0.0.0/16").zones(["us-east-1a"]), &["zones-too-few"], "EKS needs subnets in two zones or more"),
-            (empty("10.0.0.0/16"), &["zones-too-few"], "there are 0"),
-            (empty("10.0.0.0/16").zones(zones).private_prefix(29), &["prefix-size"], "/29 is not between /16 and /28"),
-            (empty("10.0.0.0/16").zones(zones).private_prefix(17), &["no-room"], "has no /17 left after 1 of 2"),
-            (empty("10.0.0.0/16").zones(zones).public_prefix(17), &["no-room"], "private subnets: 10.0.0.0/16 has no /19 left"),
-            (empty("10.0.0.0/16").zones(zones).zone_capacity(0), &["zone-capacity"], "it must be for 1–32"),
-            (empty("10.0.0.0/16").zones(zones).zone_capacity(1), &["zone-capacity"], "2 zones are given"),
-            (fine().group(SubnetGroup::intra(24)), &["group-zones"], "give zones with .zones([…])"),
-            (empty("10.0.0.0/16").zones(zones).group(SubnetGroup::private(24)), &["group-twice"], "tell them apart with .named("),
-            (empty("10.0.0.0/16").zones(zones).group(SubnetGroup::intra(24).named("Ä")), &["subnet-name"], "intra subnets Ä"),
-            (
-                empty("10.0.0.0/16").zones(zones).group(SubnetGroup::intra(Size::Hosts(65_532))),
-                &["prefix-size"],
-                "65532 addresses need a /15, which is larger than a /16",
-            ),
-            (fine().subnet(Subnet::private("us-east-1c", "10.0.3.0/29")), &["subnet-size"], "choose a prefix length from 16 to 28"),
-            (fine().subnet(Subnet::private("us-east-1c", "10.1.3.0/24")), &["subnet-outside"], "not inside the VPC's 10.0.0.0/16"),
-            (
-                fine().subnet(Subnet::private("us-east-1c", "10.0.0.0/23")),
-                &["subnet-overlap"],
-                "overlaps the public subnet 10.0.1.0/24 in us-east-1a",
-            ),
-            (fine().subnet(Subnet::private("us-east-1b", "10.0.3.0/24")), &["subnet-twice"], ".named("),
-            (fine().subnet(Subnet::private("us-east-1b", "10.0.3.0/24").named("A b")), &["subnet-name"], "is not 1–30 of a-z 0-9 -"),
-            (
-                empty("10.0.0.0/16")
-                    .subnet(Subnet::private("us-east-1a", "10.0.1.0/24"))
-                    .subnet(Subnet::private("us-east-1b", "10.0.2.0/24")),
-                &["nat-no-public"],
-                "choose Nat::None",
-            ),
-            (fine().nat(Nat::SingleIn("us-east-1b".into())), &["nat-zone"], "zone us-east-1b has none"),
-            (fine().nat(Nat::PerZone), &["nat-zone"], "zone us-east-1b has none"),
-            (fine().security_group(group("sg-web")), &["group-name"], "reserved for ids"),
-            (fine().security_group(group("default")), &["group-name"], "every VPC already has"),
-            (fine().security_group(group(" web")), &["group-name"], "begin or end with a space"),
-            (fine().security_group(group("wéb")), &["group-name"], "the character 'é'"),
-            (fine().security_group(group(&"x".repeat(256))), &["group-name"], "more than 255"),
-            (fine().security_group(SecurityGroup::new("web", "")), &["group-description"], "which AWS requires"),
-            (fine().security_group(group("web")).security_group(group("web")), &["group-twice"], "unique in a VPC"),
-            (fine().security_group(group("web").allow(Rule::tcp(80))), &["rule-source"], "tcp 80 has no source"),
-            (fine().security_group(group("web").allow(Rule::tcp(high..=low).from_self())), &["rule-ports"], "ends before it begins"),
-            (fine().security_group(group("web").allow(Rule::udp(53).from_cidr("10.0.0.1/8"))), &["cidr-host-bits"], "write 10.0.0.0/8"),
-            (fine().security_group(group("web").allow(Rule::all().from_group("db"))), &["rule-group"], "names the group db"),
-            (
-                fine().security_group(group("web").allow(Rule::tcp(80).from_self()).allow(Rule::tcp(80).from_group("web"))),
-                &["rule-twice"],
-                "is given twice",
-            ),
-            (fine().security_group(group("web").allow(Rule::icmp().from_cidr("::/0"))), &["rule-family"], "Rule::icmpv6"),
-            (
-                fine().security_group(group("web").allow(Rule::tcp(80).from_self().described("<b>"))),
-                &["rule-description"],
-                "the character '<'",
-            ),
-            (fine().security_group(many(group("web"))), &["rule-quota"], "61 rules for IPv4; the quota is 60"),
-            (fine().tag("aws:x", "y"), &["tag-reserved"], "AWS's own"),
-            (fine().tag("Name", "y"), &["tag-ours"], "sets this key itself"),
-            (fine().tag("kubernetes.io/cluster/x", "owned"), &["tag-ours"], ".cluster("),
-            (fine().tag("", "y"), &["tag-key"], "1–127 characters"),
-            (fine().tag("x", "y".repeat(257)), &["tag-value"], "at most 256"),
-            (fine().tag("x", "y").tag("x", "z"), &["tag-twice"], "give each key once"),
-            (tags, &["tags-too-many"], "51 tags"),
-            (fine().cluster("-x"), &["cluster-name"], "is not an EKS cluster name"),
-        ];
-        for (builder, codes, said) in cases {
-            let error = builder.clone().build().expect_err(said);
-            let found: Vec<_> = error.problems.iter().map(|problem| problem.code).collect();
-            assert_eq!(found, codes, "{error}");
-            assert!(error.to_string().contains(said), "{said:?} is not said in {error}");
-            assert!(error.problems.iter().all(|problem| !problem.remedy.is_empty()));
-        }
     }
 
     #[test]

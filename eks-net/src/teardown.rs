@@ -79,9 +79,9 @@ struct Removals<'a> {
     all: Vec<Removal>,
 }
 
-/// Workers, control plane and Kubernetes objects use it.
+/// Workers, control plane, Kubernetes objects and machines use it.
 fn after_users(removal: Removal) -> Removal {
-    ["nodes", "cluster", "k8s"].into_iter().fold(removal, |removal, layer| removal.after(After::Layer(layer.to_owned())))
+    ["nodes", "cluster", "k8s", "ec2"].into_iter().fold(removal, |removal, layer| removal.after(After::Layer(layer.to_owned())))
 }
 
 /// Pods may need the internet until they are gone; the control plane does not.
@@ -133,8 +133,8 @@ impl Removals<'_> {
         for (key, gateway) in now.ours(&now.internet_gateways) {
             let op = NetOp::DeleteInternetGateway { id: gateway.id.clone(), attached_to: gateway.attached_to.clone() };
             let removal = self.removal(key, "internet gateway", gateway.id(), &op)?;
-            // It cannot be detached while public addresses are mapped.
-            let removal = after_keys(after_pods(removal), nat.iter().chain(&addresses));
+            // It cannot be detached while public addresses are mapped: those of instances and load balancers, too.
+            let removal = after_keys(after_pods(removal), nat.iter().chain(&addresses)).after(After::Layer("ec2".to_owned()));
             self.add(removal);
         }
         Ok(())

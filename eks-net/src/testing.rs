@@ -4,8 +4,8 @@ use eks_core::{Owner, Ref};
 
 use crate::{
     NetworkSpec, NetworkSpecBuilder, Rule, SecurityGroup, Subnet,
+    groups::{Peer, SecurityGroupRule},
     observed::{FoundAddress, FoundGroup, FoundInternetGateway, FoundNatGateway, FoundRouteTable, FoundSubnet, FoundVpc, Observed},
-    rule::{Ingress, Source},
 };
 
 pub(crate) fn owner() -> Owner {
@@ -102,25 +102,27 @@ pub(crate) fn standing(spec: &NetworkSpec) -> Observed {
         });
     }
     for (number, group) in spec.security_groups.iter().enumerate() {
-        let with_ids = |rule: &Ingress| match &rule.source {
-            Source::Group(Ref::Output(output)) => {
+        let with_ids = |rule: &SecurityGroupRule| {
+            let mut rule = rule.clone();
+            if let Peer::Group(Ref::Output(output)) = &rule.peer {
                 let at = spec.security_groups.iter().position(|group| group.key() == output.step).unwrap();
-                Ingress::new(rule.protocol, Source::Group(Ref::Known(id("sg", at))), None)
+                rule.peer = Peer::Group(Ref::Known(id("sg", at)));
             }
-            _ => rule.clone(),
+            rule
         };
-        let ingress: Vec<Ingress> = group.ingress.iter().map(with_ids).collect();
-        let references = ingress.iter().filter_map(|rule| match &rule.source {
-            Source::Group(Ref::Known(id)) => Some(id.clone()),
-            _ => None,
-        });
+        let mut rules: Vec<SecurityGroupRule> = group.rules.iter().map(with_ids).collect();
+        if group.egress().next().is_none() {
+            let [everything_out, _] = SecurityGroupRule::defaults();
+            rules.push(everything_out);
+        }
+        let references = rules.iter().filter_map(|rule| rule.peer.group()?.known().cloned());
         now.security_groups.push(FoundGroup {
             id: id("sg", number),
             vpc: vpc.clone(),
             name: group.name.clone(),
             description: group.description.clone(),
             references: references.collect(),
-            ingress,
+            rules: rules.into_iter().map(Into::into).collect(),
             other: Vec::new(),
             tags: extra(&group.key()),
         });

@@ -134,7 +134,7 @@ fn inner() -> eks_net::NetworkSpecBuilder {
 
 #[tokio::test(start_paused = true)]
 async fn a_gateway_in_each_zone() -> Done {
-    survives(&|_| Ok(builder().nat(Nat::PerZone).build()?), false, 3).await
+    survives(&|_| Ok(builder().nat(Nat::PerZone).build()?), false, 1).await
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,6 +4,8 @@
 //! `cargo test --test aws_cli -- --ignored` makes a virtual environment with the AWS CLI below `target/`.
 
 mod common;
+#[path = "common/workspace.rs"]
+mod workspace;
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -11,7 +13,10 @@ use std::{
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
-use common::{KEYS, Server, environment};
+use common::{KEYS, environment};
+use eks_core::{Action, Owner, Tier, Verdict};
+use eks_examples::account::Account;
+use eks_net::{ExistingNetwork, Fix, Networks};
 use serde_json::Value;
 
 const AWS_CLI: &str = "awscli==1.46.3";
@@ -22,7 +27,7 @@ const PUBLIC_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIgQST6KVgqb/WNVOq
 #[test]
 #[ignore = "needs Python 3 and PyPI; run by .ci/run and by `cargo test --test aws_cli -- --ignored`"]
 fn the_chapter_by_hand() {
-    let server = Server::simulator();
+    let server = workspace::simulator();
     let mut aws = Cli::new(&server.url);
     let network = Network::create(&mut aws);
     network.refuses(&mut aws);
@@ -32,6 +37,70 @@ fn the_chapter_by_hand() {
     network.delete(&mut aws);
     nothing_is_left(&mut aws);
     assert!(aws.lacking.is_empty(), "{}", aws.lacking.join("\n"));
+}
+
+/// What a foreign client made is surveyed, planned against and adopted; a teardown leaves it as it was.
+#[tokio::test]
+#[ignore = "needs Python 3 and PyPI; run by .ci/run and by `cargo test --test aws_cli -- --ignored`"]
+async fn a_network_by_hand_is_adopted() {
+    let server = workspace::simulator();
+    let mut aws = Cli::new(&server.url);
+    let theirs = Network::create(&mut aws);
+    let before = everything(&mut aws);
+    let account = Account::keyed(&server.url, 1000.0, KEYS[0].1, KEYS[1].1).await;
+    let networks = Networks::new(account.config());
+    let engine = account.engine().driver(networks.clone());
+    let owner = Owner::new("chap10").expect("valid");
+    assert!(networks.observe(&owner).await.expect("observed").vpcs.is_empty(), "nothing of theirs is taken for ours");
+
+    // Used: nothing lacks but the tags for load balancers.
+    let choice = || ExistingNetwork::builder(&owner).vpc(&theirs.vpc).cluster("chap10");
+    let survey = networks.survey(&choice().build().expect("valid")).await.expect("surveyed");
+    assert!(survey.gaps().iter().all(|gap| !gap.blocks), "{:?}", survey.gaps());
+    let without_role: Vec<_> = survey.gaps().iter().filter(|gap| gap.code == "role-tag").map(|gap| gap.subject.as_str()).collect();
+    let public = [&theirs.subnets[0], &theirs.subnets[2]];
+    assert!(without_role.len() == 2 && public.iter().all(|id| without_role.contains(&id.as_str())), "{without_role:?}");
+    for (n, id) in theirs.subnets.iter().enumerate() {
+        let found = survey.subnets().iter().find(|subnet| subnet.id.as_str() == id).expect("surveyed");
+        assert_eq!(found.tier, if n % 2 == 0 { Tier::Public } else { Tier::Private }, "{id}");
+    }
+    assert!(survey.plan().expect("planned").is_noop(), "nothing is allowed");
+    assert_eq!(everything(&mut aws), before);
+
+    // Adopted: a NetworkSpec of its shape keeps it.
+    let groups = ["public", "private", "elb", "eks-control-plane"];
+    let adopt = groups.iter().fold(choice().allow(Fix::Tags).adopt(), |adopt, group| adopt.security_group(*group)).build().expect("valid");
+    let plan = networks.survey(&adopt).await.expect("surveyed").plan().expect("planned");
+    assert!(plan.steps().iter().all(|step| step.action == Action::Update), "{plan}");
+    plan.apply(&engine).await.expect("adopted");
+    let again = networks.survey(&adopt).await.expect("surveyed");
+    assert!(again.plan().expect("planned").is_noop(), "{}", again.plan().expect("planned"));
+    let kept = networks.plan(&again.network_spec().expect("of a shape that a spec can have")).await.expect("planned");
+    assert!(kept.is_noop(), "{kept}");
+    assert_eq!(kept.step("net/vpc").and_then(|step| step.outputs.get("id")), Some(&theirs.vpc));
+    let told = aws.ok(&format!("ec2 describe-tags --filters Name=resource-id,Values={} Name=key,Values=eks-rs/owner", theirs.nat));
+    assert_eq!(told["Tags"][0]["Value"], "chap10");
+
+    let ending = networks.teardown(&owner).await.expect("observed").apply(&engine).await.expect("torn down");
+    assert_eq!(ending.verdict, Verdict::Clean);
+    assert_eq!(everything(&mut aws), before);
+    theirs.delete(&mut aws);
+    nothing_is_left(&mut aws);
+}
+
+/// The network, with its tags, as the CLI tells it.
+fn everything(aws: &mut Cli) -> Vec<Value> {
+    let commands = [
+        "describe-vpcs",
+        "describe-subnets",
+        "describe-internet-gateways",
+        "describe-nat-gateways",
+        "describe-addresses",
+        "describe-route-tables",
+        "describe-security-groups",
+        "describe-tags",
+    ];
+    commands.iter().map(|command| aws.ok(&format!("ec2 {command}"))).collect()
 }
 
 /// Section 1: what the commands made.

@@ -5,6 +5,10 @@
 //! and runs the chapter's network and control plane against each: create, plan again, tear down.
 
 mod common;
+#[path = "common/moto.rs"]
+mod moto;
+#[path = "common/workspace.rs"]
+mod workspace;
 
 use std::{
     io::Read,
@@ -13,10 +17,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{KEYS, Server, built, environment};
+use common::{KEYS, run};
 use serde_json::{Value, json};
-
-const MOTO: &str = "moto[server]==5.2.5";
 
 /// What Terraform's VPC module 5.21 with provider 5.100 needs for the same 29 resources on the same server.
 const TERRAFORM_SECONDS: (f64, f64) = (35.0, 69.0);
@@ -25,8 +27,8 @@ const TERRAFORM_MEGABYTES: f64 = 640.0;
 #[test]
 #[ignore = "needs Python 3 and PyPI; run by .ci/run and by `cargo test --test foreign -- --ignored`"]
 fn the_chapter_on_moto() {
-    let python = environment("moto", MOTO);
-    let server = moto(&python);
+    let python = moto::python();
+    let server = moto::moto();
     let [created, again, ended] = create_again_destroy(&python, &server.url);
 
     let count = |run: &Run, phase: &str| run.json[phase]["calls"].as_u64().unwrap();
@@ -44,8 +46,71 @@ fn the_chapter_on_moto() {
 #[test]
 #[ignore = "needs Python 3 and PyPI; run by .ci/run and by `cargo test --test foreign -- --ignored`"]
 fn the_chapter_on_the_served_simulator() {
-    let python = environment("moto", MOTO);
-    create_again_destroy(&python, &Server::simulator().url);
+    let python = moto::python();
+    create_again_destroy(&python, &workspace::simulator().url);
+}
+
+#[test]
+#[ignore = "needs Python 3 and PyPI; run by .ci/run and by `cargo test --test foreign -- --ignored`"]
+fn the_chapters_machines_on_moto() {
+    let python = moto::python();
+    // Of moto's images one whose root device is not Amazon Linux's; moto does not read SSM parameters when it launches.
+    machines(&python, &moto::moto().url, &["--ami", "ami-03cf127a"], "/dev/sda1", true);
+}
+
+#[test]
+#[ignore = "needs Python 3 and PyPI; run by .ci/run and by `cargo test --test foreign -- --ignored`"]
+fn the_chapters_machines_on_the_served_simulator() {
+    machines(&moto::python(), &workspace::simulator().url, &[], "/dev/xvda", false);
+}
+
+/// RSA: moto gives ED25519 keys a fingerprint that is not in EC2's form.
+const RSA: &str = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQCbsP2b+QTMBn/FKvsellqlzh9f31VQETEKR8R8cu/Fv7vdMlnrgprrkXDO53vIHsKBhMaohJy8kcI3FSch9/SGOHXNOchAGjeq5CSFns2bUcdh4pPIph2UyBt+FsW9gh0UHqXspeH2J208dZ+alW+3zupJIVyqgPiyNsHkZFwXsEqQ7MQKKqE5Q8FFePDMuTmyi1TjOy8VxliYLTguGbW7ApUzMZUNiPYFSguVW2e2n2pQE+7ZMVrBa6i1jGxvniQUG3Mj4yrAcDPmEOcvt59tVvEsdi8bdKlG+BTTPTptMMcXV9AXdF0ScRz131aniZ3JfElGoZgeLhEvQq1D9N0H me@example.com";
+
+/// Section 2 of the chapter: made, made again, torn down.
+fn machines(python: &Path, url: &str, options: &[&str], root_device: &str, keeps_keys: bool) {
+    let program = || {
+        let mut command = Command::new(workspace::built("examples/machines"));
+        command.args(["--endpoint-url", url, "--public-key", RSA]).args(options).envs(KEYS).stdout(Stdio::null());
+        command
+    };
+    let judged = || judged(python, "tests/judge_machines.py", url);
+    let clean = judged();
+    run(program().arg("--keep"));
+    let exists = judged();
+    // By OpenSSL: the MD5 digest of the key's DER form.
+    assert_eq!(exists["key_pairs"], json!([{"name": "my-key", "fingerprint": "9b:6a:cd:63:c4:9c:8c:ba:9b:db:15:3f:5d:e6:91:02"}]));
+    let root = json!({"device": root_device, "type": "gp3", "encrypted": true});
+    assert_eq!(
+        exists["instances"],
+        json!([
+            {"type": "t3.nano", "state": "running", "key": "my-key", "groups": ["private"], "network": "10.0.2", "public_ip": false,
+             "tokens": "required", "hops": 1, "root": root},
+            {"type": "t3.nano", "state": "running", "key": "my-key", "groups": ["public"], "network": "10.0.1", "public_ip": true,
+             "tokens": "required", "hops": 1, "root": root},
+        ])
+    );
+    assert_eq!(
+        exists["volumes"],
+        json!([{"gib": 40, "type": "gp3", "zone": "us-east-1a", "encrypted": true, "device": "/dev/xvdh", "network": "10.0.1"}])
+    );
+    assert_eq!(
+        exists["load_balancers"],
+        json!([{
+            "name": "public-elb", "scheme": "internet-facing", "listeners": ["HTTP 80 HTTP 80"], "subnets": ["10.0.1.0/24", "10.0.3.0/24"],
+            "groups": ["elb"], "health_check": "TCP:80", "cross_zone": true, "idle": 60, "draining": 300, "members": ["10.0.1"],
+        }])
+    );
+    assert_eq!(exists["untagged"], json!([]), "everything that we made carries our tags");
+    run(program().arg("--keep"));
+    assert_eq!(judged(), exists, "a second run, which detaches the volume and attaches it again, ends in the same");
+    let ended = program().status().expect("it is built");
+    let mut left = clean;
+    if keeps_keys {
+        left["key_pairs"] = exists["key_pairs"].clone();
+    }
+    assert_eq!(judged(), left, "nothing is left that the server can delete");
+    assert_eq!(ended.success(), !keeps_keys, "what is left is told");
 }
 
 /// Creates, runs again, destroys; boto3 tells after each what exists.
@@ -99,7 +164,7 @@ struct Run {
 
 /// Runs the chapter's AWS layers, as a user would.
 fn chapter(url: &str, options: &[&str]) -> Run {
-    let program = built("examples/chapter");
+    let program = workspace::built("examples/chapter");
     let began = Instant::now();
     let mut child = Command::new(program)
         .args(["--endpoint-url", url, "--speed", "1000", "--layers", "net,cluster", "--no-addons", "--auth", "config-map", "--json"])
@@ -133,22 +198,13 @@ fn peak_memory(status: &Path) -> Option<f64> {
     line.split_whitespace().nth(1)?.parse::<f64>().ok().map(|kilobytes| kilobytes / 1024.0)
 }
 
-fn moto(python: &Path) -> Server {
-    Server::start(|port| {
-        let mut command = Command::new(python.with_file_name("moto_server"));
-        command.args(["-H", "127.0.0.1", "-p", &port.to_string()]).envs([
-            ("MOTO_IAM_LOAD_MANAGED_POLICIES", "true"),
-            ("MOTO_ENABLE_AMI_VALIDATION", "true"),
-            ("MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION", "true"),
-            ("MOTO_ENABLE_KEYPAIR_VALIDATION", "true"),
-        ]);
-        command
-    })
-}
-
 /// What exists, as boto3 sees it; default resources of the account left out.
 fn judge(python: &Path, url: &str) -> Value {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/judge.py");
+    judged(python, "tests/judge.py", url)
+}
+
+fn judged(python: &Path, script: &str, url: &str) -> Value {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(script);
     let output = Command::new(python).arg(script).arg(url).envs(KEYS).output().expect("python runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).expect("the judge writes JSON")

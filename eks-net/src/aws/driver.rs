@@ -1,9 +1,9 @@
 //! The layer's driver: each operation to its function.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use eks_core::{
-    Class, Error, Facts, Op, Operation, Outputs, Owner, Removal, Step, Survivor,
+    Class, Error, Facts, Op, Operation, Outputs, Owner, Removal, SecurityGroupId, Step, Survivor,
     engine::{BoxFuture, Driver, Poll, StepContext},
 };
 use serde::Deserialize;
@@ -16,6 +16,7 @@ use super::{
     groups::GroupArgs,
     nat::{NatArgs, RegionalArgs},
     observe::Look,
+    rules::RuleArgs,
     transit::{self, TransitArgs},
 };
 use crate::{egress::Others, existing::ExistingNetwork, op::NetOp};
@@ -37,7 +38,12 @@ impl Driver for Networks {
                 None => {
                     let others = scope.get("others").map(Others::deserialize).transpose();
                     let others = others.map_err(|error| crate::plan::faulty("scope", &error))?;
-                    Ok(self.look_for(owner, &others.unwrap_or_default()).await?.facts())
+                    let mut now = self.look_for(owner, &others.unwrap_or_default()).await?;
+                    let groups = rules_of(scope)?;
+                    if !groups.is_empty() {
+                        self.identify(&mut now, groups).await?;
+                    }
+                    Ok(now.facts())
                 }
             }
         })
@@ -86,6 +92,12 @@ fn decode(op: &Op) -> Result<NetOp, Error> {
 /// The existing network that a plan was made for.
 fn choice(scope: &Value) -> Result<ExistingNetwork, Error> {
     ExistingNetwork::deserialize(scope).map_err(|error| crate::plan::faulty("scope", &error))
+}
+
+/// The security groups whose rules' ids the plan rests on, too.
+fn rules_of(scope: &Value) -> Result<BTreeSet<SecurityGroupId>, Error> {
+    let groups = scope.get("rules_of").cloned().unwrap_or(Value::Array(Vec::new()));
+    serde_json::from_value(groups).map_err(|error| crate::plan::faulty("scope", &error))
 }
 
 fn misplaced(op: &NetOp) -> Error {
@@ -138,7 +150,10 @@ impl Networks {
             NetOp::SecurityGroup { id, vpc, name, description, tags } => {
                 self.security_group(cx, GroupArgs { id, vpc: &vpc, name: &name, description: &description, tags: &tags }).await
             }
-            NetOp::SecurityGroupRules { group, missing } => self.allow(cx, &group, &missing).await,
+            NetOp::SecurityGroupRules { group, add, describe, revoke, defaults, tags } => {
+                let rules = RuleArgs { group: &group, add: &add, describe: &describe, revoke: &revoke, defaults: &defaults, tags: &tags };
+                self.security_group_rules(cx, rules).await
+            }
             other => Err(misplaced(&other)),
         }
     }

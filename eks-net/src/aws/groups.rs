@@ -1,6 +1,8 @@
-//! Security groups and their rules.
+//! Security groups.
 
-use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, Ipv6Range, ResourceType, SecurityGroup, UserIdGroupPair};
+use std::collections::{BTreeSet, HashMap};
+
+use aws_sdk_ec2::types::{Filter, IpPermission, ResourceType, SecurityGroup, SecurityGroupRule, UserIdGroupPair};
 use eks_core::{Class, Error, OWNER_TAG, Outputs, Ref, SecurityGroupId, VpcId, aws::failed, engine::StepContext};
 
 use super::{
@@ -8,12 +10,15 @@ use super::{
     create::{id_output, made_by, specification, told},
     is,
     observe::filter,
-    unless_gone,
+    read, unless_gone,
 };
 use crate::{
-    rule::{Ingress, Protocol, Source},
+    observed::{FoundGroup, FoundRule, Observed},
     tags::Tags,
 };
+
+/// How many values a filter takes. (Amazon EC2 User Guide, "List and filter using the CLI and API".)
+const FILTER_VALUES: usize = 200;
 
 /// A security group to make or bring up to date.
 pub(super) struct GroupArgs<'a> {
@@ -30,6 +35,34 @@ impl Networks {
         let pages: Result<Vec<_>, _> =
             self.patient.describe_security_groups().set_filters(Some(filters)).into_paginator().items().send().collect().await;
         pages.map_err(|error| failed("ec2:DescribeSecurityGroups", subject, error))
+    }
+
+    /// Rules as EC2 tells them.
+    pub(super) async fn rules(&self, filters: &[Filter], subject: &str) -> Result<Vec<SecurityGroupRule>, Error> {
+        let request = self.patient.describe_security_group_rules().set_filters(Some(filters.to_vec()));
+        let pages: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
+        pages.map_err(|error| failed("ec2:DescribeSecurityGroupRules", subject, error))
+    }
+
+    /// Looks for the ids and tags of all rules of these groups: only they tell whose a rule is.
+    pub(super) async fn identify(&self, now: &mut Observed, groups: BTreeSet<SecurityGroupId>) -> Result<(), Error> {
+        let ids: Vec<&SecurityGroupId> = groups.iter().collect();
+        let mut told: HashMap<SecurityGroupId, Vec<FoundRule>> = HashMap::new();
+        for some in ids.chunks(FILTER_VALUES) {
+            let which = filter("group-id", some.iter().map(|id| id.as_str()));
+            for rule in self.rules(&[which], now.owner.as_str()).await? {
+                if let Some((group, rule)) = read::rule(&rule)? {
+                    told.entry(group).or_default().push(rule);
+                }
+            }
+        }
+        for group in now.security_groups.iter_mut() {
+            if let Some(told) = told.get(&group.id) {
+                identify(group, told);
+            }
+        }
+        now.identified = groups;
+        Ok(())
     }
 
     pub(super) async fn security_group(&self, cx: &StepContext, group: GroupArgs<'_>) -> Result<Outputs, Error> {
@@ -71,37 +104,6 @@ impl Networks {
                 groups.iter().find(ours).and_then(|found| found.group_id()).map(str::to_owned).ok_or(error)
             }
         }
-    }
-
-    /// Lets in what is missing, in one call. If some of it is there already, the whole call fails: then the rest follows.
-    pub(super) async fn allow(&self, cx: &StepContext, group: &Ref<SecurityGroupId>, missing: &[Ingress]) -> Result<Outputs, Error> {
-        let id = cx.resolve(group)?;
-        let rules = missing
-            .iter()
-            .map(|rule| {
-                Ok(match &rule.source {
-                    Source::Group(group) => Ingress { source: Source::Group(Ref::Known(cx.resolve(group)?)), ..rule.clone() },
-                    _ => rule.clone(),
-                })
-            })
-            .collect::<Result<Vec<_>, Error>>()?;
-        let Err(error) = self.authorize(&id, &rules).await else { return Ok(id_output(id)) };
-        if !is(&error, "InvalidPermission.Duplicate") {
-            return Err(error);
-        }
-        let found = self.groups(&id, &filter("group-id", [id.as_str()])).await?;
-        let there = |rule: &&Ingress| found.iter().flat_map(|group| &group.ingress).any(|other| other.same_as(rule));
-        let rest: Vec<Ingress> = rules.iter().filter(|rule| !there(rule)).cloned().collect();
-        if !rest.is_empty() {
-            self.authorize(&id, &rest).await?;
-        }
-        Ok(id_output(id))
-    }
-
-    async fn authorize(&self, id: &SecurityGroupId, rules: &[Ingress]) -> Result<(), Error> {
-        let call = self.patient.authorize_security_group_ingress().group_id(id.as_str());
-        let call = call.set_ip_permissions(Some(rules.iter().map(permission).collect()));
-        call.send().await.map(drop).map_err(|error| failed("ec2:AuthorizeSecurityGroupIngress", id.as_str(), error))
     }
 
     /// Revokes the rules of a group that name one of `to`, groups of ours, whichever they are by now; and no others. The group
@@ -163,29 +165,17 @@ fn naming(permissions: &[IpPermission], to: &[SecurityGroupId]) -> Vec<IpPermiss
     permissions.iter().filter_map(part).collect()
 }
 
-/// A rule in EC2's form.
-fn permission(rule: &Ingress) -> IpPermission {
-    let (protocol, from, to) = match rule.protocol {
-        Protocol::All => ("-1", None, None),
-        Protocol::Icmp => ("icmp", Some(-1), Some(-1)),
-        Protocol::Icmpv6 => ("icmpv6", Some(-1), Some(-1)),
-        Protocol::Tcp(from, to) => ("tcp", Some(from.into()), Some(to.into())),
-        Protocol::Udp(from, to) => ("udp", Some(from.into()), Some(to.into())),
-    };
-    let permission = IpPermission::builder().ip_protocol(protocol).set_from_port(from).set_to_port(to);
-    let why = rule.description.clone();
-    match &rule.source {
-        Source::Ipv4(block) => permission.ip_ranges(IpRange::builder().cidr_ip(block.to_string()).set_description(why).build()),
-        Source::Ipv6(block) => permission.ipv6_ranges(Ipv6Range::builder().cidr_ipv6(block.to_string()).set_description(why).build()),
-        Source::Group(group) => {
-            let id = group.known().map(ToString::to_string);
-            permission.user_id_group_pairs(UserIdGroupPair::builder().set_group_id(id).set_description(why).build())
+/// Gives rules the ids and tags that EC2 tells of them.
+fn identify(group: &mut FoundGroup, told: &[FoundRule]) {
+    let by_rule: HashMap<_, &FoundRule> = told.iter().map(|found| (found.rule.identity(), found)).collect();
+    for rule in &mut group.rules {
+        if let Some(found) = by_rule.get(&rule.rule.identity()) {
+            (rule.id, rule.tags) = (found.id.clone(), found.tags.clone());
         }
     }
-    .build()
 }
 
 /// Security groups that Kubernetes made for a cluster's load balancers or nodes, by tag.
-pub(super) fn of_cluster(group: &crate::observed::FoundGroup) -> bool {
+pub(super) fn of_cluster(group: &FoundGroup) -> bool {
     group.tags.iter().any(|(key, value)| key.starts_with("kubernetes.io/cluster/") && value == "owned")
 }

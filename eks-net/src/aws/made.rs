@@ -23,7 +23,7 @@ enum Past<T> {
 const LOOKS: u32 = 5;
 
 #[derive(Debug, Default)]
-pub(super) struct Made<T>(Mutex<BTreeMap<(Owner, StepKey), Past<T>>>);
+pub(in crate::aws) struct Made<T>(Mutex<BTreeMap<(Owner, StepKey), Past<T>>>);
 
 impl<T: Clone> Made<T> {
     /// Makes what a step makes, for calls that take no idempotency token: creates; but where an earlier attempt made it,

@@ -7,6 +7,7 @@ mod egress_only;
 mod endpoints;
 mod existing;
 mod groups;
+mod machines;
 mod made;
 mod nat;
 mod observe;
@@ -14,7 +15,10 @@ mod read;
 mod region;
 mod remove;
 mod routing;
+mod rules;
 mod transit;
+
+pub use self::machines::Machines;
 
 use std::sync::Arc;
 
@@ -72,14 +76,29 @@ impl Networks {
         self.look_for(spec.owner(), &spec.others()).await
     }
 
-    /// What must be done so that this network exists.
+    /// What exists of an owner's network, and which network interfaces use it: at most ten calls. For a review:
+    /// [`Observed::review_security_groups`].
+    ///
+    /// # Errors
+    /// As [`Networks::observe`].
+    pub async fn observe_with_interfaces(&self, owner: &Owner) -> Result<Observed, Error> {
+        self.look(owner, Look::Survivors).await
+    }
+
+    /// What must be done so that this network exists. If a security group of ours holds a rule that the spec does not have, one
+    /// more call than [`Networks::observe`] makes looks whose it is.
     ///
     /// # Errors
     /// As [`Networks::observe`] and [`NetworkSpec::plan`]; [`Error::Refused`] if the spec's zones are of another Region than
     /// this handle's.
     pub async fn plan(&self, spec: &NetworkSpec) -> Result<Plan, Error> {
         self.in_region("its zones are chosen", Some(spec.region().as_str()))?;
-        spec.plan(&self.observe_for(spec).await?)
+        let mut now = self.observe_for(spec).await?;
+        let in_doubt = spec.groups_in_doubt(&now);
+        if !in_doubt.is_empty() {
+            self.identify(&mut now, in_doubt).await?;
+        }
+        spec.plan(&now)
     }
 
     /// What must be removed so that nothing of an owner's network is left, and off what of others' our tags are taken. It needs no

@@ -32,10 +32,9 @@ pub(super) use pages;
 pub(super) enum Look {
     /// To plan, or to apply a plan.
     Plan,
-    /// To plan a teardown: for what lies in VPCs of others, too.
+    /// To plan a teardown: for what lies in VPCs of others, too; not at attributes of the VPC, which do not matter to it.
     Teardown,
-    /// After a teardown: likewise, and for network interfaces and volumes; not at attributes of the VPC: reading those fails once
-    /// it is gone, though lists may still show it.
+    /// After a teardown: likewise, and for network interfaces and volumes.
     Survivors,
 }
 
@@ -47,7 +46,15 @@ impl Networks {
         let used = async { if why == Look::Plan { Ok(Vec::new()) } else { self.used(owner).await } };
         let (mut vpcs, internet_gateways, addresses, volumes, used) =
             tokio::try_join!(self.vpcs(owner), self.internet_gateways(owner), self.addresses(owner), volumes, used)?;
-        let now = Observed { region: self.region.clone(), internet_gateways, addresses, volumes, used, ..Observed::nothing(owner) };
+        let now = Observed {
+            region: self.region.clone(),
+            looked_for_interfaces: survivors,
+            internet_gateways,
+            addresses,
+            volumes,
+            used,
+            ..Observed::nothing(owner)
+        };
         // With two VPCs of one owner there is no plan, only a teardown, which needs no attributes.
         let vpc = vpcs.first().map(|vpc| vpc.id.clone());
         let inside = match &vpc {
@@ -59,7 +66,7 @@ impl Networks {
         let interfaces = async { if survivors && vpc.is_some() { self.interfaces(owner, &inside).await } else { Ok(Vec::new()) } };
         let dns = async {
             match &vpc {
-                Some(vpc) if !survivors => {
+                Some(vpc) if why == Look::Plan => {
                     tokio::try_join!(self.dns(vpc, VpcAttributeName::EnableDnsSupport), self.dns(vpc, VpcAttributeName::EnableDnsHostnames))
                 }
                 _ => Ok((true, true)),
@@ -203,6 +210,6 @@ impl Networks {
     }
 }
 
-fn owned(owner: &Owner) -> Filter {
+pub(super) fn owned(owner: &Owner) -> Filter {
     filter(format!("tag:{OWNER_TAG}"), [owner.as_str()])
 }

@@ -5,17 +5,17 @@ use aws_sdk_ec2::types::{
     NetworkInterface, Route, RouteTable, SecurityGroup, Subnet, SubnetCidrBlockStateCode, Tag, TransitGatewayVpcAttachment, Volume, Vpc,
     VpcCidrBlockState, VpcCidrBlockStateCode, VpcEndpoint, VpcEndpointType,
 };
-use eks_core::{Class, Error, Ref, VpcId};
+use eks_core::{Class, Error, Ref, SecurityGroupId, VpcId};
 use ipnet::IpNet;
 
-use super::strange;
+use super::{rules::from_wire, strange};
 use crate::{
     egress::EndpointKind,
+    groups::{Direction, Peer, SecurityGroupRule},
     observed::{
         FoundAddress, FoundBlock, FoundEgressOnlyGateway, FoundEndpoint, FoundGroup, FoundInterface, FoundInternetGateway, FoundNatGateway,
-        FoundRouteTable, FoundSubnet, FoundTransitAttachment, FoundVolume, FoundVpc,
+        FoundRouteTable, FoundRule, FoundSubnet, FoundTransitAttachment, FoundVolume, FoundVpc,
     },
-    rule::{Ingress, Protocol, Source},
     tags::Tags,
 };
 
@@ -202,9 +202,11 @@ pub(super) fn target(route: &Route) -> String {
 
 pub(super) fn group(group: &SecurityGroup) -> Result<FoundGroup, Error> {
     let call = "ec2:DescribeSecurityGroups";
-    let (mut ingress, mut other) = (Vec::new(), Vec::new());
-    for permission in group.ip_permissions() {
-        rules(permission, &mut ingress, &mut other);
+    let (mut found, mut other) = (Vec::new(), Vec::new());
+    for (direction, permissions) in [(Direction::Ingress, group.ip_permissions()), (Direction::Egress, group.ip_permissions_egress())] {
+        for permission in permissions {
+            rules(direction, permission, &mut found, &mut other);
+        }
     }
     let pairs = group.ip_permissions().iter().chain(group.ip_permissions_egress()).flat_map(|permission| permission.user_id_group_pairs());
     Ok(FoundGroup {
@@ -212,48 +214,67 @@ pub(super) fn group(group: &SecurityGroup) -> Result<FoundGroup, Error> {
         vpc: field(call, "vpcId", group.vpc_id())?,
         name: group.group_name().unwrap_or_default().to_owned(),
         description: group.description().unwrap_or_default().to_owned(),
-        ingress,
+        rules: found,
         other,
         references: pairs.filter_map(|pair| pair.group_id()?.parse().ok()).collect(),
         tags: tags(group.tags()),
     })
 }
 
-/// One rule for each source of a permission; those that a spec cannot express in words.
-fn rules(permission: &IpPermission, ingress: &mut Vec<Ingress>, other: &mut Vec<String>) {
-    let port = |port: Option<i32>| port.and_then(|port| u16::try_from(port).ok());
-    let (from, to) = (permission.from_port(), permission.to_port());
-    // For ICMP the ports are type and code; -1, or none, is every one.
-    let every = |part: Option<i32>| part.is_none_or(|part| part == -1);
-    let protocol = match (permission.ip_protocol().unwrap_or_default(), port(from), port(to)) {
-        ("-1", ..) => Some(Protocol::All),
-        ("tcp", Some(from), Some(to)) => Some(Protocol::Tcp(from, to)),
-        ("udp", Some(from), Some(to)) => Some(Protocol::Udp(from, to)),
-        ("icmp", ..) if every(from) && every(to) => Some(Protocol::Icmp),
-        ("icmpv6", ..) if every(from) && every(to) => Some(Protocol::Icmpv6),
-        _ => None,
-    };
+/// One rule for each peer of a permission; those that a spec cannot express in words.
+fn rules(direction: Direction, permission: &IpPermission, rules: &mut Vec<FoundRule>, other: &mut Vec<String>) {
+    let (name, from, to) = (permission.ip_protocol().unwrap_or_default(), permission.from_port(), permission.to_port());
+    let protocol = from_wire(name, from, to);
     let cidrs = permission
         .ip_ranges()
         .iter()
         .filter_map(|range| Some((range.cidr_ip()?, range.description())))
         .chain(permission.ipv6_ranges().iter().filter_map(|range| Some((range.cidr_ipv6()?, range.description()))))
-        .map(|(cidr, description)| (cidr, cidr.parse::<IpNet>().ok().map(|block| Source::from(block.trunc())), description));
+        .map(|(cidr, description)| (cidr, block(cidr), description));
     let groups = permission.user_id_group_pairs().iter().filter_map(|pair| {
         let id = pair.group_id()?;
-        Some((id, id.parse().ok().map(|id| Source::Group(Ref::Known(id))), pair.description()))
+        Some((id, id.parse().ok().map(|id| Peer::Group(Ref::Known(id))), pair.description()))
     });
-    let lists = permission.prefix_list_ids().iter().filter_map(|list| Some((list.prefix_list_id()?, None, list.description())));
-    for (text, source, description) in cidrs.chain(groups).chain(lists) {
-        match (protocol, source) {
-            (Some(protocol), Some(source)) => ingress.push(Ingress::new(protocol, source, description.map(str::to_owned))),
-            (Some(protocol), None) => other.push(format!("{protocol} from {text}")),
-            (None, _) => {
+    let lists = permission.prefix_list_ids().iter().filter_map(|list| {
+        let id = list.prefix_list_id()?;
+        Some((id, id.parse().ok().map(Peer::PrefixList), list.description()))
+    });
+    for (text, peer, description) in cidrs.chain(groups).chain(lists) {
+        match (protocol, peer) {
+            (Some(protocol), Some(peer)) => {
+                rules.push(SecurityGroupRule::new(direction, protocol, peer, description.map(str::to_owned)).into());
+            }
+            _ => {
                 let ports = [from, to].into_iter().flatten().map(|port| port.to_string()).collect::<Vec<_>>().join("-");
-                other.push(format!("{} {ports} from {text}", permission.ip_protocol().unwrap_or_default()));
+                let way = if direction == Direction::Ingress { "from" } else { "to" };
+                other.push([name, &ports, way, text].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" "));
             }
         }
     }
+}
+
+fn block(text: &str) -> Option<Peer> {
+    Some(Peer::from(text.parse::<IpNet>().ok()?.trunc()))
+}
+
+/// A rule with its id and tags, and its group; none if a spec cannot express it.
+pub(super) fn rule(rule: &aws_sdk_ec2::types::SecurityGroupRule) -> Result<Option<(SecurityGroupId, FoundRule)>, Error> {
+    let call = "ec2:DescribeSecurityGroupRules";
+    let direction = if rule.is_egress().unwrap_or_default() { Direction::Egress } else { Direction::Ingress };
+    let referenced = rule.referenced_group_info().and_then(|group| group.group_id());
+    let peer = rule
+        .cidr_ipv4()
+        .or(rule.cidr_ipv6())
+        .and_then(block)
+        .or_else(|| Some(Peer::PrefixList(rule.prefix_list_id()?.parse().ok()?)))
+        .or_else(|| Some(Peer::Group(Ref::Known(referenced?.parse().ok()?))));
+    let protocol = from_wire(rule.ip_protocol().unwrap_or_default(), rule.from_port(), rule.to_port());
+    let (Some(protocol), Some(peer)) = (protocol, peer) else { return Ok(None) };
+    let id = Some(field(call, "securityGroupRuleId", rule.security_group_rule_id())?);
+    let group = field(call, "groupId", rule.group_id())?;
+    let description = rule.description().map(str::to_owned);
+    let tags = tags(rule.tags());
+    Ok(Some((group, FoundRule { rule: SecurityGroupRule::new(direction, protocol, peer, description), id, tags })))
 }
 
 pub(super) fn interface(interface: &NetworkInterface) -> Result<FoundInterface, Error> {

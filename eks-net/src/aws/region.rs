@@ -15,14 +15,19 @@ impl Networks {
 
     /// Refuses what is for another Region than this handle's.
     pub(super) fn in_region(&self, what: &str, wanted: Option<&str>) -> Result<(), Error> {
-        if wanted.is_some() && wanted == self.region.as_deref() {
-            return Ok(());
-        }
-        let wanted = wanted.unwrap_or("no Region");
-        let (given, remedy) = match &self.region {
-            Some(region) => (format!("is for {region}"), format!("give a configuration for {wanted}, or plan for {region}")),
-            None => ("has no Region".to_owned(), format!("set its Region to {wanted}")),
-        };
-        Err(refused("network", format!("{what} for {wanted}, and the SDK's configuration {given}"), remedy))
+        fits(self.region.as_deref(), "network", what, wanted)
     }
+}
+
+/// Refuses what is for another Region than `given`.
+pub(super) fn fits(given: Option<&str>, subject: &str, what: &str, wanted: Option<&str>) -> Result<(), Error> {
+    if wanted.is_some() && wanted == given {
+        return Ok(());
+    }
+    let wanted = wanted.unwrap_or("no Region");
+    let (given, remedy) = match given {
+        Some(region) => (format!("is for {region}"), format!("give a configuration for {wanted}, or plan for {region}")),
+        None => ("has no Region".to_owned(), format!("set its Region to {wanted}")),
+    };
+    Err(refused(subject, format!("{what} for {wanted}, and the SDK's configuration {given}"), remedy))
 }

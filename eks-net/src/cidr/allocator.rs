@@ -149,16 +149,19 @@ impl<N: Block> Allocator<N> {
     /// A block of this prefix length: the lower end of the smallest free block that suffices, of several the one with the lowest
     /// address. `None` if there is none.
     pub fn allocate(&mut self, prefix: u8) -> Option<N> {
-        let sufficient = |(root, tree): &(N, Tree)| {
+        if prefix > N::WIDTH {
+            return None;
+        }
+        let mut best: Option<(u8, usize)> = None;
+        for (place, (root, tree)) in self.roots.iter().enumerate() {
             let root = root.split().1;
-            Some(root + tree.sufficient(prefix.min(N::WIDTH).checked_sub(root)?)?)
-        };
-        let best = self.roots.iter().filter_map(sufficient).max().filter(|_| prefix <= N::WIDTH)?;
-        let place = self.roots.iter().position(|(root, tree)| {
-            let size = best.checked_sub(root.split().1);
-            size.is_some_and(|size| tree.free()[usize::from(size)] > 0)
-        })?;
-        Some(self.cut(place, best, prefix))
+            let found = prefix.checked_sub(root).and_then(|size| tree.sufficient(size)).map(|size| root + size);
+            if let Some(found) = found.filter(|found| best.is_none_or(|(other, _)| *found > other)) {
+                best = Some((found, place));
+            }
+        }
+        let (from, place) = best?;
+        Some(self.cut(place, from, prefix))
     }
 
     /// A block of this prefix length: the one with the lowest address. It splits large free blocks sooner than
@@ -180,8 +183,7 @@ impl<N: Block> Allocator<N> {
     fn cut(&mut self, place: usize, from: u8, prefix: u8) -> N {
         let (root, tree) = &mut self.roots[place];
         let base = root.split().1;
-        let at = tree.lowest(from - base);
-        tree.cut(at, from - base, prefix - base);
+        let at = tree.allocate(from - base, prefix - base);
         Self::block(*root, at, prefix - base)
     }
 
@@ -194,7 +196,7 @@ impl<N: Block> Allocator<N> {
         let (place, at, size) = self.find(block).ok_or(AllocatorError::Outside { block: block.into() })?;
         let tree = &mut self.roots[place].1;
         if let Some(from) = tree.holder(at, size, Which::Free) {
-            tree.cut(at, from, size);
+            tree.take(at, from, size);
             return Ok(());
         }
         let other = self.overlapping(block).next().unwrap_or(block);

@@ -5,7 +5,7 @@
 use std::net::Ipv4Addr;
 
 use eks_core::Problems;
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net};
 
 use super::Allocator;
 
@@ -56,18 +56,31 @@ pub(crate) fn any(problems: &mut Problems, subject: &str, text: &str) -> Option<
     Some(block)
 }
 
+/// Ranges that no VPC can be in.
+pub(crate) const UNUSABLE: [(Ipv4Net, &str); 4] = [
+    (Ipv4Net::new_assert(Ipv4Addr::new(0, 0, 0, 0), 8), "\"this network\""),
+    (Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8), "loopback"),
+    (Ipv4Net::new_assert(Ipv4Addr::new(169, 254, 0, 0), 16), "link-local"),
+    (Ipv4Net::new_assert(Ipv4Addr::new(224, 0, 0, 0), 3), "multicast and reserved"),
+];
+
+/// The blocks of other networks, by what the user calls them; none may meet the VPC's.
+pub(crate) fn check_apart(problems: &mut Problems, vpc: &[Ipv4Net], others: &[(String, String)]) {
+    for (name, text) in others {
+        let Some(IpNet::V4(other)) = any(problems, name, text) else { continue };
+        for block in vpc.iter().filter(|block| overlap(**block, other)) {
+            let rule = format!("the VPC's {block} overlaps {other}, and must not");
+            problems.add("network-overlap", name, rule, "choose another block for the VPC");
+        }
+    }
+}
+
 /// The rules for the block of a VPC.
 pub(crate) fn check_vpc(problems: &mut Problems, block: Ipv4Net) {
     if !PREFIXES.contains(&block.prefix_len()) {
         problems.add("vpc-size", "VPC", format!("{block} is not between /16 and /28"), "choose a prefix length from 16 to 28");
     }
-    let reserved: [(Ipv4Net, &str); 4] = [
-        (Ipv4Net::new_assert(Ipv4Addr::new(0, 0, 0, 0), 8), "\"this network\""),
-        (Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8), "loopback"),
-        (Ipv4Net::new_assert(Ipv4Addr::new(169, 254, 0, 0), 16), "link-local"),
-        (Ipv4Net::new_assert(Ipv4Addr::new(224, 0, 0, 0), 3), "multicast and reserved"),
-    ];
-    for (range, what) in reserved {
+    for (range, what) in UNUSABLE {
         if overlap(block, range) {
             problems.add(
                 "vpc-range",
@@ -98,11 +111,6 @@ pub(crate) fn overlap(one: Ipv4Net, other: Ipv4Net) -> bool {
 /// The lowest aligned block of this prefix length inside `within` that overlaps none that is taken.
 pub(crate) fn first_fit(within: Ipv4Net, prefix: u8, taken: &[Ipv4Net]) -> Option<Ipv4Net> {
     Allocator::around([within], taken.iter().copied()).ok()?.allocate_lowest(prefix)
-}
-
-/// `0.0.0.0/0` or `::/0`.
-pub(crate) fn is_world(v4: Option<Ipv4Net>, v6: Option<Ipv6Net>) -> bool {
-    v4.is_some_and(|block| block.prefix_len() == 0) || v6.is_some_and(|block| block.prefix_len() == 0)
 }
 
 #[cfg(test)]

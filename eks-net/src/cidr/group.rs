@@ -3,7 +3,7 @@
 use eks_core::{Problems, Tier};
 use serde::{Deserialize, Serialize};
 
-use super::PREFIXES;
+use super::{PREFIXES, budget::IpBudget};
 use crate::keys;
 
 /// How large each subnet of a group is. Numbers of type `u8` are prefix lengths.
@@ -24,6 +24,8 @@ pub enum Size {
     Prefix(u8),
     /// Addresses that must be usable in each subnet.
     Hosts(u32),
+    /// What must fit into each subnet.
+    Budget(IpBudget),
 }
 
 impl From<u8> for Size {
@@ -32,17 +34,27 @@ impl From<u8> for Size {
     }
 }
 
+impl From<IpBudget> for Size {
+    fn from(budget: IpBudget) -> Self {
+        Self::Budget(budget)
+    }
+}
+
+/// The prefix length of the smallest subnet that AWS allows and that has this many usable addresses.
+pub(crate) fn smallest(usable: u64) -> u8 {
+    let bits = usable.checked_add(5).and_then(u64::checked_next_power_of_two).map_or(64, u64::trailing_zeros);
+    u8::try_from(32_u32.saturating_sub(bits)).unwrap_or(0).min(*PREFIXES.end())
+}
+
 impl Size {
     /// The prefix length: of the smallest subnet that AWS allows and that has the addresses. It is below 16 if none is large
     /// enough; a network then refuses it.
     pub fn prefix(&self) -> u8 {
-        let usable = match self {
-            Self::Prefix(prefix) => return *prefix,
-            Self::Hosts(hosts) => u64::from(*hosts),
-        };
-        // The exponent of the next power of two is 36 at most.
-        let bits = u8::try_from((usable + 5).next_power_of_two().trailing_zeros()).unwrap_or(u8::MAX);
-        32_u8.saturating_sub(bits).min(*PREFIXES.end())
+        match self {
+            Self::Prefix(prefix) => *prefix,
+            Self::Hosts(hosts) => smallest(u64::from(*hosts)),
+            Self::Budget(budget) => budget.prefix(),
+        }
     }
 }
 
@@ -101,11 +113,14 @@ impl SubnetGroup {
         if (least..=*PREFIXES.end()).contains(&prefix) {
             return Some(prefix);
         }
+        let too_many = |addresses: u64| {
+            let rule = format!("{addresses} addresses need a /{prefix}, which is larger than a /{least}");
+            (rule, "ask for fewer, or choose a larger VPC")
+        };
         let (rule, remedy) = match &self.size {
             Size::Prefix(_) => (format!("/{prefix} is not between /{least} and /28"), "choose a length in this range"),
-            Size::Hosts(hosts) => {
-                (format!("{hosts} addresses need a /{prefix}, which is larger than a /{least}"), "ask for fewer, or choose a larger VPC")
-            }
+            Size::Hosts(hosts) => too_many((*hosts).into()),
+            Size::Budget(budget) => too_many(budget.addresses()),
         };
         problems.add("prefix-size", self.subject(), rule, remedy);
         None

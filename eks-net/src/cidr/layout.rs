@@ -89,14 +89,9 @@ fn derive(problems: &mut Problems, vpc: &[Ipv4Net], derived: &Derived, placement
         return;
     }
     // One for each block: the first that has room is used, not the lowest.
-    let mut room: Vec<Allocator<Ipv4Net>> = vpc.iter().map(|block| Allocator::new(*block)).collect();
-    for subnet in &placement.subnets {
-        for block in &mut room {
-            // Those outside or overlapping are problems already.
-            let _ = block.take(subnet.cidr);
-        }
-    }
-    let mut found: Vec<Vec<PlacedSubnet>> = vec![Vec::new(); zones.len()];
+    let taken = || placement.subnets.iter().map(|subnet| subnet.cidr);
+    let mut room: Vec<Allocator<Ipv4Net>> = vpc.iter().filter_map(|block| Allocator::around([*block], taken()).ok()).collect();
+    let mut found: Vec<(usize, PlacedSubnet)> = Vec::new();
     for (prefix, group) in groups.iter().filter_map(|(prefix, group)| Some(((*prefix)?, group))) {
         for number in 0..usize::from(derived.zone_capacity.unwrap_or(ZONES)) {
             let zone = zones.get(number);
@@ -109,19 +104,16 @@ fn derive(problems: &mut Problems, vpc: &[Ipv4Net], derived: &Derived, placement
                 }
                 break;
             };
-            match zone {
-                Some(zone) => found[number].push(PlacedSubnet {
-                    tier: group.tier,
-                    zone: zone.clone(),
-                    cidr,
-                    name: group.name.clone(),
-                    load_balancers: false,
-                }),
-                None => placement.kept.push(cidr),
-            }
+            let Some(zone) = zone.cloned() else {
+                placement.kept.push(cidr);
+                continue;
+            };
+            found.push((number, PlacedSubnet { tier: group.tier, zone, cidr, name: group.name.clone(), load_balancers: false }));
         }
     }
-    placement.subnets.extend(found.into_iter().flatten());
+    // By zone; the order of the groups stays.
+    found.sort_by_key(|(number, _)| *number);
+    placement.subnets.extend(found.into_iter().map(|(_, subnet)| subnet));
 }
 
 /// The zones, if all can be used and fit.
@@ -139,6 +131,11 @@ fn zones(problems: &mut Problems, derived: &Derived) -> Option<Vec<ZoneName>> {
         if derived.zones.is_empty() && !derived.groups.is_empty() {
             problems.add("group-zones", derived.groups[0].subject(), "there is no zone to put them in", "give zones with .zones([…])");
         }
+        return None;
+    }
+    if derived.only_groups && derived.groups.is_empty() {
+        let remedy = "add groups with .group(…), or leave out .only_groups()";
+        problems.add("zone-groups", "zones", "no group of subnets is to be derived in them", remedy);
         return None;
     }
     let capacity = derived.zone_capacity.unwrap_or(ZONES);

@@ -16,9 +16,9 @@ use ipnet::IpNet;
 ///     .build()?;
 /// assert_eq!(network.space().to_string(), "\
 /// 10.0.0.0/16, 65536 addresses
-///   used    8704  13 %  in 4 subnets
-///   kept   17408  27 %  for zones to come
-///   free   39424  60 %  1 × /17, 1 × /20, 1 × /21, 1 × /23; the largest block is 83 % of it
+///   used   8704  13 %  in 4 subnets
+///   kept  17408  27 %  for zones to come
+///   free  39424  60 %  1 × /17, 1 × /20, 1 × /21, 1 × /23; the largest block is 83 % of it
 /// ");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -46,14 +46,14 @@ impl Space {
             sum.saturating_add(addresses(width, *prefix).saturating_mul(u128::try_from(*count).unwrap_or(u128::MAX)))
         });
         let total = blocks.iter().fold(0, |sum: u128, block| sum.saturating_add(addresses(width, block.prefix_len())));
-        Self { blocks, allocated, used: total - free, kept: 0, free, free_blocks, width }
+        Self { blocks, allocated, used: total.saturating_sub(free), kept: 0, free, free_blocks, width }
     }
 
     /// Addresses that are allocated but kept for later.
     pub(crate) fn keeping(mut self, blocks: &[ipnet::Ipv4Net]) -> Self {
-        self.allocated -= blocks.len();
+        self.allocated = self.allocated.saturating_sub(blocks.len());
         self.kept = blocks.iter().map(|block| addresses(self.width, block.prefix_len())).sum();
-        self.used -= self.kept;
+        self.used = self.used.saturating_sub(self.kept);
         self
     }
 

@@ -118,18 +118,28 @@ impl Tree {
 
     /// The free block of this size with the lowest address; there is one.
     pub(crate) fn lowest(&self, size: u8) -> u128 {
+        self.trail_to_lowest(size).0
+    }
+
+    fn trail_to_lowest(&self, size: u8) -> (u128, Trail) {
         let (mut at, mut node, last) = (0, &self.nodes[0], depth(size));
+        let mut trail = Trail::default();
         for depth in 0..last {
             let Some(below) = &node.below else { break };
             let digit = below.free[below_index(size, depth)].trailing_zeros();
             at |= u128::from(digit) << (128 - STRIDE) >> (STRIDE * depth);
-            node = &self.nodes[below.nodes[digit as usize & 63] as usize];
+            let child = below.nodes[digit as usize & 63];
+            trail[usize::from(depth) + 1] = child;
+            node = &self.nodes[child as usize];
         }
         let bits = size - STRIDE * last;
         let number = (node.free & level(bits)).trailing_zeros();
         // The number less its leading one is the place of the block in its node.
         let place = u128::from(number ^ (1 << bits));
-        if size == 0 { 0 } else { at | place << (128 - bits) >> (STRIDE * last) }
+        if size > 0 {
+            at |= place << (128 - bits) >> (STRIDE * last);
+        }
+        (at, trail)
     }
 
     /// The size of the free or allocated block that holds the block of this size around an address.
@@ -202,11 +212,22 @@ impl Tree {
         }
     }
 
-    /// Allocates the block of size `size` around an address inside a free block of size `from`. Of every pair of halves on the
-    /// way, the other one becomes free.
-    pub(crate) fn cut(&mut self, at: u128, from: u8, size: u8) {
+    /// Allocates the block of size `size` around an address inside a free block of size `from`.
+    pub(crate) fn take(&mut self, at: u128, from: u8, size: u8) {
         let trail = self.trail(at, from);
-        self.unfree(&trail, at, from);
+        self.cut(&trail, at, from, size);
+    }
+
+    /// Allocates a block of size `size` at the lower end of the lowest free block of size `from`, and tells where.
+    pub(crate) fn allocate(&mut self, from: u8, size: u8) -> u128 {
+        let (at, trail) = self.trail_to_lowest(from);
+        self.cut(&trail, at, from, size);
+        at
+    }
+
+    /// Of every pair of halves on the way from one size to the other, one holds the block, and the other becomes free.
+    fn cut(&mut self, trail: &Trail, at: u128, from: u8, size: u8) {
+        self.unfree(trail, at, from);
         self.live += 1;
         let (mut node, last) = (0, depth(size));
         for depth in 0..=last {

@@ -8,7 +8,10 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{keys, rule::Rule, security_group::SecurityGroup};
+use crate::{
+    groups::{Rule, SecurityGroup},
+    keys,
+};
 
 /// The security group of interface endpoints that name none.
 pub(crate) const DEFAULT_GROUP: &str = "endpoints";
@@ -156,8 +159,10 @@ pub(crate) fn default_group(endpoints: &[Endpoint], groups: &[SecurityGroup], bl
     if !wanted || groups.iter().any(|group| group.name == DEFAULT_GROUP) {
         return None;
     }
-    let rule = blocks.iter().fold(Rule::tcp(443), |rule, block| rule.from_cidr(block.to_string()));
-    Some(SecurityGroup::new(DEFAULT_GROUP, "VPC endpoints").allow(rule))
+    let group = SecurityGroup::new(DEFAULT_GROUP, "VPC endpoints");
+    // Without a block there is a problem already.
+    let Some((first, others)) = blocks.split_first() else { return Some(group) };
+    Some(group.allow(others.iter().fold(Rule::tcp(443).from_cidr(first), Rule::from_cidr)))
 }
 
 /// Checks all endpoints of a network.

@@ -133,7 +133,7 @@ fn what_was_asked_is_read_again() {
 #[test]
 fn the_default_group_lets_in_every_block() {
     let spec = fine().secondary_cidr("100.64.0.0/16").endpoints(Endpoints::private_cluster()).build().unwrap();
-    let rules: Vec<_> = spec.security_groups()[0].ingress.iter().map(ToString::to_string).collect();
+    let rules: Vec<_> = spec.security_groups()[0].ingress().map(ToString::to_string).collect();
     assert_eq!(rules, ["tcp 443 from 10.0.0.0/16", "tcp 443 from 100.64.0.0/16"]);
     let own = SecurityGroup::new("endpoints", "mine").allow(Rule::tcp(443).from_cidr("10.0.0.0/20"));
     let spec = fine().security_group(own).endpoints(Endpoints::private_cluster()).build().unwrap();

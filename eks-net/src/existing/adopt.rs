@@ -11,11 +11,11 @@ use super::{
 };
 use crate::{
     egress::Nat,
+    groups::SecurityGroup,
     keys,
     observed::{Found, FoundAddress},
     op::NetOp,
     plan::refused,
-    security_group::SecurityGroup,
     spec::NetworkSpec,
     subnet::Subnet,
     tags::Tags,

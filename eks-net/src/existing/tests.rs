@@ -349,7 +349,7 @@ fn groups_are_handed_on_by_name() {
         vpc: id("vpc", 1),
         name: name.to_owned(),
         description: String::new(),
-        ingress: Vec::new(),
+        rules: Vec::new(),
         other: Vec::new(),
         references: [].into(),
         tags: Tags::new(),

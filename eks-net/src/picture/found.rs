@@ -10,8 +10,8 @@ use super::{
 use crate::{
     cidr,
     egress::EndpointKind,
+    groups::Peer,
     observed::{Found, FoundGroup, FoundRouteTable, FoundSubnet, Observed},
-    rule::Source,
     tags::Tags,
 };
 
@@ -52,8 +52,8 @@ impl Observed {
             picture.groups.push(Group { name: group.name.clone(), description: group.description.clone(), id: Some(group.id.to_string()) });
         }
         for (to, group) in groups.iter().enumerate() {
-            let rules = group.ingress.iter().map(|rule| (origin(&groups, &rule.source), planned::words(rule)));
-            let others = group.other.iter().map(|rule| match rule.split_once(" from ") {
+            let rules = group.ingress().map(|rule| (origin(&groups, &rule.peer), planned::words(rule)));
+            let others = group.other.iter().filter(|rule| !rule.contains(" to ")).map(|rule| match rule.split_once(" from ") {
                 Some((what, from)) => (Origin::Outside(from.to_owned()), what.to_owned()),
                 None => (Origin::Outside("others".to_owned()), rule.clone()),
             });
@@ -157,12 +157,12 @@ impl Observed {
     }
 }
 
-fn origin(groups: &[&FoundGroup], source: &Source) -> Origin {
-    let group = match source {
-        Source::Group(Ref::Known(id)) => groups.iter().position(|group| group.id == *id),
+fn origin(groups: &[&FoundGroup], peer: &Peer) -> Origin {
+    let group = match peer {
+        Peer::Group(Ref::Known(id)) => groups.iter().position(|group| group.id == *id),
         _ => None,
     };
-    group.map_or_else(|| planned::origin(source), Origin::Group)
+    group.map_or_else(|| planned::origin(peer), Origin::Group)
 }
 
 fn name_of(tags: &Tags) -> Option<String> {

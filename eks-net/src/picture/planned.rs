@@ -9,8 +9,8 @@ use super::{
 use crate::{
     cidr,
     egress::{EndpointKind, Way},
+    groups::{Peer, SecurityGroupRule},
     keys,
-    rule::{Ingress, Source},
     spec::NetworkSpec,
     subnet::PlacedSubnet,
 };
@@ -63,7 +63,7 @@ impl NetworkSpec {
             picture.groups.push(Group { name: group.name.clone(), description: group.description.clone(), id: None });
         }
         for (to, group) in self.security_groups.iter().enumerate() {
-            picture.relate(to, group.ingress.iter().map(|rule| (self.origin(&rule.source), words(rule))).collect());
+            picture.relate(to, group.ingress().map(|rule| (self.origin(&rule.peer), words(rule))).collect());
         }
         picture
     }
@@ -133,9 +133,9 @@ impl NetworkSpec {
         )
     }
 
-    fn origin(&self, source: &Source) -> Origin {
+    fn origin(&self, source: &Peer) -> Origin {
         match source {
-            Source::Group(Ref::Output(output)) => match self.security_groups.iter().position(|group| group.key() == output.step) {
+            Peer::Group(Ref::Output(output)) => match self.security_groups.iter().position(|group| group.key() == output.step) {
                 Some(group) => Origin::Group(group),
                 None => origin(source),
             },
@@ -156,18 +156,18 @@ pub(super) fn role(tier: &str, name: &str) -> (Role, String) {
 }
 
 /// Who it is, unless it is a group of the same network.
-pub(super) fn origin(source: &Source) -> Origin {
+pub(super) fn origin(source: &Peer) -> Origin {
     match source {
-        Source::Ipv4(block) if block.prefix_len() == 0 => Origin::World,
-        Source::Ipv6(block) if block.prefix_len() == 0 => Origin::World,
+        Peer::Ipv4(block) if block.prefix_len() == 0 => Origin::World,
+        Peer::Ipv6(block) if block.prefix_len() == 0 => Origin::World,
         other => match other {
-            Source::Group(group) => Origin::Outside(group.to_string()),
+            Peer::Group(group) => Origin::Outside(group.to_string()),
             block => Origin::Block(block.to_string()),
         },
     }
 }
 
 /// What is let in.
-pub(super) fn words(rule: &Ingress) -> String {
+pub(super) fn words(rule: &SecurityGroupRule) -> String {
     rule.protocol.to_string()
 }

@@ -100,7 +100,7 @@ impl Planner<'_> {
 
     fn subnet(&mut self, subnet: &PlacedSubnet, slots: &mut BTreeSet<u16>) -> Result<(), Error> {
         let key = subnet.key();
-        let found = self.now.made_by(&self.now.subnets, &key)?;
+        let found = self.subnets.get(&key)?;
         self.check_place(subnet, found)?;
         let (tags, mut changes) = self.tags(self.spec.extra.of_subnet(&self.spec.owner, subnet), found);
         // Both are off in a new subnet. (Amazon EC2 API Reference, ModifySubnetAttribute.)

@@ -9,7 +9,6 @@ use super::Planner;
 use crate::{
     cidr, keys,
     observed::{Found, Observed},
-    rule::{Ingress, Protocol},
 };
 
 /// Where Docker puts its bridge; nodes and some AWS services then cannot reach such addresses.
@@ -28,11 +27,7 @@ impl Planner<'_> {
     pub(super) fn review(&mut self) {
         self.review_blocks();
         self.review_egress();
-        for group in &self.spec.security_groups {
-            for rule in group.ingress.iter().filter(|rule| rule.is_world_open()) {
-                self.findings.push(world_open(group.rules_key(), rule));
-            }
-        }
+        self.review_groups();
         self.review_what_is_not_wanted();
     }
 
@@ -106,12 +101,4 @@ impl Planner<'_> {
 
 fn ids<T: Found>(now: &Observed, all: &[T]) -> Vec<(eks_core::StepKey, String)> {
     now.ours(all).into_iter().map(|(key, found)| (key, found.id().to_owned())).collect()
-}
-
-fn world_open(key: eks_core::StepKey, rule: &Ingress) -> Finding {
-    let message = format!("open to the world: {rule}");
-    match rule.protocol {
-        Protocol::Tcp(80, 80) | Protocol::Tcp(443, 443) | Protocol::Icmp | Protocol::Icmpv6 => Finding::note(key, message),
-        _ => Finding::warning(key, message),
-    }
 }

@@ -8,6 +8,8 @@ mod egress_tests;
 mod endpoints;
 mod findings;
 mod gateways;
+#[cfg(test)]
+mod group_tests;
 mod groups;
 mod routing;
 #[cfg(test)]
@@ -22,8 +24,9 @@ use eks_core::{Action, Basis, Error, Finding, Plan, Ref, Step, StepKey, VpcId};
 use crate::{
     egress::{Kind, Others},
     existing::marks,
+    found::ByKey,
     keys,
-    observed::{Found, Observed},
+    observed::{Found, FoundSubnet, Observed},
     op::NetOp,
     permissions::OBSERVING,
     spec::NetworkSpec,
@@ -52,8 +55,15 @@ impl NetworkSpec {
     /// [`Error::Refused`], with everything at once, if what exists cannot be changed into what is wanted (a VPC's or subnet's
     /// block or zone, a security group's description), or if two things carry one key.
     pub fn plan(&self, now: &Observed) -> Result<Plan, Error> {
-        let mut planner =
-            Planner { spec: self, now, vpc: Ref::id_of(keys::vpc()), steps: Vec::new(), findings: Vec::new(), refusals: Vec::new() };
+        let mut planner = Planner {
+            spec: self,
+            now,
+            subnets: now.by_key(&now.subnets),
+            vpc: Ref::id_of(keys::vpc()),
+            steps: Vec::new(),
+            findings: Vec::new(),
+            refusals: Vec::new(),
+        };
         let parts = [
             Planner::vpc,
             Planner::blocks,
@@ -71,7 +81,10 @@ impl NetworkSpec {
         }
         all_refused(format!("network {}", self.owner), std::mem::take(&mut planner.refusals))?;
         planner.review();
-        let scope = scope_with(Some(self.region().as_str()), &self.others());
+        let mut scope = scope_with(Some(self.region().as_str()), &self.others());
+        if !now.identified.is_empty() {
+            scope["rules_of"] = serde_json::json!(now.identified);
+        }
         let mut builder = Plan::builder(&self.owner, keys::LAYER).basis(Basis::new(scope, now.facts()));
         for step in planner.steps {
             builder = builder.step(step);
@@ -121,6 +134,8 @@ pub(crate) fn all_refused(subject: impl ToString, mut refusals: Vec<Error>) -> R
 struct Planner<'a> {
     spec: &'a NetworkSpec,
     now: &'a Observed,
+    /// The subnets that exist, of which there may be many.
+    subnets: ByKey<'a, FoundSubnet>,
     vpc: Ref<VpcId>,
     steps: Vec<Step>,
     findings: Vec<Finding>,

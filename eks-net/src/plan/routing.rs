@@ -138,7 +138,7 @@ impl Planner<'_> {
 
     fn association(&mut self, subnet: &PlacedSubnet, table: StepKey) -> Result<(), Error> {
         let wanted = self.now.made_by(&self.now.route_tables, &table)?;
-        let found = self.now.made_by(&self.now.subnets, &subnet.key())?;
+        let found = self.subnets.get(&subnet.key())?;
         let current = found.and_then(|found| self.now.association(&found.id));
         // Adopted with its VPC, the main table serves a subnet without being associated.
         let by_main = wanted.filter(|table| table.is_main && found.is_some() && current.is_none());

@@ -16,12 +16,20 @@ use crate::{
 };
 
 /// Size of the root volume of Amazon's EKS images.
-pub(super) const ROOT_GIB: i64 = 20;
+const ROOT_GIB: i64 = 20;
+/// The same of Amazon Linux 2023.
+const AL2023_GIB: i64 = 8;
 pub(super) const ROOT_DEVICE: &str = "/dev/xvda";
 
 /// The snapshot behind an image.
 pub(super) fn snapshot(image: &str) -> String {
     image.replacen("ami", "snap", 1)
+}
+
+/// The size of the root volume of an image.
+pub(super) fn root_gib(world: &World, id: &str) -> i64 {
+    let plain = ssm::image_parameter(world, id).is_some_and(|name| name.starts_with("/aws/service/ami-amazon-linux-latest/"));
+    if plain { AL2023_GIB } else { ROOT_GIB }
 }
 
 /// Refuses what is no image's id.
@@ -78,7 +86,7 @@ pub(super) fn describe(world: &mut World, _caller: &Caller, args: &Args) -> Repl
             "blockDeviceMapping": [{
                 "deviceName": ROOT_DEVICE,
                 "ebs": {
-                    "deleteOnTermination": true, "snapshotId": snapshot(&id), "volumeSize": ROOT_GIB, "volumeType": "gp3",
+                    "deleteOnTermination": true, "snapshotId": snapshot(&id), "volumeSize": root_gib(world, &id), "volumeType": "gp3",
                     "encrypted": false,
                 },
             }],

@@ -58,14 +58,38 @@ impl PublicKey {
         whole.then(|| Self { kind, text: text.to_owned(), blob })
     }
 
-    /// "Verify the fingerprint of your key pair": of an ED25519 key the SHA-256 digest, as OpenSSH shows it.
-    fn fingerprint(&self, world: &mut World) -> String {
+    /// "Verify the fingerprint of your key pair": of an ED25519 key the SHA-256 digest, as OpenSSH shows it; of an imported RSA key
+    /// the MD5 digest of its DER form.
+    fn fingerprint(&self) -> String {
         if self.kind == "ed25519" {
             return STANDARD.encode(Sha256::digest(&self.blob));
         }
-        // Not the key's own MD5 digest, but of its form: 16 pairs of digits.
-        let hex = world.draw.hex("fingerprint", 32);
-        (0..16).map(|n| &hex[2 * n..2 * n + 2]).collect::<Vec<_>>().join(":")
+        let digest = md5::compute(self.der().unwrap_or_default());
+        digest.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":")
+    }
+
+    /// RFC 5280, SubjectPublicKeyInfo, of an RSA key: every length in two bytes or fewer, as keys are.
+    fn der(&self) -> Option<Vec<u8>> {
+        let value = |tag: u8, content: &[u8]| -> Vec<u8> {
+            let length = content.len();
+            let head = match length {
+                0..=0x7f => vec![tag, length as u8],
+                0x80..=0xff => vec![tag, 0x81, length as u8],
+                _ => vec![tag, 0x82, (length >> 8) as u8, length as u8],
+            };
+            [head.as_slice(), content].concat()
+        };
+        let mut numbers = Vec::new();
+        let mut rest = self.blob.get(4 + "ssh-rsa".len()..)?;
+        while let Some((length, after)) = rest.split_first_chunk::<4>() {
+            let (number, after) = after.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+            numbers.push(value(2, number));
+            rest = after;
+        }
+        numbers.reverse();
+        let algorithm = value(0x30, b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00");
+        let key = value(3, &[&[0], value(0x30, &numbers.concat()).as_slice()].concat());
+        Some(value(0x30, &[algorithm, key].concat()))
     }
 }
 
@@ -83,7 +107,7 @@ pub(super) fn import(world: &mut World, caller: &Caller, args: &Args) -> Reply {
         return Err(ApiError::new("InvalidKeyPair.Duplicate", format!("The keypair already exists: {name}")));
     }
     let id = world.id(ids::KEY_PAIR.prefix);
-    let fingerprint = key.fingerprint(world);
+    let fingerprint = key.fingerprint();
     let PublicKey { kind, text: public_key, .. } = key;
     let key = KeyPair { name: name.to_owned(), kind, public_key, fingerprint: fingerprint.clone(), created: world.timestamp() };
     world.ec2.key_pairs.insert(id.clone(), key);

@@ -243,7 +243,7 @@ fn check(world: &World, args: &Args) -> Result<Launch, ApiError> {
     let public_ip = primary.bool("AssociatePublicIpAddress").unwrap_or(found.map_public_ip);
     Ok(Launch {
         count,
-        disks: disks(&image, args)?,
+        disks: disks(world, &image, args)?,
         image,
         instance_type,
         key_name,
@@ -326,8 +326,8 @@ pub(super) fn check_vcpus(state: &State, wanted: &InstanceType, count: usize) ->
 }
 
 /// The volumes of an instance: the image's root volume, changed and joined by what the call maps.
-fn disks(image: &str, args: &Args) -> Result<Vec<(String, Disk, bool)>, ApiError> {
-    let root = Disk::of_snapshot("gp3", image::ROOT_GIB, image::snapshot(image));
+fn disks(world: &World, image: &str, args: &Args) -> Result<Vec<(String, Disk, bool)>, ApiError> {
+    let root = Disk::of_snapshot("gp3", image::root_gib(world, image), image::snapshot(image));
     let mut disks = vec![(image::ROOT_DEVICE.to_owned(), root, true)];
     for mapping in args.nested("BlockDeviceMapping") {
         let device = mapping.required("DeviceName")?;

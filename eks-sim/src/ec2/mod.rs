@@ -24,6 +24,7 @@ mod interface_ipv6;
 mod inventory;
 mod key_pair;
 mod launch;
+mod metadata;
 mod nat;
 mod nat_address;
 mod nat_create;
@@ -34,6 +35,7 @@ mod route;
 mod route_table;
 mod security_group;
 mod security_group_rule;
+mod security_group_rule_change;
 mod subnet;
 mod subnet_attribute;
 mod tags;
@@ -228,7 +230,9 @@ fn find(action: &str) -> Option<Action> {
         "GetManagedPrefixListEntries" => prefix_list::entries,
         "ImportKeyPair" => key_pair::import,
         "ModifyInstanceAttribute" => instance::modify,
+        "ModifyInstanceMetadataOptions" => metadata::modify,
         "ModifyLaunchTemplate" => template::modify,
+        "ModifySecurityGroupRules" => security_group_rule_change::modify,
         "ModifyNetworkInterfaceAttribute" => interface::modify,
         "ModifySubnetAttribute" => subnet_attribute::modify,
         "ModifyTransitGatewayVpcAttachment" => transit_attachment::modify,
@@ -247,6 +251,8 @@ fn find(action: &str) -> Option<Action> {
         "StopInstances" => instance_power::stop,
         "TerminateInstances" => instance::terminate,
         "UnassignIpv6Addresses" => interface_ipv6::unassign,
+        "UpdateSecurityGroupRuleDescriptionsEgress" => security_group_rule_change::describe_egress,
+        "UpdateSecurityGroupRuleDescriptionsIngress" => security_group_rule_change::describe_ingress,
         "UnassignPrivateNatGatewayAddress" => nat_address::unassign,
         _ => return None,
     })

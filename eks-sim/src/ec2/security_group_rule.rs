@@ -42,8 +42,12 @@ impl Rule {
     }
 
     /// Whether it is the same rule, its description aside.
-    fn is_same(&self, other: &Self) -> bool {
+    pub(super) fn is_same(&self, other: &Self) -> bool {
         (self.egress, &self.protocol, self.ports, &self.peer) == (other.egress, &other.protocol, other.ports, &other.peer)
+    }
+
+    pub(super) fn with_description(self, description: Option<String>) -> Self {
+        Self { description, ..self }
     }
 
     /// Whether it lets TCP through at a port.
@@ -84,7 +88,13 @@ fn protocol_and_ports(permission: &Args) -> Result<(String, Option<(i64, i64)>),
             (Some(from), Some(to)) => return Err(invalid(format!("Invalid TCP/UDP port range ({from}:{to})"))),
             _ => return Err(invalid("Invalid value 'Must specify both from and to ports with TCP/UDP.' for portRange.")),
         },
-        "icmp" | "icmpv6" => Some((ports.0.unwrap_or(-1), ports.1.unwrap_or(-1))),
+        "icmp" if ports.0.is_none() => {
+            return Err(invalid("Invalid value 'Must specify both from and to ports with ICMP.' for portRange."));
+        }
+        "icmp" | "icmpv6" => match (ports.0.unwrap_or(-1), ports.1.unwrap_or(-1)) {
+            types @ ((-1, -1) | (0..=255, -1..=255)) => Some(types),
+            (kind, code) => return Err(invalid(format!("Invalid ICMP type/code combination ({kind}:{code})"))),
+        },
         "-1" => None,
         number if number.parse::<u8>().is_ok() => None,
         other => return Err(invalid(format!("Invalid value '{other}' for IP protocol. Unknown protocol."))),
@@ -92,8 +102,26 @@ fn protocol_and_ports(permission: &Args) -> Result<(String, Option<(i64, i64)>),
     Ok((protocol.to_owned(), ports))
 }
 
+/// The description in a part of a request: up to 255 of the characters that IpRange documents. An empty one is none.
+pub(super) fn described(source: &Args) -> Result<Option<String>, ApiError> {
+    let Some(text) = source.str("Description").filter(|text| !text.is_empty()) else { return Ok(None) };
+    let allowed = |c: char| c.is_ascii_alphanumeric() || " ._-:/()#,@[]+=&;{}!$*".contains(c);
+    if text.len() > 255 || !text.chars().all(allowed) {
+        return Err(invalid(
+            "Invalid rule description. Valid descriptions are strings less than 256 characters from the following set:  \
+             a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*",
+        ));
+    }
+    Ok(Some(text.to_owned()))
+}
+
+/// The rule is there already.
+pub(super) fn duplicate(rule: &Rule) -> ApiError {
+    ApiError::new("InvalidPermission.Duplicate", format!("the specified rule \"{}\" already exists", rule.describe()))
+}
+
 /// The rules that a call names, in IpPermissions or in the flat form.
-fn parse(world: &World, group: &str, args: &Args, egress: bool) -> Result<Vec<Rule>, ApiError> {
+pub(super) fn parse(world: &World, group: &str, args: &Args, egress: bool) -> Result<Vec<Rule>, ApiError> {
     let mut permissions = args.nested("IpPermissions");
     if permissions.is_empty() {
         let mut flat = args.0.clone();
@@ -112,8 +140,9 @@ fn parse(world: &World, group: &str, args: &Args, egress: bool) -> Result<Vec<Ru
     for permission in &permissions {
         let (protocol, ports) = protocol_and_ports(permission)?;
         let mut push = |peer: Peer, source: &Args| {
-            let description = source.str("Description").map(str::to_owned);
+            let description = described(source)?;
             rules.push(Rule { egress, protocol: protocol.clone(), ports, peer, description });
+            Ok::<(), ApiError>(())
         };
         let before = permission.nested("Groups").len();
         let (v4, v6, lists) = (permission.nested("IpRanges"), permission.nested("Ipv6Ranges"), permission.nested("PrefixListIds"));
@@ -124,15 +153,15 @@ fn parse(world: &World, group: &str, args: &Args, egress: bool) -> Result<Vec<Ru
         for range in v4 {
             let text = range.required("CidrIp")?;
             let net = text.parse::<Ipv4Net>().map_err(|_| invalid(format!("CIDR block {text} is malformed")))?;
-            push(Peer::Cidr(net.trunc().to_string()), &range);
+            push(Peer::Cidr(net.trunc().to_string()), &range)?;
         }
         for range in v6 {
             let text = range.required("CidrIpv6")?;
             let net = text.parse::<Ipv6Net>().map_err(|_| invalid(format!("CIDR block {text} is malformed")))?;
-            push(Peer::Cidr6(net.trunc().to_string()), &range);
+            push(Peer::Cidr6(net.trunc().to_string()), &range)?;
         }
         for list in lists {
-            push(Peer::PrefixList(list.required("PrefixListId")?.to_owned()), &list);
+            push(Peer::PrefixList(list.required("PrefixListId")?.to_owned()), &list)?;
         }
         for pair in permission.nested("Groups") {
             let peer = world.ec2.named_group(&pair)?;
@@ -143,7 +172,7 @@ fn parse(world: &World, group: &str, args: &Args, egress: bool) -> Result<Vec<Ru
                     format!("You have specified two resources that belong to different networks: {group} and {peer}."),
                 ));
             }
-            push(Peer::Group(peer), &pair);
+            push(Peer::Group(peer), &pair)?;
         }
     }
     Ok(rules)
@@ -178,8 +207,7 @@ fn authorize(world: &mut World, caller: &Caller, args: &Args, egress: bool) -> R
             return Err(invalid("The same permission must not appear multiple times"));
         }
         if present.iter().any(|(_, other)| other.is_same(rule)) {
-            let message = format!("the specified rule \"{}\" already exists", rule.describe());
-            return Err(ApiError::new("InvalidPermission.Duplicate", message));
+            return Err(duplicate(rule));
         }
     }
     // The quota counts each direction, and IPv4 and IPv6 apart; a group as a peer counts for both.

@@ -34,6 +34,16 @@ pub(super) fn delete_listeners(world: &mut World, args: &Args) -> Result<Value, 
     Ok(json!({}))
 }
 
+/// A secure listener gets another certificate.
+pub(super) fn set_certificate(world: &mut World, args: &Args) -> Result<Value, ApiError> {
+    let port = args.int("LoadBalancerPort").ok_or_else(|| ApiError::missing("LoadBalancerPort"))?;
+    let arn = args.required("SSLCertificateId")?.to_owned();
+    let listener = named(world, args)?.listeners.iter_mut().find(|listener| listener.port == port);
+    let missing = || ApiError::new("ListenerNotFound", format!("There is no listener on port {port}"));
+    listener.ok_or_else(missing)?.certificate = Some(arn);
+    Ok(json!({}))
+}
+
 /// The given groups take the place of the present ones.
 pub(super) fn apply_groups(world: &mut World, args: &Args) -> Result<Value, ApiError> {
     let mut place = named(world, args)?.placement.clone();

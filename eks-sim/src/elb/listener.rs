@@ -12,7 +12,7 @@ pub(super) struct Listener {
     pub(super) port: i64,
     instance_protocol: String,
     pub(super) instance_port: i64,
-    certificate: Option<String>,
+    pub(super) certificate: Option<String>,
 }
 
 fn layer(protocol: &str) -> Option<u8> {
@@ -43,7 +43,9 @@ impl Listener {
         if secure {
             let arn = certificate.as_deref().ok_or_else(|| invalid("Secure Listeners need to specify a SSLCertificateId"))?;
             // Certificates are not simulated: whatever names one is one.
-            if !arn.starts_with("arn:aws:acm:") && !(arn.starts_with("arn:aws:iam::") && arn.contains(":server-certificate/")) {
+            let is_certificate =
+                arn.starts_with("arn:aws:acm:") || (arn.starts_with("arn:aws:iam::") && arn.contains(":server-certificate/"));
+            if !is_certificate {
                 return Err(ApiError::new("CertificateNotFound", format!("Server Certificate not found for the key: {arn}")));
             }
         }

@@ -69,6 +69,7 @@ pub(crate) fn handle(world: &mut World, _caller: &Caller, action: &str, args: &A
         "DescribeLoadBalancers" => classic::describe(world, args),
         "DescribeTags" => classic::describe_tags(world, args),
         "DetachLoadBalancerFromSubnets" => change::detach_subnets(world, args),
+        "SetLoadBalancerListenerSSLCertificate" => change::set_certificate(world, args),
         "ModifyLoadBalancerAttributes" => attributes::modify(world, args),
         "RegisterInstancesWithLoadBalancer" => health::register(world, args),
         _ => Err(ApiError::unknown_action(action)),

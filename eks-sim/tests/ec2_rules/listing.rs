@@ -9,6 +9,9 @@ use super::{
     tag,
 };
 
+/// Names of filters, each with its values.
+type Filters<'a> = &'a [(&'a str, &'a [&'a str])];
+
 /// "List and filter your resources": wildcards, and how filters join.
 #[tokio::test(start_paused = true)]
 async fn filters() {
@@ -18,7 +21,7 @@ async fn filters() {
         let subnet = net.subnet(&format!("10.0.{}.0/24", n + 10), if n % 2 == 0 { "us-east-1a" } else { "us-east-1b" }).await;
         ec2.create_tags().resources(subnet).tags(tag("Name", name)).tags(tag(&format!("tier/{n}"), "")).send().await.expect("tag");
     }
-    let found = async |filters: &[(&str, &[&str])]| {
+    let found = async |filters: Filters| {
         let mut call = ec2.describe_subnets().filters(filter("vpc-id", &[&net.vpc]));
         for (name, values) in filters {
             call = call.filters(filter(name, values));
@@ -29,7 +32,7 @@ async fn filters() {
         names.sort();
         names
     };
-    let rows: [(&str, &[(&str, &[&str])], &[&str]); 12] = [
+    let rows: [(&str, Filters, &[&str]); 12] = [
         ("as it is", &[("tag:Name", &["web-1"])], &["web-1"]),
         ("values are joined by or", &[("tag:Name", &["web-1", "web-2"])], &["web-1", "web-2"]),
         ("filters are joined by and", &[("tag:Name", &["web-1", "web-2"]), ("availability-zone", &["us-east-1b"])], &["web-2"]),

@@ -1,10 +1,10 @@
-//! What the suites with foreign programs share: programs of the workspace, Python environments, servers on loopback.
+//! What the suites with foreign programs share: Python environments, servers on loopback.
 
 use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::Once,
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
@@ -15,19 +15,11 @@ pub(crate) const KEYS: [(&str, &str); 3] = [
     ("AWS_REGION", "us-east-1"),
 ];
 
-/// A program of the workspace, built as the whole workspace is.
-pub(crate) fn built(program: &str) -> PathBuf {
-    static BUILD: Once = Once::new();
-    BUILD.call_once(|| {
-        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("examples/ lies in the workspace");
-        run(Command::new(env!("CARGO")).args(["build", "--quiet", "--example", "chapter", "--bin", "eks-sim"]).current_dir(workspace));
-    });
-    let test = std::env::current_exe().expect("a path");
-    test.ancestors().nth(2).expect("target/debug").join(program)
-}
-
 /// The Python of a virtual environment with a package of PyPI; made once.
 pub(crate) fn environment(name: &str, package: &str) -> PathBuf {
+    // One test makes it, the others find it.
+    static MAKING: Mutex<()> = Mutex::new(());
+    let _making = MAKING.lock().expect("no test panicked while it made one");
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let python = directory.join("bin/python");
     let complete = directory.join("complete");
@@ -40,7 +32,7 @@ pub(crate) fn environment(name: &str, package: &str) -> PathBuf {
     python
 }
 
-fn run(command: &mut Command) {
+pub(super) fn run(command: &mut Command) {
     let status = command.status().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     assert!(status.success(), "{command:?}: {status}");
 }
@@ -52,15 +44,6 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// The simulator, a thousand times as fast as AWS.
-    pub(crate) fn simulator() -> Self {
-        Self::start(|port| {
-            let mut command = Command::new(built("eks-sim"));
-            command.args(["serve", "--speed", "1000", "--addr", &format!("127.0.0.1:{port}")]);
-            command
-        })
-    }
-
     /// A server that a command starts on a port.
     pub(crate) fn start(command: impl FnOnce(u16) -> Command) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound").port();

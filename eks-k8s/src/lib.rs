@@ -32,16 +32,34 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Any other objects
+//! An [`ObjectSet`] takes manifests of any kind: applied server-side in an order that works, waited for, pruned when asked.
+//!
+//! ```
+//! use eks_core::{ClusterName, Owner};
+//! use eks_k8s::{Access, ObjectSet, SetObserved, Wait};
+//!
+//! # let access = Access { name: ClusterName::new("chap10")?, endpoint: "https://…".into(), certificate_authority: String::new() };
+//! let set = ObjectSet::builder(&Owner::new("chap10")?, "shop", access) // or what eks-cluster hands over
+//!     .yaml("{apiVersion: v1, kind: Namespace, metadata: {name: shop}}")
+//!     .object(&serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "prices", "namespace": "shop"}}))
+//!     .wait("Namespace", "shop", Wait::field_equals("status.phase", "Active"))
+//!     .build()?;
+//! assert_eq!(set.plan(&SetObserved::nothing(&set))?.steps().len(), 2);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Features
 //! | feature | default | brings |
 //! |---|---|---|
-//! | `client` | yes | `client::Objects`, which observes, applies and tears down through a `kube::Client` |
+//! | `client` | yes | `client::Objects` and `client::ObjectSets`, which observe, apply and tear down through a `kube::Client` |
 //!
 //! The application chooses the `k8s-openapi` version, the TLS stack, and how the client authenticates.
 //!
 //! # What this crate does not do
-//! It installs no controller and no add-on, makes no namespace, templates no manifests, and never changes or deletes an object
-//! that does not carry its owner's label. In `aws-auth` it adds and removes entries of node roles, and leaves every other byte.
+//! It installs no controller and no add-on, templates no manifests, and never changes or deletes an object that does not carry its
+//! owner's label, with two exceptions that a spec asks for. In `aws-auth` it adds and removes entries of node roles, and leaves every
+//! other byte. [`StorageClass::only_default_class`] takes the annotations that make it the default off another class.
 
 #[cfg(feature = "client")]
 pub mod client;

@@ -36,6 +36,12 @@ fn entry(csi_node: &Value) -> Option<&Value> {
     drivers.iter().find(|driver| driver["name"] == Provisioner::EbsCsi.as_str())
 }
 
+/// Whether Pods come to a node that tolerate nothing, as those of a spec do.
+fn takes_pods(node: &Value) -> bool {
+    let mut taints = node.pointer("/spec/taints").and_then(Value::as_array).into_iter().flatten();
+    node["spec"]["unschedulable"] != true && taints.all(|taint| taint["effect"] == "PreferNoSchedule")
+}
+
 impl StorageObjects {
     /// Nodes that run the driver, are Ready and take Pods. Fargate, hybrid and Auto Mode nodes do not mount the driver's volumes (EKS
     /// user guide, "Use Kubernetes volume storage with Amazon EBS").
@@ -46,7 +52,7 @@ impl StorageObjects {
         for attachment in self.attachments.iter().filter(|found| found["spec"]["attacher"] == Provisioner::EbsCsi.as_str()) {
             *taken.entry(attachment["spec"]["nodeName"].as_str().unwrap_or_default()).or_default() += 1;
         }
-        let usable = self.nodes.iter().filter(|node| is_ready(node) && node["spec"]["unschedulable"] != true);
+        let usable = self.nodes.iter().filter(|node| is_ready(node) && takes_pods(node));
         let places = usable.filter_map(|node| {
             let name = node["metadata"]["name"].as_str()?;
             let limit = csi_nodes.get(name)?.pointer("/allocatable/count").and_then(Value::as_u64);

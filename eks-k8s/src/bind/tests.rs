@@ -87,6 +87,7 @@ fn nodes_in_reach() {
     assert_eq!(told(base(), nodes(vec![old])), "");
     for change in [
         |node: &mut Value| node["spec"] = json!({"unschedulable": true}),
+        |node: &mut Value| node["spec"] = json!({"taints": [{"key": "gpu", "effect": "NoSchedule"}]}),
         |node: &mut Value| node["status"]["conditions"][0]["status"] = json!("Unknown"),
         |node: &mut Value| node["metadata"]["labels"]["eks.amazonaws.com/compute-type"] = json!("fargate"),
         |node: &mut Value| node["metadata"]["name"] = json!("without-the-driver"),

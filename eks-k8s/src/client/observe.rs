@@ -13,9 +13,10 @@ use super::{
     connect::Objects,
 };
 use crate::{
-    Kind, Observed, StorageObjects,
+    Access, Kind, Observed, StorageObjects, Volume,
     aws_auth::record,
     observed::{NodeGroup, Scope},
+    volumes_left,
 };
 
 /// The answer to one call.
@@ -67,11 +68,25 @@ impl Objects {
                 Err(error) => return Err(error),
             }
         }
-        if volumes && now.objects.values().any(|(at, _)| at.kind == Kind::Claim) {
+        if volumes && now.objects.values().any(|(at, _)| matches!(at.kind, Kind::Claim | Kind::StorageClass)) {
             let (found, _) = Collection::all(&client, VOLUMES).list(ListParams::default()).await?;
             now = now.found_volumes(&found);
         }
         Ok(now)
+    }
+}
+
+impl Objects {
+    /// The volumes of a whole cluster that will be billed when their claims are gone, whoever made them; see
+    /// [`volumes_left`](crate::volumes_left). Without `access`, and if no client was given, there is no cluster and no volume.
+    ///
+    /// # Errors
+    /// [`Error::Call`] if the API server does not answer.
+    pub async fn volumes_left(&self, access: Option<&Access>) -> Result<Vec<Volume>, Error> {
+        let Some(client) = self.client(access).await? else { return Ok(Vec::new()) };
+        let (volumes, classes) = (Collection::all(&client, VOLUMES), Collection::all(&client, Kind::StorageClass));
+        let ((volumes, _), (classes, _)) = try_join!(volumes.list(ListParams::default()), classes.list(ListParams::default()))?;
+        Ok(volumes_left(&[volumes, classes].concat()))
     }
 }
 

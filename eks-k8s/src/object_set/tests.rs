@@ -230,6 +230,8 @@ fn wrong_sets() {
         (fine().wait("ConfigMap", "x", Wait::condition("")), "wait-condition"),
         (fine().wait("ConfigMap", "x", Wait::Condition { kind: "Ready".into(), status: "yes".into() }), "wait-condition"),
         (fine().wait("ConfigMap", "x", Wait::Deleted), "wait-deleted"),
+        (fine().wait("ConfigMap", "x", Wait::condition("Complete").and(Wait::Deleted)), "wait-deleted"),
+        (fine().wait("ConfigMap", "x", Wait::condition("Complete").or(Wait::Deleted)), ""),
         (base().yaml("kind: List\napiVersion: v1\nitems: [{apiVersion: v1, kind: Pod, metadata: {name: a}}, {}]"), "api-version kind name"),
     ] {
         let told = format!("{builder:?}");

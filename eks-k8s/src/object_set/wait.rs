@@ -95,7 +95,9 @@ impl Wait {
                 if waits.is_empty() {
                     problems.add("wait-empty", subject, "nothing is to be waited for", "name a condition");
                 }
-                waits.iter().for_each(|wait| wait.check(problems, subject));
+                // Gone may be one of two good ends, as of a Job that is cleared away.
+                let is_end = |wait: &&Self| matches!(self, Self::Any(_)) && **wait == Self::Deleted;
+                waits.iter().filter(|wait| !is_end(wait)).for_each(|wait| wait.check(problems, subject));
             }
             Self::Condition { kind, .. } if kind.is_empty() => {
                 problems.add("wait-condition", subject, "the condition has no type", "name one such as Ready");

@@ -42,6 +42,8 @@ impl ObjectSets {
             match apply(&collection, &id.name, manifest, scope.force, true).await {
                 Ok(would_be) => object.would_be = Some(would_be),
                 Err(Refusal::Conflicts(conflicts)) => object.conflicts = conflicts,
+                // Webhooks with side effects refuse dry runs: then only the fields of the manifest are compared.
+                Err(Refusal::Invalid(why)) if why.contains("does not support dry run") => {}
                 Err(Refusal::Invalid(why)) => object.refused = Some(why),
                 Err(Refusal::Failed(error)) => return Err(error),
             }

@@ -52,7 +52,7 @@ pub(super) fn strip(manifest: &mut Value) {
 fn is_api_version(text: &str) -> bool {
     let (group, version) = text.rsplit_once('/').unwrap_or(("", text));
     let digits = version.strip_prefix('v').and_then(|rest| rest.bytes().next());
-    digits.is_some_and(|digit| digit.is_ascii_digit()) && !group.contains('/') && (group.is_empty() == !text.contains('/'))
+    digits.is_some_and(|digit| digit.is_ascii_digit()) && !group.contains('/') && (group.is_empty() != text.contains('/'))
 }
 
 /// What a manifest breaks.

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use eks_core::{AuthenticationMode, ClusterName, ClusterRefs, Owner, Ref, StepKey, Verdict, engine::Engine};
-use eks_k8s::{Claim, ObjectsSpec, StorageClass, client::Objects};
+use eks_k8s::{Claim, ObjectsSpec, Pod, StorageClass, client::Objects};
 use kube::{
     Api,
-    api::{DeleteParams, PostParams},
+    api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::server::server;
 
@@ -91,5 +91,61 @@ async fn one_class_is_the_default() -> Tested {
     for name in ["envtest-gp2", "envtest-old"] {
         classes.delete(name, &DeleteParams::default()).await?;
     }
+    Ok(())
+}
+
+#[tokio::test]
+#[ignore = "needs KUBEBUILDER_ASSETS; run by .ci/run and as CONTRIBUTING.md says"]
+async fn what_a_claim_lacks_is_told_before() -> Tested {
+    let client = server().admin().await;
+    let owner = Owner::new("envtest-bind")?;
+    let spec = ObjectsSpec::builder(&owner, cluster()?)
+        .storage_class(StorageClass::gp3("envtest-bind").zone("us-east-1a"))
+        .claim(Claim::new("bind", "10Gi").class("envtest-bind"))
+        .pod(Pod::new("bind", "nginx").mount("bind", "/data").node_selector("envtest", "bind"))
+        .build()?;
+    let objects = Objects::new(client.clone());
+    let told = async || {
+        let plan = objects.plan(&spec, None).await?;
+        let of_claim = plan.findings().into_iter().filter(|finding| finding.step.as_str() == "k8s/claim/default/bind");
+        Ok::<_, eks_core::Error>(of_claim.map(|finding| finding.message.clone()).collect::<Vec<_>>().join("; "))
+    };
+    assert!(told().await?.contains("CSIDriver ebs.csi.aws.com is not there"));
+
+    let make = async |kind: &str, version: &str, namespace: Option<&str>, object: Value| {
+        let (group, version) = version.rsplit_once('/').unwrap_or(("", version));
+        let kind = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
+        let api: Api<DynamicObject> = match namespace {
+            Some(namespace) => Api::namespaced_with(client.clone(), namespace, &kind),
+            None => Api::all_with(client.clone(), &kind),
+        };
+        let made = api.create(&PostParams::default(), &serde_json::from_value(object.clone())?).await?;
+        if object["status"].is_object() {
+            let name = made.metadata.name.unwrap_or_default();
+            api.patch_status(&name, &PatchParams::default(), &Patch::Merge(json!({"status": object["status"]}))).await?;
+        }
+        Ok::<_, Box<dyn std::error::Error>>(())
+    };
+    make("CSIDriver", "storage.k8s.io/v1", None, json!({"metadata": {"name": "ebs.csi.aws.com"}, "spec": {"attachRequired": true}}))
+        .await?;
+    assert!(told().await?.contains("ebs-csi-controller is not there"));
+    let template = json!({"metadata": {"labels": {"app": "ebs"}}, "spec": {"containers": [{"name": "ebs", "image": "ebs"}]}});
+    let controller = json!({"metadata": {"name": "ebs-csi-controller"}, "spec": {"replicas": 0, "selector": {"matchLabels": {"app": "ebs"}}, "template": template}});
+    make("Deployment", "apps/v1", Some("kube-system"), controller).await?;
+    assert!(told().await?.contains("ebs-csi-controller is not available"));
+
+    let node = |name: &str, zone: &str, labels: Value| {
+        let mut node = json!({"metadata": {"name": name, "labels": labels},
+            "status": {"conditions": [{"type": "Ready", "status": "True", "reason": "Ready", "message": "", "lastHeartbeatTime": null, "lastTransitionTime": null}]}});
+        node["metadata"]["labels"]["topology.kubernetes.io/zone"] = json!(zone);
+        node
+    };
+    let csi_node = |name: &str, count: u32| {
+        json!({"metadata": {"name": name}, "spec": {"drivers": [
+            {"name": "ebs.csi.aws.com", "nodeID": "i-1", "topologyKeys": ["topology.kubernetes.io/zone"], "allocatable": {"count": count}}]}})
+    };
+    make("Node", "v1", None, node("bind-b", "us-east-1b", json!({"envtest": "bind"}))).await?;
+    make("CSINode", "storage.k8s.io/v1", None, csi_node("bind-b", 20)).await?;
+    assert!(told().await?.contains("no Ready node that runs the EBS CSI driver is in us-east-1a"));
     Ok(())
 }

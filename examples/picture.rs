@@ -102,11 +102,11 @@ fn large() -> Result<NetworkSpec, Failure> {
         ("metrics", &["nodes", "reporting"], 9090),
     ];
     for (name, sources, port) in services {
-        let rule = sources.iter().fold(Rule::tcp(port), |rule, source| match source.contains('/') {
-            true => rule.from_cidr(source),
-            false => rule.from_group(*source),
+        let rules = sources.iter().map(|source| match source.contains('/') {
+            true => Rule::tcp(port).from_cidr(source),
+            false => Rule::tcp(port).from_group(*source),
         });
-        let group = SecurityGroup::new(name, format!("{name} of the platform")).allow(rule);
+        let group = rules.fold(SecurityGroup::new(name, format!("{name} of the platform")), SecurityGroup::allow);
         builder = builder.security_group(if name == "nodes" { group.allow(Rule::all().from_self()) } else { group });
     }
     Ok(builder

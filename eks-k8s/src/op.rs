@@ -19,7 +19,7 @@ pub enum ObjectOp {
         kind: Kind,
         /// All that it should have, with the marks of ownership.
         manifest: Value,
-        /// Whether to wait: a Pod for Running, a Service for its hostname, a claim for Bound.
+        /// Whether to wait: a Pod for Running, a Service or Ingress for its hostname, a claim for Bound.
         wait: bool,
     },
     /// Deletes an object and waits until it is gone.
@@ -32,6 +32,17 @@ pub enum ObjectOp {
         uid: String,
         /// For a claim: the persistent volume that goes with it.
         volume: Option<String>,
+    },
+    /// Takes the annotations off a storage class that make it the default one, and leaves the rest of it.
+    DropDefault {
+        /// Where.
+        access: AccessRef,
+        /// The class.
+        class: String,
+        /// Its uid: a class of the same name that came later is another one.
+        uid: String,
+        /// The annotations.
+        annotations: Vec<String>,
     },
     /// Adds node roles to `aws-auth`.
     MapRoles {

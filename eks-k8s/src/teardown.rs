@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use eks_core::{After, Error, Owner, Removal, Survivor, Teardown};
+use eks_core::{After, Error, Owner, Removal, StepKey, Survivor, Teardown};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Access, Kind, ObjectOp, Observed, Volume, VolumeType,
+    Access, Kind, ObjectOp, Observed, Volume,
     aws_auth::record,
+    ingress::group_of,
     plan::{load_balancer_usd, op_error, plan_error},
-    storage_class::volume_price,
 };
 
 /// What the entries of `aws-auth` are called, for people.
@@ -29,7 +29,7 @@ pub(crate) struct Leavings {
 impl Observed {
     /// What has to be removed of this owner's, before anything of the cluster's is.
     ///
-    /// Services come first with their load balancers, then Pods, the claims that they mount with their volumes, storage classes,
+    /// Ingresses and Services come first with their load balancers, then Pods, the claims that they mount with their volumes, storage classes,
     /// and the entries that we added to `aws-auth`.
     ///
     /// # Errors
@@ -44,12 +44,16 @@ impl Observed {
             let id = if at.kind.is_namespaced() { format!("{}/{}", at.namespace, at.name) } else { at.name.clone() };
             let removal = Removal::new(key.clone(), at.kind.as_str(), id, &op).map_err(|error| op_error(&error))?;
             removals.push(match at.kind {
-                Kind::Service => removal.takes(Duration::from_secs(20)).saves(load_balancer_usd(live)),
+                Kind::Ingress => removal.takes(Duration::from_secs(20)).saves(self.ingress_usd(key, live)),
+                Kind::Service => removal
+                    .after(After::Prefix("k8s/ingress/".to_owned()))
+                    .takes(Duration::from_secs(20))
+                    .saves(load_balancer_usd(at.kind, live)),
                 Kind::Pod => removal.takes(Duration::from_secs(30)),
                 Kind::Claim => removal
                     .after(After::Prefix("k8s/pod/".to_owned()))
                     .takes(Duration::from_secs(15))
-                    .saves(volume.map_or(0.0, |volume| self.usd(volume))),
+                    .saves(volume.map_or(0.0, |volume| volume.usd_per_month)),
                 Kind::StorageClass => removal.after(After::Prefix("k8s/claim/".to_owned())).takes(Duration::from_secs(1)),
             });
         }
@@ -57,7 +61,7 @@ impl Observed {
         let leavings = Leavings {
             access: access.clone(),
             removals: removals.iter().map(unseen).collect(),
-            retained: self.volumes.iter().filter(|volume| volume.retained).cloned().collect(),
+            retained: self.volumes.iter().filter(|volume| volume.retained || volume.is_left()).cloned().collect(),
         };
         let scope = serde_json::to_value(&leavings)
             .map_err(|error| Error::Plan { subject: "layer k8s".to_owned(), reason: format!("its scope has no JSON form: {error}") })?;
@@ -77,26 +81,21 @@ impl Observed {
             .map_err(|error: eks_core::KeyError| Error::Plan { subject: record::KEY.to_owned(), reason: error.to_string() })?;
         let op = ObjectOp::UnmapRoles { access: self.scope.access.clone(), mappings };
         let removal = Removal::new(key, AUTH_ENTRIES, "kube-system/aws-auth", &op).map_err(|error| op_error(&error))?;
-        let first = ["k8s/service/", "k8s/pod/", "k8s/claim/"].map(|prefix| After::Prefix(prefix.to_owned()));
+        let first = ["k8s/ingress/", "k8s/service/", "k8s/pod/", "k8s/claim/"].map(|prefix| After::Prefix(prefix.to_owned()));
         let removal = first.into_iter().fold(removal, Removal::after).after(After::Layer("nodes".to_owned()));
         Ok(Some(removal.takes(Duration::from_secs(1))))
+    }
+
+    /// What an Ingress's load balancer costs: told by the first of a group, for they share one.
+    fn ingress_usd(&self, key: &StepKey, live: &Value) -> f64 {
+        let group = group_of(live);
+        let first = self.objects.iter().find(|(_, (at, other))| at.kind == Kind::Ingress && group.is_some() && group_of(other) == group);
+        if first.is_some_and(|(first, _)| first != key) { 0.0 } else { load_balancer_usd(Kind::Ingress, live) }
     }
 
     fn volume_of(&self, claim: &Value) -> Option<&Volume> {
         let name = claim.pointer("/spec/volumeName")?.as_str()?;
         self.volumes.iter().find(|volume| volume.name == name)
-    }
-
-    /// What a volume costs a month, by its class if that is ours.
-    fn usd(&self, volume: &Volume) -> f64 {
-        let class = self.objects.values().find(|(at, _)| at.kind == Kind::StorageClass && at.name == volume.class);
-        let volume_type = match class.and_then(|(_, live)| live["parameters"]["type"].as_str()) {
-            Some("gp2") => VolumeType::Gp2,
-            Some("io1") => VolumeType::Io1,
-            Some("io2") => VolumeType::Io2,
-            _ => VolumeType::Gp3,
-        };
-        volume_price(volume_type, i128::from(volume.gib), None, None).usd_per_month
     }
 }
 
@@ -114,20 +113,6 @@ fn unseen(removal: &Removal) -> Survivor {
         remedy,
         removal.usd_per_month,
     )
-}
-
-impl Volume {
-    /// As a survivor of a teardown.
-    pub fn survivor(&self) -> Survivor {
-        let usd = volume_price(VolumeType::Gp3, i128::from(self.gib), None, None).usd_per_month;
-        Survivor::new(
-            "EBS volume",
-            self.volume_id.clone(),
-            format!("claim {} is of class {}, whose volumes are retained", self.claim, self.class),
-            format!("aws ec2 delete-volume --volume-id {}", self.volume_id),
-            usd,
-        )
-    }
 }
 
 #[cfg(test)]

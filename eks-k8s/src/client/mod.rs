@@ -4,12 +4,15 @@ mod api;
 mod apply;
 mod auth;
 mod connect;
+mod controllers;
 mod drain;
 mod driver;
 mod error;
+mod object_sets;
 mod observe;
 mod remove;
 mod watch;
 
 pub use auth::Backup;
 pub use connect::Objects;
+pub use object_sets::ObjectSets;

@@ -41,7 +41,7 @@ pub(super) async fn object(place: &Place<'_>, at: &ObjectRef, uid: &str, volume:
 }
 
 /// Why something is not gone yet.
-fn held(live: &Value) -> Seen<()> {
+pub(super) fn held(live: &Value) -> Seen<()> {
     let finalizers: Vec<_> = live["metadata"]["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let message = live.pointer("/status/message").and_then(Value::as_str).filter(|message| !message.is_empty());
     let mut state = if finalizers.is_empty() { "going".to_owned() } else { format!("held by {}", finalizers.join(", ")) };
@@ -79,7 +79,7 @@ impl Objects {
                     .objects
                     .values()
                     .map(|(at, live)| {
-                        let usd = if at.kind == Kind::Service { load_balancer_usd(live) } else { 0.0 };
+                        let usd = if matches!(at.kind, Kind::Ingress | Kind::Service) { load_balancer_usd(at.kind, live) } else { 0.0 };
                         let id = if at.kind.is_namespaced() { format!("{}/{}", at.namespace, at.name) } else { at.name.clone() };
                         Survivor::new(at.kind.as_str(), id, "it is still there", "run the teardown again", usd)
                     })

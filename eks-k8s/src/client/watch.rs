@@ -35,7 +35,7 @@ pub(super) enum Seen<T> {
 /// What is watched.
 pub(super) struct Watch<'a> {
     pub(super) place: &'a Place<'a>,
-    pub(super) resource: Resource,
+    pub(super) resource: Resource<'a>,
     pub(super) namespace: String,
     pub(super) labels: Option<String>,
     pub(super) fields: Option<String>,
@@ -56,7 +56,7 @@ impl<'a> Watch<'a> {
     /// One object, by name.
     pub(super) fn one(
         place: &'a Place<'a>,
-        resource: impl Into<Resource>,
+        resource: impl Into<Resource<'a>>,
         namespace: &str,
         name: &str,
         subject: impl Into<String>,
@@ -81,6 +81,14 @@ impl<'a> Watch<'a> {
         watched.unwrap_or_else(|_| {
             Err(Error::Timeout { subject: self.subject.clone(), state: progress.state, waited: began.elapsed(), polls: progress.looks })
         })
+    }
+
+    /// Tells what `judge` says, for as long as it is awaited: beside a wait, of which it is no part. Its failure is nobody's.
+    pub(super) async fn beside(&self, cx: &StepContext, mut judge: impl FnMut(&Objects) -> Option<String>) {
+        let mut progress = Progress { state: String::new(), looks: 0 };
+        let mut judge = |objects: &Objects| Seen::<()>::Not(judge(objects).unwrap_or_default());
+        let _ = self.follow(cx, &mut judge, &mut progress).await;
+        std::future::pending().await
     }
 
     async fn follow<T>(&self, cx: &StepContext, judge: &mut impl FnMut(&Objects) -> Seen<T>, progress: &mut Progress) -> Result<T, Error> {

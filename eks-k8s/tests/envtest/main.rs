@@ -7,5 +7,7 @@
 
 mod aws_auth;
 mod drain;
+mod object_set;
 mod objects;
 mod server;
+mod services;

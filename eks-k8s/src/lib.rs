@@ -38,30 +38,55 @@
 //! ([`ObjectsSpecBuilder::subnets`]), a plan tells into which of them a load balancer goes, or is refused with the tag that is missing;
 //! given what there is of controllers ([`ObjectsSpecBuilder::controllers`]), it warns if nobody would make it.
 //!
+//! # Any other objects
+//! An [`ObjectSet`] takes manifests of any kind: applied server-side in an order that works, waited for, pruned when asked.
+//!
+//! ```
+//! use eks_core::{ClusterName, Owner};
+//! use eks_k8s::{Access, ObjectSet, SetObserved, Wait};
+//!
+//! # let access = Access { name: ClusterName::new("chap10")?, endpoint: "https://…".into(), certificate_authority: String::new() };
+//! let set = ObjectSet::builder(&Owner::new("chap10")?, "shop", access) // or what eks-cluster hands over
+//!     .yaml("{apiVersion: v1, kind: Namespace, metadata: {name: shop}}")
+//!     .object(&serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "prices", "namespace": "shop"}}))
+//!     .wait("Namespace", "shop", Wait::field_equals("status.phase", "Active"))
+//!     .build()?;
+//! assert_eq!(set.plan(&SetObserved::nothing(&set))?.steps().len(), 2);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Features
 //! | feature | default | brings |
 //! |---|---|---|
-//! | `client` | yes | `client::Objects`, which observes, applies and tears down through a `kube::Client` |
+//! | `client` | yes | `client::Objects` and `client::ObjectSets`, which observe, apply and tear down through a `kube::Client` |
 //!
 //! The application chooses the `k8s-openapi` version, the TLS stack, and how the client authenticates.
 //!
+//! # Draining
+//! [`drain`] tells what a drain of nodes would meet, and `client::Objects::drain` does it, through the eviction API only.
+//!
 //! # What this crate does not do
-//! It installs no controller and no add-on, makes no namespace, templates no manifests, and never changes or deletes an object
-//! that does not carry its owner's label. In `aws-auth` it adds and removes entries of node roles, and leaves every other byte.
+//! It installs no controller and no add-on, templates no manifests, and never changes or deletes an object that does not carry its
+//! owner's label, with two exceptions that a spec asks for. In `aws-auth` it adds and removes entries of node roles, and leaves every
+//! other byte. [`StorageClass::only_default_class`] takes the annotations that make it the default off another class.
 
 #[cfg(feature = "client")]
 pub mod client;
 
 mod access;
 mod aws_auth;
+mod bind;
 mod claim;
 mod controllers;
 mod diff;
+pub mod drain;
 #[cfg(test)]
 mod fixture;
 mod ingress;
 mod kind;
+mod labels;
 mod name;
+mod object_set;
 mod observed;
 mod op;
 mod owned;
@@ -73,20 +98,28 @@ mod spec;
 mod storage_class;
 mod subnet_discovery;
 mod teardown;
-mod zone;
+mod volume;
 
 pub use access::{Access, AccessRef};
 pub use aws_auth::{AuthEdit, AuthFinding, AwsAuth, Guard, Mapping, Principal, PrincipalError, review as review_aws_auth};
+pub use bind::{Hindrance, StorageObjects};
 pub use claim::{AccessMode, Claim};
 pub use controllers::{ControllerReview, ControllersFound};
 pub use ingress::{Ingress, IngressRule, Listener, PathType};
 pub use kind::{Kind, ObjectRef};
-pub use observed::{Observed, Volume};
+pub use labels::{
+    EBS_ZONE_LABEL, INSTANCE_TYPE_LABEL, LEGACY_INSTANCE_TYPE_LABEL, LEGACY_REGION_LABEL, LEGACY_ZONE_LABEL, REGION_LABEL, ZONE_LABEL,
+    instance_type_of, region_of, zone_of,
+};
+pub use object_set::{
+    FieldConflict, Judgement, ObjectId, ObjectSet, ObjectSetBuilder, SET_LABEL, SetMember, SetObject, SetObserved, SetOp, Wait,
+};
+pub use observed::Observed;
 pub use op::ObjectOp;
 pub use pod::Pod;
 pub use quantity::{Quantity, QuantityError};
 pub use service::{BackendProtocol, Controller, HealthCheck, HealthProtocol, LoadBalancerKind, Service, TargetType, Tls};
 pub use spec::{ObjectsSpec, ObjectsSpecBuilder};
-pub use storage_class::{Binding, Reclaim, StorageClass, VolumeType};
+pub use storage_class::{Binding, Provisioner, Reclaim, StorageClass, VolumeType, VolumeTypeError};
 pub use subnet_discovery::{Balancer, Discovery, NotChosen, SubnetSearch, VpcSubnet};
-pub use zone::{EBS_ZONE_LABEL, LEGACY_ZONE_LABEL, ZONE_LABEL, zone_of};
+pub use volume::{Volume, volumes_left};

@@ -6,7 +6,9 @@ use eks_core::{Basis, Error, Facts, KEY_TAG, OWNER_TAG, Owner, Ref, RoleArn, Ste
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Access, Kind, ObjectRef, ObjectsSpec, aws_auth::record::AuthMap};
+use crate::{
+    Access, Kind, ObjectRef, ObjectsSpec, Volume, aws_auth::record::AuthMap, bind::StorageObjects, storage_class::default_annotations,
+};
 
 /// Which nodes are counted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -32,6 +34,12 @@ pub(crate) struct Scope {
     pub(crate) roles: BTreeSet<RoleArn>,
     /// Whether to read the persistent volumes of the claims.
     pub(crate) volumes: bool,
+    /// Whether to read every storage class, whoever made it.
+    #[serde(default)]
+    pub(crate) all_classes: bool,
+    /// Claims that a plan would let bind: if one of them has no volume yet, what makes and mounts volumes is read.
+    #[serde(default)]
+    pub(crate) binding: BTreeSet<StepKey>,
 }
 
 impl Scope {
@@ -44,6 +52,7 @@ impl Scope {
             (Kind::Service, spec.services.is_empty()),
             (Kind::StorageClass, spec.classes.is_empty()),
         ];
+        let key = |claim: &str| Kind::Claim.key(&spec.namespace, claim).ok();
         Self {
             access,
             kinds: used.into_iter().filter(|(_, empty)| !empty).map(|(kind, _)| kind).collect(),
@@ -52,6 +61,8 @@ impl Scope {
             lenient: false,
             roles: spec.roles.iter().filter_map(|(_, role)| Ref::known(role)).cloned().collect(),
             volumes: false,
+            all_classes: !(spec.claims.is_empty() && spec.classes.is_empty()),
+            binding: spec.claims.iter().filter(|claim| spec.may_bind(claim)).filter_map(|claim| key(&claim.name)).collect(),
         }
     }
 
@@ -68,24 +79,6 @@ pub(crate) struct NodeCount {
     pub(crate) ready: u32,
 }
 
-/// The volume behind a claim of ours.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Volume {
-    /// Name of the PersistentVolume.
-    pub name: String,
-    /// `vol-…`
-    pub volume_id: String,
-    /// The claim that it belongs to: `default/pvc-a`.
-    pub claim: String,
-    /// Its size in GiB.
-    pub gib: u32,
-    /// Its class.
-    pub class: String,
-    /// Whether it outlives its claim.
-    pub retained: bool,
-}
-
 /// What exists of an owner's objects. Made by `Objects::observe`, or empty, or from API answers at hand.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
@@ -96,6 +89,11 @@ pub struct Observed {
     /// Why the entries that this owner recorded in aws-auth cannot be read.
     pub(crate) unreadable: Option<String>,
     pub(crate) volumes: Vec<Volume>,
+    /// Every storage class of the cluster, if they were read.
+    pub(crate) classes: Option<Vec<Value>>,
+    pub(crate) storage: Option<StorageObjects>,
+    /// Why what makes and mounts volumes could not be read.
+    pub(crate) unreadable_storage: Option<String>,
 }
 
 impl Observed {
@@ -158,21 +156,48 @@ impl Observed {
         Ok(self)
     }
 
-    /// Takes in persistent volumes: those of our claims.
+    /// Takes in persistent volumes: those of our claims, and those of our classes that no claim has any more.
     #[must_use]
     pub fn found_volumes<'a>(mut self, volumes: impl IntoIterator<Item = &'a Value>) -> Self {
-        let claims: BTreeMap<&str, String> = self
-            .objects
-            .values()
-            .filter(|(at, _)| at.kind == Kind::Claim)
+        let of_kind = |kind| self.objects.values().filter(move |(at, _)| at.kind == kind);
+        let claims: BTreeMap<&str, String> = of_kind(Kind::Claim)
             .filter_map(|(at, live)| Some((live["metadata"]["uid"].as_str()?, format!("{}/{}", at.namespace, at.name))))
             .collect();
-        let ours = volumes.into_iter().filter_map(|volume| {
-            let claim = claims.get(volume.pointer("/spec/claimRef/uid")?.as_str()?)?;
-            Some(read_volume(volume, claim.clone()))
+        let classes: Vec<&Value> = of_kind(Kind::StorageClass).map(|(_, live)| live).collect();
+        let ours = volumes.into_iter().filter_map(|live| {
+            let claim = live.pointer("/spec/claimRef/uid").and_then(Value::as_str).and_then(|uid| claims.get(uid));
+            let volume = Volume::read(live, classes.iter().copied());
+            match claim {
+                Some(claim) => Some(Volume { claim: claim.clone(), ..volume }),
+                None if classes.iter().any(|class| class["metadata"]["name"] == *volume.class) && volume.is_left() => Some(volume),
+                None => None,
+            }
         });
+        let ours: Vec<_> = ours.collect();
         self.volumes.extend(ours);
         self
+    }
+
+    /// Takes in every storage class of the cluster, whoever made it.
+    #[must_use]
+    pub fn found_classes(mut self, classes: impl IntoIterator<Item = Value>) -> Self {
+        self.classes.get_or_insert_default().extend(classes);
+        self
+    }
+
+    /// Takes in what makes and mounts volumes.
+    #[must_use]
+    pub fn found_storage(mut self, storage: StorageObjects) -> Self {
+        self.storage = Some(storage);
+        self
+    }
+
+    /// Claims that the plan would let bind and that have no volume.
+    #[cfg(feature = "client")]
+    pub(crate) fn has_unbound(&self) -> bool {
+        let bound =
+            |key: &StepKey| self.objects.get(key).is_some_and(|(_, live)| live.pointer("/spec/volumeName").is_some_and(Value::is_string));
+        self.scope.binding.iter().any(|key| !bound(key))
     }
 
     /// The uid of an object of ours.
@@ -203,6 +228,12 @@ impl Observed {
                 }
             }
         }
+        for class in self.classes.iter().flatten() {
+            let annotations = default_annotations(class);
+            if let (false, Some(name)) = (annotations.is_empty(), class["metadata"]["name"].as_str()) {
+                facts.note(format!("k8s/default-class/{name}"), "annotations", annotations.join(", "));
+            }
+        }
         if let Some(map) = &self.aws_auth {
             facts.note(crate::aws_auth::record::KEY, "id", "kube-system/aws-auth");
             let known = self.scope.roles.iter().map(|role| (role, map.maps(role)));
@@ -214,7 +245,9 @@ impl Observed {
     }
 
     pub(crate) fn basis(&self) -> Result<Basis, Error> {
-        let scope = serde_json::to_value(&self.scope)
+        // No step rests on what makes and mounts volumes, so it is not looked at again.
+        let scope = Scope { binding: BTreeSet::new(), ..self.scope.clone() };
+        let scope = serde_json::to_value(&scope)
             .map_err(|error| Error::Plan { subject: "layer k8s".to_owned(), reason: format!("its scope has no JSON form: {error}") })?;
         Ok(Basis::new(scope, self.facts()))
     }
@@ -239,19 +272,4 @@ pub(crate) fn hostname(service: &Value) -> Option<&str> {
 /// The phase of a Pod or claim.
 pub(crate) fn phase(object: &Value) -> &str {
     object.pointer("/status/phase").and_then(Value::as_str).unwrap_or("not seen")
-}
-
-fn read_volume(volume: &Value, claim: String) -> Volume {
-    let text = |pointer: &str| volume.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    // In-tree volumes are named aws://<zone>/<id> or by the id alone.
-    let handle = [text("/spec/csi/volumeHandle"), text("/spec/awsElasticBlockStore/volumeID")].join("");
-    let gib = text("/spec/capacity/storage").parse::<crate::Quantity>().map(|size| size.gib()).unwrap_or_default();
-    Volume {
-        name: text("/metadata/name").to_owned(),
-        volume_id: handle.rsplit('/').next().unwrap_or_default().to_owned(),
-        claim,
-        gib: u32::try_from(gib).unwrap_or(u32::MAX),
-        class: text("/spec/storageClassName").to_owned(),
-        retained: text("/spec/persistentVolumeReclaimPolicy") == "Retain",
-    }
 }

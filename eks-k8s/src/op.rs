@@ -33,6 +33,17 @@ pub enum ObjectOp {
         /// For a claim: the persistent volume that goes with it.
         volume: Option<String>,
     },
+    /// Takes the annotations off a storage class that make it the default one, and leaves the rest of it.
+    DropDefault {
+        /// Where.
+        access: AccessRef,
+        /// The class.
+        class: String,
+        /// Its uid: a class of the same name that came later is another one.
+        uid: String,
+        /// The annotations.
+        annotations: Vec<String>,
+    },
     /// Adds node roles to `aws-auth`.
     MapRoles {
         /// Where.

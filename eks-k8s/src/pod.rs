@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
+    labels::{LEGACY_ZONE_LABEL, ZONE_LABEL},
     name,
-    zone::{LEGACY_ZONE_LABEL, ZONE_LABEL},
 };
 
 /// A Pod with one container. Only its image changes in place.

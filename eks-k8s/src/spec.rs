@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use eks_core::{AuthenticationMode, ClusterRefs, Owner, Problems, Ref, RoleArn, SpecError, StepKey, WorkersRefs};
 
-use crate::{Claim, ControllersFound, Ingress, Kind, Pod, Service, StorageClass, VpcSubnet, name};
+use crate::{Binding, Claim, ControllersFound, Ingress, Kind, Pod, Service, StorageClass, VpcSubnet, name};
 
 /// The fewest zones that a cluster's subnets are in (EKS user guide, "View Amazon EKS networking requirements").
 pub(crate) const PUBLIC_ZONES: u32 = 2;
@@ -27,6 +27,7 @@ pub struct ObjectsSpec {
     pub(crate) service_needs: Vec<StepKey>,
     pub(crate) existing_classes: BTreeSet<String>,
     pub(crate) public_zones: u32,
+    pub(crate) driver_role: Option<RoleArn>,
 }
 
 /// Collects what should exist; checked by [`ObjectsSpecBuilder::build`].
@@ -52,12 +53,18 @@ impl ObjectsSpec {
             service_needs: Vec::new(),
             existing_classes: BTreeSet::new(),
             public_zones: PUBLIC_ZONES,
+            driver_role: None,
         })
     }
 
     /// The owner.
     pub fn owner(&self) -> &Owner {
         &self.owner
+    }
+
+    /// Whether applying the spec lets a claim bind: its class binds at once, or a Pod mounts it, or its class is not known.
+    pub(crate) fn may_bind(&self, claim: &Claim) -> bool {
+        self.pods_of(claim).next().is_some() || self.class_of(claim).is_none_or(|class| class.binding == Binding::Immediate)
     }
 
     pub(crate) fn class_of(&self, claim: &Claim) -> Option<&StorageClass> {
@@ -151,6 +158,14 @@ impl ObjectsSpecBuilder {
     #[must_use]
     pub fn service_needs(mut self, steps: impl IntoIterator<Item = StepKey>) -> Self {
         self.0.service_needs.extend(steps);
+        self
+    }
+
+    /// The role that the EBS CSI driver's controller has by a Pod Identity association, which Kubernetes does not show. Without it, and
+    /// without an annotation of the controller's ServiceAccount, a plan warns that EC2 will refuse volumes.
+    #[must_use]
+    pub fn driver_role(mut self, role: RoleArn) -> Self {
+        self.0.driver_role = Some(role);
         self
     }
 

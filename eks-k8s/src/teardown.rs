@@ -7,11 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Access, Kind, ObjectOp, Observed, Volume, VolumeType,
+    Access, Kind, ObjectOp, Observed, Volume,
     aws_auth::record,
     ingress::group_of,
     plan::{load_balancer_usd, op_error, plan_error},
-    storage_class::volume_price,
 };
 
 /// What the entries of `aws-auth` are called, for people.
@@ -54,7 +53,7 @@ impl Observed {
                 Kind::Claim => removal
                     .after(After::Prefix("k8s/pod/".to_owned()))
                     .takes(Duration::from_secs(15))
-                    .saves(volume.map_or(0.0, |volume| self.usd(volume))),
+                    .saves(volume.map_or(0.0, |volume| volume.usd_per_month)),
                 Kind::StorageClass => removal.after(After::Prefix("k8s/claim/".to_owned())).takes(Duration::from_secs(1)),
             });
         }
@@ -62,7 +61,7 @@ impl Observed {
         let leavings = Leavings {
             access: access.clone(),
             removals: removals.iter().map(unseen).collect(),
-            retained: self.volumes.iter().filter(|volume| volume.retained).cloned().collect(),
+            retained: self.volumes.iter().filter(|volume| volume.retained || volume.is_left()).cloned().collect(),
         };
         let scope = serde_json::to_value(&leavings)
             .map_err(|error| Error::Plan { subject: "layer k8s".to_owned(), reason: format!("its scope has no JSON form: {error}") })?;
@@ -98,18 +97,6 @@ impl Observed {
         let name = claim.pointer("/spec/volumeName")?.as_str()?;
         self.volumes.iter().find(|volume| volume.name == name)
     }
-
-    /// What a volume costs a month, by its class if that is ours.
-    fn usd(&self, volume: &Volume) -> f64 {
-        let class = self.objects.values().find(|(at, _)| at.kind == Kind::StorageClass && at.name == volume.class);
-        let volume_type = match class.and_then(|(_, live)| live["parameters"]["type"].as_str()) {
-            Some("gp2") => VolumeType::Gp2,
-            Some("io1") => VolumeType::Io1,
-            Some("io2") => VolumeType::Io2,
-            _ => VolumeType::Gp3,
-        };
-        volume_price(volume_type, i128::from(volume.gib), None, None).usd_per_month
-    }
 }
 
 /// A removal that was not seen to succeed.
@@ -126,20 +113,6 @@ fn unseen(removal: &Removal) -> Survivor {
         remedy,
         removal.usd_per_month,
     )
-}
-
-impl Volume {
-    /// As a survivor of a teardown.
-    pub fn survivor(&self) -> Survivor {
-        let usd = volume_price(VolumeType::Gp3, i128::from(self.gib), None, None).usd_per_month;
-        Survivor::new(
-            "EBS volume",
-            self.volume_id.clone(),
-            format!("claim {} is of class {}, whose volumes are retained", self.claim, self.class),
-            format!("aws ec2 delete-volume --volume-id {}", self.volume_id),
-            usd,
-        )
-    }
 }
 
 #[cfg(test)]

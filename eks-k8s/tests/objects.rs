@@ -90,7 +90,37 @@ async fn volumes_that_are_retained_are_told() -> Tested {
     let [survivor] = ending.verdict.survivors() else { panic!("{}", ending.verdict) };
     assert!(survivor.id.starts_with("vol-") && survivor.why.contains("retained"), "{survivor}");
     assert!((survivor.usd_per_month - 0.8).abs() < 1e-9);
+    let left = objects.volumes_left(Some(&stage.access)).await?;
+    let told: Vec<_> = left.iter().map(|volume| (volume.volume_id.as_str(), volume.claim.as_str(), volume.phase.as_str())).collect();
+    assert_eq!(told, [(survivor.id.as_str(), "default/data", "Released")]);
     assert_eq!(count(&stage.sim, "kubernetes/PersistentVolumeClaim"), 0);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_cannot_bind_is_told_before() -> Tested {
+    let stage = Stage::set(AuthenticationMode::ApiAndConfigMap).await?;
+    let objects = stage.objects();
+    let base = || ObjectsSpec::builder(&stage.owner, stage.cluster());
+    let nodes = base().map_role("w", stage.workers().role).nodes(stage.workers()).build()?;
+    stage.joined(objects.plan(&nodes, None).await?)?.apply(&stage.engine(&objects)).await?;
+    // The driver's controller starts on nodes that have just become Ready.
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let told = async |zone: &str| {
+        let spec = base()
+            .storage_class(StorageClass::gp3("gp3").zone(zone))
+            .claim(Claim::new("data", "10Gi").class("gp3"))
+            .pod(Pod::new("nginx", "nginx:1.29").mount("data", "/data"))
+            .build()?;
+        let from = stage.sim.log().len();
+        let plan = objects.plan(&spec, Some(stage.access.clone())).await?;
+        // Claims, Pods and classes; then drivers, the controller, its account, nodes, their drivers and attachments.
+        assert_eq!(stage.calls(from).len(), 9, "{:?}", stage.calls(from));
+        let warnings = plan.findings().into_iter().filter(|finding| finding.step.as_str() == "k8s/claim/default/data");
+        Ok::<_, eks_core::BoxError>(warnings.map(|finding| finding.message.clone()).collect::<Vec<_>>())
+    };
+    assert_eq!(told("us-east-1a").await?, [""; 0]);
+    assert_eq!(told("us-east-1c").await?, ["no Ready node that runs the EBS CSI driver is in us-east-1c"]);
     Ok(())
 }
 

@@ -15,17 +15,20 @@ const PAGE: u32 = 500;
 
 /// A resource of the API: group and version, kind, plural.
 #[derive(Clone, Copy)]
-pub(super) struct Resource(&'static str, &'static str, &'static str, &'static str);
+pub(super) struct Resource<'a>(pub(super) &'a str, pub(super) &'a str, pub(super) &'a str, pub(super) &'a str);
 
-pub(super) const CONFIG_MAPS: Resource = Resource("", "v1", "ConfigMap", "configmaps");
-pub(super) const EVENTS: Resource = Resource("", "v1", "Event", "events");
-pub(super) const DEPLOYMENTS: Resource = Resource("apps", "v1", "Deployment", "deployments");
-pub(super) const INGRESS_CLASSES: Resource = Resource("networking.k8s.io", "v1", "IngressClass", "ingressclasses");
-pub(super) const SERVICE_ACCOUNTS: Resource = Resource("", "v1", "ServiceAccount", "serviceaccounts");
-pub(super) const NODES: Resource = Resource("", "v1", "Node", "nodes");
-pub(super) const VOLUMES: Resource = Resource("", "v1", "PersistentVolume", "persistentvolumes");
+pub(super) const ATTACHMENTS: Resource<'static> = Resource("storage.k8s.io", "v1", "VolumeAttachment", "volumeattachments");
+pub(super) const CSI_DRIVERS: Resource<'static> = Resource("storage.k8s.io", "v1", "CSIDriver", "csidrivers");
+pub(super) const CSI_NODES: Resource<'static> = Resource("storage.k8s.io", "v1", "CSINode", "csinodes");
+pub(super) const CONFIG_MAPS: Resource<'static> = Resource("", "v1", "ConfigMap", "configmaps");
+pub(super) const DEPLOYMENTS: Resource<'static> = Resource("apps", "v1", "Deployment", "deployments");
+pub(super) const EVENTS: Resource<'static> = Resource("", "v1", "Event", "events");
+pub(super) const INGRESS_CLASSES: Resource<'static> = Resource("networking.k8s.io", "v1", "IngressClass", "ingressclasses");
+pub(super) const NODES: Resource<'static> = Resource("", "v1", "Node", "nodes");
+pub(super) const SERVICE_ACCOUNTS: Resource<'static> = Resource("", "v1", "ServiceAccount", "serviceaccounts");
+pub(super) const VOLUMES: Resource<'static> = Resource("", "v1", "PersistentVolume", "persistentvolumes");
 
-impl From<Kind> for Resource {
+impl From<Kind> for Resource<'_> {
     fn from(kind: Kind) -> Self {
         match kind {
             Kind::Claim => Self("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
@@ -41,31 +44,31 @@ impl From<Kind> for Resource {
 #[derive(Clone)]
 pub(super) struct Collection {
     pub(super) api: Api<DynamicObject>,
-    pub(super) kind: &'static str,
+    pub(super) kind: String,
     namespace: String,
 }
 
 impl Collection {
     /// All namespaces, or a resource that has none.
-    pub(super) fn all(client: &Client, resource: impl Into<Resource>) -> Self {
+    pub(super) fn all<'r>(client: &Client, resource: impl Into<Resource<'r>>) -> Self {
         Self::within(client, resource, "")
     }
 
-    pub(super) fn within(client: &Client, resource: impl Into<Resource>, namespace: &str) -> Self {
+    pub(super) fn within<'r>(client: &Client, resource: impl Into<Resource<'r>>, namespace: &str) -> Self {
         let Resource(group, version, kind, plural) = resource.into();
         let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
         let api = match namespace {
             "" => Api::all_with(client.clone(), &resource),
             _ => Api::namespaced_with(client.clone(), namespace, &resource),
         };
-        Self { api, kind, namespace: namespace.to_owned() }
+        Self { api, kind: kind.to_owned(), namespace: namespace.to_owned() }
     }
 
     pub(super) fn of(client: &Client, at: &ObjectRef) -> Self {
         Self::within(client, at.kind, &at.namespace)
     }
 
-    fn failed(&self, verb: &str, name: &str, error: kube::Error) -> Error {
+    pub(super) fn failed(&self, verb: &str, name: &str, error: kube::Error) -> Error {
         let subject = match (self.namespace.as_str(), name) {
             ("", "") => "all namespaces".to_owned(),
             ("", name) => name.to_owned(),
@@ -115,6 +118,18 @@ impl Collection {
         let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
         self.api.replace(name, &params, &object(body)?).await.map_err(|error| self.failed("replace", name, error))?;
         Ok(())
+    }
+
+    /// Takes annotations off an object, if it still is the one that was seen. Gone is fine.
+    pub(super) async fn drop_annotations(&self, name: &str, uid: &str, annotations: &[String]) -> Result<(), Error> {
+        let gone: serde_json::Map<String, Value> = annotations.iter().map(|key| (key.clone(), Value::Null)).collect();
+        let patch = serde_json::json!({"metadata": {"uid": uid, "annotations": gone}});
+        let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+        match self.api.patch(name, &params, &Patch::Merge(&patch)).await.map_err(|error| self.failed("patch", name, error)) {
+            Ok(_) => Ok(()),
+            Err(error) if error.class() == Class::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Deletes an object if it still is the one that was seen. Gone is fine.

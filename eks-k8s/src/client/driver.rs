@@ -8,12 +8,13 @@ use eks_core::{
 };
 
 use super::{
+    api::Collection,
     apply, auth,
     connect::Objects,
     error::{is_silent, soon_allowed},
     remove,
 };
-use crate::{Access, AccessRef, ObjectOp, observed::Scope};
+use crate::{Access, AccessRef, Kind, ObjectOp, observed::Scope};
 
 /// After how many attempts an API server that does not answer keeps nothing waiting.
 const REACHING: u32 = 4;
@@ -26,7 +27,7 @@ fn decode(subject: &str, op: &Op) -> Result<ObjectOp, Error> {
     op.decode().map_err(|error| not_ours(subject, format!("{error}: {}", error.source)))
 }
 
-fn resolve(access: &AccessRef, cx: &StepContext) -> Result<Access, Error> {
+pub(super) fn resolve(access: &AccessRef, cx: &StepContext) -> Result<Access, Error> {
     Ok(Access {
         name: access.name.clone(),
         endpoint: cx.resolve(&access.endpoint)?,
@@ -46,6 +47,11 @@ impl Objects {
                 Ok(Outputs::from([("id".to_owned(), "kube-system/aws-auth".to_owned())]))
             }
             ObjectOp::AwaitNodes { access, group, label, desired } => apply::nodes(&place(&access)?, &group, &label, desired, cx).await,
+            ObjectOp::DropDefault { access, class, uid, annotations } => {
+                let classes = Collection::all(&place(&access)?.client().await?, Kind::StorageClass);
+                classes.drop_annotations(&class, &uid, &annotations).await?;
+                Ok(Outputs::from([("id".to_owned(), uid)]))
+            }
             ObjectOp::Delete { .. } | ObjectOp::UnmapRoles { .. } => Err(not_ours(step.key.as_str(), "a plan never deletes")),
         }
     }
@@ -62,7 +68,7 @@ impl Objects {
                     unmapped => unmapped?,
                 }
             }
-            ObjectOp::Apply { .. } | ObjectOp::AwaitNodes { .. } | ObjectOp::MapRoles { .. } => {
+            ObjectOp::Apply { .. } | ObjectOp::DropDefault { .. } | ObjectOp::AwaitNodes { .. } | ObjectOp::MapRoles { .. } => {
                 return Err(not_ours(removal.key.as_str(), "a teardown only removes"));
             }
         }

@@ -5,11 +5,14 @@ mod apply;
 mod auth;
 mod connect;
 mod controllers;
+mod drain;
 mod driver;
 mod error;
+mod object_sets;
 mod observe;
 mod remove;
 mod watch;
 
 pub use auth::Backup;
 pub use connect::Objects;
+pub use object_sets::ObjectSets;

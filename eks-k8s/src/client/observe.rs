@@ -1,22 +1,27 @@
 //! Reading what exists: one list for each kind, all at once.
 
-use eks_core::{Error, OWNER_TAG, Owner};
-use futures::future::{BoxFuture, try_join_all};
+use eks_core::{Class, Error, OWNER_TAG, Owner};
+use futures::{
+    future::{BoxFuture, try_join_all},
+    try_join,
+};
 use kube::{Client, api::ListParams};
 use serde_json::Value;
 
 use super::{
-    api::{CONFIG_MAPS, Collection, NODES, VOLUMES},
+    api::{ATTACHMENTS, CONFIG_MAPS, CSI_DRIVERS, CSI_NODES, Collection, DEPLOYMENTS, NODES, SERVICE_ACCOUNTS, VOLUMES},
     connect::Objects,
 };
 use crate::{
-    Kind, Observed,
+    Access, Kind, Observed, StorageObjects, Volume,
     aws_auth::record,
     observed::{NodeGroup, Scope},
+    volumes_left,
 };
 
 /// The answer to one call.
 enum Answer {
+    Classes(Vec<Value>),
     Nodes(Vec<Value>),
     Objects(Kind, Vec<Value>),
     Roles(Option<Value>),
@@ -27,7 +32,12 @@ impl Objects {
     pub(super) async fn look(&self, owner: &Owner, scope: Scope) -> Result<Observed, Error> {
         let Some(client) = self.client(scope.access.as_ref()).await? else { return Ok(Observed::in_scope(scope)) };
         let mut calls: Vec<BoxFuture<'_, Result<Answer, Error>>> = Vec::new();
-        for kind in &scope.kinds {
+        if scope.all_classes {
+            let classes = Collection::all(&client, Kind::StorageClass);
+            calls.push(Box::pin(async move { Ok(Answer::Classes(classes.list(ListParams::default()).await?.0)) }));
+        }
+        // All classes include ours.
+        for kind in scope.kinds.iter().filter(|kind| **kind != Kind::StorageClass || !scope.all_classes) {
             calls.push(Box::pin(owned(&client, owner, *kind)));
         }
         if let Some(params) = selection(scope.nodes.iter()) {
@@ -43,18 +53,62 @@ impl Objects {
         let mut now = Observed::in_scope(scope);
         for answer in answers {
             now = match answer {
+                Answer::Classes(classes) => now.found(owner, Kind::StorageClass, classes.clone()).found_classes(classes),
                 Answer::Nodes(nodes) => now.found_nodes(&nodes),
                 Answer::Objects(kind, objects) => now.found(owner, kind, objects),
                 Answer::Roles(Some(map)) => now.found_aws_auth(owner, map)?,
                 Answer::Roles(None) => now,
             };
         }
-        if volumes && now.objects.values().any(|(at, _)| at.kind == Kind::Claim) {
+        if now.has_unbound() {
+            match storage(&client).await {
+                Ok(storage) => now = now.found_storage(storage),
+                // The check is a courtesy: who may not read these may still apply.
+                Err(error) if error.class() == Class::Denied => now.unreadable_storage = Some(error.chain()),
+                Err(error) => return Err(error),
+            }
+        }
+        if volumes && now.objects.values().any(|(at, _)| matches!(at.kind, Kind::Claim | Kind::StorageClass)) {
             let (found, _) = Collection::all(&client, VOLUMES).list(ListParams::default()).await?;
             now = now.found_volumes(&found);
         }
         Ok(now)
     }
+}
+
+impl Objects {
+    /// The volumes of a whole cluster that will be billed when their claims are gone, whoever made them; see
+    /// [`volumes_left`](crate::volumes_left). Without `access`, and if no client was given, there is no cluster and no volume.
+    ///
+    /// # Errors
+    /// [`Error::Call`] if the API server does not answer.
+    pub async fn volumes_left(&self, access: Option<&Access>) -> Result<Vec<Volume>, Error> {
+        let Some(client) = self.client(access).await? else { return Ok(Vec::new()) };
+        let (volumes, classes) = (Collection::all(&client, VOLUMES), Collection::all(&client, Kind::StorageClass));
+        let ((volumes, _), (classes, _)) = try_join!(volumes.list(ListParams::default()), classes.list(ListParams::default()))?;
+        Ok(volumes_left(&[volumes, classes].concat()))
+    }
+}
+
+/// What makes and mounts volumes.
+async fn storage(client: &Client) -> Result<StorageObjects, Error> {
+    let all = |resource| {
+        let collection = Collection::all(client, resource);
+        async move { Ok::<_, Error>(collection.list(ListParams::default()).await?.0) }
+    };
+    let one = |resource, name| {
+        let collection = Collection::within(client, resource, "kube-system");
+        async move { collection.get(name).await }
+    };
+    let (drivers, controller, account, nodes, csi_nodes, attachments) = try_join!(
+        all(CSI_DRIVERS),
+        one(DEPLOYMENTS, "ebs-csi-controller"),
+        one(SERVICE_ACCOUNTS, "ebs-csi-controller-sa"),
+        all(NODES),
+        all(CSI_NODES),
+        all(ATTACHMENTS),
+    )?;
+    Ok(StorageObjects { drivers, controller, account, nodes, csi_nodes, attachments })
 }
 
 /// The owner's objects of one kind, in all namespaces.

@@ -41,7 +41,7 @@ pub(super) async fn object(place: &Place<'_>, at: &ObjectRef, uid: &str, volume:
 }
 
 /// Why something is not gone yet.
-fn held(live: &Value) -> Seen<()> {
+pub(super) fn held(live: &Value) -> Seen<()> {
     let finalizers: Vec<_> = live["metadata"]["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let message = live.pointer("/status/message").and_then(Value::as_str).filter(|message| !message.is_empty());
     let mut state = if finalizers.is_empty() { "going".to_owned() } else { format!("held by {}", finalizers.join(", ")) };

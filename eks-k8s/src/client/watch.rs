@@ -35,7 +35,7 @@ pub(super) enum Seen<T> {
 /// What is watched.
 pub(super) struct Watch<'a> {
     pub(super) place: &'a Place<'a>,
-    pub(super) resource: Resource,
+    pub(super) resource: Resource<'a>,
     pub(super) namespace: String,
     pub(super) labels: Option<String>,
     pub(super) fields: Option<String>,
@@ -56,7 +56,7 @@ impl<'a> Watch<'a> {
     /// One object, by name.
     pub(super) fn one(
         place: &'a Place<'a>,
-        resource: impl Into<Resource>,
+        resource: impl Into<Resource<'a>>,
         namespace: &str,
         name: &str,
         subject: impl Into<String>,

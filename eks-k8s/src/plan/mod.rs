@@ -50,6 +50,7 @@ impl ObjectsSpec {
         for class in &self.classes {
             plan = self.object(plan, now, self.class(class))?;
         }
+        plan = self.other_defaults(plan, now)?;
         for claim in &self.claims {
             let wanted = self.claimed(claim, now)?;
             plan = self.object(plan, now, wanted)?;

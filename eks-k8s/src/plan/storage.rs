@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use eks_core::Error;
-use serde_json::Value;
+use eks_core::{Action, Error, PlanBuilder};
 
-use super::{CALL, key_of, object::Wanted};
+use super::{CALL, fixed_key, key_of, object::Wanted};
 use crate::{
-    Claim, Kind, ObjectsSpec, Observed, StorageClass, VolumeType,
-    storage_class::{Binding, volume_price},
+    Binding, Claim, Kind, ObjectOp, ObjectsSpec, Observed, StorageClass, VolumeType,
+    bind::Resolved,
+    storage_class::{Performance, default_annotations, volume_price},
 };
 
 impl ObjectsSpec {
@@ -32,11 +32,11 @@ impl ObjectsSpec {
         if wait {
             needs.extend(self.cluster.volumes_need.iter().cloned());
         }
-        let price = match class {
-            Some(class) => class.price(claim.gib()),
-            None => {
+        let price = match self.resolved(claim, now) {
+            Resolved::Class(class) => class.price(claim.gib()),
+            Resolved::Missing(_) | Resolved::Unknown => {
                 let volume_type = if claim.class.as_deref() == Some("gp2") { VolumeType::Gp2 } else { VolumeType::Gp3 };
-                volume_price(volume_type, claim.gib(), None, None)
+                volume_price(volume_type, claim.gib(), Performance::default())
             }
         };
         Ok(Wanted {
@@ -52,9 +52,33 @@ impl ObjectsSpec {
 
     /// Whether a claim has no volume, and no Pod of this plan makes it get one.
     pub(super) fn stays_pending(&self, claim: &Claim, now: &Observed) -> Result<bool, Error> {
-        let key = key_of(Kind::Claim, &self.namespace, &claim.name)?;
-        let bound = now.objects.get(&key).is_some_and(|(_, live)| live.pointer("/spec/volumeName").is_some_and(Value::is_string));
-        let used = self.pods.iter().any(|pod| pod.mounts.iter().any(|(name, _)| *name == claim.name));
-        Ok(!bound && !used && self.class_of(claim).is_some_and(|class| class.binding == Binding::WaitForFirstConsumer))
+        let waits = matches!(self.resolved(claim, now), Resolved::Class(class) if class.binding == Binding::WaitForFirstConsumer);
+        Ok(waits && self.pods_of(claim).next().is_none() && !self.is_bound(claim, now)?)
+    }
+
+    /// Takes what makes it the default off each class but ours that is one, if the user asked for that.
+    pub(super) fn other_defaults(&self, mut plan: PlanBuilder, now: &Observed) -> Result<PlanBuilder, Error> {
+        let Some(ours) = self.classes.iter().find(|class| class.takes_over()) else { return Ok(plan) };
+        for live in now.classes.iter().flatten() {
+            let annotations = default_annotations(live);
+            let text = |key: &str| live["metadata"][key].as_str().unwrap_or_default().to_owned();
+            let name = text("name");
+            if annotations.is_empty() || name == ours.name {
+                continue;
+            }
+            let key = fixed_key(&format!("k8s/default-class/{name}"))?;
+            let changes = annotations.iter().map(|key| format!("metadata.annotations.{key}: true → nothing"));
+            let op = ObjectOp::DropDefault {
+                access: self.access(),
+                class: name.clone(),
+                uid: text("uid"),
+                annotations: annotations.iter().map(|&key| key.to_owned()).collect(),
+            };
+            let title = format!("StorageClass {name} is no longer the default");
+            // Until ours is there, claims keep the class that they had.
+            let step = self.step(key, Action::Update, title, &op)?.after(key_of(Kind::StorageClass, "", &ours.name)?).takes(CALL);
+            plan = plan.step(step.changes(changes));
+        }
+        Ok(plan)
     }
 }

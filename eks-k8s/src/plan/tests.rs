@@ -177,3 +177,49 @@ fn the_form_of_2018_is_pointed_out() {
     let claim = plan.step("k8s/claim/default/pvc-a").unwrap();
     assert!(claim.needs.iter().any(|key| key.as_str() == "cluster/addon/aws-ebs-csi-driver"), "binding at once needs the driver");
 }
+
+#[test]
+fn one_class_becomes_the_default() {
+    let [now, then] = ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"];
+    let class = |name: &str, annotations: serde_json::Value| {
+        json!({"metadata": {"name": name, "uid": format!("uid-{name}"), "annotations": annotations},
+               "provisioner": "ebs.csi.aws.com", "parameters": {}})
+    };
+    let there = || {
+        [
+            class("gp2", json!({now: "true", then: "true", "other": "stays"})),
+            class("old", json!({now: "false", then: "true"})),
+            class("plain", json!({now: "false"})),
+        ]
+    };
+    let base = || ObjectsSpec::builder(&owner(), cluster(AuthenticationMode::Api));
+    let spec = base().storage_class(StorageClass::gp3("ours").only_default_class()).build().unwrap();
+    let plan = spec.plan(&Observed::at(&spec, access()).found_classes(there())).unwrap();
+    let steps: Vec<_> = plan.changes().map(|step| format!("{} {:?} {}", step.key, step.action, step.changes.join(", "))).collect();
+    assert_eq!(
+        steps,
+        [
+            "k8s/storage-class/ours Create ".to_owned(),
+            format!("k8s/default-class/gp2 Update metadata.annotations.{now}: true → nothing, metadata.annotations.{then}: true → nothing"),
+            format!("k8s/default-class/old Update metadata.annotations.{then}: true → nothing"),
+        ]
+    );
+    assert_eq!(plan.findings().len(), 0, "{plan}");
+    let facts = &plan.basis()["k8s"];
+    assert!(facts.facts.get("k8s/default-class/gp2").is_some() && facts.facts.get("k8s/default-class/plain").is_none());
+
+    // Only who asks for it changes what others made.
+    let modest = base().storage_class(StorageClass::gp3("ours").default_class()).build().unwrap();
+    let told = |spec: &ObjectsSpec, classes: Vec<serde_json::Value>| {
+        let plan = spec.plan(&Observed::at(spec, access()).found_classes(classes)).unwrap();
+        assert!(plan.steps().iter().all(|step| !step.key.as_str().contains("default-class")));
+        plan.findings().iter().map(|finding| finding.message.clone()).collect::<Vec<_>>().join("; ")
+    };
+    assert!(told(&modest, there().into()).starts_with("gp2, old will be a default class, too"));
+    let without = base().storage_class(StorageClass::gp3("ours")).build().unwrap();
+    assert!(told(&without, there().into()).starts_with("gp2, old are default classes"));
+    assert!(told(&without, vec![]).starts_with("no class is the default"));
+    assert_eq!(told(&without, vec![class("gp2", json!({now: "true"}))]), "");
+    let add_on = spec.plan(&Observed::at(&spec, access()).found_classes([class("ebs-csi-default-sc", json!({now: "true"}))])).unwrap();
+    assert!(add_on.findings()[0].message.contains("defaultStorageClass.enabled"));
+}

@@ -82,12 +82,15 @@ pub(super) fn storage_role(world: &mut World, cluster: &str) -> Option<String> {
 
 /// The role of an add-on's service account: Pod Identity's, or the add-on's service account role.
 fn pod_role(world: &mut World, cluster: &str, service_account: &str, addon: &str) -> Option<String> {
-    eks::pod_role(world, cluster, "kube-system", service_account).or_else(|| {
-        let args = serde_json::json!({"clusterName": cluster, "name": cluster, "addonName": addon});
-        let caller = world.service_caller("eks.amazonaws.com");
-        let answer = world.call(Service::Eks, "DescribeAddon", args, &caller).ok()?;
-        Some(store::text(&answer, "/addon/serviceAccountRoleArn").to_owned()).filter(|role| !role.is_empty())
-    })
+    eks::pod_role(world, cluster, "kube-system", service_account).or_else(|| addon_role(world, cluster, addon))
+}
+
+/// The service account role of an add-on.
+pub(super) fn addon_role(world: &mut World, cluster: &str, addon: &str) -> Option<String> {
+    let args = serde_json::json!({"clusterName": cluster, "name": cluster, "addonName": addon});
+    let caller = world.service_caller("eks.amazonaws.com");
+    let answer = world.call(Service::Eks, "DescribeAddon", args, &caller).ok()?;
+    Some(store::text(&answer, "/addon/serviceAccountRoleArn").to_owned()).filter(|role| !role.is_empty())
 }
 
 /// Whether a kubelet is not newer than the control plane and at most three minor versions older (Kubernetes' version skew policy).

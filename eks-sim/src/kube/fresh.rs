@@ -79,6 +79,14 @@ pub(super) fn install(world: &mut World, cluster: &str) {
             _ => {}
         }
     }
+    // An add-on's service account role is an annotation of its ServiceAccount; that of Pod Identity is not ("IAM roles for Amazon EKS
+    // add-ons", EKS).
+    let account = Key::new(&kinds::SERVICE_ACCOUNT, "kube-system", "ebs-csi-controller-sa");
+    if facts::software_installed(world, cluster, "aws-ebs-csi-driver") && store::fetch(world, cluster, &account).is_none() {
+        let role = facts::addon_role(world, cluster, "aws-ebs-csi-driver");
+        let annotations = role.map_or_else(|| json!({}), |role| json!({"eks.amazonaws.com/role-arn": role}));
+        put(world, cluster, &kinds::SERVICE_ACCOUNT, "kube-system", &account.name, json!({"metadata": {"annotations": annotations}}));
+    }
     let driver = Key::new(&kinds::CSI_DRIVER, "", "ebs.csi.aws.com");
     match (facts::software_installed(world, cluster, "aws-ebs-csi-driver"), store::fetch(world, cluster, &driver).is_some()) {
         (true, false) => {

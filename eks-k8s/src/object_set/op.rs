@@ -1,0 +1,41 @@
+//! The closed set of operations on sets.
+
+use eks_core::Operation;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{ObjectId, Wait};
+use crate::{Access, AccessRef};
+
+/// An operation of layer `objects`: of a plan's step, or of a removal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SetOp {
+    /// Applies an object server-side, then waits for what its set says.
+    Apply {
+        /// Where.
+        access: AccessRef,
+        /// The namespace if its kind has one and the manifest names none.
+        namespace: String,
+        /// All that it should have, with the marks of ownership.
+        manifest: Value,
+        /// Whether to take fields over from other managers.
+        force: bool,
+        /// What to wait for.
+        wait: Option<Wait>,
+    },
+    /// Deletes an object and waits until it is gone.
+    Delete {
+        /// Where; `None` if the driver was given a client.
+        access: Option<Access>,
+        /// Which.
+        object: ObjectId,
+        /// Its uid: an object of the same name that came later is someone else's.
+        uid: String,
+    },
+}
+
+impl Operation for SetOp {
+    const LAYER: &'static str = "objects";
+}

@@ -1,0 +1,222 @@
+//! The set: objects, what to wait for, and what it needs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use eks_core::{KEY_TAG, OWNER_TAG, Owner, Problems, SpecError, StepKey};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{
+    ObjectId, Wait,
+    manifest::{self, key_of},
+};
+use crate::{AccessRef, name};
+
+/// The label that tells the set of an object.
+pub const SET_LABEL: &str = "eks-rs/set";
+
+/// Objects that are made, changed and removed together: valid by construction.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ObjectSet {
+    pub(super) owner: Owner,
+    pub(super) name: String,
+    pub(super) access: AccessRef,
+    pub(super) namespace: String,
+    /// Marked manifests by the key of their step.
+    pub(super) objects: BTreeMap<StepKey, Value>,
+    pub(super) waits: BTreeMap<StepKey, Wait>,
+    pub(super) needs: BTreeSet<StepKey>,
+    pub(super) force: bool,
+}
+
+/// Collects objects; checked by [`ObjectSetBuilder::build`].
+#[derive(Clone, Debug)]
+pub struct ObjectSetBuilder {
+    owner: Owner,
+    name: String,
+    access: AccessRef,
+    namespace: String,
+    manifests: Vec<Value>,
+    waits: Vec<(String, String, Wait)>,
+    needs: BTreeSet<StepKey>,
+    force: bool,
+    waits_for_workloads: bool,
+    problems: Problems,
+}
+
+impl ObjectSet {
+    /// A set without objects. `access` is where they go: a [`ClusterRefs`](eks_core::ClusterRefs) of a cluster that may not exist yet, or
+    /// the [`Access`](crate::Access) of one that does.
+    pub fn builder(owner: &Owner, name: impl Into<String>, access: impl Into<AccessRef>) -> ObjectSetBuilder {
+        ObjectSetBuilder {
+            owner: owner.clone(),
+            name: name.into(),
+            access: access.into(),
+            namespace: "default".to_owned(),
+            manifests: Vec::new(),
+            waits: Vec::new(),
+            needs: BTreeSet::new(),
+            force: false,
+            waits_for_workloads: false,
+            problems: Problems::new(),
+        }
+    }
+
+    /// The owner.
+    pub fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    #[cfg(feature = "client")]
+    pub(crate) fn access(&self) -> &AccessRef {
+        &self.access
+    }
+
+    /// Its objects, with the marks of ownership.
+    pub fn objects(&self) -> impl Iterator<Item = &Value> {
+        self.objects.values()
+    }
+}
+
+impl ObjectSetBuilder {
+    /// The objects of a YAML text, in as many documents as it likes.
+    #[must_use]
+    pub fn yaml(mut self, text: &str) -> Self {
+        let found = manifest::read_yaml(text, &mut self.problems);
+        self.manifests.extend(found);
+        self
+    }
+
+    /// The object of a JSON text, or those of a list.
+    #[must_use]
+    pub fn json(mut self, text: &str) -> Self {
+        match serde_json::from_str(text) {
+            Ok(value) => manifest::flatten(value, &mut self.manifests),
+            Err(error) => self.problems.add("json", "document", format!("it cannot be read: {error}"), "correct it"),
+        }
+        self
+    }
+
+    /// Any object that can be serialised: of `k8s-openapi`, of a custom resource, or a [`Value`]. It must tell its apiVersion and kind.
+    #[must_use]
+    pub fn object(mut self, object: &impl Serialize) -> Self {
+        match serde_json::to_value(object) {
+            Ok(value) => manifest::flatten(value, &mut self.manifests),
+            Err(error) => self.problems.add("object", "object", format!("it has no JSON form: {error}"), "correct it"),
+        }
+        self
+    }
+
+    /// The namespace of objects that need one and name none; it must exist, or be one of the set. Default `default`.
+    #[must_use]
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = namespace.into();
+        self
+    }
+
+    /// What the step of an object waits for. A CustomResourceDefinition waits until it is established if nothing else is said.
+    #[must_use]
+    pub fn wait(mut self, kind: impl Into<String>, name: impl Into<String>, wait: Wait) -> Self {
+        self.waits.push((kind.into(), name.into(), wait));
+        self
+    }
+
+    /// Every Deployment, DaemonSet and StatefulSet is waited for until it is rolled out.
+    #[must_use]
+    pub fn wait_for_workloads(mut self) -> Self {
+        self.waits_for_workloads = true;
+        self
+    }
+
+    /// Steps that must be done before any object is made: Ready nodes, an add-on.
+    #[must_use]
+    pub fn needs(mut self, steps: impl IntoIterator<Item = StepKey>) -> Self {
+        self.needs.extend(steps);
+        self
+    }
+
+    /// Takes fields over that other field managers have set to other values. Without it, a plan refuses and names them.
+    #[must_use]
+    pub fn force_conflicts(mut self) -> Self {
+        self.force = true;
+        self
+    }
+
+    /// Checks everything, without a call.
+    ///
+    /// # Errors
+    /// [`SpecError`] with every rule that is broken.
+    pub fn build(self) -> Result<ObjectSet, SpecError> {
+        let Self { owner, name, access, namespace, manifests, waits, needs, force, waits_for_workloads, mut problems } = self;
+        name::check_label(&mut problems, "object set", &name);
+        name::check_label(&mut problems, "namespace", &namespace);
+        if manifests.is_empty() && problems.is_empty() {
+            problems.add("empty", format!("object set {name}"), "it has no objects", "add one");
+        }
+        let mut objects = BTreeMap::new();
+        for mut manifest in manifests {
+            manifest::check(&manifest, &name, &mut problems);
+            manifest::strip(&mut manifest);
+            let Ok(key) = key_of(&manifest, &name) else { continue };
+            let id = ObjectId::of(&manifest);
+            mark(&mut manifest, &owner, &name, &key);
+            if objects.insert(key, manifest).is_some() {
+                problems.add("duplicate", id, "it is in the set twice", "give each object once");
+            }
+        }
+        let waits = chosen_waits(&objects, waits, waits_for_workloads, &mut problems);
+        problems.finish(format!("object set {name}"), || ObjectSet { owner, name, access, namespace, objects, waits, needs, force })
+    }
+}
+
+/// What each object is waited for.
+fn chosen_waits(
+    objects: &BTreeMap<StepKey, Value>,
+    asked: Vec<(String, String, Wait)>,
+    workloads: bool,
+    problems: &mut Problems,
+) -> BTreeMap<StepKey, Wait> {
+    let mut waits = BTreeMap::new();
+    for (key, manifest) in objects {
+        let id = ObjectId::of(manifest);
+        match (id.group(), id.kind.as_str()) {
+            ("apiextensions.k8s.io", "CustomResourceDefinition") => drop(waits.insert(key.clone(), Wait::Established)),
+            ("apps", "DaemonSet" | "Deployment" | "StatefulSet") if workloads => drop(waits.insert(key.clone(), Wait::RolledOut)),
+            _ => {}
+        }
+    }
+    for (kind, name, wait) in asked {
+        let subject = format!("wait for {kind} {name}");
+        wait.check(problems, &subject);
+        let is_meant = |manifest: &Value| manifest["kind"] == *kind && manifest["metadata"]["name"] == *name;
+        let meant: Vec<_> = objects.iter().filter(|(_, manifest)| is_meant(manifest)).map(|(key, _)| key).collect();
+        match meant.as_slice() {
+            [] => problems.add("wait-unknown", &subject, "no such object is in the set", "name one that is"),
+            keys => waits.extend(keys.iter().map(|key| ((*key).clone(), wait.clone()))),
+        }
+    }
+    waits
+}
+
+/// Puts the marks of ownership on a manifest.
+fn mark(manifest: &mut Value, owner: &Owner, set: &str, key: &StepKey) {
+    // What is no map has been told as a problem.
+    if !manifest["metadata"].is_object() {
+        return;
+    }
+    for (place, marks) in [("labels", json!({OWNER_TAG: owner.as_str(), SET_LABEL: set})), ("annotations", json!({KEY_TAG: key.as_str()}))]
+    {
+        let pairs = &mut manifest["metadata"][place];
+        if !pairs.is_object() {
+            *pairs = json!({});
+        }
+        if let (Some(pairs), Value::Object(marks)) = (pairs.as_object_mut(), marks) {
+            pairs.extend(marks);
+        }
+    }
+}

@@ -280,6 +280,8 @@ mod tests {
         account.call(Service::Elb, "CreateListener", listener.clone())?;
         let code = |result: Result<Value, ApiError>| result.map_or_else(|error| error.code, |_| "done".to_owned());
         assert_eq!(code(account.call(Service::Elb, "CreateListener", listener)), "DuplicateListener");
+        let application = json!({"Name": "a", "Type": "application", "Scheme": "internal", "Subnets": [subnet]});
+        assert_eq!(code(account.call(Service::Elb, "CreateLoadBalancer", application)), "ValidationError", "two zones are needed");
         assert_eq!(code(account.call(Service::Elb, "DeleteTargetGroup", json!({"TargetGroupArn": group}))), "ResourceInUse");
         account.wait(180);
         let shown = account.call(Service::Elb, "DescribeLoadBalancers", json!({"LoadBalancerArns": [arn]}))?;

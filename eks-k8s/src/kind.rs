@@ -13,6 +13,8 @@ use serde_json::Value;
 pub enum Kind {
     /// `PersistentVolumeClaim`
     Claim,
+    /// `Ingress`
+    Ingress,
     /// `Pod`
     Pod,
     /// `Service`
@@ -30,12 +32,13 @@ pub(crate) const DECIDES: [&str; 3] = [
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Claim, Self::Pod, Self::Service, Self::StorageClass];
+    pub const ALL: [Self; 5] = [Self::Claim, Self::Ingress, Self::Pod, Self::Service, Self::StorageClass];
 
     /// Kubernetes' name of it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Claim => "PersistentVolumeClaim",
+            Self::Ingress => "Ingress",
             Self::Pod => "Pod",
             Self::Service => "Service",
             Self::StorageClass => "StorageClass",
@@ -46,6 +49,7 @@ impl Kind {
     pub fn api_version(self) -> &'static str {
         match self {
             Self::Claim | Self::Pod | Self::Service => "v1",
+            Self::Ingress => "networking.k8s.io/v1",
             Self::StorageClass => "storage.k8s.io/v1",
         }
     }
@@ -54,6 +58,7 @@ impl Kind {
     pub(crate) fn segment(self) -> &'static str {
         match self {
             Self::Claim => "claim",
+            Self::Ingress => "ingress",
             Self::Pod => "pod",
             Self::Service => "service",
             Self::StorageClass => "storage-class",
@@ -78,6 +83,7 @@ impl Kind {
     pub(crate) fn decisive(self) -> &'static [&'static str] {
         match self {
             Self::Claim => &["/metadata/labels", "/spec/accessModes", "/spec/resources/requests/storage", "/spec/storageClassName"],
+            Self::Ingress => &["/metadata/annotations", "/metadata/labels", "/spec"],
             Self::Pod => &["/metadata/labels", "/spec/containers", "/spec/nodeSelector", "/spec/volumes"],
             Self::Service => &[
                 "/metadata/annotations",
@@ -103,15 +109,12 @@ impl Kind {
 
     /// Why the field at `path` cannot change in place; `None` if it can.
     pub(crate) fn immutable(self, path: &str) -> Option<&'static str> {
-        let decides = || DECIDES.iter().any(|key| path == format!("metadata.annotations.{key}"));
         match self {
             // Growth is judged apart: it depends on the class.
             Self::Claim if path == "spec.resources.requests.storage" => None,
             Self::Claim if path.starts_with("spec") => Some("the spec of a claim does not change, except that its request may grow"),
             Self::Pod if path.starts_with("spec") && !path.ends_with(".image") => Some("of a Pod's spec only images change"),
-            Self::Service if path == "spec.loadBalancerClass" => Some("loadBalancerClass does not change once it is set"),
-            Self::Service if path == "spec.type" => Some("another type would leave its load balancer behind"),
-            Self::Service if decides() => Some("on a Service that has a load balancer, this annotation leaks it"),
+            // Services and Ingresses: `frozen` in their own folders, for there the whole object decides.
             Self::StorageClass
                 if ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"].iter().any(|part| path.starts_with(part)) =>
             {

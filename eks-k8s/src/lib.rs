@@ -49,12 +49,21 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Load balancers
+//! A [`Service`] or an [`Ingress`] says by meaning what its load balancer should be like; which annotations and class its [`Controller`]
+//! reads, and which of it that controller cannot do, is this crate's to know. Given the VPC's subnets
+//! ([`ObjectsSpecBuilder::subnets`]), a plan tells into which of them a load balancer goes, or is refused with the tag that is missing;
+//! given what there is of controllers ([`ObjectsSpecBuilder::controllers`]), it warns if nobody would make it.
+//!
 //! # Features
 //! | feature | default | brings |
 //! |---|---|---|
 //! | `client` | yes | `client::Objects` and `client::ObjectSets`, which observe, apply and tear down through a `kube::Client` |
 //!
 //! The application chooses the `k8s-openapi` version, the TLS stack, and how the client authenticates.
+//!
+//! # Draining
+//! [`drain`] tells what a drain of nodes would meet, and `client::Objects::drain` does it, through the eviction API only.
 //!
 //! # What this crate does not do
 //! It installs no controller and no add-on, templates no manifests, and never changes or deletes an object that does not carry its
@@ -68,21 +77,26 @@ mod access;
 mod aws_auth;
 mod bind;
 mod claim;
+mod controllers;
 mod diff;
+pub mod drain;
 #[cfg(test)]
 mod fixture;
+mod ingress;
 mod kind;
 mod labels;
 mod name;
 mod object_set;
 mod observed;
 mod op;
+mod owned;
 mod plan;
 mod pod;
 mod quantity;
 mod service;
 mod spec;
 mod storage_class;
+mod subnet_discovery;
 mod teardown;
 mod volume;
 
@@ -90,6 +104,8 @@ pub use access::{Access, AccessRef};
 pub use aws_auth::{AuthEdit, AuthFinding, AwsAuth, Guard, Mapping, Principal, PrincipalError, review as review_aws_auth};
 pub use bind::{Hindrance, StorageObjects};
 pub use claim::{AccessMode, Claim};
+pub use controllers::{ControllerReview, ControllersFound};
+pub use ingress::{Ingress, IngressRule, Listener, PathType};
 pub use kind::{Kind, ObjectRef};
 pub use labels::{
     EBS_ZONE_LABEL, INSTANCE_TYPE_LABEL, LEGACY_INSTANCE_TYPE_LABEL, LEGACY_REGION_LABEL, LEGACY_ZONE_LABEL, REGION_LABEL, ZONE_LABEL,
@@ -102,7 +118,8 @@ pub use observed::Observed;
 pub use op::ObjectOp;
 pub use pod::Pod;
 pub use quantity::{Quantity, QuantityError};
-pub use service::{Controller, LoadBalancerKind, Service};
+pub use service::{BackendProtocol, Controller, HealthCheck, HealthProtocol, LoadBalancerKind, Service, TargetType, Tls};
 pub use spec::{ObjectsSpec, ObjectsSpecBuilder};
 pub use storage_class::{Binding, Provisioner, Reclaim, StorageClass, VolumeType, VolumeTypeError};
+pub use subnet_discovery::{Balancer, Discovery, NotChosen, SubnetSearch, VpcSubnet};
 pub use volume::{Volume, volumes_left};

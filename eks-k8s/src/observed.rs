@@ -47,6 +47,7 @@ impl Scope {
     pub(crate) fn of(spec: &ObjectsSpec, access: Option<Access>) -> Self {
         let used = [
             (Kind::Claim, spec.claims.is_empty()),
+            (Kind::Ingress, spec.ingresses.is_empty()),
             (Kind::Pod, spec.pods.is_empty()),
             (Kind::Service, spec.services.is_empty()),
             (Kind::StorageClass, spec.classes.is_empty()),
@@ -263,7 +264,7 @@ pub(crate) fn is_ready(node: &Value) -> bool {
     conditions.is_some_and(|all| all.iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True"))
 }
 
-/// The hostname of a Service's load balancer.
+/// The hostname of the load balancer of a Service or Ingress.
 pub(crate) fn hostname(service: &Value) -> Option<&str> {
     service.pointer("/status/loadBalancer/ingress/0/hostname").and_then(Value::as_str)
 }

@@ -19,7 +19,7 @@ pub enum ObjectOp {
         kind: Kind,
         /// All that it should have, with the marks of ownership.
         manifest: Value,
-        /// Whether to wait: a Pod for Running, a Service for its hostname, a claim for Bound.
+        /// Whether to wait: a Pod for Running, a Service or Ingress for its hostname, a claim for Bound.
         wait: bool,
     },
     /// Deletes an object and waits until it is gone.

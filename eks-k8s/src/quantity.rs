@@ -30,6 +30,11 @@ impl Quantity {
         value.div_euclid(gib) + i128::from(value.rem_euclid(gib) > 0)
     }
 
+    /// The amount in thousandths, rounded up.
+    pub(crate) fn milli(&self) -> i128 {
+        self.milli
+    }
+
     /// As it was written.
     pub fn as_str(&self) -> &str {
         &self.text

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use eks_core::{AuthenticationMode, ClusterRefs, Owner, Problems, Ref, RoleArn, SpecError, StepKey, WorkersRefs};
 
-use crate::{Binding, Claim, Kind, Pod, Service, StorageClass, name};
+use crate::{Binding, Claim, ControllersFound, Ingress, Kind, Pod, Service, StorageClass, VpcSubnet, name};
 
 /// The fewest zones that a cluster's subnets are in (EKS user guide, "View Amazon EKS networking requirements").
 pub(crate) const PUBLIC_ZONES: u32 = 2;
@@ -21,6 +21,9 @@ pub struct ObjectsSpec {
     pub(crate) claims: Vec<Claim>,
     pub(crate) pods: Vec<Pod>,
     pub(crate) services: Vec<Service>,
+    pub(crate) ingresses: Vec<Ingress>,
+    pub(crate) subnets: Option<Vec<VpcSubnet>>,
+    pub(crate) controllers: Option<ControllersFound>,
     pub(crate) service_needs: Vec<StepKey>,
     pub(crate) existing_classes: BTreeSet<String>,
     pub(crate) public_zones: u32,
@@ -44,6 +47,9 @@ impl ObjectsSpec {
             claims: Vec::new(),
             pods: Vec::new(),
             services: Vec::new(),
+            ingresses: Vec::new(),
+            subnets: None,
+            controllers: None,
             service_needs: Vec::new(),
             existing_classes: BTreeSet::new(),
             public_zones: PUBLIC_ZONES,
@@ -126,6 +132,28 @@ impl ObjectsSpecBuilder {
         self
     }
 
+    /// Adds an Ingress.
+    #[must_use]
+    pub fn ingress(mut self, ingress: Ingress) -> Self {
+        self.0.ingresses.push(ingress);
+        self
+    }
+
+    /// The subnets of the cluster's VPC, all of them. A plan then tells into which of them new load balancers go, and is refused if
+    /// their controller would find too few.
+    #[must_use]
+    pub fn subnets(mut self, subnets: impl IntoIterator<Item = VpcSubnet>) -> Self {
+        self.0.subnets.get_or_insert_default().extend(subnets);
+        self
+    }
+
+    /// What there is of controllers in the cluster. A plan then warns if nobody would make a load balancer.
+    #[must_use]
+    pub fn controllers(mut self, found: ControllersFound) -> Self {
+        self.0.controllers = Some(found);
+        self
+    }
+
     /// Steps that internet-facing load balancers need: their subnets' route to the internet gateway.
     #[must_use]
     pub fn service_needs(mut self, steps: impl IntoIterator<Item = StepKey>) -> Self {
@@ -162,6 +190,7 @@ impl ObjectsSpecBuilder {
         spec.check_claims(&mut problems);
         spec.check_pods(&mut problems);
         spec.services.iter().for_each(|service| service.check(&mut problems));
+        spec.check_ingresses(&mut problems);
         spec.check_duplicates(&mut problems);
         let title = format!("objects of cluster {}", spec.cluster.name);
         problems.finish(title, || spec)
@@ -236,12 +265,27 @@ impl ObjectsSpec {
         }
     }
 
+    fn check_ingresses(&self, problems: &mut Problems) {
+        for ingress in &self.ingresses {
+            ingress.check(problems);
+            for (name, port) in ingress.backends() {
+                // Services that are not of this spec may be there all the same.
+                let Some(service) = self.services.iter().find(|service| service.name == name) else { continue };
+                if !service.has_port(port) {
+                    let rule = format!("it sends to port {port} of service {name}, which has no such port");
+                    problems.add("rule", format!("ingress {}", ingress.name), rule, "name a port of the Service");
+                }
+            }
+        }
+    }
+
     fn check_duplicates(&self, problems: &mut Problems) {
         let mut seen: BTreeMap<(&str, &str), usize> = BTreeMap::new();
         let all = (self.classes.iter().map(|class| ("storage class", class.name.as_str())))
             .chain(self.claims.iter().map(|claim| ("claim", claim.name.as_str())))
             .chain(self.pods.iter().map(|pod| ("pod", pod.name.as_str())))
             .chain(self.services.iter().map(|service| ("service", service.name.as_str())))
+            .chain(self.ingresses.iter().map(|ingress| ("ingress", ingress.name.as_str())))
             .chain(self.nodes.iter().map(|workers| ("nodes", workers.name.as_str())))
             .chain(self.roles.iter().map(|(group, _)| ("role of", group.as_str())));
         for (kind, name) in all {
@@ -253,8 +297,9 @@ impl ObjectsSpec {
         if self.classes.iter().filter(|class| class.is_default()).count() > 1 {
             problems.add("duplicate", "storage classes", "more than one is the default class", "make one the default");
         }
-        for (kind, name) in
-            self.claims.iter().map(|claim| (Kind::Claim, &claim.name)).chain(self.pods.iter().map(|pod| (Kind::Pod, &pod.name)))
+        for (kind, name) in (self.claims.iter().map(|claim| (Kind::Claim, &claim.name)))
+            .chain(self.pods.iter().map(|pod| (Kind::Pod, &pod.name)))
+            .chain(self.ingresses.iter().map(|ingress| (Kind::Ingress, &ingress.name)))
         {
             if name.len() + self.namespace.len() > 180 {
                 problems.add(

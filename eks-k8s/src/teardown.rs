@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use eks_core::{After, Error, Owner, Removal, Survivor, Teardown};
+use eks_core::{After, Error, Owner, Removal, StepKey, Survivor, Teardown};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
     Access, Kind, ObjectOp, Observed, Volume,
     aws_auth::record,
+    ingress::group_of,
     plan::{load_balancer_usd, op_error, plan_error},
 };
 
@@ -28,7 +29,7 @@ pub(crate) struct Leavings {
 impl Observed {
     /// What has to be removed of this owner's, before anything of the cluster's is.
     ///
-    /// Services come first with their load balancers, then Pods, the claims that they mount with their volumes, storage classes,
+    /// Ingresses and Services come first with their load balancers, then Pods, the claims that they mount with their volumes, storage classes,
     /// and the entries that we added to `aws-auth`.
     ///
     /// # Errors
@@ -43,7 +44,11 @@ impl Observed {
             let id = if at.kind.is_namespaced() { format!("{}/{}", at.namespace, at.name) } else { at.name.clone() };
             let removal = Removal::new(key.clone(), at.kind.as_str(), id, &op).map_err(|error| op_error(&error))?;
             removals.push(match at.kind {
-                Kind::Service => removal.takes(Duration::from_secs(20)).saves(load_balancer_usd(live)),
+                Kind::Ingress => removal.takes(Duration::from_secs(20)).saves(self.ingress_usd(key, live)),
+                Kind::Service => removal
+                    .after(After::Prefix("k8s/ingress/".to_owned()))
+                    .takes(Duration::from_secs(20))
+                    .saves(load_balancer_usd(at.kind, live)),
                 Kind::Pod => removal.takes(Duration::from_secs(30)),
                 Kind::Claim => removal
                     .after(After::Prefix("k8s/pod/".to_owned()))
@@ -76,9 +81,16 @@ impl Observed {
             .map_err(|error: eks_core::KeyError| Error::Plan { subject: record::KEY.to_owned(), reason: error.to_string() })?;
         let op = ObjectOp::UnmapRoles { access: self.scope.access.clone(), mappings };
         let removal = Removal::new(key, AUTH_ENTRIES, "kube-system/aws-auth", &op).map_err(|error| op_error(&error))?;
-        let first = ["k8s/service/", "k8s/pod/", "k8s/claim/"].map(|prefix| After::Prefix(prefix.to_owned()));
+        let first = ["k8s/ingress/", "k8s/service/", "k8s/pod/", "k8s/claim/"].map(|prefix| After::Prefix(prefix.to_owned()));
         let removal = first.into_iter().fold(removal, Removal::after).after(After::Layer("nodes".to_owned()));
         Ok(Some(removal.takes(Duration::from_secs(1))))
+    }
+
+    /// What an Ingress's load balancer costs: told by the first of a group, for they share one.
+    fn ingress_usd(&self, key: &StepKey, live: &Value) -> f64 {
+        let group = group_of(live);
+        let first = self.objects.iter().find(|(_, (at, other))| at.kind == Kind::Ingress && group.is_some() && group_of(other) == group);
+        if first.is_some_and(|(first, _)| first != key) { 0.0 } else { load_balancer_usd(Kind::Ingress, live) }
     }
 
     fn volume_of(&self, claim: &Value) -> Option<&Volume> {

@@ -86,7 +86,7 @@ pub(crate) enum Time {
     VolumeAttach,
     /// Classic load balancer of a Service until its hostname is published: "seconds".
     ClassicLoadBalancer,
-    /// Network load balancer until its hostname is published: 2–3 minutes.
+    /// Network or application load balancer until its hostname is published: 2–3 minutes.
     NetworkLoadBalancer,
     /// A deleted load balancer's network interfaces until they vanish; assumption.
     LoadBalancerRelease,

@@ -95,6 +95,7 @@ impl AwsAuth {
     }
 
     /// Writes the lists that differ into the `data` of a ConfigMap.
+    #[cfg(any(test, feature = "client"))]
     pub(crate) fn write_to(&self, config_map: &mut Value) {
         let before = Self::unchecked(config_map);
         if !config_map["data"].is_object() {
@@ -172,6 +173,7 @@ impl AwsAuth {
     ///
     /// # Errors
     /// [`Error::Refused`] if the text has a form from which an entry cannot be cut.
+    #[cfg(any(test, feature = "client"))]
     pub(crate) fn without(&self, mapping: &Mapping) -> Result<Option<Self>, Error> {
         let section = Self::section_of(&mapping.principal);
         let list = self.list(section)?;

@@ -9,7 +9,9 @@ use eks_core::{Error, Owner, RoleArn};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{AwsAuth, Mapping, Principal};
+#[cfg(any(test, feature = "client"))]
+use super::Principal;
+use super::{AwsAuth, Mapping};
 
 // Planning reads; only the driver edits.
 #[cfg(any(test, feature = "client"))]

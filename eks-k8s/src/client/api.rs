@@ -8,10 +8,8 @@ use kube::{
 use serde_json::Value;
 
 use super::error::failed;
-use crate::{Kind, ObjectRef};
+use crate::{Kind, ObjectRef, owned::MANAGER};
 
-/// Our name in managed fields.
-pub(super) const MANAGER: &str = "eks-rs";
 /// Objects a page.
 const PAGE: u32 = 500;
 
@@ -24,6 +22,7 @@ pub(super) const CSI_DRIVERS: Resource<'static> = Resource("storage.k8s.io", "v1
 pub(super) const CSI_NODES: Resource<'static> = Resource("storage.k8s.io", "v1", "CSINode", "csinodes");
 pub(super) const CONFIG_MAPS: Resource<'static> = Resource("", "v1", "ConfigMap", "configmaps");
 pub(super) const DEPLOYMENTS: Resource<'static> = Resource("apps", "v1", "Deployment", "deployments");
+pub(super) const INGRESS_CLASSES: Resource<'static> = Resource("networking.k8s.io", "v1", "IngressClass", "ingressclasses");
 pub(super) const EVENTS: Resource<'static> = Resource("", "v1", "Event", "events");
 pub(super) const NODES: Resource<'static> = Resource("", "v1", "Node", "nodes");
 pub(super) const SERVICE_ACCOUNTS: Resource<'static> = Resource("", "v1", "ServiceAccount", "serviceaccounts");
@@ -33,6 +32,7 @@ impl From<Kind> for Resource<'_> {
     fn from(kind: Kind) -> Self {
         match kind {
             Kind::Claim => Self("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
+            Kind::Ingress => Self("networking.k8s.io", "v1", "Ingress", "ingresses"),
             Kind::Pod => Self("", "v1", "Pod", "pods"),
             Kind::Service => Self("", "v1", "Service", "services"),
             Kind::StorageClass => Self("storage.k8s.io", "v1", "StorageClass", "storageclasses"),

@@ -1,10 +1,12 @@
 //! Applying objects, and waiting until they work.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use eks_core::{Error, KEY_TAG, OWNER_TAG, Outputs, engine::StepContext};
+use futures::future::{Either, select};
 use kube::api::ListParams;
 use serde_json::Value;
+use tokio::time::sleep;
 
 use super::{
     api::{Collection, EVENTS, NODES},
@@ -17,6 +19,8 @@ use crate::{
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
+/// When a load balancer is late: a controller that cannot make it has said so by then.
+const LATE: Duration = Duration::from_secs(15);
 
 /// Applies an object, unless someone else's of that name is there.
 pub(super) async fn object(place: &Place<'_>, kind: Kind, manifest: &Value, wait: bool, cx: &StepContext) -> Result<Outputs, Error> {
@@ -52,11 +56,16 @@ fn check_ours(at: &ObjectRef, live: &Value, cx: &StepContext) -> Result<(), Erro
 /// Waits until an object does what it is for; what it tells then.
 async fn working(place: &Place<'_>, at: &ObjectRef, uid: &str, cx: &StepContext) -> Result<Outputs, Error> {
     let limit = match at.kind {
-        Kind::Service => 15 * MINUTE,
+        Kind::Ingress | Kind::Service => 15 * MINUTE,
         Kind::Claim | Kind::Pod | Kind::StorageClass => 10 * MINUTE,
     };
     let watch = Watch::one(place, at.kind, &at.namespace, &at.name, at.to_string(), limit);
-    let result = watch.until(cx, |objects| judge(at.kind, objects.get(uid))).await;
+    let waiting = pin!(watch.until(cx, |objects| judge(at.kind, objects.get(uid))));
+    let telling = pin!(why_not_yet(place, at, uid, cx));
+    let result = match select(waiting, telling).await {
+        Either::Left((result, _)) => result,
+        Either::Right(((), waiting)) => waiting.await,
+    };
     match result {
         // Why it hangs is told by events, which are worth a call only now.
         Err(Error::Timeout { subject, state, waited, polls }) => {
@@ -79,7 +88,7 @@ fn judge(kind: Kind, live: Option<&Value>) -> Seen<Outputs> {
             phase => Seen::Not(phase.to_owned()),
         },
         Kind::Pod => judge_pod(live),
-        Kind::Service => match hostname(live) {
+        Kind::Ingress | Kind::Service => match hostname(live) {
             Some(hostname) => Seen::Done(Outputs::from([("hostname".to_owned(), hostname.to_owned())])),
             None => Seen::Not("no load balancer".to_owned()),
         },
@@ -111,14 +120,40 @@ fn judge_pod(pod: &Value) -> Seen<Outputs> {
     }
 }
 
+/// While a load balancer is late, tells what its controller warns of: no subnets, say, or no role. Most are in time, so it begins late.
+async fn why_not_yet(place: &Place<'_>, at: &ObjectRef, uid: &str, cx: &StepContext) {
+    if !matches!(at.kind, Kind::Ingress | Kind::Service) {
+        return;
+    }
+    sleep(LATE).await;
+    let events = Watch {
+        place,
+        resource: EVENTS,
+        namespace: at.namespace.clone(),
+        labels: None,
+        fields: Some(warnings_of(uid)),
+        subject: at.to_string(),
+        limit: 15 * MINUTE,
+    };
+    events.beside(cx, |events| Some(format!("no load balancer ({})", last(events.values())?))).await;
+}
+
+fn warnings_of(uid: &str) -> String {
+    format!("involvedObject.uid={uid},type=Warning")
+}
+
+fn last<'a>(events: impl Iterator<Item = &'a Value>) -> Option<String> {
+    let last = events.max_by_key(|event| event["lastTimestamp"].as_str().unwrap_or_default())?;
+    Some(format!("{}: {}", last["reason"].as_str()?, last["message"].as_str()?))
+}
+
 /// The last warning about an object, if there is one and it can be read.
 async fn warning(place: &Place<'_>, at: &ObjectRef, uid: &str) -> Option<String> {
     let events = Collection::within(&place.client().await.ok()?, EVENTS, &at.namespace);
-    let params = ListParams::default().fields(&format!("involvedObject.uid={uid},type=Warning"));
+    let params = ListParams::default().fields(&warnings_of(uid));
     // Events explain a failure; that they cannot be read is not another one.
     let (events, _) = events.list(params).await.ok()?;
-    let last = events.iter().max_by_key(|event| event["lastTimestamp"].as_str().unwrap_or_default().to_owned())?;
-    Some(format!("{}: {}", last["reason"].as_str()?, last["message"].as_str()?))
+    last(events.iter())
 }
 
 /// Waits until a group has as many Ready nodes as it should.

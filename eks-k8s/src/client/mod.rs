@@ -4,6 +4,8 @@ mod api;
 mod apply;
 mod auth;
 mod connect;
+mod controllers;
+mod drain;
 mod driver;
 mod error;
 mod object_sets;

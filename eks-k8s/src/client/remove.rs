@@ -79,7 +79,7 @@ impl Objects {
                     .objects
                     .values()
                     .map(|(at, live)| {
-                        let usd = if at.kind == Kind::Service { load_balancer_usd(live) } else { 0.0 };
+                        let usd = if matches!(at.kind, Kind::Ingress | Kind::Service) { load_balancer_usd(at.kind, live) } else { 0.0 };
                         let id = if at.kind.is_namespaced() { format!("{}/{}", at.namespace, at.name) } else { at.name.clone() };
                         Survivor::new(at.kind.as_str(), id, "it is still there", "run the teardown again", usd)
                     })

@@ -83,6 +83,14 @@ impl<'a> Watch<'a> {
         })
     }
 
+    /// Tells what `judge` says, for as long as it is awaited: beside a wait, of which it is no part. Its failure is nobody's.
+    pub(super) async fn beside(&self, cx: &StepContext, mut judge: impl FnMut(&Objects) -> Option<String>) {
+        let mut progress = Progress { state: String::new(), looks: 0 };
+        let mut judge = |objects: &Objects| Seen::<()>::Not(judge(objects).unwrap_or_default());
+        let _ = self.follow(cx, &mut judge, &mut progress).await;
+        std::future::pending().await
+    }
+
     async fn follow<T>(&self, cx: &StepContext, judge: &mut impl FnMut(&Objects) -> Seen<T>, progress: &mut Progress) -> Result<T, Error> {
         loop {
             progress.looks += 1;

@@ -1,5 +1,6 @@
 //! From what should exist and what exists to a plan. Pure.
 
+mod balancer;
 mod findings;
 mod nodes;
 mod object;
@@ -14,7 +15,7 @@ use eks_core::{Action, Error, OpError, Plan, PlanError, Step, StepKey};
 use serde_json::Value;
 
 use crate::{
-    AccessRef, Kind, ObjectOp, ObjectsSpec, Observed,
+    AccessRef, Kind, ObjectOp, ObjectsSpec, Observed, ingress,
     service::{address_price, is_public, kind_of, load_balancer_price},
 };
 
@@ -61,7 +62,11 @@ impl ObjectsSpec {
         for service in &self.services {
             plan = self.object(plan, now, self.service(service))?;
         }
-        for finding in self.findings(now)? {
+        for ingress in &self.ingresses {
+            let wanted = self.ingress(ingress)?;
+            plan = self.object(plan, now, wanted)?;
+        }
+        for finding in self.findings(now)?.into_iter().chain(self.ingress_findings()?).chain(self.balancers(now)?) {
             plan = plan.finding(finding);
         }
         plan.build().map_err(|error| plan_error(&error))
@@ -82,8 +87,12 @@ fn fixed_key(text: &str) -> Result<StepKey, Error> {
     text.parse().map_err(|error: eks_core::KeyError| Error::Plan { subject: text.to_owned(), reason: error.to_string() })
 }
 
-/// What a live Service's load balancer costs a month, with its public addresses.
-pub(crate) fn load_balancer_usd(live: &Value) -> f64 {
+/// What the load balancer of a live Service or Ingress costs a month, with its public addresses.
+pub(crate) fn load_balancer_usd(kind: Kind, live: &Value) -> f64 {
+    if kind == Kind::Ingress {
+        let zones = if ingress::is_public(live) { crate::spec::PUBLIC_ZONES } else { 0 };
+        return ingress::application_price(zones).map(|price| price.usd_per_month).sum();
+    }
     let addresses = if is_public(live) { f64::from(crate::spec::PUBLIC_ZONES) } else { 0.0 };
     load_balancer_price(kind_of(live)).usd_per_month + addresses * address_price().usd_per_month
 }

@@ -9,8 +9,10 @@ use super::key_of;
 use crate::{
     Kind, ObjectOp, ObjectRef, ObjectsSpec, Observed,
     diff::{Change, changes},
-    kind::DECIDES,
+    ingress,
     observed::{hostname, phase},
+    owned::dropped,
+    service,
 };
 
 /// An object on its way into the plan.
@@ -33,7 +35,10 @@ impl ObjectsSpec {
         let live = now.objects.get(&key).map(|(_, live)| live);
         let mut changed: Vec<String> = Vec::new();
         if let Some(live) = live {
-            let found = changes(&manifest, live);
+            let mut found = changes(&manifest, live);
+            if matches!(kind, Kind::Ingress | Kind::Service) {
+                found.extend(dropped(&manifest, live));
+            }
             self.allowed(&at, live, &manifest, &found)?;
             changed.extend(found.iter().map(ToString::to_string));
             if changed.is_empty() && wait {
@@ -74,17 +79,16 @@ impl ObjectsSpec {
                 self.may_grow(at, change)?;
             }
         }
-        if at.kind == Kind::Service {
-            // An annotation that is no longer wanted is no difference of the manifest, yet it decided which balancer exists.
-            for key in DECIDES {
-                let value = |object: &Value| object["metadata"]["annotations"][key].as_str().map(str::to_owned);
-                if let (Some(there), None) = (value(live), value(manifest)) {
-                    return refuse(
-                        format!("annotation {key}: {there} → nothing"),
-                        "on a Service that has a load balancer, this annotation leaks it",
-                    );
-                }
-            }
+        let frozen = match at.kind {
+            Kind::Ingress => ingress::frozen(live, manifest),
+            Kind::Service => service::frozen(live, manifest, found),
+            Kind::Claim | Kind::Pod | Kind::StorageClass => Vec::new(),
+        };
+        if let Some((last, others)) = frozen.split_last() {
+            // The rule of the last is told by `refuse`; all fields are shown.
+            let (change, rule) = last.rsplit_once(": ").unwrap_or((last, "it does not change"));
+            let before: String = others.iter().map(|other| format!("{other}; ")).collect();
+            return refuse(format!("{before}{change}"), rule);
         }
         Ok(())
     }
@@ -126,8 +130,8 @@ fn unfinished(kind: Kind, live: &Value) -> Option<String> {
     let (is, should) = match kind {
         Kind::Pod => (phase(live), "Running"),
         Kind::Claim => (phase(live), "Bound"),
-        Kind::Service if hostname(live).is_none() => ("no load balancer", "a load balancer"),
-        Kind::Service | Kind::StorageClass => return None,
+        Kind::Ingress | Kind::Service if hostname(live).is_none() => ("no load balancer", "a load balancer"),
+        Kind::Ingress | Kind::Service | Kind::StorageClass => return None,
     };
     (is != should).then(|| format!("status: {is} → {should}"))
 }

@@ -20,7 +20,9 @@ fn applied(spec: &ObjectsSpec) -> Observed {
                 manifest["metadata"]["uid"] = json!(format!("uid of {}", step.key));
                 match kind {
                     Kind::Pod => manifest["status"] = json!({"phase": "Running"}),
-                    Kind::Service => manifest["status"] = json!({"loadBalancer": {"ingress": [{"hostname": "lb.example"}]}}),
+                    Kind::Ingress | Kind::Service => {
+                        manifest["status"] = json!({"loadBalancer": {"ingress": [{"hostname": "lb.example"}]}})
+                    }
                     Kind::Claim | Kind::StorageClass => {}
                 }
                 now = now.found(&owner(), kind, [manifest]);

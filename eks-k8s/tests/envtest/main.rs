@@ -6,6 +6,8 @@
 #![cfg(feature = "client")]
 
 mod aws_auth;
+mod drain;
 mod object_set;
 mod objects;
 mod server;
+mod services;

@@ -126,7 +126,7 @@ impl Stage {
         Ok(stage)
     }
 
-    async fn launch(&self, ec2: &aws_sdk_ec2::Client, subnets: &[String]) -> Tested {
+    pub(crate) async fn launch(&self, ec2: &aws_sdk_ec2::Client, subnets: &[String]) -> Tested {
         let ssm = aws_sdk_ssm::Client::new(&self.sim.sdk_config());
         let image = ssm.get_parameter().name(IMAGE).send().await?.parameter.and_then(|found| found.value).expect("an image");
         let config = format!(

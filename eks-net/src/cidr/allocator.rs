@@ -275,7 +275,7 @@ impl<N: Block> Allocator<N> {
         let mut free = BTreeMap::new();
         for (root, tree) in &self.roots {
             for (prefix, count) in (root.split().1..).zip(tree.free()).filter(|(_, count)| **count > 0) {
-                *free.entry(prefix).or_default() += count;
+                *free.entry(prefix).or_default() += *count as usize;
             }
         }
         Space::new(N::WIDTH, self.roots.iter().map(|(root, _)| (*root).into()).collect(), self.len(), free)

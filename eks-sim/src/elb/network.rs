@@ -1,4 +1,4 @@
-//! Network load balancers and their listeners.
+//! Network and application load balancers and their listeners.
 
 use std::collections::BTreeMap;
 
@@ -13,12 +13,14 @@ use super::{
 };
 use crate::{call::Args, error::ApiError, times::Time, world::World};
 
-/// Service quota: network load balancers per Region.
+/// Service quota: load balancers of each type per Region.
 const QUOTA: usize = 50;
 
-/// A network load balancer.
+/// A network or application load balancer.
 #[derive(Clone, Debug)]
 pub(super) struct Balancer {
+    /// `network` or `application`.
+    kind: &'static str,
     pub(super) arn: String,
     pub(super) name: String,
     dns: String,
@@ -50,29 +52,38 @@ pub(super) fn create(world: &mut World, args: &Args) -> Result<Value, ApiError> 
     if name.starts_with("internal-") {
         return Err(invalid("The load balancer name cannot begin with 'internal-'"));
     }
-    match args.str("Type").unwrap_or("application") {
-        "network" => {}
+    let (kind, short, interface) = match args.str("Type").unwrap_or("application") {
+        "application" => ("application", "app", None),
+        "network" => ("network", "net", Some("network_load_balancer")),
         other => return Err(invalid(format!("Load balancers of type {other} are not simulated"))),
-    }
+    };
     let tags = tags_of(args)?;
     let mut subnets = args.strings("Subnets");
     subnets.extend(args.nested("SubnetMappings").iter().filter_map(|one| one.str("SubnetId").map(str::to_owned)));
     let mut place = placement::find(world, &subnets, &[], &args.strings("SecurityGroups"), args.str("Scheme"))?;
+    // "Application Load Balancers", subnets: two zones at least.
+    if kind == "application" && place.subnets.len() < 2 {
+        return Err(invalid("At least two subnets in two different Availability Zones must be specified"));
+    }
     if let Some(old) = world.elb.network.values().find(|old| old.name == name) {
-        if (Placement { interfaces: BTreeMap::new(), ..old.placement.clone() }) == place {
+        if (Placement { interfaces: BTreeMap::new(), ..old.placement.clone() }) == place && old.kind == kind {
             return Ok(json!({"LoadBalancers": [show(old)]}));
         }
         let message = format!("A load balancer with the same name '{name}' exists, but with different settings");
         return Err(ApiError::new("DuplicateLoadBalancerName", message));
     }
-    if world.elb.network.len() >= QUOTA {
-        return Err(ApiError::new("TooManyLoadBalancers", "The limit on the number of network load balancers has been reached"));
+    if world.elb.network.values().filter(|old| old.kind == kind).count() >= QUOTA {
+        return Err(ApiError::new("TooManyLoadBalancers", format!("The limit on the number of {kind} load balancers has been reached")));
     }
     let hex = world.draw.hex("elb-network", 16);
-    placement::occupy(world, &mut place, &format!("ELB net/{name}/{hex}"), Some("network_load_balancer"))?;
-    let arn = format!("arn:aws:elasticloadbalancing:{}:{}:loadbalancer/net/{name}/{hex}", world.region, world.account);
-    let dns = format!("{name}-{hex}.elb.{}.amazonaws.com", world.region);
-    let balancer = Balancer { arn: arn.clone(), name, dns, state: "provisioning", placement: place, tags, created: world.timestamp() };
+    placement::occupy(world, &mut place, &format!("ELB {short}/{name}/{hex}"), interface)?;
+    let arn = format!("arn:aws:elasticloadbalancing:{}:{}:loadbalancer/{short}/{name}/{hex}", world.region, world.account);
+    let dns = match kind {
+        "network" => format!("{name}-{hex}.elb.{}.amazonaws.com", world.region),
+        _ => format!("{name}-{hex}.{}.elb.amazonaws.com", world.region),
+    };
+    let balancer =
+        Balancer { kind, arn: arn.clone(), name, dns, state: "provisioning", placement: place, tags, created: world.timestamp() };
     let shown = show(&balancer);
     world.elb.network.insert(arn.clone(), balancer);
     let subject = arn.clone();
@@ -97,7 +108,7 @@ fn show(balancer: &Balancer) -> Value {
         "Scheme": if place.internal { "internal" } else { "internet-facing" },
         "VpcId": place.vpc,
         "State": {"Code": balancer.state},
-        "Type": "network",
+        "Type": balancer.kind,
         "AvailabilityZones": zones,
         "SecurityGroups": place.groups,
         "IpAddressType": "ipv4",
@@ -135,8 +146,10 @@ pub(super) fn create_listener(world: &mut World, args: &Args) -> Result<Value, A
     let path = found.arn.rsplit_once("loadbalancer/").map(|(_, path)| path.to_owned()).unwrap_or_default();
     let port = args.int("Port").filter(|port| (1..=65_535).contains(port)).ok_or_else(|| invalid("Port must be between 1 and 65535"))?;
     let protocol = args.required("Protocol")?;
-    if !matches!(protocol, "TCP" | "TCP_UDP" | "TLS" | "UDP") {
-        return Err(ApiError::new("UnsupportedProtocol", format!("Protocol {protocol} is not supported by network load balancers")));
+    let kind = found.kind;
+    let supported: &[&str] = if kind == "network" { &["TCP", "TCP_UDP", "TLS", "UDP"] } else { &["HTTP", "HTTPS"] };
+    if !supported.contains(&protocol) {
+        return Err(ApiError::new("UnsupportedProtocol", format!("Protocol {protocol} is not supported by {kind} load balancers")));
     }
     let action = args.nested("DefaultActions").into_iter().next().ok_or_else(|| ApiError::missing("DefaultActions"))?;
     let target_group = action.required("TargetGroupArn")?.to_owned();

@@ -1,4 +1,4 @@
-//! Target groups of network load balancers.
+//! Target groups of network and application load balancers.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -40,11 +40,11 @@ pub(super) fn create(world: &mut World, args: &Args) -> Result<Value, ApiError> 
     check_name(&name)?;
     let target_type = args.str("TargetType").unwrap_or("instance");
     if !matches!(target_type, "instance" | "ip") {
-        return Err(invalid(format!("Target type {target_type} is not valid for network load balancers")));
+        return Err(invalid(format!("Target type {target_type} is not valid")));
     }
     let protocol = args.required("Protocol")?.to_owned();
-    if !matches!(protocol.as_str(), "TCP" | "TCP_UDP" | "TLS" | "UDP") {
-        return Err(ApiError::new("UnsupportedProtocol", format!("Protocol {protocol} is not supported by network load balancers")));
+    if !matches!(protocol.as_str(), "HTTP" | "HTTPS" | "TCP" | "TCP_UDP" | "TLS" | "UDP") {
+        return Err(ApiError::new("UnsupportedProtocol", format!("Protocol {protocol} is not supported by target groups")));
     }
     let port = args.int("Port").filter(|port| (1..=65_535).contains(port)).ok_or_else(|| invalid("Port must be between 1 and 65535"))?;
     let old = world.elb.target_groups.values().find(|group| group.name == name);

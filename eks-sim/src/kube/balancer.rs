@@ -1,8 +1,8 @@
 //! Load balancers of Services, as the AWS cloud provider in the control plane makes them ("Network load balancing", EKS).
 
 mod create;
-mod nodes;
-mod subnets;
+pub(super) mod nodes;
+pub(super) mod subnets;
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -26,7 +26,7 @@ use crate::{
 
 const FINALIZER: &str = "service.kubernetes.io/load-balancer-cleanup";
 const PREFIX: &str = "service.beta.kubernetes.io/aws-load-balancer-";
-const NLB_API: &str = "2015-12-01";
+pub(super) const NLB_API: &str = "2015-12-01";
 const CLASSIC_API: &str = "2012-06-01";
 
 /// What the cloud provider has made for a Service.
@@ -111,7 +111,7 @@ fn unfinalize(world: &mut World, cluster: &str, key: &Key) {
     });
 }
 
-type Place = (String, String);
+pub(super) type Place = (String, String);
 
 fn state(world: &mut World, cluster: &str, place: &Place, change: impl FnOnce(&mut Balancer)) {
     if let Some(balancer) = world.kube.clusters.get_mut(cluster).and_then(|state| state.balancers.get_mut(place)) {
@@ -169,7 +169,7 @@ fn is_internal(service: &Value) -> bool {
     !["", "false"].contains(&annotation(service, "internal"))
 }
 
-fn ignoring(result: Result<Value, ApiError>, code: &str) -> Result<(), ApiError> {
+pub(super) fn ignoring(result: Result<Value, ApiError>, code: &str) -> Result<(), ApiError> {
     match result {
         Err(error) if error.code != code => Err(error),
         _ => Ok(()),

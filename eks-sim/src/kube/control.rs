@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{balancer, budgets, delete, fresh, kinds, kubelet, nodes, scheduler, store, store::Cluster, volumes, workloads};
+use super::{balancer, budgets, delete, fresh, kinds, kubelet, lbc, nodes, scheduler, store, store::Cluster, volumes, workloads};
 use crate::{times::Time, world::World};
 
 /// What is outside Kubernetes (an add-on, a volume, a load balancer) is looked at again after this time; assumption.
@@ -35,6 +35,7 @@ fn run(world: &mut World, cluster: &str) {
     waits |= scheduler::run(world, cluster);
     waits |= kubelet::run(world, cluster);
     waits |= balancer::run(world, cluster);
+    waits |= lbc::run(world, cluster);
     let Some(state) = world.kube.clusters.get_mut(cluster) else { return };
     let again = waits && !std::mem::replace(&mut state.again, true);
     let beat = !state.kubelets.is_empty() && !std::mem::replace(&mut state.beat, true);

@@ -3,12 +3,11 @@
 use serde_json::{Value, json};
 
 use super::{
-    delete, kinds,
+    budgets, delete, kinds,
     request::Ask,
-    select::selects,
     status::{Refusal, Verdict},
     store::{self, Key, text},
-    workloads,
+    workloads, write,
 };
 use crate::world::World;
 
@@ -17,6 +16,8 @@ pub(super) fn evict(world: &mut World, cluster: &str, ask: &Ask) -> Verdict<(u16
     let eviction = if ask.body.is_empty() { Value::Null } else { ask.json()? };
     let key = Key::new(&kinds::POD, &ask.namespace, &ask.name);
     let pod = store::fetch(world, cluster, &key).ok_or_else(|| Refusal::not_found(&kinds::POD, &ask.name))?;
+    // An eviction is created, so a namespace that is being deleted refuses it.
+    write::admit_namespace(world, cluster, &key)?;
     delete::preconditions(&key, &pod, &eviction["deleteOptions"])?;
     let dry_run = ask.dry_run() || store::items(&eviction, "/deleteOptions/dryRun").iter().any(|run| run == "All");
     // Pods that do not run, or go already, need no budget.
@@ -32,9 +33,9 @@ pub(super) fn evict(world: &mut World, cluster: &str, ask: &Ask) -> Verdict<(u16
 }
 
 fn admit(world: &mut World, cluster: &str, key: &Key, pod: &Value, dry_run: bool) -> Verdict<()> {
-    let mut budgets = store::all(world, cluster, &kinds::DISRUPTION_BUDGET);
-    budgets.retain(|(budget, object)| budget.namespace == key.namespace && selects(&object["spec"]["selector"], pod, true));
-    let (budget, object) = match budgets.as_slice() {
+    let mut protecting = store::all(world, cluster, &kinds::DISRUPTION_BUDGET);
+    protecting.retain(|(budget, object)| budget.namespace == key.namespace && budgets::protects(object, pod));
+    let (budget, object) = match protecting.as_slice() {
         [] => return Ok(()),
         [only] => only,
         _ => {

@@ -49,11 +49,13 @@ pub(super) static REPLICA_SET: Kind = kind("apps", "replicasets", "ReplicaSet", 
 pub(super) static DAEMON_SET: Kind = kind("apps", "daemonsets", "DaemonSet", true, true, true);
 pub(super) static STATEFUL_SET: Kind = kind("apps", "statefulsets", "StatefulSet", true, true, true);
 pub(super) static DISRUPTION_BUDGET: Kind = kind("policy", "poddisruptionbudgets", "PodDisruptionBudget", true, true, true);
+pub(super) static INGRESS: Kind = kind("networking.k8s.io", "ingresses", "Ingress", true, true, true);
+pub(super) static INGRESS_CLASS: Kind = kind("networking.k8s.io", "ingressclasses", "IngressClass", false, false, true);
 pub(super) static LEASE: Kind = kind("coordination.k8s.io", "leases", "Lease", true, false, false);
 pub(super) static ENDPOINT_SLICE: Kind = kind("discovery.k8s.io", "endpointslices", "EndpointSlice", true, false, true);
 
 /// Every kind.
-pub(super) static ALL: [&Kind; 21] = [
+pub(super) static ALL: [&Kind; 23] = [
     &NAMESPACE,
     &NODE,
     &POD,
@@ -73,6 +75,8 @@ pub(super) static ALL: [&Kind; 21] = [
     &DAEMON_SET,
     &STATEFUL_SET,
     &DISRUPTION_BUDGET,
+    &INGRESS,
+    &INGRESS_CLASS,
     &LEASE,
     &ENDPOINT_SLICE,
 ];

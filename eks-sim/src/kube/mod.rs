@@ -14,6 +14,7 @@ mod fields;
 mod fresh;
 mod kinds;
 mod kubelet;
+mod lbc;
 mod nodes;
 mod patch;
 mod request;

@@ -13,6 +13,7 @@ use super::{
     balancer::Balancer,
     control,
     kinds::{self, Kind},
+    lbc::Stack,
 };
 use crate::world::World;
 
@@ -57,6 +58,8 @@ pub(super) struct Cluster {
     pub(super) kubelets: BTreeMap<String, Kubelet>,
     /// What the cloud provider made for Services, by namespace and name.
     pub(super) balancers: BTreeMap<(String, String), Balancer>,
+    /// What the AWS Load Balancer Controller made, by stack.
+    pub(super) stacks: BTreeMap<String, Stack>,
     /// Volumes that EC2 is creating, by the future PersistentVolume's name.
     pub(super) provisioning: BTreeMap<String, String>,
     /// Nodes and Pods (by UID) that are about to become ready.

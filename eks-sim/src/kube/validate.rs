@@ -93,6 +93,7 @@ pub(super) fn check(key: &Key, old: Option<&Value>, object: &Value) -> Verdict<(
         _ if *kind == kinds::STORAGE_CLASS => storage_class,
         _ if *kind == kinds::CLAIM => claim,
         _ if *kind == kinds::SERVICE => service,
+        _ if *kind == kinds::INGRESS => ingress,
         _ if *kind == kinds::POD => pod,
         _ if *kind == kinds::DISRUPTION_BUDGET => disruption_budget,
         _ if [&kinds::DEPLOYMENT, &kinds::REPLICA_SET, &kinds::DAEMON_SET, &kinds::STATEFUL_SET].contains(&kind) => workload,
@@ -204,6 +205,31 @@ fn service(old: Option<&Value>, object: &Value, errors: &mut Vec<Error>) {
     let (was, is) = (text(old, "/spec/clusterIP"), text(object, "/spec/clusterIP"));
     if !was.is_empty() && was != is && kind != "ExternalName" && text(old, "/spec/type") != "ExternalName" {
         errors.push(invalid("spec.clusterIPs[0]", is, "may not change once set"));
+    }
+}
+
+/// `ValidateIngress`: rules or a default backend; a path type for each path, which begins with a slash where it is compared exactly.
+fn ingress(_: Option<&Value>, object: &Value, errors: &mut Vec<Error>) {
+    let rules = items(object, "/spec/rules");
+    if rules.is_empty() && object.pointer("/spec/defaultBackend").is_none_or(Value::is_null) {
+        errors.push(invalid("spec", "", "either `defaultBackend` or `rules` must be specified"));
+    }
+    for (r, rule) in rules.iter().enumerate() {
+        for (p, path) in items(rule, "/http/paths").iter().enumerate() {
+            let field = format!("spec.rules[{r}].http.paths[{p}]");
+            let types = ["Exact", "ImplementationSpecific", "Prefix"];
+            match text(path, "/pathType") {
+                "" => errors.push(required(format!("{field}.pathType"))),
+                kind if !types.contains(&kind) => errors.push(unsupported(&format!("{field}.pathType"), kind, &types)),
+                kind if kind != types[1] && !text(path, "/path").starts_with('/') => {
+                    errors.push(invalid(format!("{field}.path"), text(path, "/path"), "must be an absolute path"));
+                }
+                _ => {}
+            }
+            if path.pointer("/backend/service/name").is_none() && path.pointer("/backend/resource").is_none() {
+                errors.push(required(format!("{field}.backend")));
+            }
+        }
     }
 }
 

@@ -94,7 +94,8 @@ fn insert(world: &mut World, cluster: &str, ask: &Ask, key: &Key, mut object: Va
     Ok((*stored).clone())
 }
 
-fn admit_namespace(world: &World, cluster: &str, key: &Key) -> Verdict<()> {
+/// The NamespaceLifecycle admission plugin, for what is created.
+pub(super) fn admit_namespace(world: &World, cluster: &str, key: &Key) -> Verdict<()> {
     if !key.kind.namespaced {
         return Ok(());
     }

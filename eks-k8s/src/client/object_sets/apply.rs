@@ -7,8 +7,8 @@ use kube::{
 };
 use serde_json::Value;
 
-use super::super::api::{Collection, MANAGER, value};
-use crate::FieldConflict;
+use super::super::api::{Collection, value};
+use crate::{FieldConflict, owned::MANAGER};
 
 /// Why the API server does not apply a manifest.
 pub(super) enum Refusal {

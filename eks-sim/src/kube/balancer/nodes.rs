@@ -17,6 +17,14 @@ use crate::{
     world::World,
 };
 
+/// Instances that load balancers send to.
+pub(in super::super) fn instances(world: &World, cluster: &str) -> BTreeSet<String> {
+    let excluded = |node: &Value| node["metadata"]["labels"].get("node.kubernetes.io/exclude-from-external-load-balancers").is_some();
+    let nodes = store::all(world, cluster, &kinds::NODE);
+    let included = nodes.iter().filter(|(_, node)| !excluded(node));
+    included.filter_map(|(_, node)| text(node, "/spec/providerID").rsplit('/').next()).map(str::to_owned).collect()
+}
+
 /// Registers the nodes and opens their security groups to a classic load balancer.
 pub(super) fn sync_nodes(world: &mut World, cluster: &str, place: &Place) -> Result<(), ApiError> {
     let balancer = read(world, cluster, place);
@@ -24,14 +32,7 @@ pub(super) fn sync_nodes(world: &mut World, cluster: &str, place: &Place) -> Res
         return Ok(());
     }
     let caller = caller(world, cluster);
-    let excluded = |node: &Value| node["metadata"]["labels"].get("node.kubernetes.io/exclude-from-external-load-balancers").is_some();
-    let nodes = store::all(world, cluster, &kinds::NODE);
-    let wanted: BTreeSet<String> = nodes
-        .iter()
-        .filter(|(_, node)| !excluded(node))
-        .filter_map(|(_, node)| text(node, "/spec/providerID").rsplit('/').next())
-        .map(str::to_owned)
-        .collect();
+    let wanted = instances(world, cluster);
     if balancer.network {
         for group in &balancer.target_groups {
             let targets: Vec<Value> = wanted.iter().map(|instance| json!({"Id": instance})).collect();
@@ -70,7 +71,12 @@ pub(super) fn sync_nodes(world: &mut World, cluster: &str, place: &Place) -> Res
 }
 
 /// The security group of each instance that the cloud provider edits: its only one, or the one with the cluster's tag.
-fn node_groups(world: &mut World, cluster: &str, instances: &BTreeSet<String>, caller: &Caller) -> Result<BTreeSet<String>, ApiError> {
+pub(in super::super) fn node_groups(
+    world: &mut World,
+    cluster: &str,
+    instances: &BTreeSet<String>,
+    caller: &Caller,
+) -> Result<BTreeSet<String>, ApiError> {
     let mut groups = BTreeSet::new();
     if instances.is_empty() {
         return Ok(groups);

@@ -50,7 +50,7 @@ pub(super) fn subnets(world: &mut World, cluster: &str, service: &Value, caller:
 }
 
 /// Whether a subnet's route table, its own or the VPC's main one, routes to an internet gateway.
-fn is_public(tables: &Value, subnet: &str) -> bool {
+pub(in super::super) fn is_public(tables: &Value, subnet: &str) -> bool {
     let tables = items(tables, "/routeTableSet");
     let associated = |table: &&Value, wanted: &dyn Fn(&Value) -> bool| items(table, "/associationSet").iter().any(wanted);
     let own = tables.iter().find(|table| associated(table, &|association| text(association, "/subnetId") == subnet));

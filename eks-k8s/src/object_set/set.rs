@@ -16,6 +16,9 @@ use crate::{AccessRef, name};
 pub const SET_LABEL: &str = "eks-rs/set";
 
 /// Objects that are made, changed and removed together: valid by construction.
+///
+/// A plan of a set carries its manifests. What it shows hides the contents of Secrets, but one with Secrets that is saved must be kept
+/// like them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ObjectSet {
     pub(super) owner: Owner,

@@ -24,7 +24,7 @@ pub enum Wait {
     },
     /// It is gone.
     Deleted,
-    /// A CustomResourceDefinition serves its kind, or its names are refused.
+    /// A CustomResourceDefinition serves its kind. Never, if its names are not accepted.
     Established,
     /// It is there.
     Exists,

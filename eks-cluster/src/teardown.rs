@@ -37,6 +37,7 @@ impl Observed {
                 .map_err(broken)?
                 .after(After::Layer("nodes".to_owned()))
                 .after(After::Layer("k8s".to_owned()))
+                .after(After::Layer("objects".to_owned()))
                 .takes(DELETE_TYPICAL)
                 .saves(price::usd_per_month(&cluster.version, self.today))
                 .permits(["eks:DeleteCluster"])
@@ -53,7 +54,7 @@ impl Observed {
                 .permits(READS);
             if *kind == RoleKind::EbsCsi {
                 // The driver deletes volumes under it.
-                removal = removal.after(After::Layer("k8s".to_owned()));
+                removal = removal.after(After::Layer("k8s".to_owned())).after(After::Layer("objects".to_owned()));
             }
             teardown = teardown.removal(removal);
         }

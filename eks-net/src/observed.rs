@@ -162,6 +162,11 @@ impl FoundTransitAttachment {
     pub(crate) fn is_live(&self) -> bool {
         matches!(self.state.as_str(), "initiating" | "initiatingRequest" | "pendingAcceptance" | "pending" | "available" | "modifying")
     }
+
+    /// Whether EC2 merely still tells of it: it holds nothing, and goes by itself.
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self.state.as_str(), "deleted" | "failed" | "rejected")
+    }
 }
 
 /// A VPC endpoint.

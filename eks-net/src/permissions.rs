@@ -49,6 +49,13 @@ impl NetOp {
                 "ec2:DescribeTransitGatewayVpcAttachments",
                 "ec2:ModifyTransitGatewayVpcAttachment",
             ],
+            Self::Endpoint { private_dns: Some(true), .. } => &[
+                "ec2:CreateTags",
+                "ec2:CreateVpcEndpoint",
+                "ec2:DescribeVpcEndpoints",
+                "ec2:ModifyVpcEndpoint",
+                "route53:AssociateVPCWithHostedZone",
+            ],
             Self::Endpoint { .. } => &["ec2:CreateTags", "ec2:CreateVpcEndpoint", "ec2:DescribeVpcEndpoints", "ec2:ModifyVpcEndpoint"],
             Self::DeleteEndpoint { .. } => &["ec2:DeleteVpcEndpoints", "ec2:DescribeVpcEndpoints"],
             Self::DeleteTransitGatewayAttachment { .. } => {

@@ -15,7 +15,7 @@ impl Observed {
         for gateway in self.nat_gateways.iter().filter(|gateway| gateway.state != "deleted") {
             self.ours_left(&mut left, "NAT gateway", std::slice::from_ref(gateway), gateway.usd_per_month());
         }
-        let attachments: Vec<_> = self.transit_attachments.iter().filter(|attachment| attachment.state != "deleted").cloned().collect();
+        let attachments: Vec<_> = self.transit_attachments.iter().filter(|attachment| !attachment.is_gone()).cloned().collect();
         self.ours_left(&mut left, "transit gateway attachment", &attachments, TRANSIT_HOURLY * HOURS_PER_MONTH);
         for endpoint in self.endpoints.iter().filter(|endpoint| !endpoint.is_gone()) {
             self.ours_left(&mut left, "VPC endpoint", std::slice::from_ref(endpoint), endpoint.usd_per_month());

@@ -81,12 +81,12 @@ struct Removals<'a> {
 
 /// Workers, control plane, Kubernetes objects and machines use it.
 fn after_users(removal: Removal) -> Removal {
-    ["nodes", "cluster", "k8s", "ec2"].into_iter().fold(removal, |removal, layer| removal.after(After::Layer(layer.to_owned())))
+    ["nodes", "cluster", "k8s", "objects", "ec2"].into_iter().fold(removal, |removal, layer| removal.after(After::Layer(layer.to_owned())))
 }
 
 /// Pods may need the internet until they are gone; the control plane does not.
 fn after_pods(removal: Removal) -> Removal {
-    ["nodes", "k8s"].into_iter().fold(removal, |removal, layer| removal.after(After::Layer(layer.to_owned())))
+    ["nodes", "k8s", "objects"].into_iter().fold(removal, |removal, layer| removal.after(After::Layer(layer.to_owned())))
 }
 
 fn after_keys<'a>(removal: Removal, keys: impl IntoIterator<Item = &'a StepKey>) -> Removal {
@@ -143,7 +143,7 @@ impl Removals<'_> {
     /// Ways out that hold no address: attachments, endpoints, and the egress-only internet gateway.
     fn other_ways_out(&mut self) -> Result<(), Error> {
         let now = self.now;
-        for (key, attachment) in now.ours(&now.transit_attachments).into_iter().filter(|(_, attachment)| attachment.state != "deleted") {
+        for (key, attachment) in now.ours(&now.transit_attachments).into_iter().filter(|(_, attachment)| !attachment.is_gone()) {
             let op = NetOp::DeleteTransitGatewayAttachment { id: attachment.id.clone() };
             let removal = self.removal(key, "transit gateway attachment", attachment.id(), &op)?;
             self.add(after_pods(removal).takes(TRANSIT_DETACH).saves(TRANSIT_HOURLY * HOURS_PER_MONTH));

@@ -16,7 +16,7 @@ pub(crate) const GROUP_GOES: Duration = Duration::from_secs(80);
 pub(crate) const BASE_GOES: Duration = Duration::from_secs(15);
 
 /// Keys of the Kubernetes layer whose removal needs nodes that run.
-const NEED_NODES: [&str; 4] = ["k8s/claim/", "k8s/pod/", "k8s/service/", "k8s/storage-class/"];
+const NEED_NODES: [&str; 6] = ["k8s/claim/", "k8s/ingress/", "k8s/pod/", "k8s/service/", "k8s/storage-class/", "objects/"];
 
 /// What deleting a stack needs: CloudFormation deletes with its caller's rights.
 const ACTIONS: [&str; 26] = [

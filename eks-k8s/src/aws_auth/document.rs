@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{
     Mapping, Principal,
     list::List,
-    mapping::{ADMINISTRATORS, groups},
+    mapping::{ADMINISTRATORS, field, groups},
     refused,
 };
 
@@ -53,7 +53,13 @@ impl AwsAuth {
         Ok(document)
     }
 
-    pub(super) fn unchecked(config_map: &Value) -> Self {
+    /// Whether every list can be read.
+    #[cfg(any(test, feature = "client"))]
+    pub(crate) fn is_whole(&self) -> bool {
+        [ROLES, USERS, ACCOUNTS].into_iter().all(|section| self.list(section).is_ok())
+    }
+
+    pub(crate) fn unchecked(config_map: &Value) -> Self {
         let text = |section: &str| config_map["data"][section].as_str().unwrap_or_default().to_owned();
         Self { texts: [ROLES, USERS, ACCOUNTS].into_iter().map(|section| (section, text(section))).collect() }
     }
@@ -108,13 +114,19 @@ impl AwsAuth {
         }
     }
 
-    /// Every mapping that is in effect: of several entries for one ARN the last. Entries that the authenticator drops are left out, and
-    /// so are lists that are broken.
+    /// Every mapping that is in effect, as the authenticator sees it: ARNs are compared literally, in lower case, so a form that never
+    /// comes in (a role with a path, an assumed role) maps nobody; of several entries for one ARN the last holds, and `mapRoles` is asked
+    /// before `mapUsers`. Lists that are broken are left out.
     pub fn mappings(&self) -> Vec<Mapping> {
-        let mut all: BTreeMap<Principal, Mapping> = BTreeMap::new();
-        for section in [ROLES, USERS] {
+        let mut all: BTreeMap<String, Mapping> = BTreeMap::new();
+        for (section, key) in [(USERS, "userarn"), (ROLES, "rolearn")] {
             let Ok(list) = self.list(section) else { continue };
-            all.extend(list.items().iter().filter_map(Mapping::of).map(|mapping| (mapping.principal.clone(), mapping)));
+            for item in list.items() {
+                let Some(arn) = field(item, key).and_then(serde_yaml_ng::Value::as_str) else { continue };
+                if let Some(mapping) = Mapping::of(item, arn).filter(|mapping| mapping.principal.is(arn)) {
+                    all.insert(arn.to_ascii_lowercase(), mapping);
+                }
+            }
         }
         all.into_values().collect()
     }

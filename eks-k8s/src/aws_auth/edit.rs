@@ -50,15 +50,22 @@ impl Guard {
     /// Whether a document may stand in for another: nobody who is mapped now is forgotten.
     #[cfg(any(test, feature = "client"))]
     pub(crate) fn check_replacement(&self, before: &AwsAuth, after: &AwsAuth) -> Result<(), Error> {
-        let forgotten: Vec<String> = before
-            .mappings()
-            .iter()
-            .filter(|mapping| !after.names(&mapping.principal))
-            .map(|mapping| mapping.principal.to_string())
-            .collect();
+        let (kept, accounts) = (after.mappings(), after.list(ACCOUNTS));
+        let is_kept = |mapping: &Mapping| {
+            let same = |other: &&Mapping| other.principal.is(mapping.principal.as_str());
+            kept.iter().find(same).is_some_and(|other| mapping.groups.iter().all(|group| other.groups.contains(group)))
+        };
+        let mut forgotten: Vec<String> =
+            before.mappings().iter().filter(|mapping| !is_kept(mapping)).map(|mapping| mapping.principal.to_string()).collect();
+        let account_is_kept = |account: &serde_yaml_ng::Value| accounts.as_ref().is_ok_and(|list| list.items().contains(account));
+        if let Ok(list) = before.list(ACCOUNTS) {
+            forgotten.extend(
+                list.items().iter().filter(|account| !account_is_kept(account)).filter_map(|account| Some(account.as_str()?.to_owned())),
+            );
+        }
         if !forgotten.is_empty() && !self.may_lock_out {
             let remedy = "map them anew afterwards, and say so (Guard::even_if_locked_out)".to_owned();
-            let rule = format!("the document is whole, and maps whom the other does not: {}", forgotten.join(", "));
+            let rule = format!("the document is whole, and maps whom or what the other does not: {}", forgotten.join(", "));
             return Err(Error::Refused { subject: "ConfigMap kube-system/aws-auth".to_owned(), rule, remedy });
         }
         self.check(before, after)
@@ -79,10 +86,22 @@ impl Guard {
             return lockout(format!("the edit takes the last administrator away: {last} was in {ADMINISTRATORS}"));
         }
         let Some(caller) = &self.caller else { return Ok(()) };
-        if were.contains(caller) && !are.contains(caller) {
+        let among = |all: &[Principal]| all.iter().any(|principal| principal.is(caller.as_str()));
+        if among(&were) && !among(&are) {
             return lockout(format!("the edit takes the caller {caller} out of {ADMINISTRATORS}"));
         }
-        if before.names(caller) && !after.names(caller) {
+        let way = |document: &AwsAuth| document.mappings().into_iter().find(|mapping| mapping.principal.is(caller.as_str()));
+        let by_account = |document: &AwsAuth| {
+            let account = caller.as_str().split(':').nth(4);
+            document.list(ACCOUNTS).is_ok_and(|list| list.items().iter().any(|item| item.as_str() == account))
+        };
+        let kept = match (way(before), way(after)) {
+            (Some(was), Some(is)) => is.username == was.username && was.groups.iter().all(|group| is.groups.contains(group)),
+            (Some(_), None) => false,
+            (None, Some(_)) => true,
+            (None, None) => !by_account(before) || by_account(after),
+        };
+        if !kept {
             return lockout(format!("the edit takes away the way in of the caller {caller}"));
         }
         Ok(())

@@ -57,12 +57,13 @@ impl Mapping {
         lines
     }
 
-    /// The mapping that an entry of the document makes.
-    pub(super) fn of(item: &Value) -> Option<Self> {
-        let arn = arn(item)?.as_str()?;
+    /// The mapping that an entry of the document makes, which names this ARN.
+    pub(super) fn of(item: &Value, arn: &str) -> Option<Self> {
         let username = field(item, "username").and_then(Value::as_str).unwrap_or_default();
         let groups = groups(item).into_iter().flatten().map(str::to_owned).collect();
-        Some(Self { principal: Principal::parse(arn).ok()?, username: username.to_owned(), groups })
+        // ARNs are compared in lower case, so one that begins with ARN:AWS: counts, too.
+        let principal = Principal::parse(arn).or_else(|_| Principal::parse(&arn.to_lowercase())).ok()?;
+        Some(Self { principal, username: username.to_owned(), groups })
     }
 
     /// Whether an entry is of the same role or user.

@@ -87,11 +87,15 @@ impl Objects {
                     guard.check_replacement(map.document(), &document)?;
                     map.replaced(document.clone())
                 }
-                // Broken: nobody is mapped by it, and everything else of the ConfigMap stays.
+                // `mapRoles` is broken and maps nobody; the other lists are as good as ever.
                 Err(_) => {
                     let mut body = live.clone();
-                    body["data"] = json!({});
-                    AuthMap::read(body, owner)?.replaced(document.clone())
+                    if let Some(data) = body["data"].as_object_mut() {
+                        data.remove("mapRoles");
+                    }
+                    let map = AuthMap::read(body, owner)?;
+                    guard.check_replacement(map.document(), &document)?;
+                    map.mended(document.clone())
                 }
             }
         })
@@ -133,7 +137,10 @@ async fn write(client: &Client, decide: impl Fn(Option<&Value>) -> Result<Fate, 
         let written = match (decide(live.as_ref())?, &live) {
             (Fate::Keep, _) | (Fate::Delete, None) => return Ok(()),
             (Fate::Write(body), Some(live)) => {
-                keep(&maps, &live["data"], &body["data"]).await?;
+                // A list that is broken must not push out the last whole one.
+                if AwsAuth::unchecked(live).is_whole() {
+                    keep(&maps, &live["data"], &body["data"]).await?;
+                }
                 maps.replace(NAME, &body).await
             }
             // There was nothing to lose.

@@ -122,15 +122,25 @@ impl NodeTerm {
     }
 }
 
+/// The taint that the control plane puts on a cordoned node.
+fn cordoned() -> Taint {
+    Taint { key: UNSCHEDULABLE.to_owned(), value: String::new(), effect: "NoSchedule".to_owned() }
+}
+
 impl Placement {
+    /// Whether such Pods come to nodes that are cordoned.
+    #[cfg(feature = "client")]
+    pub(crate) fn bears_cordon(&self) -> bool {
+        self.tolerates(&cordoned())
+    }
+
     fn tolerates(&self, taint: &Taint) -> bool {
         self.tolerations.iter().any(|toleration| toleration.tolerates(taint))
     }
 
     /// Why a node will not take such a Pod, whatever room it has; in the order of the scheduler's filters.
     pub(super) fn refused_by(&self, name: &str, node: &Node, volumes: &[&Volume]) -> Option<Refusal> {
-        let cordon = || Taint { key: UNSCHEDULABLE.to_owned(), value: String::new(), effect: "NoSchedule".to_owned() };
-        if node.unschedulable && !self.tolerates(&cordon()) {
+        if node.unschedulable && !self.tolerates(&cordoned()) {
             return Some(Refusal::Cordoned);
         }
         let taints = node.taints.iter().filter(|taint| taint.effect != "PreferNoSchedule" && taint.key != UNSCHEDULABLE);

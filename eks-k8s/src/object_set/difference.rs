@@ -11,7 +11,11 @@ const NO_CHANGE: [&str; 5] = ["metadata.generation", "metadata.managedFields", "
 pub(super) fn differences(live: &Value, would_be: &Value) -> Vec<String> {
     let mut found = Vec::new();
     compare(String::new(), Some(live), Some(would_be), &mut found);
-    let is_secret = live["kind"] == "Secret" || would_be["kind"] == "Secret";
+    told(live["kind"] == "Secret" || would_be["kind"] == "Secret", &found)
+}
+
+/// Changes in words; of a Secret's contents only that they change.
+pub(super) fn told(is_secret: bool, found: &[Change]) -> Vec<String> {
     let show = |change: &Change| match change.path.split('.').next() {
         Some("data" | "stringData") if is_secret => format!("{}: another value", change.path),
         _ => change.to_string(),

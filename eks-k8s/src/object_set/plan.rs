@@ -5,7 +5,12 @@ use std::{collections::BTreeSet, time::Duration};
 use eks_core::{Action, Error, Finding, OpError, Plan, PlanError, Step, StepKey};
 use serde_json::Value;
 
-use super::{Judgement, ObjectId, ObjectSet, SetObject, SetObserved, SetOp, difference::differences, observed::is_ours, order::Rank};
+use super::{
+    Judgement, ObjectId, ObjectSet, SetObject, SetObserved, SetOp,
+    difference::{differences, told},
+    observed::is_ours,
+    order::Rank,
+};
 use crate::diff::changes;
 
 pub(super) fn plan_error(error: &PlanError) -> Error {
@@ -44,7 +49,7 @@ impl ObjectSet {
             self.allowed(&id, live, found)?;
             changed = match &found.would_be {
                 Some(would_be) => differences(live, would_be),
-                None => changes(manifest, live).iter().map(ToString::to_string).collect(),
+                None => told(manifest["kind"] == "Secret", &changes(manifest, live)),
             };
             if changed.is_empty()
                 && let Some(Judgement::NotYet(state) | Judgement::Never(state)) = wait.map(|wait| wait.judge(Some(live)))
@@ -95,6 +100,14 @@ impl ObjectSet {
             let told = found.conflicts.iter().map(|conflict| format!("{} is managed by {}", conflict.field, conflict.manager));
             let rule = told.collect::<Vec<_>>().join(", ");
             return refuse(rule, "leave these fields out of the manifest, or take them over with force_conflicts");
+        }
+        let balanced = |object: &Value| object["kind"] == "Service" && object["spec"]["type"] == "LoadBalancer";
+        if let Some(would_be) = found.would_be.as_ref().filter(|would_be| id.group().is_empty() && balanced(live) && balanced(would_be)) {
+            // As in layer k8s: such changes would leave the load balancer that it has behind.
+            let frozen = crate::service::frozen(live, would_be, &[]);
+            if !frozen.is_empty() {
+                return refuse(frozen.join("; "), "delete it, wait until it is gone, and plan again");
+            }
         }
         match &found.refused {
             Some(why) => {

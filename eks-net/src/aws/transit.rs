@@ -113,8 +113,11 @@ impl Networks {
             Err(error) if error.class() == Class::NotFound => return Ok(()),
             // It is being deleted already, or still being made or changed, which ends.
             Err(error) if error.code() == Some("IncorrectState") => {
-                if self.attachment_state(id).await?.is_some_and(|state| !matches!(state, State::Deleting | State::Deleted)) {
-                    return Err(error.with_class(Class::Conflict));
+                match self.attachment_state(id).await? {
+                    // Refused by the gateway's owner, or never made: these go by themselves.
+                    None | Some(State::Deleted | State::Failed | State::Rejected) => return Ok(()),
+                    Some(State::Deleting) => {}
+                    Some(_) => return Err(error.with_class(Class::Conflict)),
                 }
             }
             result => result.map(drop)?,

@@ -170,7 +170,7 @@ impl Nodes {
     /// Single addresses and /28 blocks of one node: the CNI keeps one interface, or one block, more than the pods need
     /// (`WARM_ENI_TARGET` and `WARM_PREFIX_TARGET` of 1), as far as the instance can have them.
     fn each(&self, prefix_delegation: bool) -> (u64, u64) {
-        let (interfaces, slots) = (u64::from(self.limits.interfaces), u64::from(self.limits.addresses) - 1);
+        let (interfaces, slots) = (u64::from(self.limits.interfaces.max(1)), u64::from(self.limits.addresses.max(2)) - 1);
         if prefix_delegation {
             let pods = u64::from(self.pods.unwrap_or_else(|| self.limits.recommended_pods()));
             let prefixes = (pods.div_ceil(PREFIX) + 1).min(interfaces * slots);

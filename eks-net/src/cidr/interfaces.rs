@@ -108,7 +108,7 @@ impl InterfaceLimits {
     /// Pods that get addresses of their own, and two that use the instance's. (Amazon EKS User Guide, "Choose an optimal Amazon
     /// EC2 node instance type".)
     pub fn max_pods(self) -> u32 {
-        u32::from(self.interfaces) * (u32::from(self.addresses) - 1) + 2
+        u32::from(self.interfaces.max(1)) * (u32::from(self.addresses.max(2)) - 1) + 2
     }
 
     /// The highest number of pods that AWS recommends.

@@ -161,7 +161,8 @@ pub(super) fn keys(survey: &Survey) -> Result<BTreeMap<String, StepKey>, Error> 
     for gateway in gateways {
         let Some(subnet) = survey.subnets.iter().find(|subnet| gateway.subnet.as_ref() == Some(&subnet.id)) else { continue };
         found.insert(gateway.id.to_string(), keys::nat(subnet.zone.as_str()));
-        if let [address] = gateway.addresses.as_slice() {
+        // Of several addresses one stands for the gateway's own; a second of the spec's would be attached to nothing.
+        if let Some(address) = gateway.addresses.iter().min() {
             found.insert(address.to_string(), keys::elastic_ip(subnet.zone.as_str()));
         }
     }

@@ -169,7 +169,10 @@ fn check_routes(gaps: &mut Gaps<'_>, now: &ObservedExisting, vpc: &ExistingVpc, 
         Tier::Public if lost || !to_internet => {
             let rule = format!("a public subnet needs a default route to an attached internet gateway, and its leads to: {said}");
             let theirs = subnets.iter().filter(|other| other.tier == Tier::Public);
-            if (lost || way.is_none()) && now.attached(&vpc.id).is_some() && serves_only(now, table, &theirs.map(|it| &it.id).collect()) {
+            if (lost || way.is_none())
+                && now.attached(&vpc.id).is_some()
+                && serves_only(gaps.spec, now, table, &theirs.map(|it| &it.id).collect())
+            {
                 gaps.fixable(Fix::Routes, true, "public-no-way", subject, rule, ROUTES);
             } else {
                 let remedy = match now.attached(&vpc.id) {
@@ -216,15 +219,22 @@ fn check_routes(gaps: &mut Gaps<'_>, now: &ObservedExisting, vpc: &ExistingVpc, 
 }
 
 /// Whether a table serves no other subnets than these.
+///
+/// Where the VPC is known by its subnets only, the others were not looked at, and any of them may go by the main table.
 pub(super) fn serves_only(
+    spec: &ExistingNetwork,
     now: &ObservedExisting,
     table: &super::found::ExistingRouteTable,
     subnets: &BTreeSet<&eks_core::SubnetId>,
 ) -> bool {
-    now.subnets
-        .iter()
-        .filter(|subnet| now.table_of(&subnet.id).is_some_and(|other| other.id == table.id))
-        .all(|it| subnets.contains(&it.id))
+    let all_seen = spec.vpc != super::spec::Vpc::OfSubnets;
+    (all_seen || !table.is_main)
+        && table.associations.keys().all(|id| subnets.contains(id))
+        && now
+            .subnets
+            .iter()
+            .filter(|subnet| now.table_of(&subnet.id).is_some_and(|other| other.id == table.id))
+            .all(|it| subnets.contains(&it.id))
 }
 
 fn check_tags(gaps: &mut Gaps<'_>, subnet: &ChosenSubnet) {

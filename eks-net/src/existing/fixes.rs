@@ -196,7 +196,7 @@ impl Steps<'_> {
         let mut tables: Vec<&RouteTableId> = public.iter().filter_map(|subnet| subnet.route_table.as_ref()).collect();
         tables.sort();
         tables.dedup();
-        for table in now.route_tables.iter().filter(|table| tables.contains(&&table.id) && serves_only(now, table, &ids)) {
+        for table in now.route_tables.iter().filter(|table| tables.contains(&&table.id) && serves_only(&survey.spec, now, table, &ids)) {
             let way = table.default_route();
             if way.is_some_and(|route| !route.is_blackhole) {
                 continue;

@@ -7,7 +7,10 @@ use std::collections::BTreeSet;
 
 use eks_core::{KEY_TAG, OWNER_TAG, Owner, StepKey};
 
-use crate::tags::{self, Tags};
+use crate::{
+    egress::KINDS_TAG,
+    tags::{self, Tags},
+};
 
 /// Tag of what carries our owner and key, and which we did not make.
 pub(crate) const ADOPTED_TAG: &str = "eks-rs/adopted";
@@ -91,8 +94,13 @@ pub(crate) fn adopt(owner: &Owner, key: &StepKey, wanted: &Tags, found: &Tags) -
 
 /// What a `NetworkSpec` changes about the tags of something that was adopted: its name, and what others gave a value, stay.
 pub(crate) fn drift_of_adopted(wanted: &Tags, found: &Tags) -> (Tags, Vec<String>) {
-    let wanted: Tags = wanted.iter().filter(|(key, _)| !matches!(key.as_str(), "Name" | OWNER_TAG | KEY_TAG)).map(clone).collect();
-    let added = add(ADOPTED_TAG, &wanted, found);
+    let rest = wanted.iter().filter(|(key, _)| !matches!(key.as_str(), "Name" | OWNER_TAG | KEY_TAG)).map(clone);
+    // It tells what else may exist, so it must never be missing; being ours by its name, it needs no mark.
+    let (kinds, rest): (Tags, Tags) = rest.partition(|(key, _)| key == KINDS_TAG);
+    let mut added = add(ADOPTED_TAG, &rest, found);
+    let (tags, changes) = tags::drift(&kinds, found);
+    added.tags.extend(tags);
+    added.changes.extend(changes);
     (added.tags, added.changes)
 }
 
@@ -105,7 +113,7 @@ pub(crate) fn ours(owner: &Owner, found: &Tags) -> Tags {
     keys.insert(used);
     if adopted {
         keys.extend(listed(found.get(ADOPTED_TAG)));
-        keys.extend([OWNER_TAG, KEY_TAG, ADOPTED_TAG].map(str::to_owned));
+        keys.extend([OWNER_TAG, KEY_TAG, ADOPTED_TAG, KINDS_TAG].map(str::to_owned));
     }
     found.iter().filter(|(key, value)| keys.contains(*key) && given(key).is_none_or(|given| given == *value)).map(clone).collect()
 }

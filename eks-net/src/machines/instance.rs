@@ -421,6 +421,12 @@ fn check_image(problems: &mut Problems, subject: &str, instance: &Instance) {
             let rule = format!("{name:?} is no full name of an SSM parameter");
             problems.add("image-parameter", subject, rule, "give its whole path, from the first /");
         }
+        // Settings for another device than the root's would make a second volume.
+        Ami::Parameter(_) if instance.root_device.is_none() => {
+            let rule = "the root device of an image behind a parameter is not known before it is launched";
+            let remedy = "add .root_device(\"/dev/sda1\") for Ubuntu, .root_device(\"/dev/xvda\") for Amazon Linux";
+            problems.add("image-root-device", subject, rule, remedy);
+        }
         _ => {}
     }
 }

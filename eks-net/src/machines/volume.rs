@@ -174,6 +174,9 @@ pub(crate) fn check(problems: &mut Problems, volumes: &[Volume], instances: &[Pl
         if volume.zone.is_none() && volume.attach.is_none() {
             problems.add("volume-zone", &subject, "it is attached to nothing, and has no zone", "add .zone or .attach_to");
         }
+        if volume.disk.gib.is_none() {
+            problems.add("volume-size", &subject, "it has no size", "give its size in GiB");
+        }
         let (Some(zone), Some(gib)) = (given.or_else(|| instance.map(|instance| instance.zone().clone())), volume.disk.gib) else {
             continue;
         };

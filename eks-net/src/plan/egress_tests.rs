@@ -91,7 +91,7 @@ fn a_private_cluster() {
     let plan = on_nothing(inner().nat(Nat::None).endpoint(Endpoint::gateway("s3")).endpoint(Endpoint::interface("ec2")));
     insta::assert_snapshot!(plan, @r"
     plan for chap10: 15 to create, 0 to update, 0 as they should be
-    about 1m 32s on the critical path, $14.60 a month ($14.60 of it new), 21 IAM actions
+    about 1m 32s on the critical path, $14.60 a month ($14.60 of it new), 22 IAM actions
 
     net
       + net/vpc                             VPC 10.0.0.0/16
@@ -129,6 +129,7 @@ fn a_private_cluster() {
           CreateVpc CreateVpcEndpoint DescribeAddresses DescribeInternetGateways DescribeNatGateways DescribeRouteTables
           DescribeSecurityGroups DescribeSubnets DescribeVpcAttribute DescribeVpcEndpoints DescribeVpcs
           ModifySubnetAttribute ModifyVpcAttribute ModifyVpcEndpoint ReplaceRouteTableAssociation
+      route53: AssociateVPCWithHostedZone
     ");
 }
 

@@ -148,8 +148,11 @@ impl Planner<'_> {
         // A new group has EC2's own rules for what goes out.
         let defaults = match found {
             None if wanted.own_egress => {
+                // EC2 adds the one for IPv6 wherever the VPC has a block of it, whatever the spec says.
+                let ipv6 = self.spec.ipv6 || self.now.vpcs.iter().any(|vpc| vpc.ipv6().is_some());
+                let there = |rule: &SecurityGroupRule| ipv6 || matches!(rule.peer, Peer::Ipv4(_));
                 let own = |rule: &SecurityGroupRule| wanted.rules.iter().any(|other| other.same_as(rule));
-                defaults(self.spec).filter(|rule| !own(rule)).collect()
+                SecurityGroupRule::defaults().into_iter().filter(|rule| there(rule) && !own(rule)).collect()
             }
             _ => diff.defaults.iter().map(|one| one.rule.clone()).collect(),
         };

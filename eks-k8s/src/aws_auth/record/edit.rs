@@ -110,6 +110,12 @@ impl AuthMap {
         self.written()
     }
 
+    /// With a document in place of one that could not be read: written in any case.
+    pub(crate) fn mended(mut self, document: AwsAuth) -> Result<Fate, Error> {
+        self.document = document;
+        self.written()
+    }
+
     fn drop_entry(&mut self, role: &RoleArn) -> Result<(), Error> {
         let mapping = Mapping::node(role);
         let added = self.record.get(role).is_some_and(|entry| entry.added);

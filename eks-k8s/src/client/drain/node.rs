@@ -50,12 +50,18 @@ impl Run<'_> {
 
     async fn clear(&self, mut pods: watch::Receiver<Objects<Pod>>, ends: &std::sync::Mutex<Ends>) -> Result<(), Error> {
         let mut started = BTreeSet::new();
+        let mut at_first: Option<BTreeSet<String>> = None;
         let mut evictions = FuturesUnordered::new();
         loop {
             let present: Objects<Pod> = pods.borrow_and_update().clone();
             if let Some(present) = present {
                 let mut left = 0;
+                let at_first = at_first.get_or_insert_with(|| present.keys().cloned().collect());
                 for (uid, pod) in &present {
+                    // It came in spite of the cordon, and would come again.
+                    if !at_first.contains(uid) && pod.placement.bears_cordon() {
+                        continue;
+                    }
                     match self.filtered(pod) {
                         Some(why) if why.refuses() => return Err(refused(pod, why)),
                         Some(why) => {

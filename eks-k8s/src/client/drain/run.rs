@@ -75,8 +75,9 @@ impl<'a> Run<'a> {
     }
 
     pub(super) async fn run(mut self, cancel: &CancellationToken) -> Result<DrainReport, Error> {
-        let deadline = self.drain.deadline.map(|after| self.began + after);
         let raise = self.prepare().await?;
+        // From here on: until now nothing has been tried.
+        let deadline = self.drain.deadline.map(|after| Instant::now() + after);
         let stop = async {
             let late = async {
                 match deadline {
@@ -190,6 +191,8 @@ impl<'a> Run<'a> {
         let nodes = self.unfinished();
         let forced = stream::iter(nodes)
             .map(|node| async move {
+                // The deadline may have come before this node's turn: what is deleted must not come back to it.
+                cordon::cordon(&self.api, &node, self.drain.taint.as_ref()).await?;
                 self.force_out(&node, &self.ends[&node]).await?;
                 self.drained(&node);
                 Ok::<_, Error>(())

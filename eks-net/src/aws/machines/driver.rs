@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use eks_core::{
-    Class, Error, Facts, Op, Operation, Outputs, Owner, Removal, Step, Survivor,
+    Class, Error, Facts, OWNER_TAG, Op, Operation, Outputs, Owner, Removal, Step, Survivor,
     aws::failed,
     engine::{BoxFuture, Driver, Poll, StepContext, Wait},
 };
@@ -103,6 +103,16 @@ impl Machines {
     async fn unmake(&self, op: MachineOp, cx: &StepContext) -> Result<(), Error> {
         match op {
             MachineOp::DeleteLoadBalancer { name } => {
+                // A name is no id: since the teardown was planned, somebody else may have taken it.
+                let tags = match self.tags_of(vec![name.clone()]).await {
+                    Ok(told) => told.get(&name).cloned(),
+                    Err(error) if error.class() == Class::NotFound => None,
+                    Err(error) => return Err(error),
+                };
+                if tags.is_some_and(|tags| tags.get(OWNER_TAG).map(String::as_str) != Some(cx.owner().as_str())) {
+                    let rule = "it does not carry our owner's tag".to_owned();
+                    return Err(refused(format!("load balancer {name}"), rule, "plan the teardown again"));
+                }
                 let result = self.elb.delete_load_balancer().load_balancer_name(&name).send().await;
                 unless_gone(result.map(drop).map_err(|error| failed("elasticloadbalancing:DeleteLoadBalancer", &name, error)))?;
                 cx.wait(Wait::typical(poll::BALANCER_RELEASED, name, RELEASE)).await.map(drop)

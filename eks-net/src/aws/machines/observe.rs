@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types::Filter;
-use eks_core::{Error, Owner, StepKey, aws::failed};
+use eks_core::{Class, Error, Owner, StepKey, aws::failed};
 
 use super::{
     super::observe::{filter, owned, pages},
@@ -15,6 +15,7 @@ use crate::{
         FoundImage, FoundInstance, FoundKeyPair, FoundLoadBalancer, FoundMachineVolume, MachinesSpec, ObservedMachines,
         instance::{Ami, PlacedInstance},
     },
+    tags::Tags,
 };
 
 /// What is looked for.
@@ -105,15 +106,35 @@ impl Machines {
         let mut found = pages!(request, "elasticloadbalancing:DescribeLoadBalancers", owner, read::load_balancer)?;
         for some in found.chunks_mut(NAMES) {
             let names: Vec<String> = some.iter().map(|balancer| balancer.id.clone()).collect();
-            let answer = self.elb.describe_tags().set_load_balancer_names(Some(names)).send().await;
-            let answer = answer.map_err(|error| failed("elasticloadbalancing:DescribeTags", owner.as_str(), error))?;
-            for told in answer.tag_descriptions() {
-                if let Some(balancer) = some.iter_mut().find(|balancer| Some(balancer.id.as_str()) == told.load_balancer_name()) {
-                    balancer.tags = read::balancer_tags(told.tags());
+            let tags = match self.tags_of(names).await {
+                // One of them went since they were listed: each is asked for alone.
+                Err(error) if error.class() == Class::NotFound => {
+                    let mut tags = BTreeMap::new();
+                    for balancer in some.iter() {
+                        match self.tags_of(vec![balancer.id.clone()]).await {
+                            Ok(told) => tags.extend(told),
+                            Err(error) if error.class() == Class::NotFound => {}
+                            Err(error) => return Err(error),
+                        }
+                    }
+                    tags
                 }
+                told => told?,
+            };
+            for balancer in some {
+                balancer.tags = tags.get(&balancer.id).cloned().unwrap_or_default();
             }
         }
         Ok(found)
+    }
+
+    /// Tags of load balancers by name: of twenty at most, all of which must exist.
+    pub(super) async fn tags_of(&self, names: Vec<String>) -> Result<BTreeMap<String, Tags>, Error> {
+        let subject = names.join(", ");
+        let answer = self.elb.describe_tags().set_load_balancer_names(Some(names)).send().await;
+        let answer = answer.map_err(|error| failed("elasticloadbalancing:DescribeTags", subject, error))?;
+        let told = answer.tag_descriptions().iter();
+        Ok(told.filter_map(|told| Some((told.load_balancer_name()?.to_owned(), read::balancer_tags(told.tags())))).collect())
     }
 
     async fn images(&self, ids: &[String]) -> Result<Vec<FoundImage>, Error> {

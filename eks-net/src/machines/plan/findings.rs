@@ -40,7 +40,12 @@ impl Planner<'_> {
                 warn("it has a public address in a subnet without a route from the internet");
             }
             if wanted.protected {
-                let message = "protected from termination: a teardown leaves it until the protection is taken off";
+                let there = self.now.instances.iter().any(|found| found.is_live() && found.key(&self.now.owner).as_ref() == Some(&key));
+                let message = if there {
+                    "termination protection is put on at launch, and not looked at afterwards: see disableApiTermination"
+                } else {
+                    "protected from termination: a teardown leaves it until the protection is taken off"
+                };
                 self.findings.push(Finding::note(key.clone(), message));
             }
             if price::instance_hourly(name).is_none() {

@@ -7,7 +7,7 @@ use crate::{
     found::Found,
     machines::{
         device,
-        disk::{Disk, VolumeType},
+        disk::VolumeType,
         keys,
         observed::FoundMachineVolume,
         op::{Held, MachineOp, ModifyVolume},
@@ -134,9 +134,9 @@ fn check_same(wanted: &PlacedVolume, found: &FoundMachineVolume) -> Result<(), E
         let rule = format!("it has {} GiB, the spec has {}, and a volume cannot be made smaller", found.gib, wanted.gib);
         return Err(refused(&found.id, rule, "copy its files to a new volume, under another name"));
     }
-    if found.disk.encrypted != wanted.disk.encrypted {
-        let told = |disk: &Disk| if disk.encrypted { "encrypted" } else { "not encrypted" };
-        return fixed(format!("it is {}, the spec has it {}, and that cannot be changed", told(&found.disk), told(&wanted.disk)));
+    // One that is encrypted although nobody asked is so because the account encrypts by default.
+    if wanted.disk.encrypted && !found.disk.encrypted {
+        return fixed("it is not encrypted, the spec has it encrypted, and that cannot be changed".to_owned());
     }
     // An alias or a bare id does not tell whether it is the same key.
     let arn = wanted.disk.kms_key.as_deref().filter(|key| key.starts_with("arn:") && key.contains(":key/"));
@@ -176,5 +176,10 @@ fn modify(wanted: &PlacedVolume, found: &FoundMachineVolume, changes: &mut Vec<S
     };
     modify.iops = speed("IOPS", found.disk.effective_iops(), wanted.disk.effective_iops());
     modify.throughput = speed("MiB/s", found.disk.effective_throughput(), wanted.disk.effective_throughput());
+    if modify.kind.is_some() {
+        // "If you change the volume type to io1, io2, or gp3, the default is 3,000" (ModifyVolume): what stays must be said again.
+        modify.iops = wanted.disk.effective_iops();
+        modify.throughput = wanted.disk.effective_throughput();
+    }
     (modify != ModifyVolume::default()).then_some(modify)
 }

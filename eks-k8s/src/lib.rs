@@ -67,8 +67,8 @@
 //!
 //! # What this crate does not do
 //! It installs no controller and no add-on, templates no manifests, and never changes or deletes an object that does not carry its
-//! owner's label, with two exceptions that a spec asks for. In `aws-auth` it adds and removes entries of node roles, and leaves every
-//! other byte. [`StorageClass::only_default_class`] takes the annotations that make it the default off another class.
+//! owner's label, with two exceptions that are asked for. In `aws-auth` it changes the entries that a spec or [`AuthEdit`] names, and
+//! leaves every other byte. [`StorageClass::only_default_class`] takes the annotations that make it the default off another class.
 
 #[cfg(feature = "client")]
 pub mod client;

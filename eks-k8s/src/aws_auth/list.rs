@@ -3,10 +3,7 @@
 use eks_core::Error;
 use serde_yaml_ng::Value;
 
-use super::{
-    mapping::{arn, field, scalar},
-    refused,
-};
+use super::{mapping::scalar, refused};
 
 /// The text of `mapRoles`, `mapUsers` or `mapAccounts`, parsed.
 #[derive(Clone, Debug, PartialEq)]
@@ -191,11 +188,6 @@ impl List {
     /// The last entry for which this holds: of several for one ARN, the authenticator keeps the last.
     pub(super) fn last(&self, which: impl Fn(&Value) -> bool) -> Option<usize> {
         self.items.iter().rposition(which)
-    }
-
-    /// What an entry names, as it stands there.
-    pub(super) fn arn_of(item: &Value) -> Option<&str> {
-        arn(item).or_else(|| field(item, "arn"))?.as_str()
     }
 }
 

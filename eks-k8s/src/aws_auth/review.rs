@@ -13,7 +13,7 @@ use super::{
     AwsAuth, Principal,
     document::{ACCOUNTS, ROLES, USERS},
     list::List,
-    mapping::{ADMINISTRATORS, field, groups},
+    mapping::{ADMINISTRATORS, arn, field, groups},
 };
 
 /// Something in the document that does not do what its author meant.
@@ -111,7 +111,7 @@ impl Review {
         let mut seen: BTreeMap<String, usize> = BTreeMap::new();
         for (index, item) in list.items().iter().enumerate() {
             self.entry(section, list.number_of(index), item);
-            let Some(arn) = List::arn_of(item) else { continue };
+            let Some(arn) = arn(item).and_then(Yaml::as_str) else { continue };
             if seen.insert(arn.to_lowercase(), index).is_some() {
                 let rule = format!("{arn} has an entry above already, and only the last one counts");
                 self.warn(section, list.number_of(index), rule, "merge their groups into one");

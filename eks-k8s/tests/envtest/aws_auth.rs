@@ -15,9 +15,7 @@ use kube::{
 use serde_json::json;
 use tokio::sync::Mutex;
 
-use crate::server::server;
-
-type Tested = Result<(), Box<dyn std::error::Error>>;
+use crate::{server::server, stage::Tested};
 
 const EDITORS: usize = 8;
 const FOREIGN: &str = "# the platform team's\n- rolearn: arn:aws:iam::123456789012:role/platform\n  username: platform # all of it\n  groups: [system:masters]\n";

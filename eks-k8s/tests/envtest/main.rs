@@ -11,3 +11,4 @@ mod object_set;
 mod objects;
 mod server;
 mod services;
+mod stage;

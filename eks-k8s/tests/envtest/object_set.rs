@@ -9,9 +9,7 @@ use kube::{
 };
 use serde_json::json;
 
-use crate::server::server;
-
-type Tested = Result<(), Box<dyn std::error::Error>>;
+use crate::{server::server, stage::Tested};
 
 /// The client knows the way.
 fn set(owner: &Owner, name: &str) -> Result<ObjectSetBuilder, Box<dyn std::error::Error>> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eks_core::{AuthenticationMode, ClusterName, ClusterRefs, Owner, Ref, StepKey, Verdict, engine::Engine};
+use eks_core::{Owner, Verdict, engine::Engine};
 use eks_k8s::{Claim, ObjectsSpec, Pod, StorageClass, client::Objects};
 use kube::{
     Api,
@@ -10,26 +10,10 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use crate::server::server;
-
-type Tested = Result<(), Box<dyn std::error::Error>>;
-
-/// A cluster that stands; the client knows the way.
-fn cluster() -> Result<ClusterRefs, Box<dyn std::error::Error>> {
-    let plane: StepKey = "cluster/control-plane".parse()?;
-    Ok(ClusterRefs {
-        name: ClusterName::new("chap10")?,
-        version: "1.36".to_owned(),
-        endpoint: Ref::Known("https://127.0.0.1".to_owned()),
-        certificate_authority: Ref::Known(String::new()),
-        service_cidr: Ref::Known("10.0.0.0/24".to_owned()),
-        security_groups: Vec::new(),
-        cluster_security_group: Ref::output(plane, "cluster_security_group"),
-        authentication: AuthenticationMode::Api,
-        nodes_need: Vec::new(),
-        volumes_need: Vec::new(),
-    })
-}
+use crate::{
+    server::server,
+    stage::{Tested, cluster},
+};
 
 #[tokio::test]
 #[ignore = "needs KUBEBUILDER_ASSETS; run by .ci/run and as CONTRIBUTING.md says"]

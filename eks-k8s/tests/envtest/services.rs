@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use eks_core::{AuthenticationMode, ClusterName, ClusterRefs, Owner, Ref, StepKey, Verdict, engine::Engine};
+use eks_core::{Owner, Verdict, engine::Engine};
 use eks_k8s::{
     BackendProtocol, Controller, HealthCheck, Ingress, IngressRule, Kind, Listener, ObjectsSpec, Service, TargetType, Tls, client::Objects,
 };
@@ -16,27 +16,12 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use crate::server::server;
-
-type Tested = Result<(), Box<dyn std::error::Error>>;
+use crate::{
+    server::server,
+    stage::{Tested, cluster},
+};
 
 const ARN: &str = "arn:aws:acm:us-east-1:123456789012:certificate/12345678-1234-1234-1234-123456789012";
-
-fn cluster() -> Result<ClusterRefs, Box<dyn std::error::Error>> {
-    let plane: StepKey = "cluster/control-plane".parse()?;
-    Ok(ClusterRefs {
-        name: ClusterName::new("chap10")?,
-        version: "1.36".to_owned(),
-        endpoint: Ref::Known("https://127.0.0.1".to_owned()),
-        certificate_authority: Ref::Known(String::new()),
-        service_cidr: Ref::Known("10.0.0.0/24".to_owned()),
-        security_groups: Vec::new(),
-        cluster_security_group: Ref::output(plane, "cluster_security_group"),
-        authentication: AuthenticationMode::Api,
-        nodes_need: Vec::new(),
-        volumes_need: Vec::new(),
-    })
-}
 
 fn classic() -> Service {
     Service::load_balancer("envtest-classic")

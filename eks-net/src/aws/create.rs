@@ -8,7 +8,7 @@ use ipnet::{Ipv4Net, Ipv6Net};
 
 use super::{Networks, is, observe::filter, read, strange};
 use crate::{
-    egress::nth_64,
+    cidr::nth_block,
     op::{DnsAttribute, Ipv6Slot},
     tags::Tags,
 };
@@ -185,7 +185,7 @@ pub(super) struct VpcArgs<'a> {
 /// The subnet's part of the VPC's IPv6 block, now that this is known.
 fn in_block(cx: &StepContext, slot: &Ipv6Slot) -> Result<Ipv6Net, Error> {
     let block = cx.resolve(&slot.block)?;
-    nth_64(block, slot.index)
+    nth_block(block, 64, slot.index.into())
         .ok_or_else(|| Error::Plan { subject: cx.key().to_string(), reason: format!("{block} has no /64 number {}", slot.index) })
 }
 

@@ -9,8 +9,6 @@ pub(crate) mod price;
 #[cfg(test)]
 mod tests;
 
-#[cfg(feature = "aws")]
-pub(crate) use self::ipv6::nth_64;
 pub(crate) use self::{
     endpoint::{CheckedEndpoint, FULL_ACCESS, NODES_NEED, OFTEN_NEEDED, check as check_endpoints, default_group, same_policy},
     ipv6::{IPV6_SUBNETS, index_in},

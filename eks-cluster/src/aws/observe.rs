@@ -18,8 +18,8 @@ impl Clusters {
     /// # Errors
     /// If a call fails.
     pub async fn observe(&self, owner: &Owner, scope: &Scope) -> Result<Observed, Error> {
-        let (cluster, roles) = tokio::try_join!(self.describe(&scope.cluster), self.roles(owner, scope))?;
-        let mut now = Observed { cluster, roles, today: self.today(), ..Observed::default() };
+        let (cluster, roles, version) = tokio::try_join!(self.describe(&scope.cluster), self.roles(owner, scope), self.calendar(scope))?;
+        let mut now = Observed { cluster, roles, version, today: self.today(), ..Observed::default() };
         if now.cluster.as_ref().is_some_and(|cluster| cluster.is_owned_by(owner)) {
             let (addons, access) = tokio::try_join!(self.addons(scope), self.access_entries(owner, scope))?;
             (now.addons, now.access) = (addons, access);

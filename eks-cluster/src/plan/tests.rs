@@ -29,7 +29,7 @@ fn the_chapter() {
         .unwrap();
     insta::assert_snapshot!(spec.plan(&nothing()).unwrap(), @r#"
     plan for chap10: 11 to create, 0 to update, 0 as they should be
-    about 8m 02s on the critical path, $73.00 a month ($73.00 of it new), 17 IAM actions
+    about 8m 02s on the critical path, $73.00 a month ($73.00 of it new), 18 IAM actions
 
     cluster
       + cluster/role                            role chap10-cluster-us-east-1 for the control plane
@@ -59,7 +59,7 @@ fn the_chapter() {
 
     IAM actions
       eks: CreateAccessEntry CreateAddon CreateCluster CreatePodIdentityAssociation DescribeAccessEntry DescribeAddon
-          DescribeAddonVersions DescribeCluster ListAccessEntries TagResource
+          DescribeAddonVersions DescribeCluster ListAccessEntries ListAssociatedAccessPolicies TagResource
       iam: AttachRolePolicy CreateRole CreateServiceLinkedRole GetRole ListAttachedRolePolicies PassRole TagRole
     "#);
 }

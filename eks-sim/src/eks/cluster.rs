@@ -94,6 +94,10 @@ impl Cluster {
         format!("{}.gr7.{region}.{domain}", self.id)
     }
 
+    pub(super) fn issuer(&self, region: &str) -> String {
+        format!("https://oidc.eks.{region}.amazonaws.com/id/{}", self.id)
+    }
+
     pub(super) fn certificate_authority() -> String {
         STANDARD.encode(CERTIFICATE)
     }
@@ -129,7 +133,7 @@ impl Cluster {
             },
             "kubernetesNetworkConfig": {service: self.service_cidr, "ipFamily": self.ip_family, "elasticLoadBalancing": auto_mode},
             "logging": {"clusterLogging": logging},
-            "identity": up(json!({"oidc": {"issuer": format!("https://oidc.eks.{region}.amazonaws.com/id/{}", self.id)}})),
+            "identity": up(json!({"oidc": {"issuer": self.issuer(region)}})),
             "status": self.status,
             "certificateAuthority": if self.ready { json!({"data": Self::certificate_authority()}) } else { json!({}) },
             "platformVersion": version::find(&self.version).map(version::Release::platform),

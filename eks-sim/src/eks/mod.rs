@@ -22,7 +22,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 pub(crate) use self::facts::{
-    AccessFacts, ClusterFacts, access, cluster, cluster_by_host, nodes_changed, pod_role, service_account_role, software_installed,
+    AccessFacts, ClusterFacts, access, close_doors, cluster, cluster_by_host, nodes_changed, open_doors, pod_role, service_account_role,
+    software_installed,
 };
 use self::params::{Tags, in_use, invalid_parameter, invalid_request, not_found, page, required, strings, tags_by, tags_of, uuid};
 pub(crate) use self::route::route;

@@ -77,7 +77,7 @@ mod testing;
 mod token;
 mod version;
 
-pub use access::{AccessKind, AccessRequest};
+pub use access::{AccessEntry, AccessPolicy, AccessRequest, AccessScope, AccessType};
 pub use addon::{Addon, AddonRequest, Addons};
 #[cfg(feature = "aws")]
 pub use aws::{Applied, Clusters, PlaceError};

@@ -78,7 +78,7 @@ mod token;
 pub mod upgrade;
 mod version;
 
-pub use access::{AccessKind, AccessRequest};
+pub use access::{AccessEntry, AccessPolicy, AccessRequest, AccessScope, AccessType};
 pub use addon::{Addon, AddonRequest, Addons};
 #[cfg(feature = "aws")]
 pub use aws::{Applied, Clusters, PlaceError};

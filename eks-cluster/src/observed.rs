@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use eks_core::{AuthenticationMode, ClusterName, Error, Facts, OWNER_TAG, Owner, RoleArn};
 use ipnet::IpNet;
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccessKind, Endpoint, HealthIssue, KubernetesVersion, LogType, Preflight, Settings, UpgradePolicy, VersionInfo, role::RoleKind,
+    AccessScope, Endpoint, HealthIssue, KubernetesVersion, LogType, Preflight, Settings, UpgradePolicy, VersionInfo, role::RoleKind,
 };
 
 /// What an observation needs to know: names, as EKS and IAM find things by name.
@@ -27,7 +27,7 @@ pub struct Scope {
     pub unpinned: BTreeSet<String>,
     /// The Kubernetes version that default versions are for.
     pub version: Option<KubernetesVersion>,
-    /// Whether access entries are wanted.
+    /// Whether access entries are wanted whose principals a step will tell: ours are found by the keys in their tags.
     pub access: bool,
     /// Principals of access entries that are wanted and known by ARN.
     pub principals: BTreeSet<String>,
@@ -185,8 +185,14 @@ pub struct ObservedAccess {
     pub principal: String,
     /// `STANDARD`, `EC2_LINUX`, …
     pub type_name: String,
-    /// Whether AmazonEKSClusterAdminPolicy is associated.
-    pub is_admin: bool,
+    /// User name in Kubernetes, with EKS's placeholders.
+    pub username: String,
+    /// Kubernetes groups.
+    pub groups: BTreeSet<String>,
+    /// ARNs of associated access policies, and where they hold. Read where the entry is ours or wanted.
+    pub policies: BTreeMap<String, AccessScope>,
+    /// When it was made. A role that is younger is another one under the same name, and the entry lets it in no more.
+    pub created: Option<Timestamp>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
 }
@@ -264,7 +270,9 @@ impl Observed {
             }
             facts.note(key, "id", &entry.principal);
             facts.note(key, "type", &entry.type_name);
-            facts.note(key, "admin", entry.is_admin);
+            facts.note(key, "username", &entry.username);
+            facts.note(key, "groups", joined(&entry.groups));
+            facts.note(key, "policies", joined(entry.policies.iter().map(|(arn, scope)| format!("{arn} in {scope}"))));
         }
         Ok(facts)
     }
@@ -315,8 +323,8 @@ fn joined<T: AsRef<str>>(items: impl IntoIterator<Item = T>) -> String {
 }
 
 impl ObservedAccess {
-    /// Whether it is of this kind.
-    pub(crate) fn is(&self, kind: AccessKind) -> bool {
-        self.type_name == kind.type_name()
+    /// Whether `owner` made it.
+    pub fn is_owned_by(&self, owner: &Owner) -> bool {
+        is_owned(&self.tags, owner)
     }
 }

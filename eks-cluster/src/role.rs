@@ -26,6 +26,16 @@ impl Default for RoleChoice {
     }
 }
 
+impl RoleChoice {
+    /// The account of a role that exists, which is the cluster's.
+    pub(crate) fn account(&self) -> Option<&str> {
+        match self {
+            Self::Existing(arn) => arn.as_str().split(':').nth(4),
+            Self::Own { .. } => None,
+        }
+    }
+}
+
 /// The roles that this crate may make. Their names follow from the owner and the Region, so they are found without a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use crate::{
     Addon, Addons, AutoMode, Components, EgressMode, Encryption, Endpoint, IpFamily, KubernetesVersion, LogType, RemoteNetworks,
     RoleChoice, ScalingTier, Settings, UpgradePolicy,
-    access::{self, Access},
+    access::{self, AccessEntry, AccessType},
     check, endpoint,
     partition::Partition,
     plane, service_cidr,
@@ -35,7 +35,7 @@ pub struct ClusterSpec {
     pub(crate) role: RoleChoice,
     pub(crate) addons: Addons,
     pub(crate) bootstrap_self_managed_addons: bool,
-    pub(crate) access: Vec<Access>,
+    pub(crate) access: Vec<AccessEntry>,
     pub(crate) nodes_ready_after: BTreeSet<StepKey>,
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) settings: Settings,
@@ -64,7 +64,7 @@ pub struct ClusterSpecBuilder {
     role: RoleChoice,
     addons: Addons,
     bootstrap_self_managed_addons: Option<bool>,
-    access: Vec<Access>,
+    access: Vec<AccessEntry>,
     nodes_ready_after: BTreeSet<StepKey>,
     tags: BTreeMap<String, String>,
     settings: Settings,
@@ -126,10 +126,10 @@ impl ClusterSpec {
     /// # Errors
     /// As [`ClusterSpecBuilder::node_role_entry`].
     pub fn node_role_entry(mut self, name: impl Into<String>, role: impl Into<Ref<RoleArn>>) -> Result<Self, SpecError> {
-        self.access.push(Access::nodes(name.into(), role.into()));
+        self.access.push(AccessEntry::nodes(AccessType::Ec2Linux, name, role));
         let mut problems = Problems::new();
         check::access_fits_mode(&self.access, self.authentication, &mut problems);
-        access::check(&self.access, self.partition(), &mut problems);
+        access::check(&self.access, self.partition(), self.role.account(), &mut problems);
         let subject = format!("cluster {}", self.name);
         problems.finish(subject, || self)
     }
@@ -293,7 +293,19 @@ impl ClusterSpecBuilder {
 
     /// Makes an IAM role or user an administrator of the cluster, by an access entry with AmazonEKSClusterAdminPolicy.
     pub fn admin(mut self, principal_arn: impl Into<String>) -> Self {
-        self.access.push(Access::admin(principal_arn.into()));
+        self.access.push(AccessEntry::admin(principal_arn.into()));
+        self
+    }
+
+    /// Lets a principal in as the entry says.
+    pub fn access_entry(mut self, entry: AccessEntry) -> Self {
+        self.access.push(entry);
+        self
+    }
+
+    /// Lets several principals in, such as those of a [`crate::Migration`].
+    pub fn access_entries(mut self, entries: impl IntoIterator<Item = AccessEntry>) -> Self {
+        self.access.extend(entries);
         self
     }
 
@@ -303,7 +315,7 @@ impl ClusterSpecBuilder {
     /// and kept even if that step makes another role: nodes of the new role stay out until the old entry is deleted, by `aws
     /// eks delete-access-entry`, and planned again. A role given by ARN has no such limit.
     pub fn node_role_entry(mut self, name: impl Into<String>, role: impl Into<Ref<RoleArn>>) -> Self {
-        self.access.push(Access::nodes(name.into(), role.into()));
+        self.access.push(AccessEntry::nodes(AccessType::Ec2Linux, name, role));
         self
     }
 
@@ -342,7 +354,7 @@ impl ClusterSpecBuilder {
         let public_access_cidrs = endpoint::public_access(&self.public_access_cidrs, self.endpoint, self.settings.ip_family, &mut problems);
         check::creator(self.authentication, self.creator_admin, &mut problems);
         check::access_fits_mode(&self.access, self.authentication, &mut problems);
-        access::check(&self.access, partition, &mut problems);
+        access::check(&self.access, partition, self.role.account(), &mut problems);
         check::role(&self.role, partition, &mut problems);
         check::role_names(&self.owner, region(&self.network), &mut problems);
         self.addons.check(&mut problems);

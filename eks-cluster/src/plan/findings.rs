@@ -29,15 +29,6 @@ impl ClusterSpec {
         if self.endpoint.is_public() && self.effective_public_access().iter().any(endpoint::is_anywhere) {
             say(Severity::Warning, "the Kubernetes API is reachable from 0.0.0.0/0; public_access_cidrs narrows it".to_owned());
         }
-        if !self.creator_admin && self.admins().next().is_none() {
-            say(
-                Severity::Warning,
-                "nobody can enter until an access entry is made: the creator is left out, and no admin is given".to_owned(),
-            );
-        }
-        if !self.authentication.has_access_entries() {
-            say(Severity::Note, "the ConfigMap aws-auth is deprecated by EKS; access entries succeed it".to_owned());
-        }
         if !self.bootstrap_self_managed_addons && !self.addons.has(addon::VPC_CNI) && !self.settings.has_auto_mode() {
             let message = "no CNI will be there: vpc-cni is not among the add-ons, and EKS is told not to install it; nodes stay NotReady";
             say(Severity::Warning, message.to_owned());
@@ -50,6 +41,7 @@ impl ClusterSpec {
             let message = "is created and not waited for, as it needs nodes; nodes_ready_after makes the plan wait for it";
             found.push(Finding::note(addon.key().map_err(broken)?, message));
         }
+        found.extend(self.access_findings(now)?);
         Ok(found)
     }
 

@@ -20,7 +20,7 @@ use std::{collections::BTreeSet, fmt};
 
 use eks_core::{Basis, Error, Plan, SpecError, StepKey};
 
-use crate::{ClusterSpec, Observed, RoleChoice, Scope, access::Access, addon::Identity, role::RoleKind};
+use crate::{ClusterSpec, Observed, RoleChoice, Scope, addon::Identity, role::RoleKind};
 
 /// The key of the control plane, which other layers rely on.
 pub(crate) const CONTROL_PLANE: &str = "cluster/control-plane";
@@ -35,7 +35,7 @@ impl ClusterSpec {
             addons: self.addons.0.iter().map(|addon| addon.name.clone()).collect(),
             unpinned: self.addons.0.iter().filter(|addon| addon.version.is_none()).map(|addon| addon.name.clone()).collect(),
             version: Some(self.version),
-            access: !self.access.is_empty(),
+            access: self.access.iter().any(|entry| entry.principal.known().is_none()),
             principals: self.access.iter().filter_map(|entry| entry.principal.known().cloned()).collect(),
             calendar: self.version.needs_asking(),
             logged: false,
@@ -60,7 +60,10 @@ impl ClusterSpec {
             reads.insert("eks:DescribeAddonVersions");
         }
         if scope.access {
-            reads.extend(["eks:ListAccessEntries", "eks:DescribeAccessEntry"]);
+            reads.insert("eks:ListAccessEntries");
+        }
+        if !self.access.is_empty() {
+            reads.extend(["eks:DescribeAccessEntry", "eks:ListAssociatedAccessPolicies"]);
         }
         reads
     }
@@ -96,10 +99,6 @@ impl ClusterSpec {
         let cluster = matches!(self.role, RoleChoice::Own { .. }).then_some(RoleKind::Cluster);
         let ebs_csi = self.addons.0.iter().any(|addon| addon.identity == Identity::OwnEbsCsi).then_some(RoleKind::EbsCsi);
         cluster.into_iter().chain(ebs_csi).collect()
-    }
-
-    pub(crate) fn admins(&self) -> impl Iterator<Item = &Access> {
-        self.access.iter().filter(|entry| entry.kind == crate::AccessKind::Admin)
     }
 }
 

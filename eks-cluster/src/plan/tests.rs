@@ -29,7 +29,7 @@ fn the_chapter() {
         .unwrap();
     insta::assert_snapshot!(spec.plan(&nothing()).unwrap(), @r#"
     plan for chap10: 11 to create, 0 to update, 0 as they should be
-    about 8m 02s on the critical path, $73.00 a month ($73.00 of it new), 20 IAM actions
+    about 8m 02s on the critical path, $73.00 a month ($73.00 of it new), 21 IAM actions
 
     cluster
       + cluster/role                            role chap10-cluster-us-east-1 for the control plane
@@ -61,7 +61,7 @@ fn the_chapter() {
     IAM actions
       ec2: DescribeAvailabilityZones DescribeSubnets
       eks: CreateAccessEntry CreateAddon CreateCluster CreatePodIdentityAssociation DescribeAccessEntry DescribeAddon
-          DescribeAddonVersions DescribeCluster ListAccessEntries ListClusters TagResource
+          DescribeAddonVersions DescribeCluster ListAccessEntries ListAssociatedAccessPolicies ListClusters TagResource
       iam: AttachRolePolicy CreateRole CreateServiceLinkedRole GetRole ListAttachedRolePolicies PassRole TagRole
     "#);
 }

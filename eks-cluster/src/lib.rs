@@ -42,7 +42,7 @@
 //! | `kube` | yes | `Connector`: kube, with rustls |
 //!
 //! # What this crate does not do
-//! It upgrades no version, moves no control plane to other subnets or groups, and switches no deletion protection off to
+//! It replaces no nodes: [`upgrade`] tells what they must become before the next hop. It moves no control plane to other subnets or groups, and switches no deletion protection off to
 //! delete. It writes no kubeconfig, makes no OIDC provider, and leaves the log group `/aws/eks/<name>/cluster` where it is: a
 //! plan that switches logging on says so. Add-ons, access entries and Pod Identity associations that leave a spec stay until the
 //! cluster goes, as a plan never deletes. It plans IPv4 clusters, without Auto Mode, hybrid nodes or Outposts.
@@ -75,6 +75,7 @@ mod teardown;
 mod testing;
 #[cfg(feature = "aws")]
 mod token;
+pub mod upgrade;
 mod version;
 
 pub use access::{AccessEntry, AccessPolicy, AccessRequest, AccessScope, AccessType};

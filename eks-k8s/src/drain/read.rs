@@ -400,6 +400,13 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_list_may_be_null() {
+        let mut reader = Reader::new(0);
+        assert_eq!(reader.daemon_sets(r#"{"metadata": {"resourceVersion": "1"}, "items": null}"#).expect("a list"), None);
+        assert!(reader.pods(r#"{"metadata": {}, "items": {}}"#).is_err());
+    }
+
+    #[test]
     fn requests_are_as_the_scheduler_counts_them() {
         let container = |cpu: &str| ContainerWire {
             resources: ResourcesWire { requests: BTreeMap::from([("cpu".to_owned(), cpu.to_owned())]) },

@@ -59,6 +59,24 @@ async fn only_what_this_drain_closed_is_opened() -> Tested {
     assert_eq!(opened.iter().map(|(node, _)| *node).collect::<Vec<_>>(), [dead, open]);
     assert!(closed.iter().all(|(_, end)| **end == NodeEnd::Cordoned), "{closed:?}");
 
+    // Opened and closed again by an administrator, while a drain is at it: then it is theirs.
+    let again = Drain::of([open]).on_blocked(OnBlocked::Wait).deadline(Duration::from_secs(60));
+    let nodes: Api<Node> = Api::all(scene.client()?);
+    let theirs = async {
+        settle(30).await;
+        assert_eq!(marks(&scene).await?[open], (true, Some("draining".to_owned())));
+        for closed in [false, true] {
+            let params = PatchParams { field_manager: Some("admin".to_owned()), ..PatchParams::default() };
+            nodes.patch(open, &params, &Patch::Merge(json!({"spec": {"unschedulable": closed}}))).await?;
+        }
+        Ok::<_, BoxError>(())
+    };
+    let drained = async { scene.drain(&namespace, &again).await };
+    let (report, ()) = tokio::try_join!(drained, theirs)?;
+    assert_eq!(report?.nodes[open], NodeEnd::Cordoned);
+    assert_eq!(marks(&scene).await?[open], (true, None));
+    nodes.patch(open, &PatchParams::default(), &Patch::Merge(json!({"spec": {"unschedulable": false}}))).await?;
+
     // What is left closed on purpose is not opened by the next one.
     let kept = drain.clone().deadline(Duration::from_secs(60)).keep_cordoned();
     scene.drain(&namespace, &kept).await??;

@@ -53,7 +53,7 @@ fn workload(random: &mut Random, world: &mut World, number: usize, roomy: bool) 
     let kinds: &[&str] = if roomy {
         &["ReplicaSet", "ReplicaSet", "StatefulSet", "Job"]
     } else {
-        &["ReplicaSet", "ReplicaSet", "ReplicaSet", "StatefulSet", "StatefulSet", "DaemonSet", "Job", ""]
+        &["ReplicaSet", "ReplicaSet", "ReplicaSet", "StatefulSet", "StatefulSet", "DaemonSet", "Job", "", ""]
     };
     let kind = random.of(kinds);
     let (namespace, name) = (random.of(&["shop", "shop", "bank"]), format!("w{number}"));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, de::IgnoredAny};
+use serde::{Deserialize, Deserializer, de::IgnoredAny};
 use serde_json::Value;
 
 use crate::drain::{
@@ -17,7 +17,13 @@ use crate::drain::{
 pub(super) struct Page<T> {
     #[serde(default)]
     pub(super) metadata: PageMeta,
+    #[serde(default = "Vec::new", deserialize_with = "null_is_empty")]
     pub(super) items: Vec<T>,
+}
+
+/// API servers write an empty list of metadata as null.
+fn null_is_empty<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
 #[derive(Default, Deserialize)]

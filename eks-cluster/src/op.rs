@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     access::AccessRequest,
     addon::AddonRequest,
-    control_plane::{ClusterChange, ControlPlane},
+    change::ClusterChange,
+    control_plane::ControlPlane,
     role::{RoleKind, TrustPolicy},
 };
 
@@ -60,6 +61,9 @@ pub enum ClusterOp {
         cluster: ClusterName,
         /// Its Region.
         region: String,
+        /// Whether deletion protection is switched off before.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unprotect: bool,
     },
     /// Detaches a role's policies and deletes it.
     DeleteRole {

@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr};
 use jiff::civil::{Date, date};
 use serde::{Deserialize, Serialize};
 
+use crate::VersionInfo;
+
 /// A Kubernetes minor version that EKS offers: `1.36`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -71,6 +73,9 @@ const CALENDAR: [Entry; 7] = [
     entry(37, date(2026, 10, 1), date(2027, 12, 1), date(2028, 12, 1)),
 ];
 
+/// The first minor version whose dates are not AWS's own words.
+const FIRST_ESTIMATED: u16 = 37;
+
 impl KubernetesVersion {
     /// 1.31
     pub const V1_31: Self = Self::minor_of_1(31);
@@ -98,14 +103,32 @@ impl KubernetesVersion {
 
     /// Where it stands on a day.
     pub fn support(self, today: Date) -> Support {
-        match CALENDAR.iter().find(|entry| entry.minor == self.minor) {
-            None if self.minor < CALENDAR[0].minor => Support::Ended { since: None },
+        match self.info() {
+            None if self.is_before_calendar() => Support::Ended { since: None },
             None => Support::Unknown,
-            Some(entry) if today < entry.released => Support::Upcoming { released: entry.released },
-            Some(entry) if today <= entry.standard => Support::Standard { until: entry.standard },
-            Some(entry) if today <= entry.extended => Support::Extended { until: entry.extended },
-            Some(entry) => Support::Ended { since: Some(entry.extended) },
+            Some(info) => info.support(today),
         }
+    }
+
+    /// This crate's calendar.
+    pub(crate) fn calendar() -> impl Iterator<Item = VersionInfo> {
+        CALENDAR.iter().map(|entry| VersionInfo {
+            version: Self::minor_of_1(entry.minor),
+            is_default: false,
+            released: entry.released,
+            standard_until: entry.standard,
+            extended_until: entry.extended,
+        })
+    }
+
+    /// What this crate knows of it without asking.
+    pub(crate) fn info(self) -> Option<VersionInfo> {
+        Self::calendar().find(|info| info.version == self)
+    }
+
+    /// Whether EKS must be asked for its dates: they were not published, or it did not exist, when this crate's calendar was made.
+    pub(crate) fn needs_asking(self) -> bool {
+        self.minor >= FIRST_ESTIMATED
     }
 
     /// Whether its support had ended before this crate's calendar begins.

@@ -8,19 +8,19 @@ use super::{broken, refused};
 use crate::{
     ClusterOp, ClusterSpec, Observed, RoleChoice,
     op::RoleRequest,
+    plane::AUTO_MODE_CLUSTER_POLICIES,
     role::{InWords, RoleKind},
 };
 
 impl ClusterSpec {
     pub(super) fn role_request(&self, kind: RoleKind) -> RoleRequest {
         let legacy = matches!(self.role, RoleChoice::Own { legacy_service_policy: true });
-        RoleRequest {
-            kind,
-            name: kind.name(&self.owner, self.region()),
-            trust: kind.trust(),
-            policies: kind.policies(self.partition(), legacy),
-            tags: self.tags.clone(),
+        let (mut trust, mut policies) = (kind.trust(), kind.policies(self.partition(), legacy));
+        if kind == RoleKind::Cluster && self.settings.has_auto_mode() {
+            trust = trust.and_tags_sessions();
+            policies.extend(AUTO_MODE_CLUSTER_POLICIES.map(|name| self.partition().managed_policy(name)));
         }
+        RoleRequest { kind, name: kind.name(&self.owner, self.region()), trust, policies, tags: self.tags.clone() }
     }
 
     pub(super) fn role_step(&self, kind: RoleKind, now: &Observed) -> Result<Step, Error> {

@@ -258,7 +258,13 @@ fn start(world: &mut World, cluster: Cluster) -> Value {
 }
 
 fn finish(world: &mut World, name: &str) {
+    let door = world.doors.open(name);
     let Ok(cluster) = cluster::find_mut(world, name) else { return };
+    match door {
+        Ok(door) => cluster.door = door,
+        // The service's own fault (API reference, ClusterIssue).
+        Err(error) => cluster.issues.push(json!({"code": "InternalFailure", "message": error.to_string(), "resourceIds": []})),
+    }
     if !cluster.issues.is_empty() {
         "FAILED".clone_into(&mut cluster.status);
         return;

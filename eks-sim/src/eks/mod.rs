@@ -3,6 +3,7 @@
 mod access;
 mod access_policy;
 mod addon;
+mod addon_schemas;
 mod catalogue;
 mod cluster;
 mod create;
@@ -11,6 +12,7 @@ mod network;
 mod params;
 mod pod_identity;
 mod route;
+mod schema;
 mod tags;
 mod update;
 mod version;
@@ -19,7 +21,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-pub(crate) use self::facts::{AccessFacts, ClusterFacts, access, cluster, cluster_by_host, nodes_changed, pod_role, software_installed};
+pub(crate) use self::facts::{
+    AccessFacts, ClusterFacts, access, close_doors, cluster, cluster_by_host, nodes_changed, open_doors, pod_role, service_account_role,
+    software_installed,
+};
 use self::params::{Tags, in_use, invalid_parameter, invalid_request, not_found, page, required, strings, tags_by, tags_of, uuid};
 pub(crate) use self::route::route;
 use crate::{

@@ -63,7 +63,9 @@
 //! The application chooses the `k8s-openapi` version, the TLS stack, and how the client authenticates.
 //!
 //! # Draining
-//! [`drain`] tells what a drain of nodes would meet, and `client::Objects::drain` does it, through the eviction API only.
+//! [`drain`] tells what a drain of nodes would meet, and `client::Objects::drain` does it, through the eviction API only. The
+//! forecast places Pods by the scheduler's required rules: taints, selectors, affinity to nodes and Pods, topology spread, host ports, volumes,
+//! room. It knows nothing of preemption, of device claims, and of how many volumes an instance can have attached.
 //!
 //! # What this crate does not do
 //! It installs no controller and no add-on, templates no manifests, and never changes or deletes an object that does not carry its

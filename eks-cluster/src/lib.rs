@@ -50,11 +50,12 @@
 //! | `kube` | yes | `Connector`: kube, with rustls |
 //!
 //! # What this crate does not do
-//! It upgrades no version, moves no control plane to other zones, replaces or takes away no KMS key, and switches deletion protection
-//! off only for a teardown that is told to ([`Scope::unprotect`]). It writes no kubeconfig, makes no OIDC provider, and leaves the log group `/aws/eks/<name>/cluster` where it is: a
-//! plan that switches logging on says so. Add-ons, access entries and Pod Identity associations that leave a spec stay until the
-//! cluster goes, as a plan never deletes. It makes no local clusters on Outposts. Of Auto Mode and
-//! hybrid nodes it sets what the control plane must know; NodePools and machines are Kubernetes' and yours.
+//! It replaces no nodes: [`upgrade`] tells what they must become before the next hop. It moves no control plane to other zones, replaces
+//! or takes away no KMS key, and switches deletion protection off only for a teardown that is told to ([`Scope::unprotect`]). It writes no
+//! kubeconfig, makes no OIDC provider, and leaves the log group `/aws/eks/<name>/cluster` where it is: a plan that switches logging on says
+//! so. Add-ons, access entries and Pod Identity associations that leave a spec stay until the cluster goes, as a plan never deletes. It makes
+//! no local clusters on Outposts. Of Auto Mode and hybrid nodes it sets what the control plane must know; NodePools and machines are
+//! Kubernetes' and yours.
 
 mod access;
 mod addon;
@@ -84,6 +85,7 @@ mod teardown;
 mod testing;
 #[cfg(feature = "aws")]
 mod token;
+pub mod upgrade;
 mod version;
 
 pub use access::{AccessEntry, AccessPolicy, AccessRequest, AccessScope, AccessType};

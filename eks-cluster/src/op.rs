@@ -9,6 +9,7 @@ use crate::{
     change::ClusterChange,
     control_plane::ControlPlane,
     role::{RoleKind, TrustPolicy},
+    upgrade::UpgradeOp,
 };
 
 /// An operation on a cluster.
@@ -55,6 +56,8 @@ pub enum ClusterOp {
         /// The entry.
         entry: AccessRequest,
     },
+    /// A step of an upgrade or a rollback.
+    Upgrade(UpgradeOp),
     /// Deletes the cluster, with its add-ons, access entries and associations, and waits until it is gone.
     DeleteCluster {
         /// Name of the cluster.

@@ -101,6 +101,28 @@ impl KubernetesVersion {
         self.minor
     }
 
+    /// The minor version after it.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self { minor: self.minor.saturating_add(1), ..self }
+    }
+
+    /// The minor version before it; `None` before 1.0.
+    #[must_use]
+    pub fn previous(self) -> Option<Self> {
+        Some(Self { minor: self.minor.checked_sub(1)?, ..self })
+    }
+
+    /// The minor version of a release: 1.35 of `v1.35.2-eks-1234567`.
+    ///
+    /// # Errors
+    /// If it does not begin with a version.
+    pub fn of_release(text: &str) -> Result<Self, VersionError> {
+        let mut parts = text.strip_prefix('v').unwrap_or(text).split(['.', '-', '+']);
+        let (Some(major), Some(minor)) = (parts.next(), parts.next()) else { return Err(VersionError(text.to_owned())) };
+        format!("{major}.{minor}").parse().map_err(|_| VersionError(text.to_owned()))
+    }
+
     /// Where it stands on a day.
     pub fn support(self, today: Date) -> Support {
         match self.info() {
@@ -194,6 +216,20 @@ mod tests {
             assert!(wrong.parse::<KubernetesVersion>().is_err(), "{wrong:?}");
         }
         assert!("1.9".parse::<KubernetesVersion>().unwrap() < KubernetesVersion::V1_31);
+    }
+
+    #[test]
+    fn releases_tell_their_minor_version() {
+        for text in ["v1.35.2-eks-1234567", "1.35.2", "v1.35", "v1.35-eksbuild.1"] {
+            assert_eq!(KubernetesVersion::of_release(text), Ok(KubernetesVersion::V1_35), "{text}");
+        }
+        for wrong in ["", "v1", "2.35", "latest"] {
+            assert!(KubernetesVersion::of_release(wrong).is_err(), "{wrong:?}");
+        }
+        assert_eq!(
+            (KubernetesVersion::V1_35.next(), KubernetesVersion::V1_36.previous()),
+            (KubernetesVersion::V1_36, Some(KubernetesVersion::V1_35))
+        );
     }
 
     #[test]

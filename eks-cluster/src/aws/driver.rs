@@ -28,6 +28,9 @@ impl Driver for Clusters {
 
     fn observe<'a>(&'a self, owner: &'a Owner, scope: &'a serde_json::Value) -> BoxFuture<'a, Result<Facts, Error>> {
         Box::pin(async move {
+            if let Some(scope) = self.upgrade_scope(scope)? {
+                return Ok(self.observe_upgrade(owner, &scope).await?.facts());
+            }
             // Dates are no facts.
             let scope = Scope { calendar: false, ..self.decoded("plan", scope)? };
             self.observe(owner, &scope).await?.facts()
@@ -46,6 +49,7 @@ impl Driver for Clusters {
                 ClusterOp::ChangeAddon { cluster, addon } => self.change_addon(&cluster, &addon, cx).await,
                 ClusterOp::AwaitAddon { cluster, addon } => cx.wait(wait::addon_settled(&cluster, &addon)).await,
                 ClusterOp::Access { cluster, entry } => self.ensure_access(&cluster, &entry, may_exist, cx).await,
+                ClusterOp::Upgrade(op) => self.run_upgrade(&op, cx).await,
                 ClusterOp::DeleteCluster { .. } | ClusterOp::DeleteRole { .. } => Err(broken("a plan never deletes")),
             }
         })

@@ -10,11 +10,17 @@ mod observe;
 mod preflight;
 mod roles;
 mod settings;
+mod upgrade;
 mod versions;
 mod wait;
 mod zones;
 
 pub use apply::{Applied, PlaceError};
+#[cfg(feature = "kube")]
+pub use upgrade::KubernetesNodes;
+pub use upgrade::{ReadNodes, SeenNodes};
+
+use std::sync::Arc;
 
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use aws_types::SdkConfig;
@@ -32,6 +38,8 @@ pub struct Clusters {
     iam: aws_sdk_iam::Client,
     /// For CreateRole, which has no idempotency token.
     iam_once: aws_sdk_iam::Client,
+    /// Who tells an upgrade of the nodes.
+    nodes: Option<Arc<dyn ReadNodes>>,
     region: String,
     time: SharedTimeSource,
 }
@@ -47,6 +55,7 @@ impl Clusters {
             eks: aws_sdk_eks::Client::new(&aws::patient(config)),
             iam: aws_sdk_iam::Client::new(&aws::patient(config)),
             iam_once: aws_sdk_iam::Client::new(&aws::once(config)),
+            nodes: None,
             region: config.region().map(|region| region.as_ref().to_owned()).unwrap_or_default(),
             time: config.time_source().unwrap_or_else(|| SharedTimeSource::new(SystemTimeSource::new())),
         }

@@ -19,7 +19,7 @@ use crate::{
 
 const CLUSTER_ACTIVE: &str = "cluster-active";
 pub(super) const CLUSTER_GONE: &str = "cluster-gone";
-const CLUSTER_UPDATE: &str = "cluster-update";
+pub(super) const CLUSTER_UPDATE: &str = "cluster-update";
 const ADDON_ACTIVE: &str = "addon-active";
 
 /// A new control plane. It is the longest wait of a plan, so it is looked at often: half an interval is lost on average.
@@ -74,7 +74,7 @@ impl Clusters {
             CLUSTER_GONE => Ok(Some(self.describe(&cluster).await?.map_or(Poll::Ready(Outputs::new()), |found| judge_deletion(&found)))),
             CLUSTER_UPDATE => self.update(&cluster, rest).await.map(Some),
             ADDON_ACTIVE => Ok(self.addon(&cluster, rest).await?.map(|found| judge_addon(&found))),
-            other => Err(broken(format!("nothing is known of waiting for {other}"))),
+            other => self.upgrade_state(other, &cluster, rest).await,
         }
     }
 
@@ -107,7 +107,7 @@ fn judge_error(error: &Error) -> Poll {
     }
 }
 
-fn or_unknown(reasons: Vec<String>) -> String {
+pub(super) fn or_unknown(reasons: Vec<String>) -> String {
     if reasons.is_empty() { "EKS tells no reason".to_owned() } else { reasons.join("; ") }
 }
 
@@ -135,7 +135,7 @@ fn judge_deletion(cluster: &ObservedCluster) -> Poll {
 }
 
 /// Troubles that nodes and time do not heal.
-const LASTING: [&str; 6] = [
+pub(super) const LASTING: [&str; 6] = [
     "AccessDenied",
     "AddonPermissionFailure",
     "AddonSubscriptionNeeded",

@@ -12,8 +12,9 @@ mod roles;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use addons::typical as addon_typical;
 #[cfg(feature = "aws")]
-pub(crate) use addons::{drift, refuse_others, typical as addon_typical};
+pub(crate) use addons::{drift, refuse_others};
 #[cfg(feature = "aws")]
 pub(crate) use control_plane::CREATE_TYPICAL;
 

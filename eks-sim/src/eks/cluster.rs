@@ -193,15 +193,36 @@ impl Cluster {
     }
 }
 
-pub(super) fn describe(world: &World, args: &Args) -> Result<Value, ApiError> {
-    let cluster = find(world, required(args, "name")?)?;
+pub(super) fn describe(world: &mut World, args: &Args) -> Result<Value, ApiError> {
+    let cluster = find(world, required(args, "name")?)?.clone();
     let mut told = cluster.describe(&world.region);
-    // The role must go on existing (API reference, ClusterIssue).
-    if cluster.ready && iam::trust(world, &cluster.role_arn, "eks.amazonaws.com") == Trust::Missing {
-        let message = format!("The cluster role {} could not be found.", cluster.role_arn);
-        told["health"]["issues"] = json!([{"code": "IamRoleNotFound", "message": message, "resourceIds": [cluster.role_arn]}]);
+    if cluster.ready {
+        let issues: Vec<Value> = cluster.issues.iter().cloned().chain(missing_parts(world, &cluster)).collect();
+        told["health"]["issues"] = json!(issues);
     }
     Ok(json!({"cluster": told}))
+}
+
+/// What a cluster needs and has no more: its role, its subnets, its groups (API reference, ClusterIssue).
+fn missing_parts(world: &mut World, cluster: &Cluster) -> Vec<Value> {
+    let issue = |code: &str, message: String, id: &str| json!({"code": code, "message": message, "resourceIds": [id]});
+    let mut issues = Vec::new();
+    if iam::trust(world, &cluster.role_arn, "eks.amazonaws.com") == Trust::Missing {
+        let message = format!("The cluster role {} could not be found.", cluster.role_arn);
+        issues.push(issue("IamRoleNotFound", message, &cluster.role_arn));
+    }
+    let eks = world.service_caller("eks.amazonaws.com");
+    let mut gone = |action: &str, parameter: &str, ids: &[String], code: &str, what: &str| {
+        for id in ids {
+            let asked = world.call(crate::call::Service::Ec2, action, json!({parameter: [id]}), &eks);
+            if asked.is_err_and(|error| error.code.ends_with(".NotFound")) {
+                issues.push(issue(code, format!("The {what} {id} could not be found."), id));
+            }
+        }
+    };
+    gone("DescribeSubnets", "SubnetId", &cluster.subnets, "Ec2SubnetNotFound", "subnet");
+    gone("DescribeSecurityGroups", "GroupId", &cluster.security_groups, "Ec2SecurityGroupNotFound", "security group");
+    issues
 }
 
 pub(super) fn list(world: &World, args: &Args) -> Result<Value, ApiError> {

@@ -9,8 +9,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 
 use super::{
-    AccessFacts, Tags, access::Entry, addon::Addon, in_use, invalid_request, network, not_found, page, pod_identity::Association, required,
-    update::Update, version,
+    AccessFacts, Tags, access::Entry, addon::Addon, in_use, insight::Insights, invalid_request, network, not_found, page,
+    pod_identity::Association, required, update::Update, version,
 };
 use crate::{
     call::Args,
@@ -67,6 +67,7 @@ pub(super) struct Cluster {
     pub(super) door: Option<Arc<Door>>,
     pub(super) issues: Vec<Value>,
     pub(super) updates: Vec<Update>,
+    pub(super) insights: Insights,
     /// Version before the last upgrade, and when that ended: what a rollback may go back to.
     pub(super) upgraded_from: Option<(String, f64)>,
     pub(super) addons: BTreeMap<String, Addon>,
@@ -163,6 +164,15 @@ impl Cluster {
         told
     }
 
+    /// What EKS finds wrong with it. The role must go on existing (API reference, ClusterIssue).
+    pub(super) fn health_issues(&self, world: &World) -> Vec<Value> {
+        if self.ready && iam::trust(world, &self.role_arn, "eks.amazonaws.com") == Trust::Missing {
+            let message = format!("The cluster role {} could not be found.", self.role_arn);
+            return vec![json!({"code": "IamRoleNotFound", "message": message, "resourceIds": [self.role_arn]})];
+        }
+        self.issues.clone()
+    }
+
     /// Control plane: 0.10 $/h, 0.60 in extended support, and what a provisioned tier adds (EKS pricing).
     fn usd_per_month(&self, world: &World) -> f64 {
         let extended = version::find(&self.version).is_some_and(|release| release.support(world) != version::Support::Standard);
@@ -194,11 +204,7 @@ impl Cluster {
 pub(super) fn describe(world: &World, args: &Args) -> Result<Value, ApiError> {
     let cluster = find(world, required(args, "name")?)?;
     let mut told = cluster.describe(&world.region);
-    // The role must go on existing (API reference, ClusterIssue).
-    if cluster.ready && iam::trust(world, &cluster.role_arn, "eks.amazonaws.com") == Trust::Missing {
-        let message = format!("The cluster role {} could not be found.", cluster.role_arn);
-        told["health"]["issues"] = json!([{"code": "IamRoleNotFound", "message": message, "resourceIds": [cluster.role_arn]}]);
-    }
+    told["health"]["issues"] = json!(cluster.health_issues(world));
     Ok(json!({"cluster": told}))
 }
 

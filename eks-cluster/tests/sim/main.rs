@@ -6,3 +6,4 @@ mod connect;
 mod faults;
 mod life;
 mod support;
+mod sweep;

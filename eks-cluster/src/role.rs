@@ -172,6 +172,12 @@ impl TrustPolicy {
         }
     }
 
+    /// The same, with sessions that carry tags: the cluster role of EKS Auto Mode.
+    pub(crate) fn and_tags_sessions(self) -> Self {
+        let services: Vec<_> = self.statement.iter().map(|statement| statement.principal.service.to_string()).collect();
+        services.first().map_or(self, |service| Self::of(service, &["sts:AssumeRole", "sts:TagSession"]))
+    }
+
     /// Whether a document says the same. One with anything that we would not write, such as conditions, does not.
     pub(crate) fn is_said_by(&self, document: &str) -> bool {
         serde_json::from_str::<Self>(document).is_ok_and(|found| found == *self)

@@ -15,8 +15,8 @@ impl Clusters {
     /// # Errors
     /// If a call fails.
     pub async fn observe(&self, owner: &Owner, scope: &Scope) -> Result<Observed, Error> {
-        let (cluster, roles) = tokio::try_join!(self.describe(&scope.cluster), self.roles(owner, scope))?;
-        let mut now = Observed { cluster, roles, today: self.today(), ..Observed::default() };
+        let (cluster, roles, version) = tokio::try_join!(self.describe(&scope.cluster), self.roles(owner, scope), self.calendar(scope))?;
+        let mut now = Observed { cluster, roles, version, today: self.today(), ..Observed::default() };
         if let Some(cluster) = now.cluster.as_ref().filter(|cluster| cluster.is_owned_by(owner)) {
             let access = async {
                 // The ConfigMap's mode has no entries.

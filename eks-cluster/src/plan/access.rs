@@ -7,7 +7,7 @@ use eks_core::{Action, Error, Finding, KEY_TAG, Step, StepKey};
 use super::{broken, control_plane_key, refused};
 use crate::{
     AccessEntry, AccessType, ClusterOp, ClusterSpec, Observed, ObservedAccess,
-    control_plane::{ClusterChange, rank},
+    change::{ClusterChange, rank},
 };
 
 impl ClusterSpec {

@@ -5,5 +5,6 @@
 mod connect;
 mod faults;
 mod life;
+mod plane;
 mod support;
 mod sweep;

@@ -32,23 +32,27 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! With the feature `aws`, `Clusters` observes, its plans and teardowns are applied by `eks_core::engine`, and `TokenSigner`
-//! signs tokens. With the feature `kube`, `Connector` makes a `kube::Client` that uses them.
+//! With the feature `aws`, `Clusters` observes, and its plans and teardowns are applied by `eks_core::engine`. With the feature
+//! `token`, `TokenSigner` signs tokens; with the feature `kube`, `Connector` makes a `kube::Client` that uses them.
 //!
 //! # Features
 //! | feature | default | brings |
 //! |---|---|---|
-//! | `aws` | yes | `Clusters`, `TokenSigner`: aws-sdk-eks, aws-sdk-iam, aws-sigv4 |
-//! | `kube` | yes | `Connector`: kube, with rustls |
+//! | `aws` | yes | `Clusters`: aws-sdk-eks, aws-sdk-iam; and `token` |
+//! | `kube` | yes | `Connector`: kube, with rustls; and `token` |
+//! | `token` | yes | `TokenSigner`: aws-sigv4, no SDK |
+//! | `kubeconfig` | yes | `Kubeconfig`, `KubeconfigPaths`: serde_yaml_ng |
+//! | `assume-role` | no | `AssumeRole::config`: aws-sdk-sts |
 //!
 //! # What this crate does not do
 //! It upgrades no version, moves no control plane to other subnets or groups, and switches no deletion protection off to
-//! delete. It writes no kubeconfig, makes no OIDC provider, and leaves the log group `/aws/eks/<name>/cluster` where it is: a
+//! delete. It makes no OIDC provider, and leaves the log group `/aws/eks/<name>/cluster` where it is: a
 //! plan that switches logging on says so. Add-ons, access entries and Pod Identity associations that leave a spec stay until the
 //! cluster goes, as a plan never deletes. It plans IPv4 clusters, without Auto Mode, hybrid nodes or Outposts.
 
 mod access;
 mod addon;
+mod assume_role;
 #[cfg(feature = "aws")]
 mod aws;
 mod check;
@@ -58,6 +62,8 @@ mod check_tests;
 mod connect;
 mod control_plane;
 mod endpoint;
+#[cfg(feature = "kubeconfig")]
+mod kubeconfig;
 mod observed;
 mod op;
 mod partition;
@@ -70,12 +76,13 @@ mod spec;
 mod teardown;
 #[cfg(test)]
 mod testing;
-#[cfg(feature = "aws")]
+#[cfg(feature = "token")]
 mod token;
 mod version;
 
 pub use access::{AccessKind, AccessRequest};
 pub use addon::{Addon, AddonRequest, Addons};
+pub use assume_role::{AssumeRole, AssumeRoleBuilder};
 #[cfg(feature = "aws")]
 pub use aws::Clusters;
 #[cfg(feature = "kube")]
@@ -84,10 +91,14 @@ pub use control_plane::{ClusterChange, ControlPlane, LogType, UpgradePolicy};
 pub use eks_core::ClusterAccess;
 pub use endpoint::Endpoint;
 pub use jiff::civil::Date;
+#[cfg(feature = "kubeconfig")]
+pub use kubeconfig::{
+    ExecPlugin, ExecVersion, Kubeconfig, KubeconfigEntry, KubeconfigEntryBuilder, KubeconfigError, KubeconfigPaths, Written,
+};
 pub use observed::{Observed, ObservedAccess, ObservedAddon, ObservedCluster, ObservedRole, Scope};
 pub use op::{ClusterOp, RoleRequest};
 pub use role::{OneOrMore, RoleChoice, RoleKind, TrustPolicy, TrustPrincipal, TrustStatement};
 pub use spec::{ClusterSpec, ClusterSpecBuilder};
-#[cfg(feature = "aws")]
+#[cfg(feature = "token")]
 pub use token::{Token, TokenError, TokenSigner};
 pub use version::{KubernetesVersion, Support, VersionError};

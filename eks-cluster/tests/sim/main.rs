@@ -4,5 +4,7 @@
 #[cfg(feature = "kube")]
 mod connect;
 mod faults;
+#[cfg(feature = "kube")]
+mod hours;
 mod life;
 mod support;

@@ -45,7 +45,7 @@
 //! | `assume-role` | no | `AssumeRole::config`: aws-sdk-sts |
 //!
 //! # What this crate does not do
-//! It upgrades no version, moves no control plane to other subnets or groups, and switches no deletion protection off to
+//! It replaces no nodes: [`upgrade`] tells what they must become before the next hop. It moves no control plane to other subnets or groups, and switches no deletion protection off to
 //! delete. It makes no OIDC provider, and leaves the log group `/aws/eks/<name>/cluster` where it is: a
 //! plan that switches logging on says so. Add-ons, access entries and Pod Identity associations that leave a spec stay until the
 //! cluster goes, as a plan never deletes. It plans IPv4 clusters, without Auto Mode, hybrid nodes or Outposts.
@@ -55,6 +55,8 @@ mod addon;
 mod assume_role;
 #[cfg(feature = "aws")]
 mod aws;
+mod calendar;
+mod change;
 mod check;
 #[cfg(test)]
 mod check_tests;
@@ -68,6 +70,7 @@ mod observed;
 mod op;
 mod partition;
 mod plan;
+mod plane;
 mod price;
 mod refs;
 mod role;
@@ -78,16 +81,19 @@ mod teardown;
 mod testing;
 #[cfg(feature = "token")]
 mod token;
+pub mod upgrade;
 mod version;
 
-pub use access::{AccessKind, AccessRequest};
+pub use access::{AccessEntry, AccessPolicy, AccessRequest, AccessScope, AccessType};
 pub use addon::{Addon, AddonRequest, Addons};
 pub use assume_role::{AssumeRole, AssumeRoleBuilder};
 #[cfg(feature = "aws")]
-pub use aws::Clusters;
+pub use aws::{Applied, Clusters, PlaceError};
+pub use calendar::{VersionChoice, VersionInfo, Versions};
+pub use change::ClusterChange;
 #[cfg(feature = "kube")]
 pub use connect::{ConnectError, Connector};
-pub use control_plane::{ClusterChange, ControlPlane, LogType, UpgradePolicy};
+pub use control_plane::{ControlPlane, LogType, UpgradePolicy};
 pub use eks_core::ClusterAccess;
 pub use endpoint::Endpoint;
 pub use jiff::civil::Date;
@@ -97,6 +103,10 @@ pub use kubeconfig::{
 };
 pub use observed::{Observed, ObservedAccess, ObservedAddon, ObservedCluster, ObservedRole, Scope};
 pub use op::{ClusterOp, RoleRequest};
+pub use plane::{
+    AutoMode, Components, EgressMode, Encryption, HealthIssue, IpFamily, KmsKeyArn, KmsKeyArnError, NodePool, Preflight, RemoteNetworks,
+    ScalingTier, ScoringStrategy, Settings, SubnetFacts, UnsupportedZones,
+};
 pub use role::{OneOrMore, RoleChoice, RoleKind, TrustPolicy, TrustPrincipal, TrustStatement};
 pub use spec::{ClusterSpec, ClusterSpecBuilder};
 #[cfg(feature = "token")]

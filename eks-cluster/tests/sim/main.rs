@@ -7,4 +7,5 @@ mod faults;
 #[cfg(feature = "kube")]
 mod hours;
 mod life;
+mod plane;
 mod support;

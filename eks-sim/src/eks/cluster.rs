@@ -37,6 +37,8 @@ pub(super) struct Cluster {
     pub(super) status: String,
     pub(super) role_arn: String,
     pub(super) vpc: String,
+    /// Zones of the subnets that it was made with: they stay.
+    pub(super) zones: BTreeSet<String>,
     pub(super) subnets: Vec<String>,
     pub(super) security_groups: Vec<String>,
     pub(super) cluster_security_group: Option<String>,
@@ -100,6 +102,10 @@ impl Cluster {
         format!("{}.gr7.{region}.{domain}", self.id)
     }
 
+    pub(super) fn issuer(&self, region: &str) -> String {
+        format!("https://oidc.eks.{region}.amazonaws.com/id/{}", self.id)
+    }
+
     /// Host of the endpoint, with the port if it is not 443.
     pub(super) fn endpoint_authority(&self, region: &str) -> String {
         self.door.as_ref().map_or_else(|| self.endpoint_host(region), |door| door.authority())
@@ -140,7 +146,7 @@ impl Cluster {
             },
             "kubernetesNetworkConfig": {service: self.service_cidr, "ipFamily": self.ip_family, "elasticLoadBalancing": auto_mode},
             "logging": {"clusterLogging": logging},
-            "identity": up(json!({"oidc": {"issuer": format!("https://oidc.eks.{region}.amazonaws.com/id/{}", self.id)}})),
+            "identity": up(json!({"oidc": {"issuer": self.issuer(region)}})),
             "status": self.status,
             "certificateAuthority": if self.ready { json!({"data": self.certificate_authority()}) } else { json!({}) },
             "platformVersion": version::find(&self.version).map(version::Release::platform),

@@ -113,6 +113,16 @@ pub(crate) fn pod_role(world: &World, cluster: &str, namespace: &str, service_ac
     (trusted && software_installed(world, cluster, "eks-pod-identity-agent")).then(|| association.effective_role().to_owned())
 }
 
+/// The role that an add-on's service account takes by its token: the add-on names it, the cluster's issuer is an identity
+/// provider, and the role trusts the account (user guide, "IAM roles for service accounts").
+pub(crate) fn service_account_role(world: &World, cluster: &str, addon: &str, service_account: &str) -> Option<String> {
+    let found = world.eks.clusters.get(cluster)?;
+    let addon = found.addons.get(addon)?;
+    let (issuer, role) = (found.issuer(&world.region), addon.role.as_deref()?);
+    let subject = format!("system:serviceaccount:{}:{service_account}", addon.namespace);
+    (iam::trust_service_account(world, role, &issuer, &subject) == Trust::Ready).then(|| role.to_owned())
+}
+
 /// Nodes came or went; Kubernetes calls this, as add-ons such as coredns wait for nodes.
 pub(crate) fn nodes_changed(world: &mut World, cluster: &str) {
     addon::nodes_changed(world, cluster);

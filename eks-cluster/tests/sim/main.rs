@@ -4,6 +4,8 @@
 #[cfg(feature = "kube")]
 mod connect;
 mod faults;
+#[cfg(feature = "kube")]
+mod hours;
 mod life;
 mod plane;
 mod support;

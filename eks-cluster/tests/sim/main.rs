@@ -5,4 +5,5 @@
 mod connect;
 mod faults;
 mod life;
+mod plane;
 mod support;

@@ -119,7 +119,9 @@ pub use observed::Observed;
 pub use op::ObjectOp;
 pub use pod::Pod;
 pub use quantity::{Quantity, QuantityError};
-pub use service::{BackendProtocol, Controller, HealthCheck, HealthProtocol, LoadBalancerKind, Service, TargetType, Tls};
+pub use service::{
+    BackendProtocol, Controller, HealthCheck, HealthProtocol, LoadBalancerKind, PortProtocol, Service, TargetPort, TargetType, Tls,
+};
 pub use spec::{ObjectsSpec, ObjectsSpecBuilder};
 pub use storage_class::{Binding, Provisioner, Reclaim, StorageClass, VolumeType, VolumeTypeError};
 pub use subnet_discovery::{Balancer, Discovery, NotChosen, SubnetSearch, VpcSubnet};

@@ -39,7 +39,8 @@
 //! given what there is of controllers ([`ObjectsSpecBuilder::controllers`]), it warns if nobody would make it.
 //!
 //! # Any other objects
-//! An [`ObjectSet`] takes manifests of any kind: applied server-side in an order that works, waited for, pruned when asked.
+//! An [`ObjectSet`] takes manifests of any kind: applied server-side in an order that works, waited for, pruned when asked. Its plan holds a
+//! digest of what a Secret holds, and not that itself ([`Planned`]).
 //!
 //! ```
 //! use eks_core::{ClusterName, Owner};

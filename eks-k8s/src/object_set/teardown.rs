@@ -28,6 +28,8 @@ pub struct SetMember {
     pub key: StepKey,
     pub(crate) set: String,
     pub(crate) turn: Turn,
+    /// Of a claim.
+    volume: Option<String>,
 }
 
 /// What carries the labels of sets.
@@ -63,7 +65,9 @@ impl SetMember {
         let uid = live["metadata"]["uid"].as_str()?.to_owned();
         let object = ObjectId::of(live);
         let key = object.key(set).ok().or_else(|| key_mark(live))?;
-        Some(Self { object, uid, key, set: set.to_owned(), turn: Turn::of(live) })
+        let volume = live.pointer("/spec/volumeName").and_then(Value::as_str).filter(|_| object.kind == "PersistentVolumeClaim");
+        let volume = volume.map(str::to_owned);
+        Some(Self { object, uid, key, set: set.to_owned(), turn: Turn::of(live), volume })
     }
 
     fn title(&self) -> String {
@@ -87,8 +91,8 @@ impl SetMember {
     }
 
     fn removal(&self, access: Option<&Access>, earlier: &[&Self]) -> Result<Removal, Error> {
-        let (object, uid, set) = (self.object.clone(), self.uid.clone(), self.set.clone());
-        let op = SetOp::Delete { access: access.cloned(), object, uid, set };
+        let (object, uid, set, volume) = (self.object.clone(), self.uid.clone(), self.set.clone(), self.volume.clone());
+        let op = SetOp::Delete { access: access.cloned(), object, uid, set, volume };
         let removal = Removal::new(self.key.clone(), self.title(), self.id(), &op).map_err(|error| op_error(&error))?;
         let removal = earlier.iter().fold(removal, |removal, other| removal.after(After::Key(other.key.clone())));
         // What layer k8s has the controllers of a set make is gone before they are.

@@ -39,7 +39,8 @@
 //! given what there is of controllers ([`ObjectsSpecBuilder::controllers`]), it warns if nobody would make it.
 //!
 //! # Any other objects
-//! An [`ObjectSet`] takes manifests of any kind: applied server-side in an order that works, waited for, pruned when asked.
+//! An [`ObjectSet`] takes manifests of any kind: applied server-side in an order that works, waited for, pruned when asked. Its plan holds a
+//! digest of what a Secret holds, and not that itself ([`Planned`]).
 //!
 //! ```
 //! use eks_core::{ClusterName, Owner};
@@ -121,7 +122,9 @@ pub use observed::Observed;
 pub use op::ObjectOp;
 pub use pod::Pod;
 pub use quantity::{Quantity, QuantityError};
-pub use service::{BackendProtocol, Controller, HealthCheck, HealthProtocol, LoadBalancerKind, Service, TargetType, Tls};
+pub use service::{
+    BackendProtocol, Controller, HealthCheck, HealthProtocol, LoadBalancerKind, PortProtocol, Service, TargetPort, TargetType, Tls,
+};
 pub use spec::{ObjectsSpec, ObjectsSpecBuilder};
 pub use storage_class::{Binding, Provisioner, Reclaim, StorageClass, VolumeType, VolumeTypeError};
 pub use subnet_discovery::{Balancer, Discovery, NotChosen, SubnetSearch, VpcSubnet};

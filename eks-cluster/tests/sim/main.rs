@@ -7,3 +7,4 @@ mod faults;
 mod life;
 mod plane;
 mod support;
+mod zones;

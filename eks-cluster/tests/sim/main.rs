@@ -4,7 +4,10 @@
 #[cfg(feature = "kube")]
 mod connect;
 mod faults;
+#[cfg(feature = "kube")]
+mod hours;
 mod life;
 mod plane;
 mod support;
 mod zones;
+mod sweep;

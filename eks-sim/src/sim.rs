@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use crate::{
     clock::Clock,
-    ec2,
+    ec2, eks,
     fault::{Fault, When},
     iam,
     inventory::Inventory,
@@ -216,6 +216,13 @@ impl Sim {
     /// Makes a call go wrong.
     pub fn inject(&self, when: When, fault: Fault) {
         self.with(|world| world.faults.add(when, fault));
+    }
+
+    /// From now on EKS has no room for another control plane in this zone: CreateCluster and changes of subnets with one there are refused
+    /// with UnsupportedAvailabilityZoneException, as any zone may be at any time (EKS user guide, "Troubleshooting": "Insufficient
+    /// capacity").
+    pub fn exhaust_zone(&self, zone: &str) {
+        self.with(|world| eks::exhaust_zone(world, zone));
     }
 
     /// How many injected faults have not happened yet.

@@ -40,6 +40,10 @@ pub(crate) enum Time {
     ClusterApiStop,
     /// Logging, endpoint or network update of a cluster. An eksctl log has 32 s for logging; the rest is assumption.
     ClusterConfigUpdate,
+    /// Egress mode of a control plane. User guide: "takes approximately 10 minutes"; the rest is assumption.
+    ClusterEgressUpdate,
+    /// Encryption of what a cluster stores with another key; assumption.
+    ClusterEncryption,
     /// Update of a setting that touches no machine (access mode, deletion protection); assumption.
     ClusterSettingUpdate,
     /// Control plane, one minor up or down. AWS: "several minutes"; public logs of 2023–25 8m29s–9m55s.
@@ -121,6 +125,8 @@ impl Time {
             Self::ClusterDelete => (69.0, 175.0, 228.0),
             Self::ClusterApiStop => (2.0, 4.0, 8.0),
             Self::ClusterConfigUpdate => (30.0, 90.0, 400.0),
+            Self::ClusterEgressUpdate => (480.0, 600.0, 900.0),
+            Self::ClusterEncryption => (300.0, 600.0, 1500.0),
             Self::ClusterSettingUpdate => (5.0, 15.0, 30.0),
             Self::ClusterVersionUpdate => (509.0, 544.0, 595.0),
             Self::InsightsRefresh => (15.0, 40.0, 90.0),

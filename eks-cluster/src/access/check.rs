@@ -113,7 +113,9 @@ pub(crate) fn username_rule(username: &str) -> Option<String> {
         let Some((placeholder, after)) = tail.split_once("}}") else { break };
         before.push_str(head);
         if !matches!(placeholder, "SessionName" | "SessionNameRaw") {
-            return Some(format!("{{{{{placeholder}}}}} in {username:?} is none of its placeholders, {{{{SessionName}}}} and {{{{SessionNameRaw}}}}"));
+            return Some(format!(
+                "{{{{{placeholder}}}}} in {username:?} is none of its placeholders, {{{{SessionName}}}} and {{{{SessionNameRaw}}}}"
+            ));
         }
         if !before.contains(':') {
             return Some(format!("{username:?} has no colon before {{{{{placeholder}}}}}, so sessions could pass for other users"));
@@ -269,10 +271,17 @@ mod tests {
     #[test]
     fn user_names() {
         // The guide's own examples, and those that it forbids.
-        for fine in [":john{{SessionName}}", "jo:hn{{SessionName}}", "john", "a:{{SessionNameRaw}}", "arn:aws:sts::1:assumed-role/x/{{SessionName}}"] {
+        for fine in [
+            ":john{{SessionName}}",
+            "jo:hn{{SessionName}}",
+            "john",
+            "a:{{SessionNameRaw}}",
+            "arn:aws:sts::1:assumed-role/x/{{SessionName}}",
+        ] {
             assert_eq!(username_rule(fine), None, "{fine}");
         }
-        let wrong = ["john{{SessionName}}", "{{SessionNameRaw}}", "{{SessionName}}:x", "system:x", "eks:x", "aws:x", "amazon:x", "iam:x", ""];
+        let wrong =
+            ["john{{SessionName}}", "{{SessionNameRaw}}", "{{SessionName}}:x", "system:x", "eks:x", "aws:x", "amazon:x", "iam:x", ""];
         for wrong in wrong.into_iter().chain(["a:{{AccountID}}", "a:{{EC2PrivateDNSName}}"]) {
             assert!(username_rule(wrong).is_some(), "{wrong}");
         }

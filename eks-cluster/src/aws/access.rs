@@ -7,12 +7,7 @@ use eks_core::{Class, ClusterName, Error, KEY_TAG, Outputs, Owner, aws::failed, 
 use tokio::task::JoinSet;
 
 use super::{Clusters, cluster::heals, found, observe::all, roles::not_seen_yet};
-use crate::{
-    AccessRequest, AccessScope, AccessType, ObservedAccess, Scope,
-    access::Drift,
-    observed::is_owned,
-    plan::refused,
-};
+use crate::{AccessRequest, AccessScope, AccessType, ObservedAccess, Scope, access::Drift, observed::is_owned, plan::refused};
 
 impl Clusters {
     /// Entries that are wanted, each described by its principal. Those whose principal no one knows yet are looked for among all.

@@ -7,9 +7,7 @@ use eks_core::{AuthenticationMode, Error, Owner, aws::failed};
 use tokio::task::JoinSet;
 
 use super::Clusters;
-use crate::{
-    KubernetesVersion, Observed, ObservedAddon, ObservedRole, Scope, plan::broken, role::RoleKind,
-};
+use crate::{KubernetesVersion, Observed, ObservedAddon, ObservedRole, Scope, plan::broken, role::RoleKind};
 
 impl Clusters {
     /// What exists of what `scope` names.

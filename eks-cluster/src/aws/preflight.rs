@@ -13,10 +13,7 @@ impl Clusters {
             facts.clusters = Some(clusters);
             return Ok(Some(facts));
         };
-        let known: Vec<_> = spec.network.subnets.iter().filter_map(|subnet| subnet.id.known()).collect();
-        let is_owned = cluster.is_owned_by(spec.owner());
-        let is_same = cluster.subnets.len() == spec.network.subnets.len() && known.iter().all(|id| cluster.subnets.contains(id.as_str()));
-        if !is_owned || is_same || known.is_empty() {
+        if !cluster.is_owned_by(spec.owner()) || !spec.moves(cluster, now) {
             return Ok(None);
         }
         let theirs: Vec<_> = cluster.subnets.iter().cloned().collect();

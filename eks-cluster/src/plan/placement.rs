@@ -81,6 +81,12 @@ impl ClusterSpec {
         Ok(placed)
     }
 
+    /// Whether the control plane would get other subnets, as far as that is known without looking at them.
+    #[cfg(feature = "aws")]
+    pub(crate) fn moves(&self, cluster: &ObservedCluster, now: &Observed) -> bool {
+        self.placed(cluster, now).is_ok_and(|placed| placed.moves)
+    }
+
     /// Ids that an earlier step will tell are not known yet, but their number is.
     fn refuse_unlike(&self, cluster: &ObservedCluster, wanted: &[Ref<eks_core::SubnetId>]) -> Result<(), Error> {
         let fits = wanted.len() == cluster.subnets.len();

@@ -5,4 +5,7 @@
 mod connect;
 mod faults;
 mod life;
+mod plane;
 mod support;
+#[cfg(feature = "ec2")]
+mod upgrade;

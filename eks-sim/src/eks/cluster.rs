@@ -37,6 +37,8 @@ pub(super) struct Cluster {
     pub(super) status: String,
     pub(super) role_arn: String,
     pub(super) vpc: String,
+    /// Zones of the subnets that it was made with: they stay.
+    pub(super) zones: BTreeSet<String>,
     pub(super) subnets: Vec<String>,
     pub(super) security_groups: Vec<String>,
     pub(super) cluster_security_group: Option<String>,

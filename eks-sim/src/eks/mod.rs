@@ -17,12 +17,14 @@ mod pod_identity;
 mod rollback;
 mod route;
 mod schema;
+mod settings;
 mod tags;
 mod update;
+mod update_config;
 mod version;
 mod version_update;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -48,6 +50,13 @@ pub(crate) struct State {
     clusters: BTreeMap<String, cluster::Cluster>,
     /// Whether upgrade insights in ERROR refuse an upgrade that is not forced.
     enforces_upgrade_insights: bool,
+    /// Zones that have no room for another control plane.
+    full_zones: BTreeSet<String>,
+}
+
+/// From now on a zone has no room for another control plane.
+pub(crate) fn exhaust_zone(world: &mut World, zone: &str) {
+    world.eks.full_zones.insert(zone.to_owned());
 }
 
 pub(crate) fn handle(world: &mut World, caller: &Caller, action: &str, args: &Args) -> Result<Value, ApiError> {
@@ -56,7 +65,8 @@ pub(crate) fn handle(world: &mut World, caller: &Caller, action: &str, args: &Ar
         "DescribeCluster" => cluster::describe(world, args),
         "ListClusters" => cluster::list(world, args),
         "DeleteCluster" => cluster::delete(world, args),
-        "UpdateClusterConfig" => update::config(world, args),
+        "UpdateClusterConfig" => update_config::config(world, args),
+        "AssociateEncryptionConfig" => settings::associate_encryption(world, args),
         "UpdateClusterVersion" => version_update::update(world, args),
         "CancelUpdate" => rollback::cancel(world, args),
         "DescribeUpdate" => update::describe(world, args),

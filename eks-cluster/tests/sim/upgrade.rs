@@ -13,7 +13,7 @@ use eks_cluster::{
 };
 use eks_core::{
     Error,
-    engine::{ApplyError, BoxFuture},
+    engine::{ApplyError, BoxFuture, Engine},
 };
 use eks_sim::{DeprecatedUse, Fault, Sim, When};
 
@@ -53,7 +53,7 @@ async fn account(minor: u16) -> Result<(Account, Nodes), Box<dyn std::error::Err
         .addons(addons)
         .bootstrap_self_managed_addons(false)
         .build()?;
-    account.clusters.plan(&spec).await?.apply(&account.engine()).await?;
+    account.clusters.plan(&spec).await?.apply(&slow(&account)).await?;
     let nodes = Nodes::default();
     nodes.set(&[minor]);
     account.clusters = account.clusters.with_nodes(nodes.clone());
@@ -275,10 +275,22 @@ async fn without_a_reader_eks_insight_judges_nodes() -> Tested {
     Ok(())
 }
 
-/// Applies what can be done now, whatever it ends in.
+/// Polls at a tenth of the pace: fewer calls, each of which is one more to fail at.
+fn slow(account: &Account) -> Engine {
+    account.engine().speed(0.1)
+}
+
+/// Applies what can be done now. What a killed run began may end between the plan and its application: then it is planned again.
 async fn run(account: &Account, upgrade: &Upgrade) -> Result<(), String> {
-    let planned = account.clusters.upgrade(upgrade).await.map_err(|error| error.to_string())?;
-    planned.plan().apply(&account.engine()).await.map(|_| ()).map_err(|error| error.to_string())
+    for _ in 0..3 {
+        let planned = account.clusters.upgrade(upgrade).await.map_err(|error| error.to_string())?;
+        match planned.plan().apply(&slow(account)).await {
+            Ok(_) => return Ok(()),
+            Err(ApplyError::Stale { .. }) => {}
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    Err("stale three times".to_owned())
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,8 +4,11 @@
 #[cfg(feature = "kube")]
 mod connect;
 mod faults;
+#[cfg(feature = "kube")]
+mod hours;
 mod life;
 mod plane;
 mod support;
+mod sweep;
 #[cfg(feature = "ec2")]
 mod upgrade;

@@ -167,12 +167,9 @@ impl Cluster {
     }
 
     /// What EKS finds wrong with it. The role must go on existing (API reference, ClusterIssue).
-    pub(super) fn health_issues(&self, world: &World) -> Vec<Value> {
-        if self.ready && iam::trust(world, &self.role_arn, "eks.amazonaws.com") == Trust::Missing {
-            let message = format!("The cluster role {} could not be found.", self.role_arn);
-            return vec![json!({"code": "IamRoleNotFound", "message": message, "resourceIds": [self.role_arn]})];
-        }
-        self.issues.clone()
+    pub(super) fn health_issues(&self, world: &mut World) -> Vec<Value> {
+        let missing = if self.ready { missing_parts(world, self) } else { Vec::new() };
+        self.issues.iter().cloned().chain(missing).collect()
     }
 
     /// Control plane: 0.10 $/h, 0.60 in extended support, and what a provisioned tier adds (EKS pricing).
@@ -203,11 +200,33 @@ impl Cluster {
     }
 }
 
-pub(super) fn describe(world: &World, args: &Args) -> Result<Value, ApiError> {
-    let cluster = find(world, required(args, "name")?)?;
+pub(super) fn describe(world: &mut World, args: &Args) -> Result<Value, ApiError> {
+    let cluster = find(world, required(args, "name")?)?.clone();
     let mut told = cluster.describe(&world.region);
     told["health"]["issues"] = json!(cluster.health_issues(world));
     Ok(json!({"cluster": told}))
+}
+
+/// What a cluster needs and has no more: its role, its subnets, its groups (API reference, ClusterIssue).
+fn missing_parts(world: &mut World, cluster: &Cluster) -> Vec<Value> {
+    let issue = |code: &str, message: String, id: &str| json!({"code": code, "message": message, "resourceIds": [id]});
+    let mut issues = Vec::new();
+    if iam::trust(world, &cluster.role_arn, "eks.amazonaws.com") == Trust::Missing {
+        let message = format!("The cluster role {} could not be found.", cluster.role_arn);
+        issues.push(issue("IamRoleNotFound", message, &cluster.role_arn));
+    }
+    let eks = world.service_caller("eks.amazonaws.com");
+    let mut gone = |action: &str, parameter: &str, ids: &[String], code: &str, what: &str| {
+        for id in ids {
+            let asked = world.call(crate::call::Service::Ec2, action, json!({parameter: [id]}), &eks);
+            if asked.is_err_and(|error| error.code.ends_with(".NotFound")) {
+                issues.push(issue(code, format!("The {what} {id} could not be found."), id));
+            }
+        }
+    };
+    gone("DescribeSubnets", "SubnetId", &cluster.subnets, "Ec2SubnetNotFound", "subnet");
+    gone("DescribeSecurityGroups", "GroupId", &cluster.security_groups, "Ec2SecurityGroupNotFound", "security group");
+    issues
 }
 
 pub(super) fn list(world: &World, args: &Args) -> Result<Value, ApiError> {

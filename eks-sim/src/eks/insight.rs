@@ -129,7 +129,7 @@ fn known(world: &mut World, name: &str) -> Result<Vec<(f64, Found)>, ApiError> {
 }
 
 /// Insights in ERROR about a step to a version, as they are now: EKS looks again before it acts.
-pub(super) fn errors(world: &World, name: &str, category: &str, version: &str) -> Vec<Found> {
+pub(super) fn errors(world: &mut World, name: &str, category: &str, version: &str) -> Vec<Found> {
     let is_error = |insight: &Found| insight.category == category && insight.version == version && insight.status == "ERROR";
     insight_check::found(world, name).into_iter().filter(is_error).collect()
 }

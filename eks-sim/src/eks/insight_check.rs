@@ -15,8 +15,8 @@ const UPGRADE: &str = "UPGRADE_READINESS";
 const ROLLBACK: &str = "ROLLBACK_READINESS";
 
 /// Everything that EKS would find now.
-pub(super) fn found(world: &World, name: &str) -> Vec<Found> {
-    let Ok(cluster) = cluster::find(world, name) else { return Vec::new() };
+pub(super) fn found(world: &mut World, name: &str) -> Vec<Found> {
+    let Ok(cluster) = &cluster::find(world, name).cloned() else { return Vec::new() };
     let mut found = Vec::new();
     if let Some(next) = beside(&cluster.version, 1) {
         found.extend(checks(world, cluster, UPGRADE, &next));
@@ -24,14 +24,15 @@ pub(super) fn found(world: &World, name: &str) -> Vec<Found> {
     }
     // "These insights appear after you perform an upgrade and remain available during the 7-day rollback eligibility window" (user guide,
     // "Rollback cluster"), which names the checks.
-    let recent = |at: f64| world.epoch_seconds() - at <= ROLLBACK_WINDOW.as_secs_f64();
+    let now = world.epoch_seconds();
+    let recent = |at: f64| now - at <= ROLLBACK_WINDOW.as_secs_f64();
     if let Some((previous, _)) = cluster.upgraded_from.as_ref().filter(|(_, at)| recent(*at)) {
         found.extend(checks(world, cluster, ROLLBACK, previous));
     }
     found
 }
 
-fn checks(world: &World, cluster: &Cluster, category: &'static str, target: &str) -> Vec<Found> {
+fn checks(world: &mut World, cluster: &Cluster, category: &'static str, target: &str) -> Vec<Found> {
     vec![
         kubelets(world, cluster, category, target),
         kube_proxy(cluster, category, target),
@@ -119,7 +120,7 @@ fn addons(cluster: &Cluster, category: &'static str, target: &str) -> Found {
     insight
 }
 
-fn health(world: &World, cluster: &Cluster, category: &'static str, target: &str) -> Found {
+fn health(world: &mut World, cluster: &Cluster, category: &'static str, target: &str) -> Found {
     let description = "Checks for any cluster health issues that prevent successful upgrade to the next Kubernetes version on EKS.";
     let mut insight = insight(category, "Cluster health issues", target, description, "Resolve the health issues of your cluster.");
     let issues = cluster.health_issues(world);

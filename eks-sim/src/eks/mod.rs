@@ -48,10 +48,10 @@ pub(crate) use self::insight::{enforce_upgrade_insights, use_deprecated_api};
 #[derive(Debug, Default)]
 pub(crate) struct State {
     clusters: BTreeMap<String, cluster::Cluster>,
-    /// Whether upgrade insights in ERROR refuse an upgrade that is not forced.
-    enforces_upgrade_insights: bool,
     /// Zones that have no room for another control plane.
     full_zones: BTreeSet<String>,
+    /// Whether upgrade insights in ERROR refuse an upgrade that is not forced.
+    enforces_upgrade_insights: bool,
 }
 
 /// From now on a zone has no room for another control plane.

@@ -23,7 +23,9 @@ pub(super) fn start(world: &mut World, args: &Args) -> Result<Value, ApiError> {
         world.take(Time::InsightsRefresh, &name.clone(), move |world| {
             insight::look(world, &name);
             let now = world.epoch_seconds();
-            if let Some(refresh) = cluster::find_mut(world, &name).ok().and_then(|cluster| cluster.insights.refresh.as_mut()) {
+            if let Ok(cluster) = cluster::find_mut(world, &name)
+                && let Some(refresh) = &mut cluster.insights.refresh
+            {
                 (refresh.status, refresh.ended) = ("COMPLETED", Some(now));
             }
         });

@@ -46,7 +46,7 @@
 //! | feature | default | brings |
 //! |---|---|---|
 //! | `aws` | yes | `Clusters`: aws-sdk-eks, aws-sdk-iam; and `token` |
-//! | `ec2` | yes | a look at subnets and zones before a control plane is made or moved: aws-sdk-ec2 |
+//! | `ec2` | yes | a look at subnets and zones before a control plane is made, moved or upgraded: aws-sdk-ec2 |
 //! | `kube` | yes | `Connector`: kube, with rustls; and `token` |
 //! | `token` | yes | `TokenSigner`: aws-sigv4, no SDK |
 //! | `kubeconfig` | yes | `Kubeconfig`, `KubeconfigPaths`: serde_yaml_ng |

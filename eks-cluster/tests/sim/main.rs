@@ -10,4 +10,6 @@ mod life;
 mod plane;
 mod support;
 mod sweep;
+#[cfg(feature = "ec2")]
+mod upgrade;
 mod zones;

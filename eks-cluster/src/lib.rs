@@ -60,9 +60,12 @@ mod check_tests;
 mod connect;
 mod control_plane;
 mod endpoint;
+mod migration;
 mod observed;
 mod op;
 mod partition;
+#[cfg(feature = "aws")]
+mod permissions;
 mod plan;
 mod plane;
 mod price;
@@ -81,7 +84,7 @@ mod version;
 pub use access::{AccessEntry, AccessPolicy, AccessRequest, AccessScope, AccessType};
 pub use addon::{Addon, AddonRequest, Addons};
 #[cfg(feature = "aws")]
-pub use aws::{Applied, Clusters, PlaceError};
+pub use aws::{Applied, Clusters, MigrationError, PlaceError};
 pub use calendar::{VersionChoice, VersionInfo, Versions};
 pub use change::ClusterChange;
 #[cfg(feature = "kube")]
@@ -90,6 +93,9 @@ pub use control_plane::{ControlPlane, LogType, UpgradePolicy};
 pub use eks_core::ClusterAccess;
 pub use endpoint::Endpoint;
 pub use jiff::civil::Date;
+#[cfg(feature = "kube")]
+pub use migration::who_am_i;
+pub use migration::{AccessProof, KubernetesIdentity, Migration, MigrationFinding, RoleLookup, Standing};
 pub use observed::{Observed, ObservedAccess, ObservedAddon, ObservedCluster, ObservedRole, Scope};
 pub use op::{ClusterOp, RoleRequest};
 pub use plane::{

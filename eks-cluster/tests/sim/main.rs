@@ -5,6 +5,8 @@ mod access;
 #[cfg(feature = "kube")]
 mod connect;
 mod faults;
+#[cfg(feature = "kube")]
+mod hours;
 mod life;
 mod plane;
 mod support;

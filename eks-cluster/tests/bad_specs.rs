@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use eks_cluster::{
-    AccessEntry, AccessPolicy, AccessType, Addon, Addons, ClusterSpec, ClusterSpecBuilder, Endpoint, KubernetesVersion, RoleChoice,
-    UpgradePolicy,
+    AccessEntry, AccessPolicy, AccessType, Addon, Addons, AutoMode, ClusterSpec, ClusterSpecBuilder, Components, Encryption, Endpoint,
+    IpFamily, KubernetesVersion, NodePool, RemoteNetworks, RoleChoice, ScoringStrategy, UpgradePolicy,
 };
 use eks_core::{AuthenticationMode, ClusterName, NetworkRefs, Owner, Ref, RoleArn, SubnetRef, Tier};
 use jiff::civil::date;
@@ -235,6 +235,60 @@ fn addons() -> Vec<Row> {
     ]
 }
 
+/// EKS API Reference, CreateCluster; EKS User Guide, "Create an Amazon EKS cluster", "Automate cluster infrastructure with EKS Auto Mode",
+/// "Prepare networking for hybrid nodes" and "Encrypt Kubernetes secrets with KMS".
+fn settings() -> Vec<Row> {
+    let key = |arn: &str| Encryption::CustomerManaged(arn.parse().expect("the ARN of a key"));
+    let remote = |nodes: &[&str], pods: &[&str]| {
+        let blocks = |texts: &[&str]| texts.iter().map(|text| text.parse().expect("a block")).collect::<Vec<_>>();
+        spec().remote_networks(RemoteNetworks::new(blocks(nodes), blocks(pods)))
+    };
+    let components = |components: Components| spec().components(components);
+    let config_map = || spec().authentication(AuthenticationMode::ConfigMap);
+    vec![
+        (
+            spec().encryption(key("arn:aws:kms:eu-west-1:123456789012:key/a")),
+            "kms-key-region",
+            "the cluster's Region, us-east-1",
+            "a key of us-east-1",
+        ),
+        (
+            spec().encryption(key("arn:aws-cn:kms:cn-north-1:123456789012:key/a")),
+            "kms-key-partition",
+            "partition aws",
+            "the cluster's partition",
+        ),
+        (spec().ip_family(IpFamily::Ipv6).service_cidr("172.20.0.0/16"), "service-cidr-ipv6", "", ""),
+        (spec().public_access_cidrs(["2600:1f00::/24"]), "public-access-family", "IPv4 addresses alone", "choose the IPv6 family"),
+        (config_map().auto_mode(AutoMode::without_pools()), "auto-mode-authentication", "by access entries", "ApiAndConfigMap"),
+        (
+            spec().auto_mode(AutoMode::without_pools()).bootstrap_self_managed_addons(true),
+            "auto-mode-self-managed",
+            "must not install vpc-cni, coredns and kube-proxy",
+            "leave bootstrap_self_managed_addons out",
+        ),
+        (
+            spec().auto_mode(AutoMode::On { node_pools: [NodePool::System].into(), node_role: None }),
+            "auto-mode-node-role",
+            "need a role",
+            "no node pools",
+        ),
+        (remote(&["11.0.0.0/16"], &[]), "remote-range", "192.168.0.0/16", "private addresses"),
+        (remote(&["10.0.128.0/20"], &[]), "remote-overlap", "overlaps the VPC's block 10.0.0.0/16", "apart from one another"),
+        (remote(&["192.168.1.1/24"], &[]), "remote-host-bits", "bits set beyond its prefix", "192.168.1.0/24"),
+        (remote(&[], &["192.168.0.0/16"]), "remote-pods-alone", "no network of nodes", "give the nodes' blocks"),
+        (components(Components::default().event_minutes(61)), "event-minutes", "10 to 60 minutes", "between"),
+        (components(Components::default().node_ports(10259, 32767)), "node-ports", "within 10260 to 32767", "the first before the last"),
+        (components(Components::default().autoscaler_seconds(10)), "autoscaler-tier", "only provisioned control planes", "a scaling tier"),
+        (
+            components(Components::default().scoring(ScoringStrategy::MostAllocated, [("cpu", 101)])),
+            "scoring-weight",
+            "1 to 100",
+            "between",
+        ),
+    ]
+}
+
 /// IAM User Guide, "IAM and AWS STS quotas"; EKS API Reference, TagResource.
 fn roles_and_tags() -> Vec<Row> {
     let abroad = RoleChoice::Existing("arn:aws-us-gov:iam::123456789012:role/x".parse().expect("an ARN"));
@@ -258,7 +312,8 @@ fn roles_and_tags() -> Vec<Row> {
 #[test]
 fn each_wrong_spec_is_told_its_code_its_rule_and_its_remedy() -> Tested {
     assert!(spec().build().is_ok());
-    let rows: Vec<Row> = [versions(), networks(), endpoints(), access(), addons(), roles_and_tags()].into_iter().flatten().collect();
+    let rows: Vec<Row> =
+        [versions(), networks(), endpoints(), settings(), access(), addons(), roles_and_tags()].into_iter().flatten().collect();
     assert!(rows.len() >= 40, "{}", rows.len());
     let mut seen = BTreeSet::new();
     for (wrong, code, rule, remedy) in rows {

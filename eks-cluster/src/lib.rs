@@ -76,9 +76,12 @@ mod control_plane;
 mod endpoint;
 #[cfg(feature = "kubeconfig")]
 mod kubeconfig;
+mod migration;
 mod observed;
 mod op;
 mod partition;
+#[cfg(feature = "aws")]
+mod permissions;
 mod plan;
 mod plane;
 mod price;
@@ -98,7 +101,7 @@ pub use access::{AccessEntry, AccessPolicy, AccessRequest, AccessScope, AccessTy
 pub use addon::{Addon, AddonRequest, Addons};
 pub use assume_role::{AssumeRole, AssumeRoleBuilder};
 #[cfg(feature = "aws")]
-pub use aws::{Applied, Clusters, PlaceError};
+pub use aws::{Applied, Clusters, MigrationError, PlaceError};
 pub use calendar::{VersionChoice, VersionInfo, Versions};
 pub use change::ClusterChange;
 #[cfg(feature = "kube")]
@@ -111,6 +114,9 @@ pub use jiff::civil::Date;
 pub use kubeconfig::{
     ExecPlugin, ExecVersion, Kubeconfig, KubeconfigEntry, KubeconfigEntryBuilder, KubeconfigError, KubeconfigPaths, Written,
 };
+#[cfg(feature = "kube")]
+pub use migration::who_am_i;
+pub use migration::{AccessProof, KubernetesIdentity, Migration, MigrationFinding, RoleLookup, Standing};
 pub use observed::{Observed, ObservedAccess, ObservedAddon, ObservedCluster, ObservedRole, Scope};
 pub use op::{ClusterOp, RoleRequest};
 pub use plane::{

@@ -1,6 +1,7 @@
 //! Clusters on the simulator, over the wire.
 #![cfg(feature = "aws")]
 
+mod access;
 #[cfg(feature = "kube")]
 mod connect;
 mod faults;

@@ -79,7 +79,8 @@ fn version(info: Option<&str>) -> Result<&'static str, Failure> {
     let Some(info) = info.filter(|info| !info.is_empty()) else { return Ok("v1beta1") };
     let info: Value = serde_json::from_str(info).map_err(|error| format!("KUBERNETES_EXEC_INFO is no JSON: {error}"))?;
     let asked = info["apiVersion"].as_str().unwrap_or_default();
-    let known = ["v1", "v1beta1"].into_iter().find(|version| asked.strip_prefix(GROUP).and_then(|rest| rest.strip_prefix('/')) == Some(version));
+    let known =
+        ["v1", "v1beta1"].into_iter().find(|version| asked.strip_prefix(GROUP).and_then(|rest| rest.strip_prefix('/')) == Some(version));
     known.ok_or_else(|| format!("KUBERNETES_EXEC_INFO asks for {asked:?}; known are {GROUP}/v1 and {GROUP}/v1beta1").into())
 }
 

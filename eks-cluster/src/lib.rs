@@ -39,6 +39,7 @@
 //! | feature | default | brings |
 //! |---|---|---|
 //! | `aws` | yes | `Clusters`: aws-sdk-eks, aws-sdk-iam; and `token` |
+//! | `ec2` | yes | subnets are looked at before a control plane is made or moved: aws-sdk-ec2 |
 //! | `kube` | yes | `Connector`: kube, with rustls; and `token` |
 //! | `token` | yes | `TokenSigner`: aws-sigv4, no SDK |
 //! | `kubeconfig` | yes | `Kubeconfig`, `KubeconfigPaths`: serde_yaml_ng |
@@ -72,6 +73,8 @@ mod partition;
 mod plan;
 mod plane;
 mod price;
+#[cfg(feature = "kube")]
+mod reach;
 mod refs;
 mod role;
 mod service_cidr;
@@ -107,6 +110,8 @@ pub use plane::{
     AutoMode, Components, EgressMode, Encryption, HealthIssue, IpFamily, KmsKeyArn, KmsKeyArnError, NodePool, Preflight, RemoteNetworks,
     ScalingTier, ScoringStrategy, Settings, SubnetFacts, UnsupportedZones,
 };
+#[cfg(feature = "kube")]
+pub use reach::{Reached, Stage, Unreachable};
 pub use role::{OneOrMore, RoleChoice, RoleKind, TrustPolicy, TrustPrincipal, TrustStatement};
 pub use spec::{ClusterSpec, ClusterSpecBuilder};
 #[cfg(feature = "token")]

@@ -8,4 +8,6 @@ mod faults;
 mod hours;
 mod life;
 mod plane;
+#[cfg(feature = "kube")]
+mod reach;
 mod support;

@@ -31,6 +31,7 @@ mod kube;
 mod ledger;
 mod log;
 mod node;
+mod readiness;
 mod serve;
 mod sim;
 mod ssm;
@@ -41,6 +42,7 @@ mod wire;
 mod world;
 
 pub use clock::Clock;
+pub use eks::DeprecatedUse;
 pub use fault::{Fault, When};
 pub use inventory::{Inventory, Item};
 pub use kube::KubeService;

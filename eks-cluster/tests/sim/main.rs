@@ -11,3 +11,4 @@ mod plane;
 #[cfg(feature = "kube")]
 mod reach;
 mod support;
+mod sweep;

@@ -208,7 +208,7 @@ fn the_aws_clis_kubeconfig(shell: &Shell, access: &ClusterAccess) {
         (&["--alias", "shop", "--user-alias", "jane"], ours().context("shop").user("jane")),
         (&["--user-alias", "jane"], ours().context("jane").user("jane")),
         (&["--role-arn", role], ours().role(assumed)),
-        (&["--proxy-url", "https://proxy.example:3128"], ours().proxy_url("https://proxy.example:3128")),
+        (&["--proxy-url", "socks5://proxy.example:1080"], ours().proxy_url("socks5://proxy.example:1080")),
     ];
     for (options, ours) in compared {
         let command = ["eks", "update-kubeconfig", "--name", "chap10", "--dry-run", "--kubeconfig", &absent];

@@ -9,6 +9,8 @@ mod faults;
 mod hours;
 mod life;
 mod plane;
+#[cfg(feature = "kube")]
+mod reach;
 mod support;
 mod sweep;
 #[cfg(feature = "ec2")]

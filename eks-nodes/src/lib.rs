@@ -64,14 +64,17 @@ mod amazon;
 mod capacity;
 mod check;
 mod decide;
+mod findings;
 mod fingerprint;
 mod image;
 mod instance;
+mod kubelet;
+mod lifecycle;
 mod mapping;
-mod node_config;
 mod observed;
 mod op;
 mod plan;
+mod purchase;
 mod refs;
 mod request;
 mod spec;
@@ -85,11 +88,17 @@ mod template;
 pub use aws::Workers;
 pub use capacity::{Capacity, CapacityError};
 pub use fingerprint::TEMPLATE_TAG;
-pub use image::{Family, Image};
+pub use image::{
+    AmazonLinux2, AmazonLinux2023, Bottlerocket, Date, EndOfSupport, Family, Image, LocalStorage, Mirror, Proxy, Ubuntu, UbuntuRelease,
+    Windows, WindowsInstallation, WindowsRelease,
+};
 pub use instance::Architecture;
+pub use kubelet::{EvictionSignal, Kubelet, ReservedResource};
+pub use lifecycle::{LifecycleHook, Transition};
 pub use mapping::RoleMapping;
 pub use observed::{Observed, Scope, Stack};
 pub use op::WorkersOp;
+pub use purchase::{Purchase, SpotAllocation};
 pub use request::{Argument, StackRequest, TemplateSource};
 pub use spec::{WORKERS_LABEL, WorkersSpec, WorkersSpecBuilder};
 pub use status::{Next, Purpose, StackStatus};

@@ -17,6 +17,8 @@ use crate::{
 
 /// Most instance types of a mixed instances policy. Auto Scaling API Reference, "LaunchTemplate".
 const INSTANCE_TYPES: usize = 40;
+/// Most lifecycle hooks of a group. Auto Scaling User Guide, "Quotas for Auto Scaling resources and groups".
+const HOOKS: usize = 50;
 
 pub(crate) fn check(spec: &WorkersSpec) -> Problems {
     let mut problems = Problems::new();
@@ -209,6 +211,10 @@ fn scaling(spec: &WorkersSpec, problems: &mut Problems) {
     if percent > 100 {
         problems.add("on-demand-percent", format!("on_demand_percent {percent}"), "must be 0–100", "correct it");
     }
+    if spec.hooks.len() > HOOKS {
+        let rule = format!("Auto Scaling's quota is {HOOKS} in a group");
+        problems.add("hook-count", format!("{} lifecycle hooks", spec.hooks.len()), rule, "use fewer");
+    }
     let mut seen = BTreeSet::new();
     for hook in &spec.hooks {
         let subject = format!("lifecycle hook {:?}", hook.name);
@@ -329,7 +335,7 @@ fn sizes(spec: &WorkersSpec, problems: &mut Problems) {
             && body.len() > TEMPLATE_LIMIT
         {
             let rule = format!("its template has {} bytes; CloudFormation's limit is {TEMPLATE_LIMIT}", body.len());
-            problems.add("template-size", format!("stack {}", request.name), rule, "use fewer labels and policies");
+            problems.add("template-size", format!("stack {}", request.name), rule, "use fewer labels, policies, instance types or hooks");
         }
     }
 }

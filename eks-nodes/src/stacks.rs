@@ -88,10 +88,12 @@ impl WorkersSpec {
             ("NodeInstanceType", Argument::known(self.instance_type())),
             ("NodeSecurityGroup", base("NodeSecurityGroup")),
             ("NodeVolumeSize", Argument::known(self.volume_gib().to_string())),
-            ("ServiceCidr", Argument::reference(&self.cluster.service_cidr)),
             ("Subnets", Argument::Many(self.network.subnets.iter().map(|subnet| as_text(&subnet.id)).collect())),
         ]);
         parameters.insert(image_value.0, Argument::known(image_value.1));
+        if shape.needs_service_cidr() {
+            parameters.insert("ServiceCidr", Argument::reference(&self.cluster.service_cidr));
+        }
         if let Some(key_pair) = &self.key_pair {
             parameters.insert("KeyName", Argument::known(key_pair));
         }

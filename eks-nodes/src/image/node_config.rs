@@ -204,6 +204,8 @@ fn mirrors(mirrors: &[Mirror]) -> String {
         }
         part.push_str("EOF\n");
     }
+    // The line break before a delimiter belongs to it (RFC 2046), and the script's last line needs one of its own.
+    part.push('\n');
     part
 }
 

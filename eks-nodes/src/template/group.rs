@@ -38,6 +38,13 @@ pub(crate) struct GroupShape<'a> {
     pub(crate) volume_device: &'static str,
 }
 
+impl GroupShape<'_> {
+    /// Whether the user data says the Service range; some nodes find it out themselves.
+    pub(crate) fn needs_service_cidr(&self) -> bool {
+        self.user_data.contains("${ServiceCidr}")
+    }
+}
+
 /// The template. Names are those of Amazon's own template where they mean the same.
 ///
 /// There is no `UpdatePolicy`: CloudFormation's rolling update replaces instances without draining them.
@@ -144,6 +151,9 @@ fn parameters(shape: &GroupShape<'_>) -> BTreeMap<&'static str, Parameter> {
             parameter("AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>", "SSM parameter that names the AMI of the nodes"),
         ),
     };
+    if !shape.needs_service_cidr() {
+        parameters.remove("ServiceCidr");
+    }
     if shape.key_pair {
         parameters.insert("KeyName", parameter("AWS::EC2::KeyPair::KeyName", "Key pair for SSH"));
     }

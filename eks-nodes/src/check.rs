@@ -7,8 +7,10 @@ use eks_core::{Problems, Tier};
 use crate::{
     image::{Family, Image, SUBSTITUTED, USER_DATA_LIMIT, is_parameter_name},
     instance::{GP3_GIB, InstanceType},
+    kubelet::Kubelet,
     lifecycle::LifecycleHook,
     mapping::RoleMapping,
+    purchase::Purchase,
     request::TemplateSource,
     spec::{WORKERS_LABEL, WorkersSpec},
     taint,
@@ -27,7 +29,10 @@ pub(crate) fn check(spec: &WorkersSpec) -> Problems {
     instances(spec, &mut problems);
     volume(spec, &mut problems);
     match &spec.amazon {
-        Some(amazon) => amazon.check(&mut problems),
+        Some(amazon) => {
+            amazon.check(&mut problems);
+            ours(spec, &mut problems);
+        }
         None => {
             image(spec, &mut problems);
             scaling(spec, &mut problems);
@@ -37,6 +42,23 @@ pub(crate) fn check(spec: &WorkersSpec) -> Problems {
         }
     }
     problems
+}
+
+/// What only our own template can do.
+fn ours(spec: &WorkersSpec, problems: &mut Problems) {
+    let asked = [
+        ("several instance types", spec.instance_types.len() > 1),
+        ("purchase", spec.purchase != Purchase::OnDemand),
+        ("group_per_zone", spec.per_zone),
+        ("instance_warmup", spec.warmup.is_some()),
+        ("lifecycle_hook", !spec.hooks.is_empty()),
+        ("kubelet", spec.kubelet != Kubelet::new()),
+        ("prefix_delegation", spec.prefix_delegation),
+    ];
+    for (subject, _) in asked.into_iter().filter(|(_, asked)| *asked) {
+        let rule = "Amazon's template has no parameter for it";
+        problems.add("amazon-template", subject, rule, "leave it out, or leave amazon_template() out");
+    }
 }
 
 fn name(spec: &WorkersSpec, problems: &mut Problems) {
@@ -129,7 +151,10 @@ fn hardware(spec: &WorkersSpec, parsed: InstanceType<'_>, subject: &str, problem
     if !spec.prefix_delegation || spec.max_pods.is_some() {
         return;
     }
-    if !parsed.is_nitro() {
+    if matches!(spec.family, Family::Windows(_)) {
+        let rule = "on Windows the VPC resource controller delegates prefixes, and counts otherwise";
+        problems.add("prefix-windows", subject, rule, "say the most Pods with max_pods()");
+    } else if !parsed.is_nitro() {
         let rule = "prefixes can be delegated to instances of the Nitro system only";
         problems.add("prefix-nitro", subject, rule, "use a newer generation, or leave prefix_delegation out");
     } else if parsed.prefix_max_pods().is_none() {

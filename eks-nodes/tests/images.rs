@@ -327,6 +327,8 @@ fn types_of_a_group_share_an_image() {
     assert_eq!(prefixes("m5.large"), [""; 0]);
     assert_eq!(prefixes("t2.medium"), ["prefix-nitro"]);
     assert_eq!(prefixes("c7i.metal-24xl"), ["prefix-pods"]);
+    let windows = workers("1.36").family(Windows::new(WindowsRelease::Server2022)).instance_type("m5.large");
+    assert_eq!(codes(windows.prefix_delegation(true).build()), ["prefix-windows"]);
     // The smallest type decides: 98 addresses for an m7g.medium.
     let spec = workers("1.36").instance_types(["m7g.large", "m7g.medium"]).prefix_delegation(true).build().expect("valid");
     let (told, _) = nodeadm(&substituted(&spec.user_data())).expect("documented");

@@ -91,7 +91,7 @@ async fn a_change_is_made_in_place() -> Tested {
     torn_down(&account).await
 }
 
-/// A group in each zone, of several types, bought as Spot, with a hook on their launch that nobody completes: it ends by itself.
+/// A group in each zone, of several types, bought as Spot, with a hook before termination that nobody completes: it ends by itself.
 #[tokio::test(start_paused = true)]
 async fn types_spot_zones_and_hooks() -> Tested {
     let account = Account::new().await?;

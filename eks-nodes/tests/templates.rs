@@ -196,6 +196,9 @@ fn what_is_too_large_or_wrong_is_refused() {
     assert_eq!(codes(workers().lifecycle_hook(hook()).lifecycle_hook(hook())), ["hook-twice"]);
     let percent = Purchase::Mixed { on_demand_base: 0, on_demand_percent: 101, allocation: SpotAllocation::default() };
     assert_eq!(codes(workers().purchase(percent)), ["on-demand-percent"]);
+    let amazon = mixed().group_per_zone(true).instance_warmup(1).lifecycle_hook(hook()).prefix_delegation(true);
+    let amazon = amazon.kubelet(Kubelet::new().image_gc(1, 2)).amazon_template("https://s3.amazonaws.com/x.yaml", []);
+    assert_eq!(codes(amazon), ["amazon-template"; 7]);
     let hooks = (0..51).fold(workers(), |spec, n| spec.lifecycle_hook(LifecycleHook::new(format!("h{n}"), Transition::Launching, 30)));
     assert_eq!(codes(hooks), ["hook-count"]);
     assert!(workers().capacity(Capacity::new(0, 0, 1).expect("sizes")).build().is_ok());

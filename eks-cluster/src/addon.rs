@@ -15,6 +15,11 @@ pub(crate) const SELF_MANAGED: [&str; 3] = [VPC_CNI, COREDNS, KUBE_PROXY];
 /// DaemonSets, which are whole with no node at all. Everything else has Pods that wait for one.
 const NODELESS: [&str; 4] = [VPC_CNI, KUBE_PROXY, POD_IDENTITY_AGENT, "eks-node-monitoring-agent"];
 
+/// Whether an add-on is whole with no node at all.
+pub(crate) fn runs_without_nodes(name: &str) -> bool {
+    NODELESS.contains(&name)
+}
+
 /// The service account of the EBS CSI controller.
 pub(crate) const EBS_CSI_SERVICE_ACCOUNT: &str = "ebs-csi-controller-sa";
 

@@ -26,6 +26,16 @@ impl Default for RoleChoice {
     }
 }
 
+impl RoleChoice {
+    /// The account of a role that exists, which is the cluster's.
+    pub(crate) fn account(&self) -> Option<&str> {
+        match self {
+            Self::Existing(arn) => arn.as_str().split(':').nth(4),
+            Self::Own { .. } => None,
+        }
+    }
+}
+
 /// The roles that this crate may make. Their names follow from the owner and the Region, so they are found without a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -160,6 +170,12 @@ impl TrustPolicy {
                 action: OneOrMore::More(actions.iter().map(|&action| action.to_owned()).collect()),
             }],
         }
+    }
+
+    /// The same, with sessions that carry tags: the cluster role of EKS Auto Mode.
+    pub(crate) fn and_tags_sessions(self) -> Self {
+        let services: Vec<_> = self.statement.iter().map(|statement| statement.principal.service.to_string()).collect();
+        services.first().map_or(self, |service| Self::of(service, &["sts:AssumeRole", "sts:TagSession"]))
     }
 
     /// Whether a document says the same. One with anything that we would not write, such as conditions, does not.

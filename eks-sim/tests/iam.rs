@@ -152,6 +152,101 @@ async fn own_policies_and_identity_providers() -> Tested {
 }
 
 #[tokio::test(start_paused = true)]
+async fn policies_have_versions_and_bound_roles() -> Tested {
+    let (_sim, iam) = iam();
+    let document =
+        |action: &str| format!(r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":"{action}","Resource":"*"}}}}"#);
+    let made = iam.create_policy().policy_name("edge").policy_document(document("s3:*")).send().await?;
+    let arn = made.policy().and_then(|policy| policy.arn()).expect("an ARN").to_owned();
+    let another = |action: &str, default: bool| {
+        iam.create_policy_version().policy_arn(&arn).policy_document(document(action)).set_as_default(default).send()
+    };
+    let second = another("s3:GetObject", true).await?;
+    assert_eq!(second.policy_version().and_then(|version| version.version_id()), Some("v2"));
+    let told = iam.get_policy().policy_arn(&arn).send().await?;
+    assert_eq!(told.policy().and_then(|policy| policy.default_version_id()), Some("v2"));
+    for _ in 0..3 {
+        another("s3:ListBucket", false).await?;
+    }
+    assert_eq!(code(another("s3:PutObject", false).await), "LimitExceeded", "five at most");
+    let v2 = iam.get_policy_version().policy_arn(&arn).version_id("v2").send().await?;
+    assert!(v2.policy_version().and_then(|version| version.document()).is_some_and(|text| text.contains("s3%3AGetObject")));
+    assert_eq!(code(iam.delete_policy_version().policy_arn(&arn).version_id("v2").send().await), "DeleteConflict", "the default");
+    assert_eq!(code(iam.get_policy_version().policy_arn(&arn).version_id("v9").send().await), "NoSuchEntity");
+
+    iam.create_role().role_name("app").assume_role_policy_document(TRUST).permissions_boundary(&arn).send().await?;
+    let role = iam.get_role().role_name("app").send().await?;
+    let boundary = role.role().and_then(|role| role.permissions_boundary()).and_then(|boundary| boundary.permissions_boundary_arn());
+    assert_eq!(boundary, Some(arn.as_str()));
+    assert_eq!(code(iam.delete_policy().policy_arn(&arn).send().await), "DeleteConflict", "it bounds a role");
+    iam.delete_role_permissions_boundary().role_name("app").send().await?;
+    assert_eq!(code(iam.delete_role_permissions_boundary().role_name("app").send().await), "NoSuchEntity");
+    assert_eq!(
+        code(iam.put_role_permissions_boundary().role_name("app").permissions_boundary("arn:aws:iam::1:policy/x").send().await),
+        "NoSuchEntity"
+    );
+    assert_eq!(code(iam.delete_policy().policy_arn(&arn).send().await), "DeleteConflict", "it has other versions");
+    for version in ["v1", "v3", "v4", "v5"] {
+        iam.delete_policy_version().policy_arn(&arn).version_id(version).send().await?;
+    }
+    iam.delete_policy().policy_arn(&arn).send().await?;
+    assert_eq!(code(iam.delete_policy().policy_arn(CLUSTER_POLICY).send().await), "AccessDenied", "AWS's own");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn providers_have_audiences_and_tags() -> Tested {
+    let (_sim, iam) = iam();
+    let issuer = "https://oidc.eks.us-east-1.amazonaws.com/id/AB";
+    let made = iam.create_open_id_connect_provider().url(issuer).send().await?;
+    let arn = made.open_id_connect_provider_arn().expect("an ARN");
+    assert_eq!(arn, "arn:aws:iam::123456789012:oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/AB");
+    for _ in 0..2 {
+        iam.add_client_id_to_open_id_connect_provider().open_id_connect_provider_arn(arn).client_id("sts.amazonaws.com").send().await?;
+    }
+    iam.tag_open_id_connect_provider().open_id_connect_provider_arn(arn).tags(Tag::builder().key("a").value("1").build()?).send().await?;
+    let got = iam.get_open_id_connect_provider().open_id_connect_provider_arn(arn).send().await?;
+    assert_eq!((got.client_id_list(), got.tags().len(), got.thumbprint_list().len()), (["sts.amazonaws.com".to_owned()].as_slice(), 1, 1));
+    iam.remove_client_id_from_open_id_connect_provider().open_id_connect_provider_arn(arn).client_id("none").send().await?;
+    iam.untag_open_id_connect_provider().open_id_connect_provider_arn(arn).tag_keys("a").send().await?;
+    assert!(iam.list_open_id_connect_provider_tags().open_id_connect_provider_arn(arn).send().await?.tags().is_empty());
+    assert_eq!(code(iam.get_open_id_connect_provider().open_id_connect_provider_arn("none").send().await), "InvalidInput");
+    let other = arn.replace("/AB", "/CD");
+    assert_eq!(code(iam.get_open_id_connect_provider().open_id_connect_provider_arn(other).send().await), "NoSuchEntity");
+    let http = iam.create_open_id_connect_provider().url("http://example.com").send().await;
+    assert_eq!(code(http), "ValidationError");
+    let short = iam.create_open_id_connect_provider().url("https://example.com").thumbprint_list("abc").send().await;
+    assert_eq!(code(short), "InvalidInput");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn roles_are_told_whole_and_in_pages() -> Tested {
+    let (_sim, iam) = iam();
+    for name in ["a", "b", "c"] {
+        iam.create_role()
+            .role_name(name)
+            .assume_role_policy_document(TRUST)
+            .tags(Tag::builder().key("k").value(name).build()?)
+            .send()
+            .await?;
+    }
+    iam.attach_role_policy().role_name("b").policy_arn(CLUSTER_POLICY).send().await?;
+    let document = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ec2:*","Resource":"*"}]}"#;
+    iam.put_role_policy().role_name("b").policy_name("extra").policy_document(document).send().await?;
+    let ask = || iam.get_account_authorization_details().filter(aws_sdk_iam::types::EntityType::Role);
+    let first = ask().max_items(2).send().await?;
+    assert!(first.is_truncated() && first.role_detail_list().len() == 2);
+    let b = &first.role_detail_list()[1];
+    assert_eq!((b.role_name(), b.tags()[0].value()), (Some("b"), "b"));
+    assert_eq!(b.attached_managed_policies()[0].policy_arn(), Some(CLUSTER_POLICY));
+    assert!(b.role_policy_list()[0].policy_document().is_some_and(|text| text.starts_with("%7B%22Version%22")));
+    let second = ask().set_marker(first.marker().map(str::to_owned)).send().await?;
+    assert_eq!((second.is_truncated(), second.role_detail_list().len(), second.policies().len()), (false, 1, 0));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn service_linked_roles_are_the_services_own() -> Tested {
     let (sim, iam) = iam();
     let made = iam.create_service_linked_role().aws_service_name("eks.amazonaws.com").send().await?;

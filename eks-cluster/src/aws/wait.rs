@@ -14,12 +14,12 @@ use tokio::task::JoinSet;
 use super::{Clusters, observe::all};
 use crate::{
     ObservedAddon, ObservedCluster,
-    plan::{CREATE_TYPICAL, UPDATE_TYPICAL, addon_typical, broken},
+    plan::{CREATE_TYPICAL, addon_typical, broken},
 };
 
 const CLUSTER_ACTIVE: &str = "cluster-active";
 pub(super) const CLUSTER_GONE: &str = "cluster-gone";
-const CLUSTER_UPDATE: &str = "cluster-update";
+pub(super) const CLUSTER_UPDATE: &str = "cluster-update";
 const ADDON_ACTIVE: &str = "addon-active";
 
 /// A new control plane. It is the longest wait of a plan, so it is looked at often: half an interval is lost on average.
@@ -32,8 +32,14 @@ pub(super) fn cluster_settled(name: &ClusterName) -> Wait {
     cluster_active(name).first(Duration::from_secs(6))
 }
 
-pub(super) fn cluster_updated(name: &ClusterName, id: &str) -> Wait {
-    Wait::typical(CLUSTER_UPDATE, format!("{name}/{id}"), UPDATE_TYPICAL).every(Duration::from_secs(4)).limit(Duration::from_secs(60 * 60))
+/// A control plane that something else may be changing, while EKS still tells it ACTIVE.
+pub(super) fn cluster_free(name: &ClusterName) -> Wait {
+    cluster_active(name).first(Duration::from_secs(15))
+}
+
+/// EKS's updates end within an hour.
+pub(super) fn cluster_updated(name: &ClusterName, id: &str, typical: Duration) -> Wait {
+    Wait::typical(CLUSTER_UPDATE, format!("{name}/{id}"), typical).every(Duration::from_secs(4)).limit(Duration::from_secs(60 * 60))
 }
 
 pub(super) fn addon_active(cluster: &ClusterName, name: &str) -> Wait {
@@ -68,7 +74,7 @@ impl Clusters {
             CLUSTER_GONE => Ok(Some(self.describe(&cluster).await?.map_or(Poll::Ready(Outputs::new()), |found| judge_deletion(&found)))),
             CLUSTER_UPDATE => self.update(&cluster, rest).await.map(Some),
             ADDON_ACTIVE => Ok(self.addon(&cluster, rest).await?.map(|found| judge_addon(&found))),
-            other => Err(broken(format!("nothing is known of waiting for {other}"))),
+            other => self.upgrade_state(other, &cluster, rest).await,
         }
     }
 
@@ -101,8 +107,12 @@ fn judge_error(error: &Error) -> Poll {
     }
 }
 
-fn or_unknown(reasons: Vec<String>) -> String {
+pub(super) fn or_unknown(reasons: Vec<String>) -> String {
     if reasons.is_empty() { "EKS tells no reason".to_owned() } else { reasons.join("; ") }
+}
+
+fn told(cluster: &ObservedCluster) -> Vec<String> {
+    cluster.issues.iter().map(|issue| issue.with_remedy()).collect()
 }
 
 fn judge_cluster(cluster: &ObservedCluster) -> Poll {
@@ -110,7 +120,7 @@ fn judge_cluster(cluster: &ObservedCluster) -> Poll {
     match state.as_str() {
         "ACTIVE" => Poll::Ready(cluster.outputs()),
         "FAILED" => {
-            let reason = format!("{}; tear it down, mend the cause, and plan again", or_unknown(cluster.issues.clone()));
+            let reason = format!("{}; tear it down, mend the cause, and plan again", or_unknown(told(cluster)));
             Poll::Failed { state, reason }
         }
         "DELETING" => Poll::Failed { state, reason: "somebody deletes it".to_owned() },
@@ -121,11 +131,11 @@ fn judge_cluster(cluster: &ObservedCluster) -> Poll {
 /// A deletion that fails leaves the cluster ACTIVE or FAILED with the reason among its issues.
 fn judge_deletion(cluster: &ObservedCluster) -> Poll {
     let state = cluster.status.clone();
-    if state == "FAILED" { Poll::Failed { state, reason: or_unknown(cluster.issues.clone()) } } else { Poll::Pending { state } }
+    if state == "FAILED" { Poll::Failed { state, reason: or_unknown(told(cluster)) } } else { Poll::Pending { state } }
 }
 
 /// Troubles that nodes and time do not heal.
-const LASTING: [&str; 6] = [
+pub(super) const LASTING: [&str; 6] = [
     "AccessDenied",
     "AddonPermissionFailure",
     "AddonSubscriptionNeeded",
@@ -148,7 +158,10 @@ fn judge_addon(addon: &ObservedAddon) -> Poll {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{addon, cluster};
+    use crate::{
+        HealthIssue,
+        testing::{addon, cluster},
+    };
 
     #[test]
     fn an_addon_without_nodes_is_pending_and_one_in_conflict_has_failed() {
@@ -167,9 +180,9 @@ mod tests {
     #[test]
     fn a_failed_cluster_tells_its_issues() {
         let failed =
-            ObservedCluster { status: "FAILED".to_owned(), issues: vec!["InsufficientFreeAddresses: subnet-1".to_owned()], ..cluster() };
+            ObservedCluster { status: "FAILED".to_owned(), issues: vec![HealthIssue::new("VpcNotFound", "vpc-1", vec![])], ..cluster() };
         let Poll::Failed { reason, .. } = judge_cluster(&failed) else { panic!("not failed") };
-        assert!(reason.starts_with("InsufficientFreeAddresses: subnet-1; tear it down"));
+        assert!(reason.starts_with("VpcNotFound: vpc-1; the VPC is gone, and with it the cluster: tear it down"), "{reason}");
         assert!(matches!(judge_deletion(&cluster()), Poll::Pending { .. }));
     }
 }

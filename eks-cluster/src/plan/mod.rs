@@ -2,22 +2,27 @@
 
 mod access;
 mod addons;
+#[cfg(test)]
+mod change_tests;
+mod changes;
 mod control_plane;
 mod findings;
+mod placement;
 mod roles;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use addons::typical as addon_typical;
 #[cfg(feature = "aws")]
-pub(crate) use addons::{drift, refuse_others, typical as addon_typical};
+pub(crate) use addons::{drift, refuse_others};
 #[cfg(feature = "aws")]
-pub(crate) use control_plane::{CREATE_TYPICAL, UPDATE_TYPICAL};
+pub(crate) use control_plane::CREATE_TYPICAL;
 
 use std::{collections::BTreeSet, fmt};
 
-use eks_core::{Basis, Error, Plan, StepKey};
+use eks_core::{Basis, Error, Plan, SpecError, StepKey};
 
-use crate::{ClusterSpec, Observed, RoleChoice, Scope, access::Access, addon::Identity, role::RoleKind};
+use crate::{ClusterSpec, Observed, RoleChoice, Scope, addon::Identity, role::RoleKind};
 
 /// The key of the control plane, which other layers rely on.
 pub(crate) const CONTROL_PLANE: &str = "cluster/control-plane";
@@ -32,9 +37,11 @@ impl ClusterSpec {
             addons: self.addons.0.iter().map(|addon| addon.name.clone()).collect(),
             unpinned: self.addons.0.iter().filter(|addon| addon.version.is_none()).map(|addon| addon.name.clone()).collect(),
             version: Some(self.version),
-            access: !self.access.is_empty(),
+            access: self.access.iter().any(|entry| entry.principal.known().is_none()),
             principals: self.access.iter().filter_map(|entry| entry.principal.known().cloned()).collect(),
+            calendar: self.version.needs_asking(),
             logged: false,
+            unprotect: false,
         }
     }
 
@@ -45,6 +52,9 @@ impl ClusterSpec {
         if !scope.roles.is_empty() {
             reads.extend(["iam:GetRole", "iam:ListAttachedRolePolicies"]);
         }
+        if scope.calendar {
+            reads.insert("eks:DescribeClusterVersions");
+        }
         if !scope.addons.is_empty() {
             reads.insert("eks:DescribeAddon");
         }
@@ -52,7 +62,10 @@ impl ClusterSpec {
             reads.insert("eks:DescribeAddonVersions");
         }
         if scope.access {
-            reads.extend(["eks:ListAccessEntries", "eks:DescribeAccessEntry"]);
+            reads.insert("eks:ListAccessEntries");
+        }
+        if !self.access.is_empty() {
+            reads.extend(["eks:DescribeAccessEntry", "eks:ListAssociatedAccessPolicies"]);
         }
         reads
     }
@@ -66,7 +79,8 @@ impl ClusterSpec {
         let scope = serde_json::to_value(self.scope()).map_err(broken)?;
         let mut plan = Plan::builder(&self.owner, "cluster").basis(Basis::new(scope, now.facts()?));
         let mut steps = self.own_roles().into_iter().map(|kind| self.role_step(kind, now)).collect::<Result<Vec<_>, _>>()?;
-        steps.push(self.control_plane_step(now)?);
+        let (control_plane, placing) = self.control_plane_step(now)?;
+        steps.push(control_plane);
         steps.extend(self.addon_steps(now)?);
         for entry in &self.access {
             steps.push(self.access_step(entry, now)?);
@@ -76,7 +90,7 @@ impl ClusterSpec {
         for step in steps {
             plan = plan.step(step.permits(reads.iter().copied()));
         }
-        for finding in self.findings(now)? {
+        for finding in placing.into_iter().chain(self.findings(now)?) {
             plan = plan.finding(finding);
         }
         plan.build().map_err(broken)
@@ -87,10 +101,6 @@ impl ClusterSpec {
         let cluster = matches!(self.role, RoleChoice::Own { .. }).then_some(RoleKind::Cluster);
         let ebs_csi = self.addons.0.iter().any(|addon| addon.identity == Identity::OwnEbsCsi).then_some(RoleKind::EbsCsi);
         cluster.into_iter().chain(ebs_csi).collect()
-    }
-
-    pub(crate) fn admins(&self) -> impl Iterator<Item = &Access> {
-        self.access.iter().filter(|entry| entry.kind == crate::AccessKind::Admin)
     }
 }
 
@@ -109,4 +119,10 @@ pub(crate) fn broken(error: impl fmt::Display) -> Error {
 
 pub(crate) fn refused(subject: impl Into<String>, rule: impl Into<String>, remedy: impl Into<String>) -> Error {
     Error::Refused { subject: subject.into(), rule: rule.into(), remedy: remedy.into() }
+}
+
+/// A spec that the account's facts speak against: every rule that it breaks.
+pub(crate) fn refused_by(error: SpecError) -> Error {
+    let rules = error.problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  - ");
+    refused(error.spec, format!("EKS would refuse it:\n  - {rules}\n "), "mend that, and plan again")
 }

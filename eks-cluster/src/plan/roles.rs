@@ -6,25 +6,31 @@ use eks_core::{Action, Error, Ref, RoleArn, Step};
 
 use super::{broken, refused};
 use crate::{
-    ClusterOp, ClusterSpec, Observed, RoleChoice,
+    AutoMode, ClusterOp, ClusterSpec, Observed, RoleChoice,
     op::RoleRequest,
+    plane::AUTO_MODE_CLUSTER_POLICIES,
     role::{InWords, RoleKind},
 };
 
 impl ClusterSpec {
-    pub(super) fn role_request(&self, kind: RoleKind) -> RoleRequest {
+    pub(super) fn role_request(&self, kind: RoleKind, now: &Observed) -> RoleRequest {
         let legacy = matches!(self.role, RoleChoice::Own { legacy_service_policy: true });
-        RoleRequest {
-            kind,
-            name: kind.name(&self.owner, self.region()),
-            trust: kind.trust(),
-            policies: kind.policies(self.partition(), legacy),
-            tags: self.tags.clone(),
+        let (mut trust, mut policies) = (kind.trust(), kind.policies(self.partition(), legacy));
+        if kind == RoleKind::Cluster && self.keeps_auto_mode(now) {
+            trust = trust.and_tags_sessions();
+            policies.extend(AUTO_MODE_CLUSTER_POLICIES.map(|name| self.partition().managed_policy(name)));
         }
+        RoleRequest { kind, name: kind.name(&self.owner, self.region()), trust, policies, tags: self.tags.clone() }
+    }
+
+    /// Whether Auto Mode is wanted, or still on: it works under this role until it is off.
+    fn keeps_auto_mode(&self, now: &Observed) -> bool {
+        let found = now.cluster.as_ref().and_then(|cluster| cluster.settings.auto_mode.as_ref());
+        self.settings.has_auto_mode() || found.is_some_and(AutoMode::is_on)
     }
 
     pub(super) fn role_step(&self, kind: RoleKind, now: &Observed) -> Result<Step, Error> {
-        let request = self.role_request(kind);
+        let request = self.role_request(kind, now);
         let key = kind.key();
         let title = format!("role {} for {}", request.name, kind.used_by());
         let step = |action| {
@@ -44,7 +50,9 @@ impl ClusterSpec {
         }
         let mut changes: Vec<String> =
             request.policies.iter().filter(|arn| !role.policies.contains(*arn)).map(|arn| format!("policies: attach {arn}")).collect();
-        let trusts = request.trust.is_said_by(&role.trust);
+        // Sessions with tags do no harm once Auto Mode is off.
+        let trusts = request.trust.is_said_by(&role.trust)
+            || (kind == RoleKind::Cluster && request.trust.clone().and_tags_sessions().is_said_by(&role.trust));
         if !trusts {
             changes.push(format!("trust policy: {}", InWords(&request.trust)));
         }

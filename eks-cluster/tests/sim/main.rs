@@ -4,5 +4,9 @@
 #[cfg(feature = "kube")]
 mod connect;
 mod faults;
+#[cfg(feature = "kube")]
+mod hours;
 mod life;
+mod plane;
 mod support;
+mod sweep;

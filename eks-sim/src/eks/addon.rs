@@ -13,14 +13,16 @@ use crate::{call::Args, error::ApiError, kube, times::Time, world::World};
 
 #[derive(Clone, Debug)]
 pub(super) struct Addon {
-    name: String,
+    pub(super) name: String,
     pub(super) arn: String,
-    version: String,
+    pub(super) version: String,
     pub(super) status: String,
     issues: Vec<Value>,
     created: f64,
     modified: f64,
-    role: Option<String>,
+    pub(super) role: Option<String>,
+    /// Where its software runs.
+    pub(super) namespace: String,
     configuration: Option<String>,
     pub(super) tags: Tags,
     /// ARNs of associations that it owns.
@@ -42,6 +44,7 @@ impl Addon {
             "createdAt": self.created,
             "modifiedAt": self.modified,
             "serviceAccountRoleArn": self.role,
+            "namespaceConfig": {"namespace": self.namespace},
             "configurationValues": self.configuration,
             "tags": self.tags,
             "podIdentityAssociations": (!self.associations.is_empty()).then_some(&self.associations),
@@ -119,7 +122,8 @@ pub(super) fn create(world: &mut World, args: &Args) -> Result<Value, ApiError> 
     }
     let id = uuid(world, "eks-addon");
     let arn = format!("arn:aws:eks:{}:{}:addon/{}/{name}/{id}", world.region, world.account, cluster.name);
-    let associations = associate(world, &cluster.name, &arn, args)?;
+    let namespace = namespace_of(args)?.unwrap_or_else(|| "kube-system".to_owned());
+    let associations = associate(world, &cluster.name, &arn, &namespace, args)?;
     let now = world.epoch_seconds();
     let addon = Addon {
         name: name.clone(),
@@ -130,6 +134,7 @@ pub(super) fn create(world: &mut World, args: &Args) -> Result<Value, ApiError> 
         created: now,
         modified: now,
         role: args.str("serviceAccountRoleArn").map(str::to_owned),
+        namespace,
         configuration,
         tags,
         associations,
@@ -145,12 +150,42 @@ pub(super) fn create(world: &mut World, args: &Args) -> Result<Value, ApiError> 
 }
 
 /// Associations that a request brings along; the add-on owns them.
-fn associate(world: &mut World, cluster: &str, arn: &str, args: &Args) -> Result<Vec<String>, ApiError> {
+fn associate(world: &mut World, cluster: &str, arn: &str, namespace: &str, args: &Args) -> Result<Vec<String>, ApiError> {
     let mut made = Vec::new();
     for wanted in args.nested("podIdentityAssociations") {
         let account = required(&wanted, "serviceAccount")?;
         let role = required(&wanted, "roleArn")?;
-        made.push(pod_identity::add(world, cluster, "kube-system", account, role, Some(arn), args)?);
+        made.push(pod_identity::add(world, cluster, namespace, account, role, Some(arn), args)?);
+    }
+    Ok(made)
+}
+
+/// The namespace that is asked for (API reference, AddonNamespaceConfigRequest): an RFC 1123 label.
+fn namespace_of(args: &Args) -> Result<Option<String>, ApiError> {
+    let config = args.sub("namespaceConfig");
+    let Some(name) = config.str("namespace") else { return Ok(None) };
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let fine = (1..=63).contains(&name.len()) && name.bytes().all(inner) && !name.starts_with('-') && !name.ends_with('-');
+    if fine { Ok(Some(name.to_owned())) } else { Err(invalid_parameter(format!("The namespace {name} is invalid"))) }
+}
+
+/// Given associations replace those that the add-on has; one of a service account that had one keeps its id (API reference,
+/// UpdateAddon: they are "to be updated").
+fn reassociate(world: &mut World, cluster: &str, addon: &Addon, args: &Args) -> Result<Vec<String>, ApiError> {
+    let wanted = args.nested("podIdentityAssociations");
+    for one in &wanted {
+        required(one, "serviceAccount")?;
+        pod_identity::check_role(world, required(one, "roleArn")?)?;
+    }
+    let accounts: Vec<&str> = wanted.iter().filter_map(|one| one.str("serviceAccount")).collect();
+    pod_identity::remove_owned_but(world, cluster, &addon.arn, &accounts);
+    let mut made = Vec::new();
+    for one in &wanted {
+        let (account, role) = (required(one, "serviceAccount")?, required(one, "roleArn")?);
+        made.push(match pod_identity::reassign(world, cluster, &addon.arn, account, role) {
+            Some(arn) => arn,
+            None => pod_identity::add(world, cluster, &addon.namespace, account, role, Some(&addon.arn), args)?,
+        });
     }
     Ok(made)
 }
@@ -236,12 +271,9 @@ pub(super) fn update(world: &mut World, args: &Args) -> Result<Value, ApiError> 
     params.extend(configuration.iter().map(|values| ("ConfigurationValues", values.clone())));
     let role = args.str("serviceAccountRoleArn").map(str::to_owned);
     params.extend(role.iter().map(|role| ("ServiceAccountRoleArn", role.clone())));
-    // Given associations replace those that the add-on has; an empty list takes them away.
+    // An empty list takes associations away; none given leaves them.
     let associations = match args.get("podIdentityAssociations") {
-        Some(_) => {
-            pod_identity::remove_owned(world, &cluster.name, &addon.arn);
-            Some(associate(world, &cluster.name, &addon.arn, args)?)
-        }
+        Some(_) => Some(reassociate(world, &cluster.name, addon, args)?),
         None => None,
     };
     let update = Update::new(world, "AddonUpdate", Some(&addon.name), params, args);

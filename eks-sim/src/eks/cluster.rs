@@ -1,16 +1,20 @@
 //! A cluster: what it is, how it is told, how it goes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 
 use super::{
-    AccessFacts, Tags, access::Entry, addon::Addon, in_use, invalid_request, network, not_found, page, pod_identity::Association, required,
-    update::Update, version,
+    AccessFacts, Tags, access::Entry, addon::Addon, in_use, insight::Insights, invalid_request, network, not_found, page,
+    pod_identity::Association, required, update::Update, version,
 };
 use crate::{
     call::Args,
+    door::Door,
     error::ApiError,
     iam::{self, Trust},
     inventory::Inventory,
@@ -33,6 +37,8 @@ pub(super) struct Cluster {
     pub(super) status: String,
     pub(super) role_arn: String,
     pub(super) vpc: String,
+    /// Zones of the subnets that it was made with: they stay.
+    pub(super) zones: BTreeSet<String>,
     pub(super) subnets: Vec<String>,
     pub(super) security_groups: Vec<String>,
     pub(super) cluster_security_group: Option<String>,
@@ -59,8 +65,11 @@ pub(super) struct Cluster {
     pub(super) request: Option<(String, Value)>,
     /// The control plane has been up.
     pub(super) ready: bool,
+    /// Where it listens, if the simulator is served.
+    pub(super) door: Option<Arc<Door>>,
     pub(super) issues: Vec<Value>,
     pub(super) updates: Vec<Update>,
+    pub(super) insights: Insights,
     /// Version before the last upgrade, and when that ended: what a rollback may go back to.
     pub(super) upgraded_from: Option<(String, f64)>,
     pub(super) addons: BTreeMap<String, Addon>,
@@ -94,8 +103,17 @@ impl Cluster {
         format!("{}.gr7.{region}.{domain}", self.id)
     }
 
-    pub(super) fn certificate_authority() -> String {
-        STANDARD.encode(CERTIFICATE)
+    pub(super) fn issuer(&self, region: &str) -> String {
+        format!("https://oidc.eks.{region}.amazonaws.com/id/{}", self.id)
+    }
+
+    /// Host of the endpoint, with the port if it is not 443.
+    pub(super) fn endpoint_authority(&self, region: &str) -> String {
+        self.door.as_ref().map_or_else(|| self.endpoint_host(region), |door| door.authority())
+    }
+
+    pub(super) fn certificate_authority(&self) -> String {
+        STANDARD.encode(self.door.as_ref().map_or(CERTIFICATE, |door| door.certificate()))
     }
 
     /// The cluster as DescribeCluster tells it. Endpoint, issuer and certificate come with the control plane.
@@ -115,7 +133,7 @@ impl Cluster {
             "arn": self.arn,
             "createdAt": self.created,
             "version": self.version,
-            "endpoint": up(json!(format!("https://{}", self.endpoint_host(region)))),
+            "endpoint": up(json!(format!("https://{}", self.endpoint_authority(region)))),
             "roleArn": self.role_arn,
             "resourcesVpcConfig": {
                 "subnetIds": self.subnets,
@@ -129,9 +147,9 @@ impl Cluster {
             },
             "kubernetesNetworkConfig": {service: self.service_cidr, "ipFamily": self.ip_family, "elasticLoadBalancing": auto_mode},
             "logging": {"clusterLogging": logging},
-            "identity": up(json!({"oidc": {"issuer": format!("https://oidc.eks.{region}.amazonaws.com/id/{}", self.id)}})),
+            "identity": up(json!({"oidc": {"issuer": self.issuer(region)}})),
             "status": self.status,
-            "certificateAuthority": if self.ready { json!({"data": Self::certificate_authority()}) } else { json!({}) },
+            "certificateAuthority": if self.ready { json!({"data": self.certificate_authority()}) } else { json!({}) },
             "platformVersion": version::find(&self.version).map(version::Release::platform),
             "tags": self.tags,
             "health": {"issues": self.issues},
@@ -146,6 +164,12 @@ impl Cluster {
             members.extend(self.echoed.iter().filter(|(name, _)| *name != "elasticLoadBalancing").map(|(k, v)| (k.clone(), v.clone())));
         }
         told
+    }
+
+    /// What EKS finds wrong with it. The role must go on existing (API reference, ClusterIssue).
+    pub(super) fn health_issues(&self, world: &mut World) -> Vec<Value> {
+        let missing = if self.ready { missing_parts(world, self) } else { Vec::new() };
+        self.issues.iter().cloned().chain(missing).collect()
     }
 
     /// Control plane: 0.10 $/h, 0.60 in extended support, and what a provisioned tier adds (EKS pricing).
@@ -176,15 +200,33 @@ impl Cluster {
     }
 }
 
-pub(super) fn describe(world: &World, args: &Args) -> Result<Value, ApiError> {
-    let cluster = find(world, required(args, "name")?)?;
+pub(super) fn describe(world: &mut World, args: &Args) -> Result<Value, ApiError> {
+    let cluster = find(world, required(args, "name")?)?.clone();
     let mut told = cluster.describe(&world.region);
-    // The role must go on existing (API reference, ClusterIssue).
-    if cluster.ready && iam::trust(world, &cluster.role_arn, "eks.amazonaws.com") == Trust::Missing {
-        let message = format!("The cluster role {} could not be found.", cluster.role_arn);
-        told["health"]["issues"] = json!([{"code": "IamRoleNotFound", "message": message, "resourceIds": [cluster.role_arn]}]);
-    }
+    told["health"]["issues"] = json!(cluster.health_issues(world));
     Ok(json!({"cluster": told}))
+}
+
+/// What a cluster needs and has no more: its role, its subnets, its groups (API reference, ClusterIssue).
+fn missing_parts(world: &mut World, cluster: &Cluster) -> Vec<Value> {
+    let issue = |code: &str, message: String, id: &str| json!({"code": code, "message": message, "resourceIds": [id]});
+    let mut issues = Vec::new();
+    if iam::trust(world, &cluster.role_arn, "eks.amazonaws.com") == Trust::Missing {
+        let message = format!("The cluster role {} could not be found.", cluster.role_arn);
+        issues.push(issue("IamRoleNotFound", message, &cluster.role_arn));
+    }
+    let eks = world.service_caller("eks.amazonaws.com");
+    let mut gone = |action: &str, parameter: &str, ids: &[String], code: &str, what: &str| {
+        for id in ids {
+            let asked = world.call(crate::call::Service::Ec2, action, json!({parameter: [id]}), &eks);
+            if asked.is_err_and(|error| error.code.ends_with(".NotFound")) {
+                issues.push(issue(code, format!("The {what} {id} could not be found."), id));
+            }
+        }
+    };
+    gone("DescribeSubnets", "SubnetId", &cluster.subnets, "Ec2SubnetNotFound", "subnet");
+    gone("DescribeSecurityGroups", "GroupId", &cluster.security_groups, "Ec2SecurityGroupNotFound", "security group");
+    issues
 }
 
 pub(super) fn list(world: &World, args: &Args) -> Result<Value, ApiError> {

@@ -3,23 +3,35 @@
 mod access;
 mod access_policy;
 mod addon;
+mod addon_schemas;
 mod catalogue;
 mod cluster;
 mod create;
 mod facts;
+mod insight;
+mod insight_check;
+mod insight_refresh;
 mod network;
 mod params;
 mod pod_identity;
+mod rollback;
 mod route;
+mod schema;
+mod settings;
 mod tags;
 mod update;
+mod update_config;
 mod version;
+mod version_update;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-pub(crate) use self::facts::{AccessFacts, ClusterFacts, access, cluster, cluster_by_host, nodes_changed, pod_role, software_installed};
+pub(crate) use self::facts::{
+    AccessFacts, ClusterFacts, access, close_doors, cluster, cluster_by_host, nodes_changed, open_doors, pod_role, service_account_role,
+    software_installed,
+};
 use self::params::{Tags, in_use, invalid_parameter, invalid_request, not_found, page, required, strings, tags_by, tags_of, uuid};
 pub(crate) use self::route::route;
 use crate::{
@@ -29,10 +41,22 @@ use crate::{
     world::World,
 };
 
+pub use self::insight::DeprecatedUse;
+pub(crate) use self::insight::{enforce_upgrade_insights, use_deprecated_api};
+
 /// The service's state.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     clusters: BTreeMap<String, cluster::Cluster>,
+    /// Zones that have no room for another control plane.
+    full_zones: BTreeSet<String>,
+    /// Whether upgrade insights in ERROR refuse an upgrade that is not forced.
+    enforces_upgrade_insights: bool,
+}
+
+/// From now on a zone has no room for another control plane.
+pub(crate) fn exhaust_zone(world: &mut World, zone: &str) {
+    world.eks.full_zones.insert(zone.to_owned());
 }
 
 pub(crate) fn handle(world: &mut World, caller: &Caller, action: &str, args: &Args) -> Result<Value, ApiError> {
@@ -41,10 +65,16 @@ pub(crate) fn handle(world: &mut World, caller: &Caller, action: &str, args: &Ar
         "DescribeCluster" => cluster::describe(world, args),
         "ListClusters" => cluster::list(world, args),
         "DeleteCluster" => cluster::delete(world, args),
-        "UpdateClusterConfig" => update::config(world, args),
-        "UpdateClusterVersion" => update::version(world, args),
+        "UpdateClusterConfig" => update_config::config(world, args),
+        "AssociateEncryptionConfig" => settings::associate_encryption(world, args),
+        "UpdateClusterVersion" => version_update::update(world, args),
+        "CancelUpdate" => rollback::cancel(world, args),
         "DescribeUpdate" => update::describe(world, args),
         "ListUpdates" => update::list(world, args),
+        "ListInsights" => insight::list(world, args),
+        "DescribeInsight" => insight::describe(world, args),
+        "StartInsightsRefresh" => insight_refresh::start(world, args),
+        "DescribeInsightsRefresh" => insight_refresh::describe(world, args),
         "DescribeClusterVersions" => version::describe_all(world, args),
         "TagResource" => tags::tag(world, args),
         "UntagResource" => tags::untag(world, args),

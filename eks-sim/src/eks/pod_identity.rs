@@ -72,7 +72,7 @@ fn find<'a>(cluster: &'a Cluster, id: &str) -> Result<&'a Association, ApiError>
 }
 
 /// A role must be there, and new ones reach EKS late; whom it trusts shows only when pods ask for credentials.
-fn check_role(world: &World, role: &str) -> Result<(), ApiError> {
+pub(super) fn check_role(world: &World, role: &str) -> Result<(), ApiError> {
     if iam::principal_seen(world, role) { Ok(()) } else { Err(invalid_parameter("Role provided in the request does not exist.")) }
 }
 
@@ -121,9 +121,24 @@ pub(super) fn add(
 
 /// Takes away what an add-on brought.
 pub(super) fn remove_owned(world: &mut World, cluster: &str, owner: &str) {
+    remove_owned_but(world, cluster, owner, &[]);
+}
+
+/// The same, but for these service accounts.
+pub(super) fn remove_owned_but(world: &mut World, cluster: &str, owner: &str, kept: &[&str]) {
     if let Some(cluster) = world.eks.clusters.get_mut(cluster) {
-        cluster.associations.retain(|_, association| association.owner.as_deref() != Some(owner));
+        cluster.associations.retain(|_, known| known.owner.as_deref() != Some(owner) || kept.contains(&known.service_account.as_str()));
     }
+}
+
+/// Another role for what an add-on brought; its ARN, if there is one for the service account.
+pub(super) fn reassign(world: &mut World, cluster: &str, owner: &str, service_account: &str, role: &str) -> Option<String> {
+    let now = world.epoch_seconds();
+    let mut associations = world.eks.clusters.get_mut(cluster)?.associations.values_mut();
+    let known = associations.find(|known| known.owner.as_deref() == Some(owner) && known.service_account == service_account)?;
+    role.clone_into(&mut known.role);
+    known.modified = now;
+    Some(known.arn.clone())
 }
 
 pub(super) fn create(world: &mut World, args: &Args) -> Result<Value, ApiError> {

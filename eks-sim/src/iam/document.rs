@@ -26,6 +26,8 @@ struct Statement {
     /// Kind (`Service`, `AWS`, `Federated`) and name; `*` is an AWS principal.
     principals: Vec<(String, String)>,
     actions: Vec<String>,
+    /// Operator, key and values of each condition.
+    conditions: Vec<(String, String, Vec<String>)>,
 }
 
 fn malformed(message: impl Into<String>) -> ApiError {
@@ -83,6 +85,23 @@ fn strings(value: Option<&Value>) -> Vec<String> {
     }
 }
 
+/// Conditions, flat: several keys, and several operators, must all be met (IAM user guide, "Condition operators").
+fn conditions(value: Option<&Value>) -> Vec<(String, String, Vec<String>)> {
+    let blocks = value.and_then(Value::as_object).into_iter().flatten();
+    let keys = blocks.filter_map(|(operator, keys)| Some((operator, keys.as_object()?)));
+    keys.flat_map(|(operator, keys)| keys.iter().map(|(key, values)| (operator.clone(), key.clone(), strings(Some(values))))).collect()
+}
+
+/// `*` stands for any text, `?` for one character.
+fn like(pattern: &str, text: &str) -> bool {
+    match pattern.chars().next() {
+        None => text.is_empty(),
+        Some('*') => text.char_indices().map(|(at, _)| at).chain([text.len()]).any(|at| like(&pattern[1..], &text[at..])),
+        Some('?') => text.chars().next().is_some_and(|first| like(&pattern[1..], &text[first.len_utf8()..])),
+        Some(first) => text.strip_prefix(first).is_some_and(|rest| like(&pattern[first.len_utf8()..], rest)),
+    }
+}
+
 impl TrustDocument {
     /// Parses and checks a trust policy. `known` tells whether an ARN of this account names a principal that exists.
     pub(super) fn parse(text: &str, known: impl Fn(&str) -> bool) -> Result<Self, ApiError> {
@@ -109,7 +128,8 @@ impl TrustDocument {
             if actions.iter().any(|action| !action.to_lowercase().starts_with("sts:") && action != "*") {
                 return Err(malformed("AssumeRole policy may only specify STS AssumeRole actions."));
             }
-            parsed.push(Statement { allow: statement["Effect"] == "Allow", principals, actions });
+            let conditions = conditions(statement.get("Condition"));
+            parsed.push(Statement { allow: statement["Effect"] == "Allow", principals, actions, conditions });
         }
         if parsed.is_empty() {
             return Err(malformed("Syntax errors in policy."));
@@ -124,6 +144,32 @@ impl TrustDocument {
     /// Whether a principal that goes by any of these names can assume the role.
     pub(super) fn allows_aws(&self, names: &[String]) -> bool {
         self.allows(|kind, name| kind == "AWS" && (name == "*" || names.iter().any(|known| known == name)))
+    }
+
+    /// Whether a token of an identity provider can assume the role: the provider is named, and every condition is met by the
+    /// token's claims (`sub`, `aud`), whose keys begin with the provider's URL (IAM user guide, "Available keys for AWS web
+    /// identity federation"). A condition on anything else is not met.
+    pub(super) fn allows_web_identity(&self, provider: &str, claims: &[(&str, &str)]) -> bool {
+        let url = provider.split_once(":oidc-provider/").map_or("", |(_, url)| url);
+        let met = |(operator, key, wanted): &(String, String, Vec<String>)| {
+            let claim = key.strip_prefix(url).and_then(|rest| rest.strip_prefix(':'));
+            let value = claim.and_then(|claim| claims.iter().find(|(name, _)| *name == claim)).map(|(_, value)| *value);
+            value.is_some_and(|value| match operator.as_str() {
+                "StringEquals" => wanted.iter().any(|wanted| wanted == value),
+                "StringLike" => wanted.iter().any(|wanted| like(wanted, value)),
+                _ => false,
+            })
+        };
+        let matching = |allow: bool| {
+            self.statements.iter().any(|statement| {
+                let action = |action: &String| matches!(action.to_lowercase().as_str(), "*" | "sts:*" | "sts:assumerolewithwebidentity");
+                statement.allow == allow
+                    && statement.actions.iter().any(action)
+                    && statement.principals.iter().any(|(kind, name)| kind == "Federated" && name == provider)
+                    && statement.conditions.iter().all(met)
+            })
+        };
+        matching(true) && !matching(false)
     }
 
     /// Conditions are not evaluated: a statement with one counts as if it were met.
@@ -173,6 +219,30 @@ mod tests {
         assert!(document.allows_service("eks.amazonaws.com"));
         assert!(!document.allows_service("ec2.amazonaws.com"));
         assert!(!document.allows_aws(&["arn:aws:iam::123456789012:root".to_owned()]));
+        Ok(())
+    }
+
+    #[test]
+    fn web_identities_are_told_apart_by_their_claims() -> Result<(), ApiError> {
+        let provider = "arn:aws:iam::123456789012:oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/AB";
+        let url = "oidc.eks.us-east-1.amazonaws.com/id/AB";
+        let text = |operator: &str, sub: &str| {
+            format!(
+                r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"Federated":"{provider}"}},
+                "Action":"sts:AssumeRoleWithWebIdentity","Condition":{{"StringEquals":{{"{url}:aud":"sts.amazonaws.com"}},
+                "{operator}":{{"{url}:sub":"{sub}"}}}}}}]}}"#
+            )
+        };
+        let allows = |text: &str, sub: &str, aud: &str| -> Result<bool, ApiError> {
+            Ok(TrustDocument::parse(text, |_| true)?.allows_web_identity(provider, &[("sub", sub), ("aud", aud)]))
+        };
+        let exact = text("StringLike", "system:serviceaccount:shop:*");
+        assert!(allows(&exact, "system:serviceaccount:shop:api", "sts.amazonaws.com")?);
+        assert!(!allows(&exact, "system:serviceaccount:other:api", "sts.amazonaws.com")?);
+        assert!(!allows(&exact, "system:serviceaccount:shop:api", "kubernetes.svc")?);
+        // A wildcard is a character like others under StringEquals, and what is not known is not met.
+        assert!(!allows(&text("ForAllValues:StringEquals", "x"), "x", "sts.amazonaws.com")?);
+        assert!(!TrustDocument::parse(&exact, |_| true)?.allows_service("eks.amazonaws.com"));
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! What the rest of the account asks of IAM: what services see of roles and profiles by now.
 
-use super::{principal, profile, role};
+use super::{oidc, principal, profile, role};
 use crate::{call::Caller, world::World};
 
 /// Whether a service may act under a role.
@@ -19,6 +19,18 @@ pub(crate) enum Trust {
 /// Whether `principal` (`eks.amazonaws.com`, `ec2.amazonaws.com`, `pods.eks.amazonaws.com`) can assume the role.
 pub(crate) fn trust(world: &World, role_arn: &str, principal: &str) -> Trust {
     role::trust(world, role_arn, |document| document.allows_service(principal))
+}
+
+/// Whether Pods of a service account can assume the role by their token: the cluster's issuer is an identity provider of the
+/// account for STS's audience, and the role trusts it for that account (user guide, "IAM roles for service accounts").
+pub(crate) fn trust_service_account(world: &World, role_arn: &str, issuer: &str, subject: &str) -> Trust {
+    const AUDIENCE: &str = "sts.amazonaws.com";
+    match oidc::by_url(world, issuer).filter(|provider| provider.serves(AUDIENCE)) {
+        None => Trust::Refused,
+        Some(provider) => {
+            role::trust(world, role_arn, |document| document.allows_web_identity(&provider.arn, &[("sub", subject), ("aud", AUDIENCE)]))
+        }
+    }
 }
 
 /// Whether the caller can assume the role.

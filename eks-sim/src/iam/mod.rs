@@ -3,11 +3,13 @@
 //! Permissions are not evaluated: whoever authenticates may do everything, as the account's administrator does. Trust
 //! policies are, as services and STS act by them.
 
+mod details;
 mod document;
 mod facts;
 mod oidc;
 mod params;
 mod policy;
+mod policy_version;
 mod principal;
 mod profile;
 mod role;
@@ -18,6 +20,7 @@ use serde_json::Value;
 
 pub(crate) use self::facts::{
     Trust, attached_policies, has_own_policies, principal_of, principal_seen, profile_role, role_facts, trust, trust_caller,
+    trust_service_account,
 };
 pub(crate) use self::principal::{ADMIN_ACCESS_KEY, ADMIN_SECRET_KEY, access_key, authenticate, open_session};
 use self::{
@@ -69,6 +72,17 @@ pub(crate) fn handle(world: &mut World, caller: &Caller, action: &str, args: &Ar
         "CreatePolicy" => policy::create(world, args),
         "GetPolicy" => policy::get(world, args),
         "DeletePolicy" => policy::delete(world, args),
+        "ListPolicies" => policy::list(world, args),
+        "ListEntitiesForPolicy" => policy::list_entities(world, args),
+        "TagPolicy" => policy::tag(world, args),
+        "UntagPolicy" => policy::untag(world, args),
+        "ListPolicyTags" => policy::list_tags(world, args),
+        "CreatePolicyVersion" => policy_version::create(world, args),
+        "GetPolicyVersion" => policy_version::get(world, args),
+        "ListPolicyVersions" => policy_version::list(world, args),
+        "SetDefaultPolicyVersion" => policy_version::set_default(world, args),
+        "DeletePolicyVersion" => policy_version::delete(world, args),
+        "GetAccountAuthorizationDetails" => details::get(world, args),
         "CreateInstanceProfile" => profile::create(world, args),
         "GetInstanceProfile" => profile::get(world, args),
         "AddRoleToInstanceProfile" => profile::add_role(world, args),
@@ -80,6 +94,12 @@ pub(crate) fn handle(world: &mut World, caller: &Caller, action: &str, args: &Ar
         "GetOpenIDConnectProvider" => oidc::get(world, args),
         "DeleteOpenIDConnectProvider" => oidc::delete(world, args),
         "ListOpenIDConnectProviders" => oidc::list(world),
+        "AddClientIDToOpenIDConnectProvider" => oidc::add_client(world, args),
+        "RemoveClientIDFromOpenIDConnectProvider" => oidc::remove_client(world, args),
+        "UpdateOpenIDConnectProviderThumbprint" => oidc::update_thumbprints(world, args),
+        "TagOpenIDConnectProvider" => oidc::tag(world, args),
+        "UntagOpenIDConnectProvider" => oidc::untag(world, args),
+        "ListOpenIDConnectProviderTags" => oidc::list_tags(world, args),
         "GetUser" => principal::get_user(world, caller, args),
         _ => Err(ApiError::unknown_action(action)),
     }

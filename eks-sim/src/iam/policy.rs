@@ -1,5 +1,7 @@
 //! Managed policies (AWS's and the account's own), their attachments, and roles' inline policies.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::{
@@ -30,11 +32,14 @@ const AWS_MANAGED: &[&str] = &[
     "AmazonEKSWorkerNodeMinimalPolicy",
     "AmazonEKSWorkerNodePolicy",
     "AmazonEKS_CNI_Policy",
+    "AmazonFSxFullAccess",
     "AmazonS3ReadOnlyAccess",
     "AmazonSSMManagedInstanceCore",
     "AmazonVPCFullAccess",
+    "AWSXrayWriteOnlyAccess",
     "AutoScalingFullAccess",
     "CloudWatchAgentServerPolicy",
+    "CloudWatchNetworkFlowMonitorAgentPublishPolicy",
     "ElasticLoadBalancingFullAccess",
     "PowerUserAccess",
     "ReadOnlyAccess",
@@ -47,6 +52,8 @@ const AWS_PREFIX: &str = "arn:aws:iam::aws:policy/";
 
 /// Managed policies that a role can have (IAM quotas, default).
 const ATTACHED_PER_ROLE: usize = 10;
+/// Customer managed policies in an account (IAM quotas, default).
+const OWN_PER_ACCOUNT: usize = 1_500;
 
 #[derive(Clone, Debug)]
 pub(super) struct Policy {
@@ -57,6 +64,18 @@ pub(super) struct Policy {
     created: String,
     description: Option<String>,
     tags: Tags,
+    /// Versions by number; AWS's own policies are told without their documents.
+    pub(super) versions: BTreeMap<u32, Version>,
+    pub(super) default: u32,
+    pub(super) latest: u32,
+    updated: String,
+}
+
+/// One version of a policy.
+#[derive(Clone, Debug)]
+pub(super) struct Version {
+    pub(super) document: String,
+    pub(super) created: String,
 }
 
 /// A managed policy by ARN.
@@ -72,30 +91,68 @@ pub(super) fn find(world: &World, arn: &str) -> Result<Policy, ApiError> {
         arn: arn.to_owned(),
         path: if folder.is_empty() { "/".to_owned() } else { format!("/{folder}/") },
         created: "2018-05-27T21:09:46.000Z".to_owned(),
+        updated: "2018-05-27T21:09:46.000Z".to_owned(),
         description: None,
         tags: Tags::new(),
+        versions: BTreeMap::new(),
+        default: 1,
+        latest: 1,
     })
 }
 
-fn not_found(arn: &str) -> ApiError {
+pub(super) fn not_found(arn: &str) -> ApiError {
     no_such(format!("Policy {arn} was not found."))
 }
 
+/// A policy of the account's own, to be changed; AWS's are AWS's to change.
+pub(super) fn find_mut<'a>(world: &'a mut World, arn: &str) -> Result<&'a mut Policy, ApiError> {
+    if arn.starts_with(AWS_PREFIX) {
+        return Err(ApiError::new("AccessDenied", format!("Policy {arn} is managed by AWS.")).status(403));
+    }
+    world.iam.policies.get_mut(arn).ok_or_else(|| not_found(arn))
+}
+
+/// A document within the quota "Managed policy length": 6,144 characters, whitespace not counted.
+pub(super) fn checked_document(document: &str) -> Result<(), ApiError> {
+    check_permissions(document)?;
+    if document.chars().filter(|c| !c.is_whitespace()).count() > 6_144 { Err(quota("PolicySize", 6_144)) } else { Ok(()) }
+}
+
 impl Policy {
+    pub(super) fn touch(&mut self, at: String) {
+        self.updated = at;
+    }
+
+    /// API reference, ManagedPolicyDetail.
+    pub(super) fn details(&self, world: &World) -> Value {
+        let mut told = self.describe(world);
+        let version = |(number, version): (&u32, &Version)| {
+            json!({
+                "VersionId": format!("v{number}"),
+                "IsDefaultVersion": *number == self.default,
+                "CreateDate": version.created,
+                "Document": encoded(&version.document),
+            })
+        };
+        told["PolicyVersionList"] = self.versions.iter().map(version).collect();
+        told
+    }
+
     fn describe(&self, world: &World) -> Value {
         let attachments = world.iam.roles.values().filter(|role| role.attached.contains(&self.arn)).count();
+        let boundaries = world.iam.roles.values().filter(|role| role.boundary.as_deref() == Some(&self.arn)).count();
         json!({
             "PolicyName": self.name,
             "PolicyId": self.id,
             "Arn": self.arn,
             "Path": self.path,
-            "DefaultVersionId": "v1",
+            "DefaultVersionId": format!("v{}", self.default),
             "AttachmentCount": attachments,
-            "PermissionsBoundaryUsageCount": 0,
+            "PermissionsBoundaryUsageCount": boundaries,
             "IsAttachable": true,
             "Description": self.description,
             "CreateDate": self.created,
-            "UpdateDate": self.created,
+            "UpdateDate": self.updated,
             "Tags": (!self.tags.is_empty()).then(|| tag_list(&self.tags)),
         })
     }
@@ -105,16 +162,19 @@ pub(super) fn create(world: &mut World, args: &Args) -> Result<Value, ApiError> 
     let name = name(args, "PolicyName", 128)?;
     let path = path(args)?;
     let document = required(args, "PolicyDocument")?;
-    check_permissions(document)?;
-    // Quotas: "Managed policy length", 6,144 characters, whitespace not counted.
-    if document.chars().filter(|c| !c.is_whitespace()).count() > 6_144 {
-        return Err(quota("PolicySize", 6_144));
-    }
+    checked_document(document)?;
     let tags = tags(args)?;
     if world.iam.policies.values().any(|policy| policy.name.eq_ignore_ascii_case(name)) {
         return Err(exists(format!("A policy called {name} already exists. Duplicate names are not allowed.")));
     }
+    if world.iam.policies.len() >= OWN_PER_ACCOUNT {
+        return Err(quota("PoliciesPerAccount", OWN_PER_ACCOUNT));
+    }
     let policy = Policy {
+        versions: [(1, Version { document: document.to_owned(), created: world.timestamp() })].into(),
+        default: 1,
+        latest: 1,
+        updated: world.timestamp(),
         id: unique_id(world, "ANPA"),
         arn: format!("arn:aws:iam::{}:policy{path}{name}", world.account),
         name: name.to_owned(),
@@ -132,19 +192,71 @@ pub(super) fn get(world: &World, args: &Args) -> Result<Value, ApiError> {
     Ok(json!({"Policy": find(world, required(args, "PolicyArn")?)?.describe(world)}))
 }
 
+/// API reference, DeletePolicy: detached from everything and without versions besides the default.
 pub(super) fn delete(world: &mut World, args: &Args) -> Result<Value, ApiError> {
     let arn = required(args, "PolicyArn")?;
-    if arn.starts_with(AWS_PREFIX) {
-        return Err(ApiError::new("AccessDenied", format!("Policy {arn} is managed by AWS.")).status(403));
-    }
-    if !world.iam.policies.contains_key(arn) {
-        return Err(not_found(arn));
-    }
-    if world.iam.roles.values().any(|role| role.attached.iter().any(|attached| attached == arn)) {
+    let versions = find_mut(world, arn)?.versions.len();
+    let uses = |role: &role::Role| role.attached.iter().any(|attached| attached == arn) || role.boundary.as_deref() == Some(arn);
+    if world.iam.roles.values().any(uses) {
         return Err(conflict("Cannot delete a policy attached to entities."));
+    }
+    if versions > 1 {
+        return Err(conflict(
+            "This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy.",
+        ));
     }
     world.iam.policies.remove(arn);
     Ok(json!({}))
+}
+
+/// `Scope`: `All`, `AWS` or `Local`.
+pub(super) fn list(world: &World, args: &Args) -> Result<Value, ApiError> {
+    let (scope, prefix) = (args.str("Scope").unwrap_or("All"), args.str("PathPrefix").unwrap_or("/"));
+    let aws = AWS_MANAGED.iter().filter(|_| scope != "Local").filter_map(|name| find(world, &format!("{AWS_PREFIX}{name}")).ok());
+    let own = world.iam.policies.values().filter(|_| scope != "AWS").cloned();
+    let used = |policy: &Policy| world.iam.roles.values().any(|role| role.attached.contains(&policy.arn));
+    let only_attached = args.bool("OnlyAttached").unwrap_or(false);
+    let listed = aws.chain(own).filter(|policy| policy.path.starts_with(prefix) && (!only_attached || used(policy)));
+    page("Policies", listed.map(|policy| policy.describe(world)).collect(), args)
+}
+
+/// Only roles have policies here. `PolicyUsageFilter` tells attachments from boundaries.
+pub(super) fn list_entities(world: &World, args: &Args) -> Result<Value, ApiError> {
+    let arn = required(args, "PolicyArn")?;
+    find(world, arn)?;
+    let boundary = args.str("PolicyUsageFilter") == Some("PermissionsBoundary");
+    let uses = |role: &&role::Role| {
+        if boundary { role.boundary.as_deref() == Some(arn) } else { role.attached.iter().any(|attached| attached == arn) }
+    };
+    let roles = world.iam.roles.values().filter(uses).map(|role| json!({"RoleName": role.name, "RoleId": role.id}));
+    let mut reply = page("PolicyRoles", roles.collect(), args)?;
+    reply["PolicyGroups"] = json!([]);
+    reply["PolicyUsers"] = json!([]);
+    Ok(reply)
+}
+
+pub(super) fn tag(world: &mut World, args: &Args) -> Result<Value, ApiError> {
+    let added = tags(args)?;
+    let policy = find_mut(world, required(args, "PolicyArn")?)?;
+    let mut all = policy.tags.clone();
+    all.extend(added);
+    if all.len() > 50 {
+        return Err(quota("TagsPerPolicy", 50));
+    }
+    policy.tags = all;
+    Ok(json!({}))
+}
+
+pub(super) fn untag(world: &mut World, args: &Args) -> Result<Value, ApiError> {
+    let policy = find_mut(world, required(args, "PolicyArn")?)?;
+    for key in args.strings("TagKeys") {
+        policy.tags.remove(&key);
+    }
+    Ok(json!({}))
+}
+
+pub(super) fn list_tags(world: &World, args: &Args) -> Result<Value, ApiError> {
+    page("Tags", tag_list(&find(world, required(args, "PolicyArn")?)?.tags), args)
 }
 
 pub(super) fn attach(world: &mut World, args: &Args) -> Result<Value, ApiError> {

@@ -80,12 +80,13 @@ pub(super) fn storage_role(world: &mut World, cluster: &str) -> Option<String> {
     pod_role(world, cluster, "ebs-csi-controller-sa", "aws-ebs-csi-driver")
 }
 
-/// The role of an add-on's service account: Pod Identity's, or the add-on's service account role.
+/// The role of an add-on's service account: Pod Identity's, or by the account's own token.
 fn pod_role(world: &mut World, cluster: &str, service_account: &str, addon: &str) -> Option<String> {
-    eks::pod_role(world, cluster, "kube-system", service_account).or_else(|| addon_role(world, cluster, addon))
+    let by_agent = eks::pod_role(world, cluster, "kube-system", service_account);
+    by_agent.or_else(|| eks::service_account_role(world, cluster, addon, service_account))
 }
 
-/// The service account role of an add-on.
+/// The service account role of an add-on, whether or not it can be taken: its annotation says it.
 pub(super) fn addon_role(world: &mut World, cluster: &str, addon: &str) -> Option<String> {
     let args = serde_json::json!({"clusterName": cluster, "name": cluster, "addonName": addon});
     let caller = world.service_caller("eks.amazonaws.com");

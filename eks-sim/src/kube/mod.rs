@@ -7,6 +7,7 @@ mod budgets;
 mod control;
 mod defaults;
 mod delete;
+mod discovery;
 mod events;
 mod evict;
 mod facts;
@@ -17,7 +18,9 @@ mod kubelet;
 mod lbc;
 mod nodes;
 mod patch;
+mod protobuf;
 mod request;
+mod review;
 mod scheduler;
 mod select;
 mod shape;
@@ -86,6 +89,11 @@ pub(crate) fn inventory(world: &World, inventory: &mut Inventory) {
         }
     }
 }
+
+/// Marks a request that came in from outside of the process. Its client lives by the real calendar, not by the simulator's, which a
+/// hurried simulator lets run ahead.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outside;
 
 /// The cluster that a request is for, by the host of its endpoint; `None` for requests to AWS.
 pub(crate) fn cluster_of(sim: &Sim, request: &Request<Bytes>) -> Option<String> {
@@ -218,6 +226,12 @@ pub(crate) fn register(world: &mut World, cluster: &str, kubelet: Kubelet) -> Re
 /// The instance behind a node is gone: the cloud node controller removes the node.
 pub(crate) fn instance_gone(world: &mut World, instance: &str) {
     nodes::instance_gone(world, instance);
+}
+
+/// The nodes and their kubelets' versions, as the API server tells them: `v1.36.0-eks-…`.
+pub(crate) fn kubelets(world: &World, cluster: &str) -> Vec<(String, String)> {
+    let nodes = store::all(world, cluster, &kinds::NODE);
+    nodes.iter().map(|(key, node)| (key.name.clone(), store::text(node, "/status/nodeInfo/kubeletVersion").to_owned())).collect()
 }
 
 /// How many nodes are Ready.

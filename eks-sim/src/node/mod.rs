@@ -210,6 +210,20 @@ mod tests {
             json!({"RoleName": "node", "PolicyArn": "arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy"}),
         );
         account.role("cni", "pods.eks.amazonaws.com", &["AmazonEKS_CNI_Policy"]);
+        let told = account.call(Service::Eks, "DescribeCluster", json!({"name": "c"}));
+        let issuer = text(&told, "/cluster/identity/oidc/issuer").to_owned();
+        account.call(Service::Iam, "CreateOpenIDConnectProvider", json!({"Url": issuer, "ClientIDList": ["sts.amazonaws.com"]}));
+        let url = issuer.trim_start_matches("https://");
+        let trust = json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow",
+            "Principal": {"Federated": format!("arn:aws:iam::123456789012:oidc-provider/{url}")},
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": {"StringEquals": {
+                format!("{url}:sub"): "system:serviceaccount:kube-system:aws-node",
+                format!("{url}:aud"): "sts.amazonaws.com",
+            }},
+        }]});
+        account.call(Service::Iam, "UpdateAssumeRolePolicy", json!({"RoleName": "cni", "PolicyDocument": trust.to_string()}));
         account.wait(30);
         account.launch(&config);
         assert_eq!(kube::ready_nodes(&account.world, "c"), 0);

@@ -98,6 +98,7 @@ mod refs;
 mod request;
 mod spec;
 mod stacks;
+mod standing;
 mod status;
 mod taint;
 mod teardown;

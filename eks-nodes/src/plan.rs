@@ -66,6 +66,7 @@ impl WorkersSpec {
     }
 
     fn steps(&self, now: &Observed) -> Result<(Vec<Step>, Vec<Finding>), Error> {
+        self.keeps_what_works(now)?;
         let mut told = Told::new();
         let mut steps = Vec::new();
         if self.amazon.is_none() {

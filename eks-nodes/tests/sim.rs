@@ -108,10 +108,12 @@ async fn types_spot_zones_and_hooks() -> Tested {
     let before = account.sim.log().calls().len() as u64;
     let report = account.apply(&plan).await?;
     assert_eq!(unlisted(&account, before, &plan, &account.workers.teardown(plan.owner()).await?), [""; 0]);
-    assert_eq!(report.output("nodes/chap10-worker", "NodeAutoScalingGroupCount"), Some("2"));
+    assert_eq!(report.output("nodes/chap10-worker", "NodeZones"), Some("us-east-1a,us-east-1b"));
     assert_eq!((account.running_instances(), account.count("autoscaling/group")), (2, 2));
     let again = account.workers.plan(&spec).await?;
     assert!(again.is_noop(), "{again}");
+    let one = account.workers.plan(&account.spec().build()?).await.expect_err("two groups would be deleted");
+    assert!(one.to_string().contains("an Auto Scaling group of its own in us-east-1a, us-east-1b"), "{one}");
     torn_down(&account).await
 }
 

@@ -166,7 +166,7 @@ fn zones_may_have_groups_of_their_own() {
         outputs["NodeAutoScalingGroup"]["Value"],
         json!({"Fn::Join": [",", [{"Ref": "NodeGroupUsEast1a"}, {"Ref": "NodeGroupUsEast1b"}]]})
     );
-    assert_eq!(outputs["NodeAutoScalingGroupCount"]["Value"], "2");
+    assert_eq!(outputs["NodeZones"]["Value"], "us-east-1a,us-east-1b");
     assert_eq!(spec.refs().desired, 4, "two in each zone");
     let plan = plan(&spec);
     assert!(plan.to_string().contains("2 × t3.medium (2–3) in each of 2 zones"), "{plan}");

@@ -11,8 +11,10 @@ use super::{
     scaling::{GroupTag, ScalingShape},
 };
 
-/// The output that tells of more than one Auto Scaling group; each has the capacity that the parameters say.
-pub(crate) const GROUP_COUNT: &str = "NodeAutoScalingGroupCount";
+/// The output that tells the zones which have an Auto Scaling group of their own; each has the capacity that the parameters say.
+pub(crate) const ZONES: &str = "NodeZones";
+/// The output that tells the type of the access entry of the nodes' role, if the stack has it.
+pub(crate) const ACCESS_ENTRY_TYPE: &str = "NodeAccessEntryType";
 
 /// How the template is told its image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +100,7 @@ pub(crate) fn group(shape: &GroupShape<'_>) -> Template {
         description: "EKS workers, made by eks-rs",
         parameters: parameters(shape),
         resources,
-        outputs: outputs(groups),
+        outputs: outputs(shape, groups),
     }
 }
 
@@ -107,22 +109,28 @@ fn volume(device_name: &'static str, volume_size: Option<Text>) -> BlockDeviceMa
     BlockDeviceMapping { device_name, ebs: Ebs { delete_on_termination: true, encrypted: true, volume_size, volume_type: "gp3" } }
 }
 
-/// `NodeAutoScalingGroup` is one name, or several with commas between; then `NodeAutoScalingGroupCount` tells how many.
-fn outputs(mut groups: Vec<Text>) -> BTreeMap<&'static str, Output> {
+/// `NodeAutoScalingGroup` is one name, or several with commas between.
+fn outputs(shape: &GroupShape<'_>, mut groups: Vec<Text>) -> BTreeMap<&'static str, Output> {
+    let output = |description, value| Output { description, value };
     let mut outputs = BTreeMap::from([
-        ("NodeInstanceRole", Output { description: "ARN of the nodes' role", value: Text::reference("NodeInstanceRole") }),
-        ("NodeSecurityGroup", Output { description: "Security group of the nodes", value: Text::reference("NodeSecurityGroup") }),
+        ("NodeInstanceRole", output("ARN of the nodes' role", Text::reference("NodeInstanceRole"))),
+        ("NodeSecurityGroup", output("Security group of the nodes", Text::reference("NodeSecurityGroup"))),
     ]);
-    let (description, value) = match (groups.len(), groups.pop()) {
-        (1, Some(group)) => ("The Auto Scaling group", group),
-        (count, last) => {
-            let value = Text::plain(count.to_string());
-            outputs.insert(GROUP_COUNT, Output { description: "How many Auto Scaling groups, one in each zone", value });
+    let zones: Vec<_> = shape.scaling.zones.iter().map(|(zone, _)| zone.as_str()).collect();
+    if !zones.is_empty() {
+        outputs.insert(ZONES, output("Zones with a group each", Text::plain(zones.join(","))));
+    }
+    if let Some(kind) = shape.access_entry {
+        outputs.insert(ACCESS_ENTRY_TYPE, output("Type of the access entry of the nodes' role", Text::plain(kind)));
+    }
+    let group = match (groups.len(), groups.pop()) {
+        (1, Some(group)) => output("The Auto Scaling group", group),
+        (_, last) => {
             groups.extend(last);
-            ("The Auto Scaling groups", Text::joined(groups))
+            output("The Auto Scaling groups", Text::joined(groups))
         }
     };
-    outputs.insert("NodeAutoScalingGroup", Output { description, value });
+    outputs.insert("NodeAutoScalingGroup", group);
     outputs
 }
 

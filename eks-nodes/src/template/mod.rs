@@ -10,7 +10,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use serde::Serialize;
 
 pub(crate) use base::{MAX_POLICIES, base, own_policies};
-pub(crate) use group::{GROUP_COUNT, GroupShape, ImageSource, group};
+pub(crate) use group::{ACCESS_ENTRY_TYPE, GroupShape, ImageSource, ZONES, group};
 use resource::Resource;
 pub(crate) use scaling::ScalingShape;
 

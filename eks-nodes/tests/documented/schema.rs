@@ -9,11 +9,11 @@ pub(crate) enum Schema {
     /// A whole number within.
     Integer(i64, i64),
     /// A list of one kind of things.
-    List(&'static Schema),
+    List(&'static Self),
     /// A map with keys of one form.
-    Map(fn(&str) -> bool, &'static Schema),
+    Map(fn(&str) -> bool, &'static Self),
     /// Exactly these fields; those with `true` must be there.
-    Object(&'static [(&'static str, bool, Schema)]),
+    Object(&'static [(&'static str, bool, Self)]),
     /// A text of a form.
     Text(fn(&str) -> bool),
 }

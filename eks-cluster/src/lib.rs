@@ -58,13 +58,13 @@ mod check_tests;
 mod connect;
 mod control_plane;
 mod endpoint;
+mod identity;
 mod observed;
 mod op;
 mod partition;
 mod plan;
 mod price;
 mod refs;
-mod role;
 mod service_cidr;
 mod spec;
 mod teardown;
@@ -75,7 +75,9 @@ mod token;
 mod version;
 
 pub use access::{AccessKind, AccessRequest};
-pub use addon::{Addon, AddonRequest, Addons};
+pub use addon::{Addon, AddonRemoval, AddonRequest, AddonRole, Addons, Conflicts};
+#[cfg(feature = "aws")]
+pub use addon::{AddonSchema, SchemaError, Violation};
 #[cfg(feature = "aws")]
 pub use aws::Clusters;
 #[cfg(feature = "kube")]
@@ -83,10 +85,13 @@ pub use connect::{ConnectError, Connector};
 pub use control_plane::{ClusterChange, ControlPlane, LogType, UpgradePolicy};
 pub use eks_core::ClusterAccess;
 pub use endpoint::Endpoint;
+pub use identity::{
+    Conditions, NodeRole, OneOrMore, PodAccess, PodRole, PolicyDocument, PolicyStatement, RoleChoice, RoleKind, RoleLabel, RoleSettings,
+    RoleTrust, ServiceAccount, TrustPolicy, TrustPrincipal, TrustStatement,
+};
 pub use jiff::civil::Date;
-pub use observed::{Observed, ObservedAccess, ObservedAddon, ObservedCluster, ObservedRole, Scope};
-pub use op::{ClusterOp, RoleRequest};
-pub use role::{OneOrMore, RoleChoice, RoleKind, TrustPolicy, TrustPrincipal, TrustStatement};
+pub use observed::{Observed, ObservedAccess, ObservedAddon, ObservedAssociation, ObservedCluster, ObservedProvider, ObservedRole, Scope};
+pub use op::{AssociationRequest, ClusterOp, RoleRequest};
 pub use spec::{ClusterSpec, ClusterSpecBuilder};
 #[cfg(feature = "aws")]
 pub use token::{Token, TokenError, TokenSigner};

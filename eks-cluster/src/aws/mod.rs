@@ -1,11 +1,15 @@
 //! Clusters on AWS.
 
 mod access;
+mod account_roles;
 mod addon;
+mod addon_versions;
 mod cluster;
 mod config;
 mod driver;
 mod observe;
+mod oidc;
+mod pod_identity;
 mod roles;
 mod wait;
 
@@ -44,7 +48,8 @@ impl Clusters {
     /// Observes what exists and plans what a spec lacks.
     ///
     /// # Errors
-    /// As [`ClusterSpec::plan`]; if a call fails; if the spec's subnets are of another Region than this handle.
+    /// As [`ClusterSpec::plan`]; if a call fails; if the spec's subnets are of another Region than this handle; [`Error::Refused`] with
+    /// everything in the configuration of add-ons that breaks their schemas, by JSON pointer.
     pub async fn plan(&self, spec: &ClusterSpec) -> Result<Plan, Error> {
         if spec.region() != self.region {
             return Err(refused(
@@ -53,7 +58,17 @@ impl Clusters {
                 "give a configuration for the Region of the subnets",
             ));
         }
-        spec.plan(&self.observe(spec.owner(), &spec.scope()).await?)
+        let plan = spec.plan(&self.observe(spec.owner(), &spec.scope()).await?)?;
+        self.check_configurations(&plan).await?;
+        Ok(plan)
+    }
+
+    /// Observes the add-ons that a spec says shall be removed, and plans their removal.
+    ///
+    /// # Errors
+    /// As [`crate::Observed::removals`]; if a call fails.
+    pub async fn removals(&self, spec: &ClusterSpec) -> Result<Teardown, Error> {
+        self.observe(spec.owner(), &spec.scope()).await?.removals(spec)
     }
 
     /// Observes what exists of a cluster by its name, and of its roles by theirs, and plans their removal.

@@ -8,8 +8,8 @@ use super::{broken, control_plane_key, refused};
 use crate::{
     ClusterOp, ClusterSpec, Observed, ObservedCluster, RoleChoice, Support,
     control_plane::{ClusterChange, ControlPlane, rank},
+    identity::RoleKind,
     price,
-    role::RoleKind,
 };
 
 /// CREATING to ACTIVE; public run logs of 2024–26.

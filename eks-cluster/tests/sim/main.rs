@@ -1,8 +1,10 @@
 //! Clusters on the simulator, over the wire.
 #![cfg(feature = "aws")]
 
+mod addons;
 #[cfg(feature = "kube")]
 mod connect;
 mod faults;
+mod identity;
 mod life;
 mod support;

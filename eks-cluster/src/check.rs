@@ -8,7 +8,7 @@ use jiff::civil::Date;
 
 use crate::{
     KubernetesVersion, RoleChoice, Support, UpgradePolicy,
-    access::Access,
+    access::AccessEntry,
     partition::{self, Partition},
 };
 
@@ -139,7 +139,7 @@ pub(crate) fn creator(mode: AuthenticationMode, creator_admin: bool, problems: &
     }
 }
 
-pub(crate) fn access_fits_mode(access: &[Access], mode: AuthenticationMode, problems: &mut Problems) {
+pub(crate) fn access_fits_mode(access: &[AccessEntry], mode: AuthenticationMode, problems: &mut Problems) {
     if mode.has_access_entries() {
         return;
     }

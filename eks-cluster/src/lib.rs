@@ -42,7 +42,7 @@
 //! | `kube` | yes | `Connector`: kube, with rustls |
 //!
 //! # What this crate does not do
-//! It upgrades no version, moves no control plane to other subnets or groups, and switches no deletion protection off to
+//! It replaces no nodes: [`upgrade`] tells what they must become before the next hop. It moves no control plane to other subnets or groups, and switches no deletion protection off to
 //! delete. It writes no kubeconfig, makes no OIDC provider, and leaves the log group `/aws/eks/<name>/cluster` where it is: a
 //! plan that switches logging on says so. Add-ons, access entries and Pod Identity associations that leave a spec stay until the
 //! cluster goes, as a plan never deletes. It plans IPv4 clusters, without Auto Mode, hybrid nodes or Outposts.
@@ -51,6 +51,8 @@ mod access;
 mod addon;
 #[cfg(feature = "aws")]
 mod aws;
+mod calendar;
+mod change;
 mod check;
 #[cfg(test)]
 mod check_tests;
@@ -63,6 +65,7 @@ mod observed;
 mod op;
 mod partition;
 mod plan;
+mod plane;
 mod price;
 mod refs;
 mod service_cidr;
@@ -72,17 +75,20 @@ mod teardown;
 mod testing;
 #[cfg(feature = "aws")]
 mod token;
+pub mod upgrade;
 mod version;
 
-pub use access::{AccessKind, AccessRequest};
+pub use access::{AccessEntry, AccessPolicy, AccessRequest, AccessScope, AccessType};
 pub use addon::{Addon, AddonRemoval, AddonRequest, AddonRole, Addons, Conflicts};
 #[cfg(feature = "aws")]
 pub use addon::{AddonSchema, SchemaError, Violation};
 #[cfg(feature = "aws")]
-pub use aws::Clusters;
+pub use aws::{Applied, Clusters, PlaceError};
+pub use calendar::{VersionChoice, VersionInfo, Versions};
+pub use change::ClusterChange;
 #[cfg(feature = "kube")]
 pub use connect::{ConnectError, Connector};
-pub use control_plane::{ClusterChange, ControlPlane, LogType, UpgradePolicy};
+pub use control_plane::{ControlPlane, LogType, UpgradePolicy};
 pub use eks_core::ClusterAccess;
 pub use endpoint::Endpoint;
 pub use identity::{
@@ -92,6 +98,10 @@ pub use identity::{
 pub use jiff::civil::Date;
 pub use observed::{Observed, ObservedAccess, ObservedAddon, ObservedAssociation, ObservedCluster, ObservedProvider, ObservedRole, Scope};
 pub use op::{AssociationRequest, ClusterOp, RoleRequest};
+pub use plane::{
+    AutoMode, Components, EgressMode, Encryption, HealthIssue, IpFamily, KmsKeyArn, KmsKeyArnError, NodePool, Preflight, RemoteNetworks,
+    ScalingTier, ScoringStrategy, Settings, SubnetFacts, UnsupportedZones,
+};
 pub use spec::{ClusterSpec, ClusterSpecBuilder};
 #[cfg(feature = "aws")]
 pub use token::{Token, TokenError, TokenSigner};

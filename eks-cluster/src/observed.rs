@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use eks_core::{AuthenticationMode, ClusterName, Error, Facts, OWNER_TAG, Owner, RoleArn};
-use ipnet::Ipv4Net;
-use jiff::civil::Date;
+use ipnet::IpNet;
+use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccessKind, Endpoint, KubernetesVersion, LogType, UpgradePolicy,
+    AccessScope, Endpoint, HealthIssue, KubernetesVersion, LogType, Preflight, Settings, UpgradePolicy, VersionInfo,
     identity::{RoleKind, ServiceAccount},
 };
 
@@ -49,13 +49,19 @@ pub struct Scope {
     pub unpinned: BTreeSet<String>,
     /// The Kubernetes version that default versions are for.
     pub version: Option<KubernetesVersion>,
-    /// Whether access entries are wanted.
+    /// Whether access entries are wanted whose principals a step will tell: ours are found by the keys in their tags.
     pub access: bool,
     /// Principals of access entries that are wanted and known by ARN.
     pub principals: BTreeSet<String>,
+    /// Whether EKS is asked for the support dates of `version`, which this crate's calendar lacks.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub calendar: bool,
     /// Whether control-plane logs were on when a teardown was made: their log group outlives the cluster.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub logged: bool,
+    /// For a teardown: whether deletion protection is switched off, if it is on. See [`Scope::unprotect`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unprotect: bool,
 }
 
 impl Scope {
@@ -77,8 +83,18 @@ impl Scope {
             version: None,
             access: false,
             principals: BTreeSet::new(),
+            calendar: false,
             logged: false,
+            unprotect: false,
         }
+    }
+
+    /// For a teardown: switches deletion protection off before the cluster is deleted. Without it a protected cluster stays, and the
+    /// teardown ends with it as a survivor.
+    #[must_use]
+    pub fn unprotect(mut self) -> Self {
+        self.unprotect = true;
+        self
     }
 }
 
@@ -102,6 +118,10 @@ pub struct Observed {
     pub associations: BTreeMap<ServiceAccount, ObservedAssociation>,
     /// Access entries that are ours, or for a wanted principal.
     pub access: Vec<ObservedAccess>,
+    /// Support dates of the wanted version, if EKS was asked. Not a fact.
+    pub version: Option<VersionInfo>,
+    /// What EKS would judge a new or moved control plane by, if it was read. Not a fact: it passes before the plan is applied.
+    pub preflight: Option<Preflight>,
     /// The day of the observation, UTC. Not a fact: a plan does not grow stale at midnight.
     pub today: Option<Date>,
 }
@@ -116,8 +136,8 @@ pub struct ObservedCluster {
     pub arn: String,
     /// `ACTIVE`, `CREATING`, …
     pub status: String,
-    /// What EKS finds wrong with it.
-    pub issues: Vec<String>,
+    /// What EKS finds wrong with it. Not facts.
+    pub issues: Vec<HealthIssue>,
     /// Kubernetes version.
     pub version: String,
     /// The role that it acts under.
@@ -134,12 +154,12 @@ pub struct ObservedCluster {
     pub certificate_authority: Option<String>,
     /// OIDC issuer, once there.
     pub issuer: Option<String>,
-    /// Addresses of Services.
+    /// Addresses of Services, of whichever family.
     pub service_cidr: Option<String>,
     /// From where the API is reachable.
     pub endpoint: Endpoint,
     /// Blocks that reach the public endpoint.
-    pub public_access_cidrs: BTreeSet<Ipv4Net>,
+    pub public_access_cidrs: BTreeSet<IpNet>,
     /// Where EKS looks for who may enter; `None` if the service did not tell.
     pub authentication: Option<AuthenticationMode>,
     /// Whether the creator was made administrator; `None` if the service did not tell.
@@ -152,6 +172,8 @@ pub struct ObservedCluster {
     pub deletion_protection: bool,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+    /// Everything else, as far as the service told it.
+    pub settings: Settings,
 }
 
 /// An identity provider that exists.
@@ -240,8 +262,14 @@ pub struct ObservedAccess {
     pub principal: String,
     /// `STANDARD`, `EC2_LINUX`, …
     pub type_name: String,
-    /// Whether AmazonEKSClusterAdminPolicy is associated.
-    pub is_admin: bool,
+    /// User name in Kubernetes, with EKS's placeholders.
+    pub username: String,
+    /// Kubernetes groups.
+    pub groups: BTreeSet<String>,
+    /// ARNs of associated access policies, and where they hold. Read where the entry is ours or wanted.
+    pub policies: BTreeMap<String, AccessScope>,
+    /// When it was made. A role that is younger is another one under the same name, and the entry lets it in no more.
+    pub created: Option<Timestamp>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
 }
@@ -352,7 +380,9 @@ impl Observed {
             }
             facts.note(key, "id", &entry.principal);
             facts.note(key, "type", &entry.type_name);
-            facts.note(key, "admin", entry.is_admin);
+            facts.note(key, "username", &entry.username);
+            facts.note(key, "groups", joined(&entry.groups));
+            facts.note(key, "policies", joined(entry.policies.iter().map(|(arn, scope)| format!("{arn} in {scope}"))));
         }
         Ok(facts)
     }
@@ -404,6 +434,16 @@ impl ObservedCluster {
         facts.note(key, "logging", joined(self.logging.iter().map(|log| log.as_str())));
         facts.note(key, "upgrade policy", self.upgrade_policy.map_or("not told", UpgradePolicy::as_str));
         facts.note(key, "deletion protection", self.deletion_protection);
+        let settings = &self.settings;
+        let told = |value: Option<String>| value.unwrap_or_else(|| "not told".to_owned());
+        facts.note(key, "Auto Mode", told(settings.auto_mode.as_ref().map(ToString::to_string)));
+        facts.note(key, "components", &settings.components);
+        facts.note(key, "egress mode", told(settings.egress.as_ref().map(ToString::to_string)));
+        facts.note(key, "encryption", told(settings.encryption.as_ref().map(ToString::to_string)));
+        facts.note(key, "IP family", settings.ip_family);
+        facts.note(key, "remote networks", told(settings.remote_networks.as_ref().map(ToString::to_string)));
+        facts.note(key, "scaling tier", told(settings.tier.as_ref().map(ToString::to_string)));
+        facts.note(key, "zonal shift", told(settings.zonal_shift.as_ref().map(ToString::to_string)));
         facts.note(key, "tags", joined(self.tags.iter().map(|(name, value)| format!("{name}={value}"))));
     }
 }
@@ -413,8 +453,8 @@ fn joined<T: AsRef<str>>(items: impl IntoIterator<Item = T>) -> String {
 }
 
 impl ObservedAccess {
-    /// Whether it is of this kind.
-    pub(crate) fn is(&self, kind: AccessKind) -> bool {
-        self.type_name == kind.type_name()
+    /// Whether `owner` made it.
+    pub fn is_owned_by(&self, owner: &Owner) -> bool {
+        is_owned(&self.tags, owner)
     }
 }

@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     access::AccessRequest,
     addon::AddonRequest,
-    control_plane::{ClusterChange, ControlPlane},
+    change::ClusterChange,
+    control_plane::ControlPlane,
     identity::{PolicyDocument, RoleKind, RoleTrust, ServiceAccount},
+    upgrade::UpgradeOp,
 };
 
 /// An operation on a cluster.
@@ -70,12 +72,17 @@ pub enum ClusterOp {
         /// The entry.
         entry: AccessRequest,
     },
+    /// A step of an upgrade or a rollback.
+    Upgrade(UpgradeOp),
     /// Deletes the cluster, with its add-ons, access entries and associations, and waits until it is gone.
     DeleteCluster {
         /// Name of the cluster.
         cluster: ClusterName,
         /// Its Region.
         region: String,
+        /// Whether deletion protection is switched off before.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unprotect: bool,
     },
     /// Deletes an add-on, and waits until it is gone.
     DeleteAddon {

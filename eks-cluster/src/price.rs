@@ -12,7 +12,12 @@ const EXTENDED: f64 = 0.60;
 
 /// The control plane's price on a day; that of standard support when the day is not known.
 pub(crate) fn control_plane(version: KubernetesVersion, today: Option<Date>) -> Price {
-    match today.map(|today| version.support(today)) {
+    supported(today.map(|today| version.support(today)))
+}
+
+/// The control plane's price in a kind of support; that of standard support when it is not known.
+pub(crate) fn supported(support: Option<Support>) -> Price {
+    match support {
         Some(Support::Extended { .. } | Support::Ended { .. }) => Price::hourly("EKS control plane, extended support", EXTENDED),
         _ => Price::hourly("EKS control plane", STANDARD),
     }

@@ -3,17 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use eks_core::{AuthenticationMode, ClusterName, NetworkRefs, Owner, Problems, Ref, RoleArn, SecurityGroupId, SpecError, StepKey};
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net};
 use jiff::civil::Date;
 
 use crate::{
-    Addon, Addons, Endpoint, KubernetesVersion, LogType, RoleChoice, UpgradePolicy,
-    access::{self, Access},
+    Addon, Addons, AutoMode, Components, EgressMode, Encryption, Endpoint, IpFamily, KubernetesVersion, LogType, RemoteNetworks,
+    RoleChoice, ScalingTier, Settings, UpgradePolicy,
+    access::{self, AccessEntry, AccessType},
     addon::AddonRemoval,
     check, endpoint,
     identity::{self, NodeRole, PodRole, RoleSettings},
     partition::Partition,
-    service_cidr,
+    plane, service_cidr,
 };
 
 /// A cluster that should exist: control plane, its role, add-ons and who may enter. What exists of it is valid by every
@@ -28,7 +29,7 @@ pub struct ClusterSpec {
     pub(crate) authentication: AuthenticationMode,
     pub(crate) creator_admin: bool,
     pub(crate) endpoint: Endpoint,
-    pub(crate) public_access_cidrs: BTreeSet<Ipv4Net>,
+    pub(crate) public_access_cidrs: BTreeSet<IpNet>,
     pub(crate) service_cidr: Option<Ipv4Net>,
     pub(crate) logging: BTreeSet<LogType>,
     pub(crate) upgrade_policy: Option<UpgradePolicy>,
@@ -42,9 +43,12 @@ pub struct ClusterSpec {
     pub(crate) addon_removals: Vec<AddonRemoval>,
     pub(crate) addons: Addons,
     pub(crate) bootstrap_self_managed_addons: bool,
-    pub(crate) access: Vec<Access>,
+    pub(crate) access: Vec<AccessEntry>,
     pub(crate) nodes_ready_after: BTreeSet<StepKey>,
     pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) settings: Settings,
+    /// Whether references that remain are to what a run is still to make: [`ClusterSpec::over`].
+    pub(crate) is_over_network: bool,
     pub(crate) today: Option<Date>,
 }
 
@@ -74,9 +78,10 @@ pub struct ClusterSpecBuilder {
     addon_removals: Vec<AddonRemoval>,
     addons: Addons,
     bootstrap_self_managed_addons: Option<bool>,
-    access: Vec<Access>,
+    access: Vec<AccessEntry>,
     nodes_ready_after: BTreeSet<StepKey>,
     tags: BTreeMap<String, String>,
+    settings: Settings,
     today: Option<Date>,
 }
 
@@ -110,6 +115,7 @@ impl ClusterSpec {
             access: Vec::new(),
             nodes_ready_after: BTreeSet::new(),
             tags: BTreeMap::new(),
+            settings: Settings::default(),
             today: None,
         }
     }
@@ -140,10 +146,10 @@ impl ClusterSpec {
     /// # Errors
     /// As [`ClusterSpecBuilder::node_role_entry`].
     pub fn node_role_entry(mut self, name: impl Into<String>, role: impl Into<Ref<RoleArn>>) -> Result<Self, SpecError> {
-        self.access.push(Access::nodes(name.into(), role.into()));
+        self.access.push(AccessEntry::nodes(AccessType::Ec2Linux, name, role));
         let mut problems = Problems::new();
         check::access_fits_mode(&self.access, self.authentication, &mut problems);
-        access::check(&self.access, self.partition(), &mut problems);
+        access::check(&self.access, self.partition(), self.role.account(), &mut problems);
         let subject = format!("cluster {}", self.name);
         problems.finish(subject, || self)
     }
@@ -153,9 +159,9 @@ impl ClusterSpec {
     }
 
     /// Blocks that reach the public endpoint, as EKS tells them.
-    pub(crate) fn effective_public_access(&self) -> BTreeSet<Ipv4Net> {
+    pub(crate) fn effective_public_access(&self) -> BTreeSet<IpNet> {
         if self.endpoint.is_public() && self.public_access_cidrs.is_empty() {
-            endpoint::ANYWHERE.parse().into_iter().collect()
+            self.settings.ip_family.anywhere().iter().filter_map(|block| block.parse().ok()).collect()
         } else {
             self.public_access_cidrs.clone()
         }
@@ -192,7 +198,8 @@ impl ClusterSpecBuilder {
         self
     }
 
-    /// Blocks that reach the public endpoint, in CIDR notation. Default `0.0.0.0/0`. At most 40.
+    /// Blocks that reach the public endpoint, in CIDR notation. Default `0.0.0.0/0`, and with the IPv6 family `::/0` beside it. At
+    /// most 40.
     pub fn public_access_cidrs<S: Into<String>>(mut self, blocks: impl IntoIterator<Item = S>) -> Self {
         self.public_access_cidrs = blocks.into_iter().map(Into::into).collect();
         self
@@ -218,9 +225,58 @@ impl ClusterSpecBuilder {
         self
     }
 
-    /// Whether EKS refuses to delete the cluster. Default false. A teardown does not switch it off: it ends in a survivor.
+    /// Whether EKS refuses to delete the cluster. Default false. A teardown switches it off only if it is told to, by
+    /// [`crate::Scope::unprotect`]; without that it ends in a survivor.
     pub fn deletion_protection(mut self, on: bool) -> Self {
         self.deletion_protection = on;
+        self
+    }
+
+    /// IPv4 or IPv6 for Pods and Services. Default IPv4. Cannot be changed later.
+    pub fn ip_family(mut self, family: IpFamily) -> Self {
+        self.settings.ip_family = family;
+        self
+    }
+
+    /// The key of envelope encryption. Default: AWS's own. A key of yours can be given later, but never taken away or replaced.
+    pub fn encryption(mut self, encryption: Encryption) -> Self {
+        self.settings.encryption = Some(encryption);
+        self
+    }
+
+    /// Whether Amazon Application Recovery Controller may shift traffic away from a zone. Default: off, or as it is found.
+    pub fn zonal_shift(mut self, on: bool) -> Self {
+        self.settings.zonal_shift = Some(on);
+        self
+    }
+
+    /// Capacity of the control plane. Default: standard, or as it is found.
+    pub fn scaling_tier(mut self, tier: ScalingTier) -> Self {
+        self.settings.tier = Some(tier);
+        self
+    }
+
+    /// The way of the control plane's own requests. Default: AWS's, or as it is found. There is no way back to that.
+    pub fn egress(mut self, mode: EgressMode) -> Self {
+        self.settings.egress = Some(mode);
+        self
+    }
+
+    /// EKS Auto Mode. Default: off, or as it is found. The cluster's own role gets the policies that it needs.
+    pub fn auto_mode(mut self, mode: AutoMode) -> Self {
+        self.settings.auto_mode = Some(mode);
+        self
+    }
+
+    /// Networks of EKS Hybrid Nodes. Default: none, or as they are found.
+    pub fn remote_networks(mut self, networks: RemoteNetworks) -> Self {
+        self.settings.remote_networks = Some(networks);
+        self
+    }
+
+    /// Parameters of API server, scheduler and controller manager. Default: EKS's own, or as they are found.
+    pub fn components(mut self, components: Components) -> Self {
+        self.settings.components = components;
         self
     }
 
@@ -287,7 +343,8 @@ impl ClusterSpecBuilder {
         self.addons(Addons::none())
     }
 
-    /// Whether EKS installs vpc-cni, coredns and kube-proxy by itself. Default: unless all three are among the add-ons.
+    /// Whether EKS installs vpc-cni, coredns and kube-proxy by itself. Default: unless all three are among the add-ons, or Auto Mode is on.
+    /// It counts when the cluster is made, and EKS does not tell it later.
     pub fn bootstrap_self_managed_addons(mut self, bootstrap: bool) -> Self {
         self.bootstrap_self_managed_addons = Some(bootstrap);
         self
@@ -295,7 +352,19 @@ impl ClusterSpecBuilder {
 
     /// Makes an IAM role or user an administrator of the cluster, by an access entry with AmazonEKSClusterAdminPolicy.
     pub fn admin(mut self, principal_arn: impl Into<String>) -> Self {
-        self.access.push(Access::admin(principal_arn.into()));
+        self.access.push(AccessEntry::admin(principal_arn.into()));
+        self
+    }
+
+    /// Lets a principal in as the entry says.
+    pub fn access_entry(mut self, entry: AccessEntry) -> Self {
+        self.access.push(entry);
+        self
+    }
+
+    /// Lets several principals in, such as those of a [`crate::Migration`].
+    pub fn access_entries(mut self, entries: impl IntoIterator<Item = AccessEntry>) -> Self {
+        self.access.extend(entries);
         self
     }
 
@@ -305,7 +374,7 @@ impl ClusterSpecBuilder {
     /// and kept even if that step makes another role: nodes of the new role stay out until the old entry is deleted, by `aws
     /// eks delete-access-entry`, and planned again. A role given by ARN has no such limit.
     pub fn node_role_entry(mut self, name: impl Into<String>, role: impl Into<Ref<RoleArn>>) -> Self {
-        self.access.push(Access::nodes(name.into(), role.into()));
+        self.access.push(AccessEntry::nodes(AccessType::Ec2Linux, name, role));
         self
     }
 
@@ -341,10 +410,10 @@ impl ClusterSpecBuilder {
         let security_groups = check::security_groups(&self.security_groups, &self.network, &mut problems);
         let vpc = check::vpc_blocks(&self.network, &mut problems);
         let service_cidr = self.service_cidr.as_deref().and_then(|block| service_cidr::check(block, &vpc, &mut problems));
-        let public_access_cidrs = endpoint::public_access(&self.public_access_cidrs, self.endpoint, &mut problems);
+        let public_access_cidrs = endpoint::public_access(&self.public_access_cidrs, self.endpoint, self.settings.ip_family, &mut problems);
         check::creator(self.authentication, self.creator_admin, &mut problems);
         check::access_fits_mode(&self.access, self.authentication, &mut problems);
-        access::check(&self.access, partition, &mut problems);
+        access::check(&self.access, partition, self.role.account(), &mut problems);
         check::role(&self.role, partition, &mut problems);
         let said = identity::Said {
             settings: &self.role_settings,
@@ -357,7 +426,18 @@ impl ClusterSpecBuilder {
         self.addons.check(&self.addon_removals, &mut problems);
         check::nodes_ready_after(&self.nodes_ready_after, &mut problems);
         check::tags(&self.tags, &mut problems);
-        let bootstrap = self.bootstrap_self_managed_addons.unwrap_or_else(|| !self.addons.replace_self_managed());
+        let around = plane::SettingsAround {
+            version: self.version,
+            region: region(&self.network),
+            partition: &partition,
+            authentication: self.authentication,
+            bootstrap_self_managed: self.bootstrap_self_managed_addons,
+            vpc: &vpc,
+            service_cidr,
+        };
+        self.settings.check(&around, &mut problems);
+        let bootstrap =
+            self.bootstrap_self_managed_addons.unwrap_or_else(|| !self.settings.has_auto_mode() && !self.addons.replace_self_managed());
 
         let subject = format!("cluster {}", self.name);
         let spec = ClusterSpec {
@@ -386,6 +466,8 @@ impl ClusterSpecBuilder {
             access: self.access,
             nodes_ready_after: self.nodes_ready_after,
             tags: self.tags,
+            settings: self.settings,
+            is_over_network: false,
             today: self.today,
         };
         identity::check_requests(&spec, &mut problems);

@@ -29,6 +29,14 @@ const READS: [&str; 6] = [
     "iam:ListOpenIDConnectProviders",
 ];
 
+impl crate::ObservedCluster {
+    /// What the control plane costs.
+    fn usd_per_month(&self, today: Option<jiff::civil::Date>) -> f64 {
+        let tier = self.settings.tier.and_then(|tier| tier.price()).map_or(0.0, |price| price.usd_per_month);
+        price::usd_per_month(&self.version, today) + tier
+    }
+}
+
 impl Observed {
     /// What will be removed: the cluster, its identity provider and the roles that carry `owner`'s tag, and nothing else. Add-ons,
     /// access entries and Pod Identity associations go with the cluster.
@@ -38,20 +46,27 @@ impl Observed {
     pub fn teardown(&self, owner: &Owner, scope: &Scope) -> Result<Teardown, Error> {
         let ours = self.cluster.as_ref().filter(|cluster| cluster.is_owned_by(owner));
         let logged = ours.is_some_and(|cluster| !cluster.logging.is_empty());
-        let scope = Scope { logged, ..Scope::everything(scope.cluster.clone(), scope.region.clone()) };
+        let scope = Scope { logged, unprotect: scope.unprotect, ..Scope::everything(scope.cluster.clone(), scope.region.clone()) };
         let mut teardown = Teardown::builder(owner, "cluster", serde_json::to_value(&scope).map_err(broken)?);
         let control_plane = control_plane_key();
         if let Some(cluster) = ours {
-            let op = ClusterOp::DeleteCluster { cluster: cluster.name.clone(), region: scope.region.clone() };
-            let removal = Removal::new(control_plane.clone(), "control plane", cluster.name.as_str(), &op)
+            let unprotect = cluster.deletion_protection && scope.unprotect;
+            let op = ClusterOp::DeleteCluster { cluster: cluster.name.clone(), region: scope.region.clone(), unprotect };
+            let title = match (cluster.deletion_protection, unprotect) {
+                (false, _) => "control plane",
+                (true, true) => "control plane, its deletion protection switched off first",
+                (true, false) => "control plane, which will stay: its deletion protection is on",
+            };
+            let removal = Removal::new(control_plane.clone(), title, cluster.name.as_str(), &op)
                 .map_err(broken)?
                 .after(After::Layer("nodes".to_owned()))
                 .after(After::Layer("k8s".to_owned()))
                 .after(After::Layer("objects".to_owned()))
                 .takes(DELETE_TYPICAL)
-                .saves(price::usd_per_month(&cluster.version, self.today))
+                .saves(cluster.usd_per_month(self.today))
                 .permits(["eks:DeleteCluster"])
                 .permits(READS);
+            let removal = if unprotect { removal.permits(["eks:DescribeUpdate", "eks:UpdateClusterConfig"]) } else { removal };
             teardown = teardown.removal(removal);
         }
         for (kind, role) in self.roles.iter().filter(|(_, role)| role.is_owned_by(owner)) {
@@ -139,12 +154,12 @@ impl Observed {
             let (why, remedy) = if cluster.deletion_protection {
                 (
                     "deletion protection is on",
-                    "switch it off by aws eks update-cluster-config --no-deletion-protection, and tear down again",
+                    "tear down again with Scope::unprotect, or switch it off by aws eks update-cluster-config --no-deletion-protection",
                 )
             } else {
                 ("it was not deleted", "tear down again")
             };
-            Survivor::new("EKS cluster", cluster.name.as_str(), why, remedy, price::usd_per_month(&cluster.version, self.today))
+            Survivor::new("EKS cluster", cluster.name.as_str(), why, remedy, cluster.usd_per_month(self.today))
         });
         let roles = self.roles.values().filter(|role| role.is_owned_by(owner));
         let roles = roles.map(|role| Survivor::new("IAM role", &role.name, "it was not deleted", "tear down again", 0.0));

@@ -89,6 +89,7 @@ pub(crate) fn cluster() -> ObservedCluster {
         upgrade_policy: Some(crate::UpgradePolicy::Extended),
         deletion_protection: false,
         tags: tags("cluster/control-plane"),
+        settings: crate::Settings::default(),
     }
 }
 

@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr};
 use jiff::civil::{Date, date};
 use serde::{Deserialize, Serialize};
 
+use crate::VersionInfo;
+
 /// A Kubernetes minor version that EKS offers: `1.36`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -71,6 +73,9 @@ const CALENDAR: [Entry; 7] = [
     entry(37, date(2026, 10, 1), date(2027, 12, 1), date(2028, 12, 1)),
 ];
 
+/// The first minor version whose dates are not AWS's own words.
+const FIRST_ESTIMATED: u16 = 37;
+
 impl KubernetesVersion {
     /// 1.31
     pub const V1_31: Self = Self::minor_of_1(31);
@@ -96,16 +101,56 @@ impl KubernetesVersion {
         self.minor
     }
 
+    /// The minor version after it.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self { minor: self.minor.saturating_add(1), ..self }
+    }
+
+    /// The minor version before it; `None` before 1.0.
+    #[must_use]
+    pub fn previous(self) -> Option<Self> {
+        Some(Self { minor: self.minor.checked_sub(1)?, ..self })
+    }
+
+    /// The minor version of a release: 1.35 of `v1.35.2-eks-1234567`.
+    ///
+    /// # Errors
+    /// If it does not begin with a version.
+    pub fn of_release(text: &str) -> Result<Self, VersionError> {
+        let mut parts = text.strip_prefix('v').unwrap_or(text).split(['.', '-', '+']);
+        let (Some(major), Some(minor)) = (parts.next(), parts.next()) else { return Err(VersionError(text.to_owned())) };
+        format!("{major}.{minor}").parse().map_err(|_| VersionError(text.to_owned()))
+    }
+
     /// Where it stands on a day.
     pub fn support(self, today: Date) -> Support {
-        match CALENDAR.iter().find(|entry| entry.minor == self.minor) {
-            None if self.minor < CALENDAR[0].minor => Support::Ended { since: None },
+        match self.info() {
+            None if self.is_before_calendar() => Support::Ended { since: None },
             None => Support::Unknown,
-            Some(entry) if today < entry.released => Support::Upcoming { released: entry.released },
-            Some(entry) if today <= entry.standard => Support::Standard { until: entry.standard },
-            Some(entry) if today <= entry.extended => Support::Extended { until: entry.extended },
-            Some(entry) => Support::Ended { since: Some(entry.extended) },
+            Some(info) => info.support(today),
         }
+    }
+
+    /// This crate's calendar.
+    pub(crate) fn calendar() -> impl Iterator<Item = VersionInfo> {
+        CALENDAR.iter().map(|entry| VersionInfo {
+            version: Self::minor_of_1(entry.minor),
+            is_default: false,
+            released: entry.released,
+            standard_until: entry.standard,
+            extended_until: entry.extended,
+        })
+    }
+
+    /// What this crate knows of it without asking.
+    pub(crate) fn info(self) -> Option<VersionInfo> {
+        Self::calendar().find(|info| info.version == self)
+    }
+
+    /// Whether EKS must be asked for its dates: they were not published, or it did not exist, when this crate's calendar was made.
+    pub(crate) fn needs_asking(self) -> bool {
+        self.minor >= FIRST_ESTIMATED
     }
 
     /// Whether its support had ended before this crate's calendar begins.
@@ -171,6 +216,20 @@ mod tests {
             assert!(wrong.parse::<KubernetesVersion>().is_err(), "{wrong:?}");
         }
         assert!("1.9".parse::<KubernetesVersion>().unwrap() < KubernetesVersion::V1_31);
+    }
+
+    #[test]
+    fn releases_tell_their_minor_version() {
+        for text in ["v1.35.2-eks-1234567", "1.35.2", "v1.35", "v1.35-eksbuild.1"] {
+            assert_eq!(KubernetesVersion::of_release(text), Ok(KubernetesVersion::V1_35), "{text}");
+        }
+        for wrong in ["", "v1", "2.35", "latest"] {
+            assert!(KubernetesVersion::of_release(wrong).is_err(), "{wrong:?}");
+        }
+        assert_eq!(
+            (KubernetesVersion::V1_35.next(), KubernetesVersion::V1_36.previous()),
+            (KubernetesVersion::V1_36, Some(KubernetesVersion::V1_35))
+        );
     }
 
     #[test]

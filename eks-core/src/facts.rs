@@ -81,14 +81,21 @@ impl fmt::Display for Difference {
     }
 }
 
-/// The basis of one layer's plan: how to observe it again, and what was observed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The basis of one layer's plan: how to observe it again, which `Debug` does not show, and what was observed.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Basis {
     /// What the layer's driver needs to observe the same things again.
     pub scope: serde_json::Value,
     /// What it observed.
     pub facts: Facts,
+}
+
+impl fmt::Debug for Basis {
+    /// As with operations: a scope may hold whole manifests.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Basis").field("facts", &self.facts).finish_non_exhaustive()
+    }
 }
 
 impl Basis {

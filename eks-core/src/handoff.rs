@@ -77,6 +77,11 @@ impl AuthenticationMode {
         !matches!(self, Self::ConfigMap)
     }
 
+    /// Whether the ConfigMap aws-auth is read.
+    pub fn has_config_map(self) -> bool {
+        !matches!(self, Self::Api)
+    }
+
     /// EKS's name of it.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,5 +1,7 @@
 //! Operations: one closed, serialisable enum per crate, carried by steps without the core knowing it.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// The closed set of operations of one layer.
@@ -8,14 +10,21 @@ pub trait Operation: Serialize + DeserializeOwned {
     const LAYER: &'static str;
 }
 
-/// An operation in a plan: the layer that knows it, and its serialised form.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// An operation in a plan: the layer that knows it, and its serialised form, which `Debug` does not show.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Op {
     /// The layer.
     pub layer: String,
     /// The operation.
     pub body: serde_json::Value,
+}
+
+impl fmt::Debug for Op {
+    /// A body may hold what is for nobody's log: user data, manifests.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Op").field("layer", &self.layer).finish_non_exhaustive()
+    }
 }
 
 /// An operation that is not one of its layer's.
@@ -46,5 +55,18 @@ impl Op {
     /// If it is not one of this layer's: the plan was made by another version, or changed by hand.
     pub fn decode<O: Operation>(&self) -> Result<O, OpError> {
         O::deserialize(&self.body).map_err(|source| OpError { layer: O::LAYER.to_owned(), source })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn bodies_are_not_shown() {
+        let op = Op { layer: "objects".to_owned(), body: json!({"apply": {"data": {"password": "c2VjcmV0"}}}) };
+        assert_eq!(format!("{op:?}"), "Op { layer: \"objects\", .. }");
     }
 }

@@ -23,7 +23,7 @@ pub struct Claim {
     pub(crate) name: String,
     pub(crate) size: String,
     pub(crate) class: Option<String>,
-    mode: AccessMode,
+    pub(crate) mode: AccessMode,
 }
 
 impl Claim {

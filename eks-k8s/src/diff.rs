@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::Quantity;
+use crate::{Quantity, owned::dropped};
 
 /// A field that is not as wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,21 @@ impl std::fmt::Display for Change {
     }
 }
 
+/// Maps that are the manifest's alone: a key that it does not name is a difference, whoever wrote it. A selector with one key more selects
+/// other Pods; parameters do not change once a class exists, so those that it has are those that were asked for.
+const EXACT: [&str; 2] = ["parameters", "spec.selector"];
+
+/// What is not as wanted: where `live` lacks what `wanted` says, and what was once wanted and no longer is.
+pub(crate) fn drift(wanted: &Value, live: &Value) -> Vec<Change> {
+    let mut found = changes(wanted, live);
+    for change in dropped(wanted, live) {
+        if found.iter().all(|other| other.path != change.path) {
+            found.push(change);
+        }
+    }
+    found
+}
+
 /// Where `live` lacks what `wanted` says.
 pub(crate) fn changes(wanted: &Value, live: &Value) -> Vec<Change> {
     let mut found = Vec::new();
@@ -35,7 +50,7 @@ pub(crate) fn changes(wanted: &Value, live: &Value) -> Vec<Change> {
 }
 
 /// What identifies an element of a list, as in the API's merge keys.
-fn merge_key(element: &Value) -> Option<String> {
+pub(crate) fn merge_key(element: &Value) -> Option<String> {
     ["mountPath", "name", "port", "containerPort"].iter().find_map(|key| match element.get(key)? {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
@@ -57,6 +72,9 @@ fn compare(path: String, wanted: &Value, live: Option<&Value>, found: &mut Vec<C
             for (key, value) in wanted {
                 let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
                 compare(path, value, live.get(key), found);
+            }
+            for (key, value) in live.iter().filter(|(key, _)| EXACT.contains(&path.as_str()) && !wanted.contains_key(*key)) {
+                found.push(Change { path: format!("{path}.{key}"), from: Some(value.clone()), to: None });
             }
         }
         (Value::Array(wanted), Some(Value::Array(live))) if wanted.iter().all(|element| merge_key(element).is_some()) => {
@@ -90,6 +108,26 @@ mod tests {
         let live = json!({"spec": {"resources": {"requests": {"storage": "10240Mi"}}, "volumeMode": "Filesystem",
             "containers": [{"name": "sidecar"}, {"name": "a", "image": "x", "imagePullPolicy": "Always"}]}});
         assert_eq!(changes(&wanted, &live), []);
+    }
+
+    #[test]
+    fn a_key_too_many_in_a_selector_is_a_difference() {
+        let wanted = json!({"metadata": {"labels": {"a": "1"}}, "spec": {"selector": {"app": "web"}}});
+        let live = json!({"metadata": {"labels": {"a": "1", "b": "2"}}, "spec": {"selector": {"app": "web", "tier": "old"}}});
+        assert_eq!(drift(&wanted, &live).iter().map(ToString::to_string).collect::<Vec<_>>(), ["spec.selector.tier: old → nothing"]);
+        let class = |parameters: Value| json!({"parameters": parameters});
+        let found = drift(&class(json!({"type": "gp3"})), &class(json!({"type": "gp3", "iops": "4000"})));
+        assert_eq!(found.iter().map(|change| change.path.as_str()).collect::<Vec<_>>(), ["parameters.iops"]);
+    }
+
+    #[test]
+    fn what_left_a_list_is_told_once() {
+        let wanted = json!({"spec": {"ports": [{"name": "tcp-80", "port": 80, "protocol": "TCP"}]}});
+        let port = |number: u32| json!({"name": format!("tcp-{number}"), "port": number, "protocol": "TCP", "nodePort": 30000 + number});
+        let owned = json!({"f:spec": {"f:ports": {"k:{\"port\":443,\"protocol\":\"TCP\"}": {".": {}, "f:port": {}}}}});
+        let live = json!({"metadata": {"managedFields": [{"manager": "eks-rs", "operation": "Apply", "fieldsV1": owned}]},
+            "spec": {"ports": [port(80), port(443)]}});
+        assert_eq!(drift(&wanted, &live).iter().map(|change| change.path.as_str()).collect::<Vec<_>>(), ["spec.ports[tcp-443]"]);
     }
 
     #[test]

@@ -112,7 +112,8 @@ pub use labels::{
     instance_type_of, region_of, zone_of,
 };
 pub use object_set::{
-    FieldConflict, Judgement, ObjectId, ObjectSet, ObjectSetBuilder, SET_LABEL, SetMember, SetObject, SetObserved, SetOp, Wait,
+    FieldConflict, Judgement, Manifest, ObjectId, ObjectSet, ObjectSetBuilder, Planned, SET_LABEL, SetMember, SetMembers, SetObject,
+    SetObserved, SetOp, Wait,
 };
 pub use observed::Observed;
 pub use op::ObjectOp;

@@ -13,8 +13,12 @@ use dice::Random;
 use eks_k8s::drain::{Blocker, Cluster, Drain, Forecast};
 use oracle::{Flags, World};
 
-/// How many clusters are looked at: enough to meet every kind of blocker hundreds of times.
+/// How many clusters are looked at: enough to meet every kind of blocker hundreds of times. `FORECASTS` says how many else.
 const CLUSTERS: u64 = 12_000;
+
+fn clusters() -> u64 {
+    std::env::var("FORECASTS").map_or(CLUSTERS, |count| count.parse().expect("a number"))
+}
 
 fn forecast(world: &World, flags: &Flags) -> Forecast {
     let cluster = Cluster::of_objects(&world.nodes, &world.pods, &world.budgets, &world.volumes, &world.daemon_sets).expect("readable");
@@ -50,7 +54,9 @@ fn kind(why: &Blocker) -> &'static str {
 #[test]
 fn a_drain_is_blocked_exactly_if_it_never_ends() {
     let mut met: BTreeMap<&str, usize> = BTreeMap::new();
-    for seed in 0..CLUSTERS {
+    // Why nodes refuse Pods that find none.
+    let mut refused: BTreeMap<String, usize> = BTreeMap::new();
+    for seed in 0..clusters() {
         let (world, flags) = random::cluster(&mut Random(seed), false);
         let forecast = forecast(&world, &flags);
         let mut blocked: Vec<String> = forecast.blocked.iter().map(|blocked| blocked.pod.to_string()).collect();
@@ -64,12 +70,25 @@ fn a_drain_is_blocked_exactly_if_it_never_ends() {
         for kind in kinds.chain([if forecast.is_blocked() { "BLOCKED" } else { "clear" }]) {
             *met.entry(kind).or_default() += 1;
         }
+        for (why, count) in forecast.homeless.iter().flat_map(|homeless| &homeless.refusals) {
+            *refused.entry(why.clone()).or_default() += count;
+        }
         assert!(forecast.blocked.iter().all(|blocked| !blocked.remedies.is_empty()));
         let text = serde_json::to_string(&forecast).expect("plain data");
         assert_eq!(serde_json::from_str::<Forecast>(&text).expect("the same"), forecast);
     }
     println!("{met:?}");
     // None of the kinds is there by accident only.
+    for why in [
+        "port 80/TCP",
+        "spread over kubernetes.io/hostname",
+        "spread over disk",
+        "near the Pods of its affinity",
+        "near Pods of an anti-affinity",
+    ] {
+        let count: usize = refused.iter().filter(|(told, _)| told.contains(why)).map(|(_, count)| count).sum();
+        assert!(count >= 50, "{why}: {count}");
+    }
     assert!(met.len() == 12 && met.values().all(|count| *count >= 20), "{met:?}");
 }
 

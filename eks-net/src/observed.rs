@@ -348,8 +348,8 @@ pub struct FoundVolume {
 pub struct FoundUsed {
     /// Its id, of whatever kind.
     pub id: String,
-    /// The value of the tag that remembers which others are ours.
-    pub mark: String,
+    /// The tags that remember which of its other tags are whose: ours and other owners'.
+    pub marks: Tags,
 }
 
 found!(LAYER: FoundVpc FoundSubnet FoundInternetGateway FoundEgressOnlyGateway FoundTransitAttachment FoundEndpoint);

@@ -120,6 +120,8 @@ pub enum NetOp {
     DeleteSubnet { id: SubnetId },
     /// Revokes those rules of a group, ours or another's in our VPC, that name one of these groups of ours.
     RevokeReferences { id: SecurityGroupId, to: Vec<SecurityGroupId> },
+    /// Revokes the rules that we added to a group which we did not make: those with our tags.
+    RevokeOurRules { id: SecurityGroupId },
     /// Deletes a security group. In a VPC of ours, rules of others that name it are revoked if they hold it.
     DeleteSecurityGroup { id: SecurityGroupId, vpc: Option<VpcId> },
     /// Deletes a VPC, and with it its main route table, default network ACL and default security group.

@@ -2,17 +2,19 @@
 
 use crate::{groups::Direction, op::NetOp};
 
-/// What observing calls: before a plan is applied, whatever it changes.
-pub(crate) const OBSERVING: [&str; 8] = [
+/// What observing calls: before a plan is applied, whatever it changes; and before and after a teardown.
+pub(crate) const OBSERVING: [&str; 7] = [
     "ec2:DescribeAddresses",
     "ec2:DescribeInternetGateways",
     "ec2:DescribeNatGateways",
     "ec2:DescribeRouteTables",
     "ec2:DescribeSecurityGroups",
     "ec2:DescribeSubnets",
-    "ec2:DescribeVpcAttribute",
     "ec2:DescribeVpcs",
 ];
+
+/// What observing calls for a plan besides: a teardown does not ask for a VPC's attributes.
+pub(crate) const ATTRIBUTES: [&str; 1] = ["ec2:DescribeVpcAttribute"];
 
 /// What observing a network calls that somebody else made.
 pub(crate) const OBSERVING_EXISTING: [&str; 9] = [
@@ -94,6 +96,9 @@ impl NetOp {
             Self::DeleteSubnet { .. } => &["ec2:DeleteNetworkInterface", "ec2:DeleteSubnet", "ec2:DescribeNetworkInterfaces"],
             Self::RevokeReferences { .. } => {
                 &["ec2:DescribeSecurityGroups", "ec2:RevokeSecurityGroupEgress", "ec2:RevokeSecurityGroupIngress"]
+            }
+            Self::RevokeOurRules { .. } => {
+                &["ec2:DescribeSecurityGroupRules", "ec2:RevokeSecurityGroupEgress", "ec2:RevokeSecurityGroupIngress"]
             }
             Self::DeleteSecurityGroup { .. } => &[
                 "ec2:DeleteSecurityGroup",

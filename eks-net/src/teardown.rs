@@ -34,7 +34,9 @@ impl Observed {
     /// [`Error::Plan`] if the removals do not come together, which would be a fault of this crate.
     pub fn teardown(&self) -> Result<Teardown, Error> {
         let made = self.made();
-        let mut removals = Removals { now: &made, observing: self.observing_more(), used: BTreeSet::new(), all: Vec::new() };
+        let mut removals =
+            Removals { now: &made, our_rules: Vec::new(), observing: self.observing_more(), used: BTreeSet::new(), all: Vec::new() };
+        removals.our_rules(self)?;
         removals.gateways()?;
         removals.contents()?;
         removals.vpcs()?;
@@ -73,6 +75,8 @@ fn is_made<T: Found>(found: &T) -> bool {
 
 struct Removals<'a> {
     now: &'a Observed,
+    /// What takes our rules out of groups that were adopted.
+    our_rules: Vec<StepKey>,
     /// What looking again calls besides.
     observing: BTreeSet<&'static str>,
     used: BTreeSet<StepKey>,
@@ -210,8 +214,20 @@ impl Removals<'_> {
             let ours = now.ours(&now.vpcs).into_iter().any(|(_, vpc)| vpc.id == group.vpc);
             let op = NetOp::DeleteSecurityGroup { id: group.id.clone(), vpc: ours.then(|| group.vpc.clone()) };
             let removal = self.removal(key, "security group", group.id(), &op)?;
-            let removal = after_keys(after_users(removal), swept.iter().chain(&revoked).chain(ways));
+            let removal = after_keys(after_users(removal), swept.iter().chain(&revoked).chain(&self.our_rules).chain(ways));
             self.add(removal);
+        }
+        Ok(())
+    }
+
+    /// Takes our rules out of groups that were adopted: they may name groups of ours, which could not be deleted, and nobody
+    /// else would take them out.
+    fn our_rules(&mut self, now: &Observed) -> Result<(), Error> {
+        for (_, group) in now.ours(&now.security_groups).into_iter().filter(|(_, group)| !is_made(*group)) {
+            let op = NetOp::RevokeOurRules { id: group.id.clone() };
+            let removal = self.removal(keys::key(["our-rules", group.id.as_str()]), "our rules in", group.id(), &op)?;
+            let key = self.add(after_users(removal));
+            self.our_rules.push(key);
         }
         Ok(())
     }
@@ -223,7 +239,9 @@ impl Removals<'_> {
         self.untag(now, "elastic IP address", &now.addresses, &[])?;
         self.untag(now, "subnet", &now.subnets, &[])?;
         self.untag(now, "route table", &now.route_tables, &[])?;
-        self.untag(now, "security group", &now.security_groups, &[])?;
+        // A group that has lost its tags would not be looked into again.
+        let rules = std::mem::take(&mut self.our_rules);
+        self.untag(now, "security group", &now.security_groups, &rules)?;
         let before: Vec<StepKey> = self.all.iter().map(|removal| removal.key.clone()).collect();
         self.untag(now, "VPC", &now.vpcs, &before)?;
         for used in &now.used {
@@ -231,7 +249,7 @@ impl Removals<'_> {
             if now.ours_adopted().contains(used.id.as_str()) {
                 continue;
             }
-            let tags = marks::ours_of_used(&now.owner, &used.mark);
+            let tags = marks::ours_of_used(&now.owner, &used.marks);
             let op = NetOp::Untag { id: used.id.clone(), tags };
             let removal = self.removal(key, "our tags (we did not make it) of", &used.id, &op)?;
             self.add(after_users(removal));

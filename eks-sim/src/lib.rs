@@ -2,7 +2,8 @@
 //!
 //! A [`Sim`] is one AWS account in one Region. It speaks the wire: the AWS SDK talks to it through
 //! [`Sim::sdk_config`], a `kube::Client` through [`Sim::kube_service`], and any other client (the AWS CLI, boto3,
-//! Terraform) through the loopback server of [`serve`]. Nothing leaves the process.
+//! Terraform, kubectl) through the loopback server of [`serve`], where each cluster has an endpoint of its own by TLS. Nothing
+//! leaves the machine.
 //!
 //! Resources take the time that AWS takes (from published figures, seeded), on tokio's clock: with the clock paused, a
 //! control plane that needs seven minutes is there in milliseconds. Faults are injected per call, and every call is logged.
@@ -16,6 +17,7 @@ mod autoscaling;
 mod call;
 mod clock;
 mod cloudformation;
+mod door;
 mod draw;
 mod ec2;
 mod eks;

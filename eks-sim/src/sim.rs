@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::{Duration, SystemTime},
 };
 
@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use crate::{
     clock::Clock,
-    ec2,
+    ec2, eks,
     fault::{Fault, When},
     iam,
     inventory::Inventory,
@@ -50,6 +50,16 @@ struct Shared {
 impl fmt::Debug for Sim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sim").field("clock", &self.0.clock).finish_non_exhaustive()
+    }
+}
+
+/// A [`Sim`] that does not keep the account alive: what the account itself holds has it.
+#[derive(Clone)]
+pub(crate) struct WeakSim(Weak<Shared>);
+
+impl WeakSim {
+    pub(crate) fn upgrade(&self) -> Option<Sim> {
+        self.0.upgrade().map(Sim)
     }
 }
 
@@ -208,6 +218,13 @@ impl Sim {
         self.with(|world| world.faults.add(when, fault));
     }
 
+    /// From now on EKS has no room for another control plane in this zone: CreateCluster and changes of subnets with one there are refused
+    /// with UnsupportedAvailabilityZoneException, as any zone may be at any time (EKS user guide, "Troubleshooting": "Insufficient
+    /// capacity").
+    pub fn exhaust_zone(&self, zone: &str) {
+        self.with(|world| eks::exhaust_zone(world, zone));
+    }
+
     /// How many injected faults have not happened yet.
     pub fn faults_pending(&self) -> usize {
         self.with(|world| world.faults.pending())
@@ -216,6 +233,10 @@ impl Sim {
     /// A new process of the client, after a fault killed the last one.
     pub fn revive(&self) {
         self.with(|world| world.killed = false);
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakSim {
+        WeakSim(Arc::downgrade(&self.0))
     }
 
     /// Works on the account as it is now: due events are carried out first.

@@ -59,13 +59,13 @@ fn assume_role(world: &mut World, caller: &Caller, args: &Args) -> Result<Value,
     let session =
         Caller { arn: format!("arn:aws:sts::{}:assumed-role/{role}/{name}", world.account), user_id: format!("{role_id}:{name}") };
     let lasts = Duration::from_secs(seconds.unsigned_abs());
-    let (key, secret) = iam::open_session(world, session.clone(), role_arn, lasts);
+    let (key, secret, token) = iam::open_session(world, session.clone(), role_arn, lasts);
     let expiration = jiff::Timestamp::try_from(world.clock.wall_at(world.now + lasts)).unwrap_or_default();
     Ok(json!({
         "Credentials": {
             "AccessKeyId": key,
             "SecretAccessKey": secret,
-            "SessionToken": world.draw.hex("session-token", 128),
+            "SessionToken": token,
             "Expiration": expiration.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         },
         "AssumedRoleUser": {"AssumedRoleId": session.user_id, "Arn": session.arn},

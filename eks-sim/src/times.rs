@@ -40,6 +40,10 @@ pub(crate) enum Time {
     ClusterApiStop,
     /// Logging, endpoint or network update of a cluster. An eksctl log has 32 s for logging; the rest is assumption.
     ClusterConfigUpdate,
+    /// Egress mode of a control plane. User guide: "takes approximately 10 minutes"; the rest is assumption.
+    ClusterEgressUpdate,
+    /// Encryption of what a cluster stores with another key; assumption.
+    ClusterEncryption,
     /// Update of a setting that touches no machine (access mode, deletion protection); assumption.
     ClusterSettingUpdate,
     /// Control plane, one minor up. AWS: "several minutes"; assumption.
@@ -117,6 +121,8 @@ impl Time {
             Self::ClusterDelete => (69.0, 175.0, 228.0),
             Self::ClusterApiStop => (2.0, 4.0, 8.0),
             Self::ClusterConfigUpdate => (30.0, 90.0, 400.0),
+            Self::ClusterEgressUpdate => (480.0, 600.0, 900.0),
+            Self::ClusterEncryption => (300.0, 600.0, 1500.0),
             Self::ClusterSettingUpdate => (5.0, 15.0, 30.0),
             Self::ClusterVersionUpdate => (480.0, 600.0, 900.0),
             Self::ClusterInterfaceRelease => (20.0, 60.0, 150.0),

@@ -9,6 +9,7 @@ use crate::{
     call::{Args, Caller, Service},
     clock::Clock,
     cloudformation,
+    door::Doors,
     draw::Draw,
     ec2, eks, elb,
     error::ApiError,
@@ -39,6 +40,8 @@ pub(crate) struct World {
     pub(crate) killed: bool,
     /// Grows with each change that a Kubernetes watch may have to tell.
     pub(crate) watch_revision: u64,
+    /// Where clusters listen, while the simulator is served.
+    pub(crate) doors: Doors,
     events: BTreeMap<(Duration, u64), Event>,
     event_count: u64,
 
@@ -76,6 +79,7 @@ impl World {
             faults: FaultPlan::default(),
             killed: false,
             watch_revision: 0,
+            doors: Doors::default(),
             events: BTreeMap::new(),
             event_count: 0,
             autoscaling: autoscaling::State::default(),

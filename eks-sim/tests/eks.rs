@@ -1,5 +1,9 @@
 //! EKS through the AWS SDK, in a VPC made through EC2. Expected answers: EKS API reference and user guide.
 
+#[path = "eks/plane.rs"]
+mod plane;
+mod table;
+
 use std::{future::Future, time::Duration};
 
 use aws_sdk_ec2::types::Filter;

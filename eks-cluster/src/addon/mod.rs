@@ -36,6 +36,11 @@ pub(crate) const SELF_MANAGED: [&str; 3] = [VPC_CNI, COREDNS, KUBE_PROXY];
 /// DaemonSets, which are whole with no node at all. Everything else has Pods that wait for one.
 const NODELESS: [&str; 4] = [VPC_CNI, KUBE_PROXY, POD_IDENTITY_AGENT, "eks-node-monitoring-agent"];
 
+/// Whether an add-on is whole with no node at all.
+pub(crate) fn runs_without_nodes(name: &str) -> bool {
+    NODELESS.contains(&name)
+}
+
 /// What EKS does with fields that others have set. EKS API Reference, CreateAddon and UpdateAddon, `resolveConflicts`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -189,7 +194,7 @@ impl Addon {
 
     /// Whether it becomes ACTIVE only once nodes run its Pods.
     pub(crate) fn needs_nodes(&self) -> bool {
-        !NODELESS.contains(&self.name.as_str())
+        !runs_without_nodes(&self.name)
     }
 
     /// Whether nodes can become Ready only with it.

@@ -25,7 +25,7 @@ impl Clusters {
             false => scope.unpinned.iter().chain(scope.pinned.keys()).filter(is_other).cloned().collect(),
         };
         let Some(version) = scope.version.filter(|_| !asked.is_empty()) else { return Ok(()) };
-        for addon in self.offers(version, &asked).await? {
+        for addon in self.offered_addons(version, &asked).await? {
             let name = addon.addon_name().unwrap_or_default();
             let fitting = addon.addon_versions().iter().filter_map(|candidate| {
                 let fits = |c: &&Compatibility| c.cluster_version() == Some(version.to_string().as_str());
@@ -43,7 +43,7 @@ impl Clusters {
     }
 
     /// What EKS tells of add-ons for a Kubernetes version, in one call and its pages.
-    async fn offers(&self, version: KubernetesVersion, names: &BTreeSet<String>) -> Result<Vec<AddonInfo>, Error> {
+    async fn offered_addons(&self, version: KubernetesVersion, names: &BTreeSet<String>) -> Result<Vec<AddonInfo>, Error> {
         let subject = format!("Kubernetes {version}");
         let request = self.eks.describe_addon_versions().kubernetes_version(version.to_string());
         let request = match names.iter().next() {

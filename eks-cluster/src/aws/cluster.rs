@@ -1,10 +1,10 @@
 //! The control plane in EKS: making, changing, deleting.
 
 use aws_sdk_eks::{
-    operation::update_cluster_config::builders::UpdateClusterConfigFluentBuilder,
+    operation::{create_cluster::CreateClusterError, update_cluster_config::builders::UpdateClusterConfigFluentBuilder},
     types::{
-        AuthenticationMode as Mode, CreateAccessConfigRequest, KubernetesNetworkConfigRequest, LogSetup, LogType as Log, Logging,
-        SupportType, UpdateAccessConfigRequest, UpgradePolicyRequest, VpcConfigRequest,
+        AuthenticationMode as Mode, CreateAccessConfigRequest, LogSetup, LogType as Log, Logging, SupportType, UpdateAccessConfigRequest,
+        UpgradePolicyRequest, VpcConfigRequest,
     },
 };
 use eks_core::{
@@ -13,11 +13,14 @@ use eks_core::{
     engine::{StepContext, Wait},
 };
 
-use super::{Clusters, found, wait};
+use super::{Clusters, found, settings, wait, zones};
 use crate::{
     ClusterChange, ControlPlane, Endpoint, LogType, ObservedCluster, UpgradePolicy,
     plan::{broken, refused},
 };
+
+/// How often another update is waited for: an hour, at fifteen seconds each.
+const MOST_WAITS: u32 = 240;
 
 impl Clusters {
     pub(super) async fn describe(&self, name: &ClusterName) -> Result<Option<ObservedCluster>, Error> {
@@ -49,13 +52,12 @@ impl Clusters {
     }
 
     async fn send_create(&self, wanted: &ControlPlane, cx: &StepContext) -> Result<(), Error> {
-        let network =
-            wanted.service_cidr.map(|block| KubernetesNetworkConfigRequest::builder().service_ipv4_cidr(block.to_string()).build());
         let access = CreateAccessConfigRequest::builder()
             .authentication_mode(mode(wanted.authentication))
             .bootstrap_cluster_creator_admin_permissions(wanted.creator_admin)
             .build();
         let mut vpc = endpoint(wanted.endpoint, &wanted.public_access_cidrs);
+        vpc = vpc.set_control_plane_egress_mode(wanted.settings.egress.map(settings::egress));
         for subnet in &wanted.subnets {
             vpc = vpc.subnet_ids(cx.resolve(subnet)?);
         }
@@ -69,10 +71,10 @@ impl Clusters {
             .version(wanted.version.to_string())
             .role_arn(cx.resolve(&wanted.role)?)
             .resources_vpc_config(vpc.build())
-            .set_kubernetes_network_config(network)
             .access_config(access)
             .set_upgrade_policy(wanted.upgrade_policy.map(upgrade_policy))
             .bootstrap_self_managed_addons(wanted.bootstrap_self_managed_addons);
+        create = settings::with_settings(create, wanted, cx)?;
         // Off is EKS's default; older copies of the API do not know the switch.
         if wanted.deletion_protection {
             create = create.deletion_protection(true);
@@ -83,21 +85,48 @@ impl Clusters {
         for (key, value) in cx.tags().into_iter().chain(wanted.tags.clone()) {
             create = create.tags(key, value);
         }
-        create.send().await.map(|_| ()).map_err(|error| heals(failed("eks:CreateCluster", wanted.name.as_str(), error)))
+        create.send().await.map(|_| ()).map_err(|error| {
+            zones::refusal("eks:CreateCluster", &wanted.name, error, |error| match error {
+                CreateClusterError::UnsupportedAvailabilityZoneException(refused) => Some(refused.valid_zones()),
+                _ => None,
+            })
+        })
     }
 
     /// Waits until the cluster is ACTIVE, then makes what changes it lacks, one kind at a time, as EKS demands.
     pub(super) async fn change_cluster(&self, name: &ClusterName, changes: &[ClusterChange], cx: &StepContext) -> Result<Outputs, Error> {
         let mut cluster = self.settled(name, cx).await?;
         for change in changes {
-            if change.is_made(&cluster) {
-                continue;
-            }
-            cx.waiting(name.as_str(), change.to_string());
-            self.change(&cluster, change, cx).await?;
-            cluster = self.settled(name, cx).await?;
+            cluster = self.make(cluster, settings::resolved(change, cx)?, cx).await?;
         }
         Ok(cluster.outputs())
+    }
+
+    /// One change, unless it is made already, by an earlier run or by somebody else. Another update under way is waited for, although EKS
+    /// may tell the cluster ACTIVE all the while.
+    async fn make(&self, mut cluster: ObservedCluster, change: ClusterChange, cx: &StepContext) -> Result<ObservedCluster, Error> {
+        let name = cluster.name.clone();
+        let mut waits = 0;
+        while !change.is_made(&cluster) {
+            cx.waiting(name.as_str(), change.to_string());
+            match self.change(&cluster, &change, cx).await {
+                Ok(()) => return self.settled(&name, cx).await,
+                Err(error) if error.code() == Some("ResourceInUseException") && waits < MOST_WAITS => {
+                    waits += 1;
+                    cx.wait(wait::cluster_free(&name)).await?;
+                    cluster = self.settled(&name, cx).await?;
+                }
+                Err(error) if error.code() == Some("InvalidParameterException") => {
+                    // "No changes needed": a copy that lags has told the cluster as it was before.
+                    cluster = self.settled(&name, cx).await?;
+                    if !change.is_made(&cluster) {
+                        return Err(error);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(cluster)
     }
 
     async fn settled(&self, name: &ClusterName, cx: &StepContext) -> Result<ObservedCluster, Error> {
@@ -117,27 +146,42 @@ impl Clusters {
             let sent = self.eks.tag_resource().resource_arn(&cluster.arn).set_tags(Some(tags)).send().await;
             return sent.map(|_| ()).map_err(|error| failed("eks:TagResource", name.as_str(), error));
         }
-        let update = self.eks.update_cluster_config().name(name.as_str());
-        let sent = with_change(update, change).send().await.map_err(|error| {
-            let error = failed("eks:UpdateClusterConfig", name.as_str(), error);
-            // Another update is under way.
-            if error.code() == Some("ResourceInUseException") { error.with_class(Class::Inconsistent) } else { error }
-        });
-        let id = sent?.update.and_then(|update| update.id).ok_or_else(|| broken("UpdateClusterConfig told no update"))?;
-        cx.wait(wait::cluster_updated(name, &id)).await.map(|_| ())
+        let update = if let ClusterChange::Encryption(key) = change {
+            let sent = self
+                .eks
+                .associate_encryption_config()
+                .cluster_name(name.as_str())
+                .encryption_config(settings::encryption(key))
+                .send()
+                .await;
+            sent.map_err(|error| failed("eks:AssociateEncryptionConfig", name.as_str(), error))?.update
+        } else {
+            let update = with_change(self.eks.update_cluster_config().name(name.as_str()), change);
+            let sent = update.send().await;
+            sent.map_err(|error| failed("eks:UpdateClusterConfig", name.as_str(), error))?.update
+        };
+        let id = update.and_then(|update| update.id).ok_or_else(|| broken("EKS told no update"))?;
+        cx.wait(wait::cluster_updated(name, &id, change.typical())).await.map(|_| ())
     }
 
     /// Deletes the cluster if it is ours, and waits until it is gone.
-    pub(super) async fn delete_cluster(&self, name: &ClusterName, cx: &StepContext) -> Result<(), Error> {
-        let Some(cluster) = self.describe(name).await? else { return Ok(()) };
+    pub(super) async fn delete_cluster(&self, name: &ClusterName, unprotect: bool, cx: &StepContext) -> Result<(), Error> {
+        let Some(mut cluster) = self.describe(name).await? else { return Ok(()) };
         if !cluster.is_owned_by(cx.owner()) {
             let rule = "is not ours: it does not carry our tag any more";
             return Err(refused(format!("cluster {name}"), rule, "remove it by hand if it is not wanted"));
         }
+        // EKS heeds protection only where a cluster came up ("Protect EKS clusters from accidental deletion").
+        let is_protected =
+            |cluster: &ObservedCluster| cluster.deletion_protection && !matches!(cluster.status.as_str(), "DELETING" | "FAILED");
+        if is_protected(&cluster) && unprotect {
+            cluster = self.settled(name, cx).await?;
+            cluster = self.make(cluster, ClusterChange::DeletionProtection(false), cx).await?;
+        }
         if cluster.status != "DELETING" {
-            if cluster.deletion_protection {
-                let rule = "deletion protection is on, and a teardown does not switch it off";
-                let remedy = "switch it off by aws eks update-cluster-config --no-deletion-protection, and tear down again";
+            if is_protected(&cluster) {
+                let rule = "deletion protection is on, and this teardown was not told to switch it off";
+                let remedy = "tear down with Scope::unprotect, or switch it off by aws eks update-cluster-config --no-deletion-protection";
                 return Err(refused(format!("cluster {name}"), rule, remedy));
             }
             let sent = self.eks.delete_cluster().name(name.as_str()).send().await;
@@ -179,8 +223,7 @@ fn with_change(update: UpdateClusterConfigFluentBuilder, change: &ClusterChange)
             update.logging(logging(on.iter().copied(), off))
         }
         ClusterChange::UpgradePolicy(policy) => update.upgrade_policy(upgrade_policy(*policy)),
-        // Tags have a call of their own.
-        ClusterChange::Tags(_) => update,
+        other => settings::with_setting(update, other),
     }
 }
 
@@ -194,7 +237,7 @@ fn upgrade_policy(policy: UpgradePolicy) -> UpgradePolicyRequest {
 
 fn endpoint(
     endpoint: Endpoint,
-    blocks: &std::collections::BTreeSet<ipnet::Ipv4Net>,
+    blocks: &std::collections::BTreeSet<ipnet::IpNet>,
 ) -> aws_sdk_eks::types::builders::VpcConfigRequestBuilder {
     let request = VpcConfigRequest::builder().endpoint_public_access(endpoint.is_public()).endpoint_private_access(endpoint.is_private());
     blocks.iter().fold(request, |request, block| request.public_access_cidrs(block.to_string()))

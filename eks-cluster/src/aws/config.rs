@@ -3,7 +3,7 @@
 use aws_sdk_eks::types::Cluster;
 use eks_core::{AuthenticationMode, ClusterName};
 
-use crate::{Endpoint, LogType, ObservedCluster, UpgradePolicy};
+use crate::{Endpoint, HealthIssue, LogType, ObservedCluster, UpgradePolicy};
 
 pub(super) fn observed(name: &ClusterName, cluster: Cluster) -> ObservedCluster {
     let vpc = cluster.resources_vpc_config();
@@ -11,8 +11,9 @@ pub(super) fn observed(name: &ClusterName, cluster: Cluster) -> ObservedCluster 
     let issues = cluster.health().map(|health| health.issues()).unwrap_or_default();
     let issue = |issue: &aws_sdk_eks::types::ClusterIssue| {
         let code = issue.code().map(|code| code.as_str()).unwrap_or("Other");
-        format!("{code}: {}", issue.message().unwrap_or("no message"))
+        HealthIssue::new(code, issue.message().unwrap_or("no message"), issue.resource_ids().to_vec())
     };
+    let network = cluster.kubernetes_network_config();
     ObservedCluster {
         name: name.clone(),
         arn: cluster.arn().unwrap_or_default().to_owned(),
@@ -26,13 +27,12 @@ pub(super) fn observed(name: &ClusterName, cluster: Cluster) -> ObservedCluster 
         endpoint_url: cluster.endpoint().map(str::to_owned),
         certificate_authority: cluster.certificate_authority().and_then(|ca| ca.data()).map(str::to_owned),
         issuer: cluster.identity().and_then(|identity| identity.oidc()).and_then(|oidc| oidc.issuer()).map(str::to_owned),
-        service_cidr: cluster.kubernetes_network_config().and_then(|network| network.service_ipv4_cidr()).map(str::to_owned),
+        service_cidr: network.and_then(|network| network.service_ipv4_cidr().or(network.service_ipv6_cidr())).map(str::to_owned),
         endpoint: match vpc.map(|vpc| (vpc.endpoint_public_access(), vpc.endpoint_private_access())) {
             Some((true, true)) => Endpoint::Both,
             Some((false, true)) => Endpoint::Private,
             _ => Endpoint::Public,
         },
-        // IPv6 blocks, which only clusters of that family have, are not ours to compare.
         public_access_cidrs: vpc
             .map(|vpc| vpc.public_access_cidrs().iter().filter_map(|block| block.parse().ok()).collect())
             .unwrap_or_default(),
@@ -58,6 +58,7 @@ pub(super) fn observed(name: &ClusterName, cluster: Cluster) -> ObservedCluster 
             _ => None,
         }),
         deletion_protection: cluster.deletion_protection().unwrap_or_default(),
+        settings: super::settings::observed(&cluster),
         tags: cluster.tags.unwrap_or_default().into_iter().collect(),
     }
 }

@@ -21,7 +21,7 @@ impl Driver for Clusters {
     fn check(&self, op: &Op) -> Result<(), Error> {
         match op.decode().map_err(broken)? {
             // Elsewhere the cluster would seem gone, and its roles, which IAM has for all Regions, would go under it.
-            ClusterOp::DeleteCluster { cluster, region } | ClusterOp::DeleteAddon { cluster, region, .. } => {
+            ClusterOp::DeleteCluster { cluster, region, .. } | ClusterOp::DeleteAddon { cluster, region, .. } => {
                 self.covers("teardown", &cluster, &region)
             }
             _ => Ok(()),
@@ -29,7 +29,14 @@ impl Driver for Clusters {
     }
 
     fn observe<'a>(&'a self, owner: &'a Owner, scope: &'a serde_json::Value) -> BoxFuture<'a, Result<Facts, Error>> {
-        Box::pin(async move { self.observe(owner, &self.decoded("plan", scope)?).await?.facts() })
+        Box::pin(async move {
+            if let Some(scope) = self.upgrade_scope(scope)? {
+                return Ok(self.observe_upgrade(owner, &scope).await?.facts());
+            }
+            // Dates are no facts.
+            let scope = Scope { calendar: false, ..self.decoded("plan", scope)? };
+            self.observe(owner, &scope).await?.facts()
+        })
     }
 
     fn run<'a>(&'a self, step: &'a Step, cx: &'a StepContext) -> BoxFuture<'a, Result<Outputs, Error>> {
@@ -44,6 +51,7 @@ impl Driver for Clusters {
                 ClusterOp::ChangeAddon { cluster, addon } => self.change_addon(&cluster, &addon, cx).await,
                 ClusterOp::AwaitAddon { cluster, addon } => cx.wait(wait::addon_settled(&cluster, &addon)).await,
                 ClusterOp::Access { cluster, entry } => self.ensure_access(&cluster, &entry, may_exist, cx).await,
+                ClusterOp::Upgrade(op) => self.run_upgrade(&op, cx).await,
                 ClusterOp::OidcProvider { issuer, cluster_arn } => self.ensure_provider(&issuer, &cluster_arn, may_exist, cx).await,
                 ClusterOp::PodIdentity { cluster, association } => self.ensure_association(&cluster, &association, may_exist, cx).await,
                 ClusterOp::DeleteCluster { .. }
@@ -57,7 +65,7 @@ impl Driver for Clusters {
     fn remove<'a>(&'a self, removal: &'a Removal, cx: &'a StepContext) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
             match removal.op.decode().map_err(broken)? {
-                ClusterOp::DeleteCluster { cluster, .. } => self.delete_cluster(&cluster, cx).await,
+                ClusterOp::DeleteCluster { cluster, unprotect, .. } => self.delete_cluster(&cluster, unprotect, cx).await,
                 ClusterOp::DeleteRole { name } => self.delete_role(&name, cx).await,
                 ClusterOp::DeleteOidcProvider { arn } => self.delete_provider(&arn, cx).await,
                 ClusterOp::DeleteAddon { cluster, addon, preserve, .. } => self.delete_addon(&cluster, &addon, preserve, cx).await,
@@ -86,7 +94,7 @@ impl Clusters {
         Ok(scope)
     }
 
-    fn covers(&self, what: &str, cluster: &ClusterName, region: &str) -> Result<(), Error> {
+    pub(super) fn covers(&self, what: &str, cluster: &ClusterName, region: &str) -> Result<(), Error> {
         if region == self.region {
             return Ok(());
         }

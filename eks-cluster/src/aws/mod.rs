@@ -4,14 +4,27 @@ mod access;
 mod account_roles;
 mod addon;
 mod addon_versions;
+mod apply;
 mod cluster;
 mod config;
 mod driver;
 mod observe;
 mod oidc;
 mod pod_identity;
+mod preflight;
 mod roles;
+mod settings;
+mod upgrade;
+mod versions;
 mod wait;
+mod zones;
+
+pub use apply::{Applied, PlaceError};
+#[cfg(feature = "kube")]
+pub use upgrade::KubernetesNodes;
+pub use upgrade::{ReadNodes, SeenNodes};
+
+use std::sync::Arc;
 
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use aws_types::SdkConfig;
@@ -23,10 +36,14 @@ use crate::{ClusterAccess, ClusterSpec, Scope, plan::refused};
 /// Clusters of one account and Region. Cheap to clone; give a clone to [`eks_core::engine::Engine::driver`].
 #[derive(Clone, Debug)]
 pub struct Clusters {
+    #[cfg(feature = "ec2")]
+    ec2: aws_sdk_ec2::Client,
     eks: aws_sdk_eks::Client,
     iam: aws_sdk_iam::Client,
     /// For CreateRole, which has no idempotency token.
     iam_once: aws_sdk_iam::Client,
+    /// Who tells an upgrade of the nodes.
+    nodes: Option<Arc<dyn ReadNodes>>,
     region: String,
     time: SharedTimeSource,
 }
@@ -35,17 +52,21 @@ impl Clusters {
     /// From the application's configuration: its Region, credentials, HTTP client and clock.
     pub fn new(config: &SdkConfig) -> Self {
         Self {
+            #[cfg(feature = "ec2")]
+            ec2: aws_sdk_ec2::Client::new(&aws::patient(config)),
             // EKS creates have tokens, which the SDK fills in once per call and keeps over its own repetitions. Over processes
             // names make them safe: a second cluster, add-on or access entry of one name cannot be made.
             eks: aws_sdk_eks::Client::new(&aws::patient(config)),
             iam: aws_sdk_iam::Client::new(&aws::patient(config)),
             iam_once: aws_sdk_iam::Client::new(&aws::once(config)),
+            nodes: None,
             region: config.region().map(|region| region.as_ref().to_owned()).unwrap_or_default(),
             time: config.time_source().unwrap_or_else(|| SharedTimeSource::new(SystemTimeSource::new())),
         }
     }
 
-    /// Observes what exists and plans what a spec lacks.
+    /// Observes what exists and plans what a spec lacks. Where a control plane is to be made or moved, the Region's clusters are counted, and
+    /// with the feature `ec2` its subnets are looked at; otherwise that costs no call.
     ///
     /// # Errors
     /// As [`ClusterSpec::plan`]; if a call fails; if the spec's subnets are of another Region than this handle; [`Error::Refused`] with
@@ -58,7 +79,9 @@ impl Clusters {
                 "give a configuration for the Region of the subnets",
             ));
         }
-        let plan = spec.plan(&self.observe(spec.owner(), &spec.scope()).await?)?;
+        let mut now = self.observe(spec.owner(), &spec.scope()).await?;
+        now.preflight = self.preflight(spec, &now).await?;
+        let plan = spec.plan(&now)?;
         self.check_configurations(&plan).await?;
         Ok(plan)
     }
@@ -76,8 +99,16 @@ impl Clusters {
     /// # Errors
     /// If a call fails.
     pub async fn teardown(&self, owner: &Owner, cluster: &ClusterName) -> Result<Teardown, Error> {
-        let scope = Scope::everything(cluster.clone(), &self.region);
-        self.observe(owner, &scope).await?.teardown(owner, &scope)
+        self.teardown_of(owner, &Scope::everything(cluster.clone(), &self.region)).await
+    }
+
+    /// As [`Clusters::teardown`], of a scope: [`Scope::everything`], with [`Scope::unprotect`] if a cluster that is protected is to go, too.
+    ///
+    /// # Errors
+    /// If a call fails; if the scope is of another Region than this handle.
+    pub async fn teardown_of(&self, owner: &Owner, scope: &Scope) -> Result<Teardown, Error> {
+        self.covers("teardown", &scope.cluster, &scope.region)?;
+        self.observe(owner, scope).await?.teardown(owner, scope)
     }
 
     /// What a client needs to know of a cluster that exists; `None` if there is none of that name, or its API server is not there

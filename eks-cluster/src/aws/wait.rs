@@ -15,13 +15,13 @@ use super::{Clusters, observe::all};
 use crate::{
     ObservedAddon, ObservedCluster,
     addon::{diagnosis, lasts},
-    plan::{CREATE_TYPICAL, UPDATE_TYPICAL, addon_typical, broken},
+    plan::{CREATE_TYPICAL, addon_typical, broken},
     teardown::ADDON_DELETE_TYPICAL,
 };
 
 const CLUSTER_ACTIVE: &str = "cluster-active";
 pub(super) const CLUSTER_GONE: &str = "cluster-gone";
-const CLUSTER_UPDATE: &str = "cluster-update";
+pub(super) const CLUSTER_UPDATE: &str = "cluster-update";
 const ADDON_ACTIVE: &str = "addon-active";
 const ADDON_GONE: &str = "addon-gone";
 
@@ -35,8 +35,14 @@ pub(super) fn cluster_settled(name: &ClusterName) -> Wait {
     cluster_active(name).first(Duration::from_secs(6))
 }
 
-pub(super) fn cluster_updated(name: &ClusterName, id: &str) -> Wait {
-    Wait::typical(CLUSTER_UPDATE, format!("{name}/{id}"), UPDATE_TYPICAL).every(Duration::from_secs(4)).limit(Duration::from_secs(60 * 60))
+/// A control plane that something else may be changing, while EKS still tells it ACTIVE.
+pub(super) fn cluster_free(name: &ClusterName) -> Wait {
+    cluster_active(name).first(Duration::from_secs(15))
+}
+
+/// EKS's updates end within an hour.
+pub(super) fn cluster_updated(name: &ClusterName, id: &str, typical: Duration) -> Wait {
+    Wait::typical(CLUSTER_UPDATE, format!("{name}/{id}"), typical).every(Duration::from_secs(4)).limit(Duration::from_secs(60 * 60))
 }
 
 pub(super) fn addon_active(cluster: &ClusterName, name: &str) -> Wait {
@@ -76,7 +82,7 @@ impl Clusters {
             CLUSTER_UPDATE => self.update(&cluster, rest).await.map(Some),
             ADDON_ACTIVE => Ok(self.addon(&cluster, rest).await?.map(|found| judge_addon(&found))),
             ADDON_GONE => Ok(Some(self.addon(&cluster, rest).await?.map_or(Poll::Ready(Outputs::new()), |found| judge_removal(&found)))),
-            other => Err(broken(format!("nothing is known of waiting for {other}"))),
+            other => self.upgrade_state(other, &cluster, rest).await,
         }
     }
 
@@ -109,8 +115,12 @@ fn judge_error(error: &Error) -> Poll {
     }
 }
 
-fn or_unknown(reasons: Vec<String>) -> String {
+pub(super) fn or_unknown(reasons: Vec<String>) -> String {
     if reasons.is_empty() { "EKS tells no reason".to_owned() } else { reasons.join("; ") }
+}
+
+fn told(cluster: &ObservedCluster) -> Vec<String> {
+    cluster.issues.iter().map(|issue| issue.with_remedy()).collect()
 }
 
 fn judge_cluster(cluster: &ObservedCluster) -> Poll {
@@ -118,7 +128,7 @@ fn judge_cluster(cluster: &ObservedCluster) -> Poll {
     match state.as_str() {
         "ACTIVE" => Poll::Ready(cluster.outputs()),
         "FAILED" => {
-            let reason = format!("{}; tear it down, mend the cause, and plan again", or_unknown(cluster.issues.clone()));
+            let reason = format!("{}; tear it down, mend the cause, and plan again", or_unknown(told(cluster)));
             Poll::Failed { state, reason }
         }
         "DELETING" => Poll::Failed { state, reason: "somebody deletes it".to_owned() },
@@ -129,7 +139,7 @@ fn judge_cluster(cluster: &ObservedCluster) -> Poll {
 /// A deletion that fails leaves the cluster ACTIVE or FAILED with the reason among its issues.
 fn judge_deletion(cluster: &ObservedCluster) -> Poll {
     let state = cluster.status.clone();
-    if state == "FAILED" { Poll::Failed { state, reason: or_unknown(cluster.issues.clone()) } } else { Poll::Pending { state } }
+    if state == "FAILED" { Poll::Failed { state, reason: or_unknown(told(cluster)) } } else { Poll::Pending { state } }
 }
 
 /// EKS keeps an add-on that it cannot delete.
@@ -152,7 +162,10 @@ fn judge_addon(addon: &ObservedAddon) -> Poll {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{addon, cluster};
+    use crate::{
+        HealthIssue,
+        testing::{addon, cluster},
+    };
 
     #[test]
     fn an_addon_without_nodes_is_pending_and_one_in_conflict_has_failed() {
@@ -171,9 +184,9 @@ mod tests {
     #[test]
     fn a_failed_cluster_tells_its_issues() {
         let failed =
-            ObservedCluster { status: "FAILED".to_owned(), issues: vec!["InsufficientFreeAddresses: subnet-1".to_owned()], ..cluster() };
+            ObservedCluster { status: "FAILED".to_owned(), issues: vec![HealthIssue::new("VpcNotFound", "vpc-1", vec![])], ..cluster() };
         let Poll::Failed { reason, .. } = judge_cluster(&failed) else { panic!("not failed") };
-        assert!(reason.starts_with("InsufficientFreeAddresses: subnet-1; tear it down"));
+        assert!(reason.starts_with("VpcNotFound: vpc-1; the VPC is gone, and with it the cluster: tear it down"), "{reason}");
         assert!(matches!(judge_deletion(&cluster()), Poll::Pending { .. }));
     }
 }

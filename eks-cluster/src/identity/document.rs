@@ -126,6 +126,14 @@ impl TrustPolicy {
         Self { version: LANGUAGE.to_owned(), statement: vec![statement] }
     }
 
+    /// The same, with sessions that carry tags.
+    pub(crate) fn and_tags_sessions(mut self) -> Self {
+        for statement in &mut self.statement {
+            statement.action = ["sts:AssumeRole", "sts:TagSession"].into_iter().collect();
+        }
+        self
+    }
+
     /// Whether a document says the same, whatever it calls its statements. One with anything that we would not write does not.
     pub(crate) fn is_said_by(&self, document: &str) -> bool {
         serde_json::from_str::<Self>(document).is_ok_and(|mut found| {

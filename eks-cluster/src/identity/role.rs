@@ -36,6 +36,16 @@ impl Default for RoleChoice {
     }
 }
 
+impl RoleChoice {
+    /// The account of a role that exists, which is the cluster's.
+    pub(crate) fn account(&self) -> Option<&str> {
+        match self {
+            Self::Existing(arn) => arn.as_str().split(':').nth(4),
+            Self::Own { .. } => None,
+        }
+    }
+}
+
 /// What distinguishes a role of ours from others of its kind: part of its name and of its step's key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -197,6 +207,14 @@ impl RoleTrust {
     pub(crate) fn nodes(partition: Partition) -> Self {
         let suffix = if partition.name == "aws-cn" { ".cn" } else { "" };
         Self::Policy(TrustPolicy::of(&format!("ec2.amazonaws.com{suffix}"), &["sts:AssumeRole"]))
+    }
+
+    /// The same, with sessions that carry tags: the cluster role of EKS Auto Mode.
+    pub(crate) fn and_tags_sessions(self) -> Self {
+        match self {
+            Self::Policy(policy) => Self::Policy(policy.and_tags_sessions()),
+            by_token @ Self::WebIdentity { .. } => by_token,
+        }
     }
 
     /// The document, once the identity provider is known. IAM User Guide, "Available keys for AWS web identity federation": a claim's

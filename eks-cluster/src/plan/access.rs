@@ -2,62 +2,102 @@
 
 use std::time::Duration;
 
-use eks_core::{Action, Error, KEY_TAG, Step, StepKey};
+use eks_core::{Action, Error, Finding, KEY_TAG, Step, StepKey};
 
 use super::{broken, control_plane_key, refused};
 use crate::{
-    AccessKind, ClusterOp, ClusterSpec, Observed, ObservedAccess,
-    access::{ADMIN_POLICY, Access, AccessRequest},
-    observed::is_owned,
+    AccessEntry, AccessType, ClusterOp, ClusterSpec, Observed, ObservedAccess,
+    change::{ClusterChange, rank},
 };
 
 impl ClusterSpec {
-    pub(super) fn access_step(&self, entry: &Access, now: &Observed) -> Result<Step, Error> {
+    pub(super) fn access_step(&self, entry: &AccessEntry, now: &Observed) -> Result<Step, Error> {
         let key = entry.key().map_err(broken)?;
-        let policy = (entry.kind == AccessKind::Admin).then(|| self.partition().access_policy(ADMIN_POLICY));
-        let title = match entry.kind {
-            AccessKind::Admin => format!("administrator {}", entry.principal),
-            AccessKind::NodeLinux => format!("nodes of role {} may join", entry.principal),
-        };
-        let request = AccessRequest { kind: entry.kind, principal: entry.principal.clone(), policy };
+        let request = entry.request(self.partition());
         let found = self.find(entry, &key, now);
-        let action = match found {
-            None => Action::Create,
-            Some(found) if found.is(entry.kind) && (entry.kind == AccessKind::NodeLinux || found.is_admin) => Action::Keep,
-            Some(found) if !found.is(entry.kind) || !is_owned(&found.tags, &self.owner) => {
-                return Err(refused(
-                    format!("access entry of {}", found.principal),
-                    format!("exists with type {} and is not what the spec asks for", found.type_name),
-                    "delete it by aws eks delete-access-entry, or leave it out of the spec",
-                ));
+        self.refuse_other_account(entry, now)?;
+        let step = |action| {
+            let op = ClusterOp::Access { cluster: self.name.clone(), entry: request.clone() };
+            let step = Step::new(key.clone(), action, entry.title(), &op).map_err(broken)?;
+            let step = step.after(control_plane_key()).uses(&entry.principal).takes(Duration::from_secs(1));
+            Ok::<_, Error>(step.permits(["eks:DescribeAccessEntry", "eks:ListAssociatedAccessPolicies"]))
+        };
+        let Some(found) = found else {
+            let step = step(Action::Create)?.permits(["eks:CreateAccessEntry", "eks:TagResource"]);
+            let step = if entry.policies.is_empty() { step } else { step.permits(["eks:AssociateAccessPolicy"]) };
+            return Ok(if entry.kind.passes_role() { step.permits(["iam:PassRole"]) } else { step });
+        };
+        let subject = format!("access entry of {}", found.principal);
+        if !found.is_owned_by(&self.owner) {
+            let lacks = request.lacks(found);
+            if lacks.is_empty() {
+                return Ok(step(Action::Keep)?.knows("id", &found.principal));
             }
-            Some(_) => Action::Update,
-        };
-        let op = ClusterOp::Access { cluster: self.name.clone(), entry: request };
-        let mut step = Step::new(key, action, title, &op)
-            .map_err(broken)?
-            .after(control_plane_key())
-            .uses(&entry.principal)
-            .takes(Duration::from_secs(1))
-            .permits(["eks:CreateAccessEntry", "eks:DescribeAccessEntry", "eks:ListAccessEntries", "eks:TagResource"]);
-        step = match entry.kind {
-            AccessKind::Admin => step.permits(["eks:AssociateAccessPolicy"]),
-            AccessKind::NodeLinux => step.permits(["iam:PassRole"]),
-        };
-        if action == Action::Update {
-            step = step.changes([format!("policies: associate {ADMIN_POLICY}")]);
+            return Err(refused(
+                subject,
+                format!("is not ours, and {}", lacks.join("; ")),
+                "change or delete it by aws eks, or leave it out of the spec; what others made is never touched",
+            ));
         }
-        Ok(match found {
-            Some(found) => step.knows("id", &found.principal),
-            None => step,
-        })
+        if found.type_name != entry.kind.as_str() {
+            return Err(refused(
+                subject,
+                format!("its type is {}, the spec says {}; EKS cannot change it", found.type_name, entry.kind),
+                "delete it by aws eks delete-access-entry, and plan again",
+            ));
+        }
+        let drift = request.drift(found);
+        let step = if drift.is_none() { step(Action::Keep)? } else { step(Action::Update)?.permits(drift.iam_actions()) };
+        Ok(step.changes(drift.lines).knows("id", &found.principal))
     }
 
     /// By principal where it is known, else by the key that its tags carry.
-    fn find<'a>(&self, entry: &Access, key: &StepKey, now: &'a Observed) -> Option<&'a ObservedAccess> {
+    fn find<'a>(&self, entry: &AccessEntry, key: &StepKey, now: &'a Observed) -> Option<&'a ObservedAccess> {
         now.access.iter().find(|found| match entry.principal.known() {
             Some(principal) => found.principal == *principal,
-            None => is_owned(&found.tags, &self.owner) && found.tags.get(KEY_TAG).is_some_and(|tag| tag == key.as_str()),
+            None => found.is_owned_by(&self.owner) && found.tags.get(KEY_TAG).is_some_and(|tag| tag == key.as_str()),
         })
+    }
+
+    /// Once the cluster is there, its account is known.
+    fn refuse_other_account(&self, entry: &AccessEntry, now: &Observed) -> Result<(), Error> {
+        let account = |arn: &str| arn.split(':').nth(4).map(str::to_owned);
+        let Some(principal) = entry.principal.known().filter(|_| entry.kind != AccessType::Standard) else { return Ok(()) };
+        match now.cluster.as_ref().and_then(|cluster| account(&cluster.arn)) {
+            Some(ours) if account(principal).is_some_and(|theirs| theirs != ours) => Err(refused(
+                format!("access entry of {principal}"),
+                format!("an entry of type {} is for a role of the cluster's account, {ours}", entry.kind),
+                "give a role of that account",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// What a reviewer should see about who may enter.
+    pub(super) fn access_findings(&self, now: &Observed) -> Result<Vec<Finding>, Error> {
+        let key = control_plane_key();
+        let mut found = Vec::new();
+        let helps = |entry: &&AccessEntry| entry.kind == AccessType::Standard && !(entry.groups.is_empty() && entry.policies.is_empty());
+        if !self.creator_admin && !self.access.iter().any(|entry| helps(&entry)) {
+            let message = "nobody can enter until an access entry is made: the creator is left out, and no admin is given";
+            found.push(Finding::warning(key.clone(), message));
+        }
+        if !self.authentication.has_access_entries() {
+            found.push(Finding::note(key.clone(), "the ConfigMap aws-auth is deprecated by EKS; access entries succeed it"));
+        }
+        let mode = now.cluster.as_ref().and_then(|cluster| cluster.authentication);
+        if let Some(mode) = mode.filter(|mode| rank(*mode) < rank(self.authentication)) {
+            let to = ClusterChange::Authentication(self.authentication);
+            found.push(Finding::warning(key.clone(), format!("{to}: EKS has no way back to {}", mode.as_str())));
+            if !self.authentication.has_config_map() {
+                let message = "aws-auth is read no more: whoever has no access entry is locked out, nodes included";
+                found.push(Finding::warning(key, message));
+            }
+        }
+        for entry in self.access.iter().filter(|entry| entry.kind == AccessType::Standard && !helps(entry)) {
+            let message = "gives neither groups nor policies: role bindings for its user name are all that it can have";
+            found.push(Finding::note(entry.key().map_err(broken)?, message));
+        }
+        Ok(found)
     }
 }

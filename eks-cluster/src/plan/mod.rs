@@ -2,29 +2,32 @@
 
 mod access;
 mod addons;
+mod changes;
 mod control_plane;
 mod findings;
 mod identity;
+mod identity_findings;
 #[cfg(test)]
 mod identity_tests;
+mod placement;
 mod roles;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use addons::refuse_others;
 #[cfg(feature = "aws")]
-pub(crate) use addons::{drift, typical as addon_typical};
+pub(crate) use addons::drift;
+pub(crate) use addons::{refuse_others, typical as addon_typical};
 #[cfg(feature = "aws")]
-pub(crate) use control_plane::{CREATE_TYPICAL, UPDATE_TYPICAL};
+pub(crate) use control_plane::CREATE_TYPICAL;
 #[cfg(feature = "aws")]
 pub(crate) use identity::{association_drift, refuse_association};
 pub(crate) use identity::{oidc_provider_arn, oidc_provider_key};
 
 use std::{collections::BTreeSet, fmt};
 
-use eks_core::{Basis, Error, Plan, StepKey};
+use eks_core::{Basis, Error, Plan, SpecError, StepKey};
 
-use crate::{ClusterSpec, Observed, Scope, access::Access, identity::PodAccess};
+use crate::{ClusterSpec, Observed, Scope, identity::PodAccess};
 
 /// The key of the control plane, which other layers rely on.
 pub(crate) const CONTROL_PLANE: &str = "cluster/control-plane";
@@ -46,9 +49,11 @@ impl ClusterSpec {
             addons: self.wanted_addons(),
             unpinned: self.addons.0.iter().filter(|addon| addon.version.is_none()).map(|addon| addon.name.clone()).collect(),
             version: Some(self.version),
-            access: !self.access.is_empty(),
+            access: self.access.iter().any(|entry| entry.principal.known().is_none()),
             principals: self.access.iter().filter_map(|entry| entry.principal.known().cloned()).collect(),
+            calendar: self.version.needs_asking(),
             logged: false,
+            unprotect: false,
         }
     }
 
@@ -74,6 +79,9 @@ impl ClusterSpec {
         if !scope.associations.is_empty() {
             reads.insert("eks:ListPodIdentityAssociations");
         }
+        if scope.calendar {
+            reads.insert("eks:DescribeClusterVersions");
+        }
         if !scope.addons.is_empty() {
             reads.insert("eks:DescribeAddon");
         }
@@ -81,7 +89,10 @@ impl ClusterSpec {
             reads.insert("eks:DescribeAddonVersions");
         }
         if scope.access {
-            reads.extend(["eks:ListAccessEntries", "eks:DescribeAccessEntry"]);
+            reads.insert("eks:ListAccessEntries");
+        }
+        if !self.access.is_empty() {
+            reads.extend(["eks:DescribeAccessEntry", "eks:ListAssociatedAccessPolicies"]);
         }
         reads
     }
@@ -94,8 +105,9 @@ impl ClusterSpec {
     pub fn plan(&self, now: &Observed) -> Result<Plan, Error> {
         let scope = serde_json::to_value(self.scope()).map_err(broken)?;
         let mut plan = Plan::builder(&self.owner, "cluster").basis(Basis::new(scope, now.facts()?));
-        let mut steps = self.own_roles().iter().map(|role| self.role_step(role, now)).collect::<Result<Vec<_>, _>>()?;
-        steps.push(self.control_plane_step(now)?);
+        let mut steps = self.own_roles().into_iter().map(|role| self.role_step(role, now)).collect::<Result<Vec<_>, _>>()?;
+        let (control_plane, placing) = self.control_plane_step(now)?;
+        steps.push(control_plane);
         steps.extend(self.oidc_provider_step(now)?);
         steps.extend(self.addon_steps(now)?);
         steps.extend(self.association_steps(now)?);
@@ -107,7 +119,7 @@ impl ClusterSpec {
         for step in steps {
             plan = plan.step(step.permits(reads.iter().copied()));
         }
-        for finding in self.findings(now)? {
+        for finding in placing.into_iter().chain(self.findings(now)?) {
             plan = plan.finding(finding);
         }
         plan.build().map_err(broken)
@@ -122,10 +134,6 @@ impl ClusterSpec {
     /// Add-ons whose role comes through EKS Pod Identity.
     fn addons_by_agent(&self) -> impl Iterator<Item = &str> {
         self.addons.0.iter().filter(|addon| addon.access() == Some(PodAccess::PodIdentity)).map(|addon| addon.name.as_str())
-    }
-
-    pub(crate) fn admins(&self) -> impl Iterator<Item = &Access> {
-        self.access.iter().filter(|entry| entry.kind == crate::AccessKind::Admin)
     }
 }
 
@@ -144,4 +152,10 @@ pub(crate) fn broken(error: impl fmt::Display) -> Error {
 
 pub(crate) fn refused(subject: impl Into<String>, rule: impl Into<String>, remedy: impl Into<String>) -> Error {
     Error::Refused { subject: subject.into(), rule: rule.into(), remedy: remedy.into() }
+}
+
+/// A spec that the account's facts speak against: every rule that it breaks.
+pub(crate) fn refused_by(error: SpecError) -> Error {
+    let rules = error.problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  - ");
+    refused(error.spec, format!("EKS would refuse it:\n  - {rules}\n "), "mend that, and plan again")
 }

@@ -6,10 +6,11 @@ use eks_core::{Action, Error, Ref, RoleArn, Step};
 
 use super::{broken, oidc_provider_arn, refused};
 use crate::{
-    Addon, ClusterOp, ClusterSpec, Observed, ObservedRole, PodRole, RoleChoice,
+    Addon, AutoMode, ClusterOp, ClusterSpec, Observed, ObservedRole, PodRole, RoleChoice,
     addon::{self, Identity},
     identity::{self, InWords, NodeRole, Permissions, PodAccess, PolicyDocument, RoleKind, RoleLabel, RoleTrust, ServiceAccount},
     op::RoleRequest,
+    plane::AUTO_MODE_CLUSTER_POLICIES,
 };
 
 impl ClusterSpec {
@@ -88,7 +89,23 @@ impl ClusterSpec {
         Some(self.request(kind, RoleTrust::nodes(self.partition()), &permissions))
     }
 
-    pub(super) fn role_step(&self, request: &RoleRequest, now: &Observed) -> Result<Step, Error> {
+    /// Whether Auto Mode is wanted, or still on: it works under this role until it is off.
+    fn keeps_auto_mode(&self, now: &Observed) -> bool {
+        let found = now.cluster.as_ref().and_then(|cluster| cluster.settings.auto_mode.as_ref());
+        self.settings.has_auto_mode() || found.is_some_and(AutoMode::is_on)
+    }
+
+    /// The control plane's role, for Auto Mode where that is on.
+    fn for_auto_mode(&self, mut request: RoleRequest, now: &Observed) -> RoleRequest {
+        if request.kind == RoleKind::Cluster && self.keeps_auto_mode(now) {
+            request.trust = request.trust.and_tags_sessions();
+            request.policies.extend(AUTO_MODE_CLUSTER_POLICIES.map(|name| self.partition().managed_policy(name)));
+        }
+        request
+    }
+
+    pub(super) fn role_step(&self, request: RoleRequest, now: &Observed) -> Result<Step, Error> {
+        let request = &self.for_auto_mode(request, now);
         let key = request.kind.key();
         let title = format!("role {} for {}", request.name, request.kind.used_by());
         let step = |action| {
@@ -132,7 +149,10 @@ impl ClusterSpec {
             Ref::Known(arn) => Some(arn.clone()),
             Ref::Output(_) => now.oidc_provider.as_ref().map(|provider| provider.arn.clone()),
         };
-        request.trust.document(provider).is_some_and(|document| document.is_said_by(&role.trust))
+        let trust = request.trust.document(provider);
+        // Sessions with tags do no harm once Auto Mode is off.
+        let and_tags = (request.kind == RoleKind::Cluster).then(|| request.trust.clone().and_tags_sessions().document(|_| None)).flatten();
+        trust.into_iter().chain(and_tags).any(|document| document.is_said_by(&role.trust))
     }
 
     fn refuse_role(&self, request: &RoleRequest, role: &ObservedRole) -> Result<(), Error> {

@@ -37,7 +37,8 @@ async fn another_role_of_an_add_on_is_noticed_and_mended() -> Tested {
     applied(&account, &spec).await?;
     let theirs = account.role("theirs", "pods.eks.amazonaws.com").await?;
     tokio::time::sleep(std::time::Duration::from_secs(20)).await;
-    let association = aws_sdk_eks::types::AddonPodIdentityAssociations::builder().service_account("ebs-csi-controller-sa").role_arn(&theirs);
+    let association =
+        aws_sdk_eks::types::AddonPodIdentityAssociations::builder().service_account("ebs-csi-controller-sa").role_arn(&theirs);
     let update = eks(&account).update_addon().cluster_name("chap10").addon_name("aws-ebs-csi-driver");
     update.pod_identity_associations(association.build()?).send().await?;
     tokio::time::sleep(std::time::Duration::from_secs(60)).await;

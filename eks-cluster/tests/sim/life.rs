@@ -166,7 +166,7 @@ async fn changed_in_place_one_kind_at_a_time() -> Tested {
     let survivors: Vec<_> = ending.verdict.survivors().iter().map(|survivor| (survivor.kind.as_str(), survivor.id.as_str())).collect();
     let logs = ("CloudWatch log group", "/aws/eks/chap10/cluster");
     assert_eq!(survivors, [("EKS cluster", "chap10"), ("IAM role", "chap10-cluster-us-east-1"), logs]);
-    assert!(ending.verdict.survivors()[0].why.contains("a teardown does not switch it off"), "{}", ending.verdict);
+    assert!(ending.verdict.survivors()[0].why.contains("this teardown was not told to switch it off"), "{}", ending.verdict);
 
     let unprotected = account
         .builder()

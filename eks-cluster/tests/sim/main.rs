@@ -7,4 +7,5 @@ mod connect;
 mod faults;
 mod identity;
 mod life;
+mod plane;
 mod support;

@@ -65,8 +65,9 @@ pub enum PlanError {
         /// The operation's layer.
         layer: String,
     },
-    /// Two plans of one layer each stand on an observation of their own, which would hide one another.
-    #[error("two plans of layer {layer} cannot be joined; let its crate plan both specs together")]
+    /// Two plans of one layer each stand on an observation of their own, which would hide one another; likewise, two teardowns of one
+    /// layer look for survivors each in a scope of their own.
+    #[error("two plans or teardowns of layer {layer} cannot be joined; let its crate make one of both")]
     SameLayer {
         /// The layer.
         layer: String,
@@ -322,7 +323,7 @@ mod tests {
         let twice = Plan::builder(&Owner::new("o").unwrap(), "t").step(step("t/a", &[])).step(step("t/a", &[])).build().unwrap_err();
         assert!(matches!(twice, PlanError::Duplicate { .. }));
         let same = Plan::join([plan("t", vec![step("t/a", &[])]), plan("t", vec![step("t/b", &[])])]).unwrap_err();
-        assert_eq!(same.to_string(), "two plans of layer t cannot be joined; let its crate plan both specs together");
+        assert_eq!(same.to_string(), "two plans or teardowns of layer t cannot be joined; let its crate make one of both");
         let cycle = Plan::join([plan("t", vec![step("t/a", &["u/a"])]), plan("u", vec![step("u/a", &["t/a"])])]).unwrap_err();
         assert_eq!(cycle.to_string(), "steps wait for one another: t/a → u/a → t/a");
         let other = Plan::builder(&Owner::new("p").unwrap(), "t").build().unwrap();

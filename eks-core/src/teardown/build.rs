@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Op, OpError, Operation, Owner, PlanError, StepKey,
+    Finding, Op, OpError, Operation, Owner, PlanError, StepKey,
     plan::{longest_chain, sort},
 };
 
@@ -101,6 +101,9 @@ pub struct Teardown {
     removals: Vec<Removal>,
     /// By layer: what its driver needs to look for survivors.
     scopes: BTreeMap<String, serde_json::Value>,
+    /// What a reviewer should see.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    findings: Vec<Finding>,
 }
 
 /// Collects the removals of one layer.
@@ -112,6 +115,13 @@ impl TeardownBuilder {
     #[must_use]
     pub fn removal(mut self, removal: Removal) -> Self {
         self.0.removals.push(removal);
+        self
+    }
+
+    /// Adds something that a reviewer should see: what could not be looked through, say.
+    #[must_use]
+    pub fn finding(mut self, finding: Finding) -> Self {
+        self.0.findings.push(finding);
         self
     }
 
@@ -127,13 +137,14 @@ impl TeardownBuilder {
 impl Teardown {
     /// Starts the teardown of one layer; `scope` is what its driver needs to look for survivors.
     pub fn builder(owner: &Owner, layer: impl Into<String>, scope: serde_json::Value) -> TeardownBuilder {
-        TeardownBuilder(Self { owner: owner.clone(), removals: Vec::new(), scopes: BTreeMap::from([(layer.into(), scope)]) })
+        let scopes = BTreeMap::from([(layer.into(), scope)]);
+        TeardownBuilder(Self { owner: owner.clone(), removals: Vec::new(), scopes, findings: Vec::new() })
     }
 
     /// Makes the teardowns of several layers one.
     ///
     /// # Errors
-    /// On duplicate keys, cycles, and teardowns of different owners.
+    /// On duplicate keys, cycles, teardowns of different owners, and two teardowns of one layer.
     pub fn join(teardowns: impl IntoIterator<Item = Self>) -> Result<Self, PlanError> {
         let mut teardowns = teardowns.into_iter();
         let mut joined = teardowns.next().ok_or(PlanError::Empty)?;
@@ -141,8 +152,12 @@ impl Teardown {
             if teardown.owner != joined.owner {
                 return Err(PlanError::Owners { one: joined.owner, other: teardown.owner });
             }
+            if let Some(layer) = teardown.scopes.keys().find(|layer| joined.scopes.contains_key(*layer)) {
+                return Err(PlanError::SameLayer { layer: layer.clone() });
+            }
             joined.removals.extend(teardown.removals);
             joined.scopes.extend(teardown.scopes);
+            joined.findings.extend(teardown.findings);
         }
         joined.ordered()
     }
@@ -185,6 +200,11 @@ impl Teardown {
     /// By layer: what its driver needs to look for survivors.
     pub fn scopes(&self) -> &BTreeMap<String, serde_json::Value> {
         &self.scopes
+    }
+
+    /// What a reviewer should see.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
     }
 
     /// Whether nothing is there to remove.
@@ -235,5 +255,22 @@ mod tests {
         let joined = Teardown::join([net, cluster]).unwrap();
         let order: Vec<_> = joined.removals().iter().map(|removal| removal.key.as_str()).collect();
         assert_eq!(order, ["cluster/control-plane", "net/subnet/a", "net/vpc"]);
+    }
+
+    #[test]
+    fn two_of_one_layer_would_hide_one_another() {
+        let owner = Owner::new("o").unwrap();
+        let of = |key: &str, scope: &str| Teardown::builder(&owner, "t", scope.into()).removal(removal(key, vec![])).build().unwrap();
+        let refused = Teardown::join([of("t/a", "one"), of("t/b", "other")]).unwrap_err();
+        assert!(matches!(&refused, PlanError::SameLayer { layer } if layer == "t"), "{refused}");
+    }
+
+    #[test]
+    fn findings_are_shown() {
+        let owner = Owner::new("o").unwrap();
+        let finding = Finding::warning("t/a".parse().unwrap(), "not looked through");
+        let teardown = Teardown::builder(&owner, "t", serde_json::Value::Null).finding(finding).build().unwrap();
+        assert_eq!(teardown.to_string(), "teardown of o: nothing is there\n  ! t/a: not looked through");
+        assert_eq!(Teardown::join([teardown]).unwrap().findings().len(), 1);
     }
 }

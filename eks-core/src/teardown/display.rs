@@ -8,7 +8,8 @@ use crate::plan::clock;
 impl fmt::Display for Teardown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_empty() {
-            return write!(f, "teardown of {}: nothing is there", self.owner());
+            write!(f, "teardown of {}: nothing is there", self.owner())?;
+            return self.findings().iter().try_for_each(|finding| write!(f, "\n  ! {finding}"));
         }
         let saved: f64 = self.removals().iter().map(|removal| removal.usd_per_month).sum();
         let (total, _) = self.critical_path();
@@ -18,7 +19,7 @@ impl fmt::Display for Teardown {
             let key = removal.key.as_str();
             write!(f, "\n  - {key:width$}  {} {}", removal.title, removal.id)?;
         }
-        Ok(())
+        self.findings().iter().try_for_each(|finding| write!(f, "\n  ! {finding}"))
     }
 }
 

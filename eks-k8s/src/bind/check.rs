@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Hindrance, StorageObjects, nodes::Place};
 use crate::{
-    Claim, Kind, ObjectsSpec, Observed, Pod, StorageClass,
+    AccessMode, Claim, Kind, ObjectsSpec, Observed, Pod, StorageClass,
     plan::key_of,
     storage_class::{Provisioner, default_annotations},
 };
@@ -78,6 +78,10 @@ impl ObjectsSpec {
             Resolved::Unknown => return Ok(Vec::new()),
         };
         let mut found = Vec::new();
+        let pods: Vec<_> = self.pods_of(claim).map(|pod| pod.name.clone()).collect();
+        if claim.mode == AccessMode::ReadWriteOncePod && pods.len() > 1 {
+            found.push(Hindrance::OnePodOnly { pods });
+        }
         if self.class_of(claim).is_none() {
             let mut problems = Problems::new();
             class.check_size(&mut problems, "size", claim.gib());
@@ -124,16 +128,58 @@ impl ObjectsSpec {
             if suitable.is_empty() {
                 return Ok(Some(Hindrance::NoNodeForPod { pod: pod.name.clone() }));
             }
-            if let Some(hindrance) = self.room(pod, &suitable, storage, now)? {
+            let party = self.party(pod);
+            let zones: Vec<Vec<String>> = self.zones_of(&party, now);
+            let suits =
+                |place: &&&Place| party.iter().all(|pod| place.suits(&pod.node_selector)) && zones.iter().all(|zones| place.is_in(zones));
+            let common: Vec<_> = suitable.iter().filter(suits).copied().collect();
+            let names = || party.iter().map(|pod| pod.name.as_str()).collect::<Vec<_>>().join(", ");
+            if common.is_empty() {
+                return Ok(Some(Hindrance::NoCommonNode { pods: names() }));
+            }
+            if let Some(hindrance) = self.room(&party, names(), &common, storage, now)? {
                 return Ok(Some(hindrance));
             }
         }
         Ok(None)
     }
 
-    /// Whether one of the nodes can take all volumes of a Pod.
-    fn room(&self, pod: &Pod, suitable: &[&Place], storage: &StorageObjects, now: &Observed) -> Result<Option<Hindrance>, Error> {
-        let mut claims: Vec<_> = pod.mounts.iter().map(|(claim, _)| claim).collect();
+    /// The Pods that must run on one node, for volumes of one node: this one, those that mount a claim of its, and so on.
+    fn party<'a>(&'a self, pod: &'a Pod) -> Vec<&'a Pod> {
+        let shares = |one: &Pod, other: &Pod| one.mounts.iter().any(|(claim, _)| other.mounts.iter().any(|(theirs, _)| theirs == claim));
+        let mut party = vec![pod];
+        let mut at = 0;
+        while let Some(one) = party.get(at).copied() {
+            let more: Vec<_> =
+                self.pods.iter().filter(|other| shares(one, other) && party.iter().all(|known| known.name != other.name)).collect();
+            party.extend(more);
+            at += 1;
+        }
+        party
+    }
+
+    /// The zones of each claim that Pods mount, as far as classes tell; none: any.
+    fn zones_of(&self, party: &[&Pod], now: &Observed) -> Vec<Vec<String>> {
+        let mounted = |claim: &&Claim| party.iter().any(|pod| pod.mounts.iter().any(|(name, _)| *name == claim.name));
+        let classes = self.claims.iter().filter(mounted).map(|claim| self.resolved(claim, now));
+        classes
+            .filter_map(|class| match class {
+                Resolved::Class(class) if class.provisioner() != Provisioner::AutoMode => Some(class.zones().to_vec()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Whether one of the nodes can take all volumes of Pods that run together.
+    fn room(
+        &self,
+        party: &[&Pod],
+        names: String,
+        suitable: &[&Place],
+        storage: &StorageObjects,
+        now: &Observed,
+    ) -> Result<Option<Hindrance>, Error> {
+        let mut claims: Vec<_> = party.iter().flat_map(|pod| &pod.mounts).map(|(claim, _)| claim).collect();
         claims.sort();
         claims.dedup();
         let mut volumes = Vec::new();
@@ -145,11 +191,7 @@ impl ObjectsSpec {
             return Ok(None);
         }
         let best = suitable.iter().max_by_key(|place| place.left);
-        Ok(best.map(|place| Hindrance::NoAttachmentLeft {
-            pod: pod.name.clone(),
-            needs: needs(place),
-            left: place.left.unwrap_or_default(),
-        }))
+        Ok(best.map(|place| Hindrance::NoAttachmentLeft { pod: names, needs: needs(place), left: place.left.unwrap_or_default() }))
     }
 }
 

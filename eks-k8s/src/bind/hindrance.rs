@@ -37,9 +37,19 @@ pub enum Hindrance {
         /// The Pod.
         pod: String,
     },
+    /// Nodes are there for each Pod, but none for all that share a volume, which is of one node and one zone.
+    NoCommonNode {
+        /// The Pods.
+        pods: String,
+    },
+    /// Several Pods mount it, and it is of one Pod (ReadWriteOncePod).
+    OnePodOnly {
+        /// The Pods.
+        pods: Vec<String>,
+    },
     /// The nodes that a Pod may run on have too few volume attachments left.
     NoAttachmentLeft {
-        /// The Pod.
+        /// The Pod, or those that must run together as they share volumes.
         pod: String,
         /// Volumes that it mounts and that are on none of these nodes yet.
         needs: usize,
@@ -65,6 +75,13 @@ impl fmt::Display for Hindrance {
             Self::NoNode { zones } if zones.is_empty() => f.write_str("no Ready node runs the EBS CSI driver"),
             Self::NoNode { zones } => write!(f, "no Ready node that runs the EBS CSI driver is in {}", zones.join(", ")),
             Self::NoNodeForPod { pod } => write!(f, "no node that could mount its volume has the labels that Pod {pod} selects"),
+            Self::NoCommonNode { pods } => write!(
+                f,
+                "no one node suits all of what shares its volume, or the volumes beside it: Pods {pods}; a volume is of one node and one zone"
+            ),
+            Self::OnePodOnly { pods } => {
+                write!(f, "is of one Pod (ReadWriteOncePod), and Pods {} mount it: all but one stay Pending", pods.join(", "))
+            }
             Self::NoAttachmentLeft { pod, needs, left } => write!(
                 f,
                 "Pod {pod} mounts {needs} volumes that have to be attached, and no node that it may run on can take more than {left}"

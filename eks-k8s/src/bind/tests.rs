@@ -121,6 +121,48 @@ fn attachments_that_are_left() {
 }
 
 #[test]
+fn pods_that_share_a_volume() {
+    let two = |change: fn(Pod) -> Pod| base().pod(change(Pod::new("more", "x").mount("data", "/data")));
+    let nodes = || {
+        let mut gpu = node("b", "us-east-1a");
+        gpu["metadata"]["labels"]["gpu"] = json!("yes");
+        StorageObjects { nodes: vec![node("a", "us-east-1a"), gpu], csi_nodes: vec![csi_node("a", 26), csi_node("b", 26)], ..whole() }
+    };
+    assert_eq!(told(two(|pod| pod.node_selector("gpu", "yes")), nodes()), "", "both fit on b");
+    let apart = told(two(|pod| pod.node_selector("gpu", "yes")).pod(Pod::new("a", "x").mount("data", "/d").node_selector("gpu", "no")), {
+        let mut storage = nodes();
+        storage.nodes[0]["metadata"]["labels"]["gpu"] = json!("no");
+        storage
+    });
+    assert!(apart.contains("no one node suits all") && apart.contains("Pods web, more, a"), "{apart}");
+
+    // Attached once for both, each with another volume of its own: three for a node that takes two.
+    let own = base()
+        .claim(Claim::new("b", "1Gi").class("fast"))
+        .claim(Claim::new("c", "1Gi").class("fast"))
+        .pod(Pod::new("one", "x").mount("data", "/data").mount("b", "/b"))
+        .pod(Pod::new("two", "x").mount("data", "/data").mount("c", "/c"));
+    assert!(told(own, whole()).contains("mounts 3 volumes that have to be attached"));
+
+    // Two volumes, each of another zone.
+    let torn = base()
+        .storage_class(StorageClass::gp3("far").zone("us-east-1b"))
+        .claim(Claim::new("b", "1Gi").class("far"))
+        .pod(Pod::new("both", "x").mount("data", "/data").mount("b", "/b"));
+    let zones = StorageObjects { nodes: vec![node("a", "us-east-1a"), node("b", "us-east-1b")], ..nodes() };
+    assert!(told(torn, zones).contains("no one node suits all"));
+
+    let exclusive = |pods: u32| {
+        let builder = ObjectsSpec::builder(&owner(), cluster(AuthenticationMode::Api))
+            .storage_class(StorageClass::gp3("fast"))
+            .claim(Claim::new("data", "10Gi").class("fast").access_mode(crate::AccessMode::ReadWriteOncePod));
+        (0..pods).fold(builder, |builder, n| builder.pod(Pod::new(format!("p{n}"), "x").mount("data", "/data")))
+    };
+    assert!(told(exclusive(2), whole()).contains("is of one Pod (ReadWriteOncePod), and Pods p0, p1 mount it"));
+    assert_eq!(told(exclusive(1), whole()), "");
+}
+
+#[test]
 fn classes_of_the_cluster() {
     let refs = || cluster(AuthenticationMode::Api);
     let spec = |class: Option<&str>, size: &str| {

@@ -13,6 +13,9 @@ type Connect = dyn Fn(Access) -> BoxFuture<'static, Result<Client, BoxError>> + 
 /// How long a client is kept: EKS tokens end after 15 minutes, and a client may have been given one that is not renewed.
 const KEEP: Duration = Duration::from_secs(10 * 60);
 
+/// A client that is refused although it is as young as this is not made anew.
+const FRESH: Duration = Duration::from_secs(30);
+
 enum Source {
     Known(Client),
     Connecting { connect: Box<Connect>, clients: Mutex<BTreeMap<Access, (Instant, Client)>> },
@@ -106,6 +109,17 @@ impl Objects {
         Ok(Some(client))
     }
 
+    /// Drops a client whose token the API server no longer takes, unless it was made just now, by another call that met the same. Whether
+    /// another one can be made.
+    async fn renew(&self, access: Option<&Access>) -> bool {
+        let (Source::Connecting { clients, .. }, Some(access)) = (&*self.source, access) else { return false };
+        let mut clients = clients.lock().await;
+        if clients.get(access).is_some_and(|(made, _)| made.elapsed() >= FRESH) {
+            clients.remove(access);
+        }
+        true
+    }
+
     pub(super) fn place(&self, access: Option<Access>) -> Place<'_> {
         Place { objects: self, access }
     }
@@ -122,5 +136,10 @@ impl Place<'_> {
     pub(super) async fn client(&self) -> Result<Client, Error> {
         let missing = || Error::Plan { subject: "layer k8s".to_owned(), reason: "nothing tells where the API server is".to_owned() };
         self.objects.client(self.access.as_ref()).await?.ok_or_else(missing)
+    }
+
+    /// Has the next call get a new client. Whether that can be.
+    pub(super) async fn renew(&self) -> bool {
+        self.objects.renew(self.access.as_ref()).await
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::PoisonError, time::Duration};
 
-use eks_core::{Class, Error, Owner, Removal, Survivor, engine::StepContext};
+use eks_core::{Error, KEY_TAG, OWNER_TAG, Owner, Removal, Survivor, engine::StepContext};
 use kube::api::{ListParams, Preconditions};
 use serde_json::Value;
 
@@ -23,13 +23,13 @@ const LIMIT: Duration = Duration::from_secs(15 * 60);
 /// Deletes an object and waits until it is gone, and its volume too.
 pub(super) async fn object(place: &Place<'_>, at: &ObjectRef, uid: &str, volume: Option<&str>, cx: &StepContext) -> Result<(), Error> {
     let collection = Collection::of(&place.client().await?, at);
-    let preconditions = Preconditions { resource_version: None, uid: Some(uid.to_owned()) };
-    if let Err(error) = collection.delete(&at.name, preconditions).await {
-        // One of the same name that came later is someone else's; ours is gone.
-        let live = if error.class() == Class::Conflict { collection.get(&at.name).await? } else { return Err(error) };
-        if live.is_some_and(|live| live["metadata"]["uid"] == uid) {
-            return Err(error);
+    // One of the same name that came later is someone else's; ours is gone.
+    if let Some(live) = collection.get(&at.name).await?.filter(|live| live["metadata"]["uid"] == *uid) {
+        let mark = |place: &str, key: &str| live["metadata"][place][key].as_str();
+        if mark("labels", OWNER_TAG) != Some(cx.owner().as_str()) || mark("annotations", KEY_TAG) != Some(cx.key().as_str()) {
+            return Err(given_away(at));
         }
+        collection.delete(&at.name, exactly(&live)).await?;
     }
     let watch = Watch::one(place, at.kind, &at.namespace, &at.name, at.to_string(), LIMIT);
     watch.until(cx, |objects| objects.get(uid).map_or(Seen::Done(()), held)).await?;
@@ -38,6 +38,21 @@ pub(super) async fn object(place: &Place<'_>, at: &ObjectRef, uid: &str, volume:
         watch.until(cx, |objects| objects.values().next().map_or(Seen::Done(()), held)).await?;
     }
     Ok(())
+}
+
+/// That an object is as it was when it was found to be ours. What comes between is a conflict, and the runner looks again.
+pub(super) fn exactly(live: &Value) -> Preconditions {
+    let text = |key: &str| live["metadata"][key].as_str().map(str::to_owned);
+    Preconditions { resource_version: text("resourceVersion"), uid: text("uid") }
+}
+
+/// Somebody has taken our marks off an object since the teardown was made.
+pub(super) fn given_away(subject: &impl ToString) -> Error {
+    Error::Refused {
+        subject: subject.to_string(),
+        rule: "it no longer carries the marks by which it was found to be ours".to_owned(),
+        remedy: "make the teardown again, which leaves it; delete it by hand if nobody needs it".to_owned(),
+    }
 }
 
 /// Why something is not gone yet.

@@ -28,6 +28,8 @@ pub struct Cluster {
     pub budgets: Vec<Budget>,
     /// Persistent volumes by the claim that they are bound to: namespace and name.
     pub volumes: BTreeMap<(String, String), Volume>,
+    /// Labels of namespaces, by name; one that is not here has its name only.
+    pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
     /// DaemonSets that are there: namespace and name.
     pub daemon_sets: BTreeSet<(String, String)>,
     /// When this was read, in seconds since 1970; by it the age of deletions is told.
@@ -93,6 +95,8 @@ pub struct Pod {
     pub phase: Phase,
     /// Whether its Ready condition is True.
     pub ready: bool,
+    /// Seconds that its containers get to end.
+    pub grace: u32,
     /// When it was deleted, in seconds since 1970, if it is going.
     pub deleted_at: Option<i64>,
     /// Who made it and will make it anew.

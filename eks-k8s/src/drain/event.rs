@@ -53,6 +53,12 @@ pub enum DrainEvent {
         /// How many there are.
         to: i64,
     },
+    /// A workload keeps its one replica more: without it, too few of its Pods would be ready. A later drain of these nodes takes it away, or
+    /// `client::Objects::restore_replicas`.
+    LeftScaled {
+        /// `StatefulSet shop/db`
+        workload: String,
+    },
     /// A Pod was deleted after the deadline, against its budget.
     Deleted {
         /// Which.
@@ -114,6 +120,8 @@ pub struct DrainReport {
     pub nodes: BTreeMap<String, NodeEnd>,
     /// Every Pod that was on them, in order.
     pub pods: Vec<(PodRef, PodEnd)>,
+    /// Workloads that keep one replica more, because without it too few of their Pods would be ready.
+    pub left_scaled: Vec<String>,
     /// Why it was given up, if it was.
     pub given_up: Option<String>,
     /// How long it took.
@@ -144,6 +152,9 @@ impl fmt::Display for DrainReport {
         write!(f, "{drained} of {} nodes drained, {gone} Pods gone in {} s", self.nodes.len(), self.took.as_secs())?;
         if let Some(why) = &self.given_up {
             write!(f, "; given up: {why}")?;
+        }
+        if !self.left_scaled.is_empty() {
+            write!(f, "; one replica more is left to {}", self.left_scaled.join(", "))?;
         }
         for (pod, why) in self.held() {
             write!(f, "\n  {pod} is still there: {why}")?;

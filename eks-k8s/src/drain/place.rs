@@ -1,13 +1,15 @@
-//! Which nodes would take a Pod, by the scheduler's filters: cordon, selectors, affinity, taints, volumes, room.
+//! Which nodes would take a Pod, by the scheduler's filters: cordon, selectors, affinity, taints, volumes, host ports, room. What other
+//! Pods say to that is in [`super::topology`].
 //!
-//! Affinity between Pods, topology spread and host ports are not looked at: a forecast may name a node that these rule out.
+//! Not looked at: how many volumes an instance can have attached, device claims, preemption.
 
 use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    cluster::{Node, Resources, Taint, Volume},
+    cluster::{Node, Pod, Resources, Taint, Volume},
+    interpod::{HostPort, PodTerm, Spread},
     selector::Requirement,
 };
 
@@ -24,6 +26,14 @@ pub struct Placement {
     pub affinity: Option<Vec<NodeTerm>>,
     /// Taints that it bears.
     pub tolerations: Vec<Toleration>,
+    /// Required affinity to Pods: all of it must hold.
+    pub pod_affinity: Vec<PodTerm>,
+    /// Required anti-affinity to Pods: none of it may hold.
+    pub pod_anti_affinity: Vec<PodTerm>,
+    /// Topology spread that must be kept.
+    pub spread: Vec<Spread>,
+    /// Ports of the node that it takes.
+    pub host_ports: Vec<HostPort>,
 }
 
 /// A toleration.
@@ -74,6 +84,14 @@ pub enum Refusal {
     },
     /// It has not enough of this.
     Room(String),
+    /// Another Pod on it has this port: `80/TCP`.
+    Port(String),
+    /// It is in a place that would have too many of the Pods that a spread over this label counts, or has no such label.
+    Spread(String),
+    /// It is not near the Pods that its affinity demands.
+    Affinity,
+    /// It is near Pods that its anti-affinity keeps away from it, or whose anti-affinity does.
+    AntiAffinity,
 }
 
 impl PartialOrd for Taint {
@@ -97,6 +115,10 @@ impl fmt::Display for Refusal {
             Self::Volume { name, zone: Some(zone) } => write!(f, "not in {zone}, where volume {name} is"),
             Self::Volume { name, zone: None } => write!(f, "out of reach of volume {name}"),
             Self::Room(resource) => write!(f, "without enough {resource}"),
+            Self::Port(port) => write!(f, "whose port {port} is taken"),
+            Self::Spread(key) => write!(f, "against its spread over {key}"),
+            Self::Affinity => f.write_str("not near the Pods of its affinity"),
+            Self::AntiAffinity => f.write_str("near Pods of an anti-affinity"),
         }
     }
 }
@@ -138,18 +160,27 @@ impl Placement {
         self.tolerations.iter().any(|toleration| toleration.tolerates(taint))
     }
 
-    /// Why a node will not take such a Pod, whatever room it has; in the order of the scheduler's filters.
-    pub(super) fn refused_by(&self, name: &str, node: &Node, volumes: &[&Volume]) -> Option<Refusal> {
-        if node.unschedulable && !self.tolerates(&cordoned()) {
+    /// The first taint of a node, cordoned or not, that such Pods do not bear.
+    pub(super) fn bears(&self, node: &Node, unschedulable: bool) -> Option<Refusal> {
+        if unschedulable && !self.tolerates(&cordoned()) {
             return Some(Refusal::Cordoned);
         }
-        let taints = node.taints.iter().filter(|taint| taint.effect != "PreferNoSchedule" && taint.key != UNSCHEDULABLE);
-        if let Some(taint) = taints.into_iter().find(|taint| !self.tolerates(taint)) {
-            return Some(Refusal::Taint(taint.clone()));
+        let mut taints = node.taints.iter().filter(|taint| taint.effect != "PreferNoSchedule" && taint.key != UNSCHEDULABLE);
+        taints.find(|taint| !self.tolerates(taint)).map(|taint| Refusal::Taint(taint.clone()))
+    }
+
+    /// Whether its node selector and affinity select a node.
+    pub(super) fn selects(&self, name: &str, node: &Node) -> bool {
+        self.node_selector.iter().all(|(key, value)| node.labels.get(key) == Some(value))
+            && self.affinity.as_ref().is_none_or(|terms| terms.iter().any(|term| term.matches(name, &node.labels)))
+    }
+
+    /// Why a node will not take such a Pod, whatever room it has and whoever is there; in the order of the scheduler's filters.
+    pub(super) fn refused_by(&self, name: &str, node: &Node, volumes: &[&Volume]) -> Option<Refusal> {
+        if let Some(refusal) = self.bears(node, node.unschedulable) {
+            return Some(refusal);
         }
-        let selected = self.node_selector.iter().all(|(key, value)| node.labels.get(key) == Some(value));
-        let affine = self.affinity.as_ref().is_none_or(|terms| terms.iter().any(|term| term.matches(name, &node.labels)));
-        if !selected || !affine {
+        if !self.selects(name, node) {
             return Some(Refusal::Selector);
         }
         let bound =
@@ -163,18 +194,28 @@ impl Placement {
 pub(super) struct Room {
     pub(super) free: Resources,
     pub(super) pods: u32,
+    pub(super) ports: Vec<HostPort>,
 }
 
 impl Room {
-    pub(super) fn refuses(&self, wanted: &Resources) -> Option<Refusal> {
+    pub(super) fn of(node: &Node) -> Self {
+        Self { free: node.allocatable.clone(), pods: node.pods, ports: Vec::new() }
+    }
+
+    pub(super) fn refuses(&self, pod: &Pod) -> Option<Refusal> {
+        let taken = |port: &&HostPort| self.ports.iter().any(|other| other.conflicts(port));
+        if let Some(port) = pod.placement.host_ports.iter().find(taken) {
+            return Some(Refusal::Port(format!("{}/{}", port.port, port.protocol)));
+        }
         if self.pods == 0 {
             return Some(Refusal::Room("Pod slots".to_owned()));
         }
-        self.free.fits(wanted).err().map(|resource| Refusal::Room(resource.to_owned()))
+        self.free.fits(&pod.requests).err().map(|resource| Refusal::Room(resource.to_owned()))
     }
 
-    pub(super) fn take(&mut self, wanted: &Resources) {
+    pub(super) fn take(&mut self, pod: &Pod) {
         self.pods = self.pods.saturating_sub(1);
-        self.free.take(wanted);
+        self.free.take(&pod.requests);
+        self.ports.extend(pod.placement.host_ports.iter().cloned());
     }
 }

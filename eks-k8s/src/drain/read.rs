@@ -1,19 +1,23 @@
 //! From the API's lists, page by page, to a [`Cluster`]: only the fields that matter are ever held.
 
+mod wire;
+
 use std::{
     collections::{BTreeMap, HashSet},
     hash::Hash,
     sync::Arc,
 };
 
-use serde::{Deserialize, de::IgnoredAny};
+use serde::Deserialize;
 use serde_json::Value;
 
+use self::wire::{BudgetWire, MetaWire, NodeWire, OwnerWire, Page, PodSpecWire, PodTermWire, PodWire, SpreadWire, VolumeWire};
 use super::{
     budget::{Budget, Threshold},
-    cluster::{Cluster, Controller, Labels, Node, Phase, Pod, Resources, Taint, Volume},
-    place::{NodeTerm, Placement, Toleration},
-    selector::Selector,
+    cluster::{Cluster, Controller, Labels, Node, Phase, Pod, Resources, Volume},
+    interpod::{HostPort, PodTerm, Spread},
+    place::Placement,
+    selector::Requirement,
 };
 use crate::Quantity;
 
@@ -37,221 +41,6 @@ pub struct Reader {
     labels: HashSet<Labels>,
     placements: HashSet<Arc<Placement>>,
     controllers: HashSet<Arc<Controller>>,
-}
-
-/// A page of a list.
-#[derive(Deserialize)]
-#[serde(bound = "T: Deserialize<'de>")]
-struct Page<T> {
-    #[serde(default)]
-    metadata: PageMeta,
-    items: Vec<T>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct PageMeta {
-    #[serde(rename = "continue")]
-    next: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Meta {
-    name: String,
-    namespace: String,
-    uid: String,
-    generation: i64,
-    labels: BTreeMap<String, String>,
-    annotations: Annotations,
-    owner_references: Vec<OwnerWire>,
-    deletion_timestamp: Option<String>,
-    deletion_grace_period_seconds: Option<i64>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Annotations {
-    #[serde(rename = "kubernetes.io/config.mirror")]
-    mirror: Option<IgnoredAny>,
-}
-
-#[derive(Deserialize)]
-struct OwnerWire {
-    #[serde(default)]
-    controller: bool,
-    kind: String,
-    name: String,
-    uid: String,
-}
-
-#[derive(Deserialize)]
-struct NodeWire {
-    metadata: Meta,
-    #[serde(default)]
-    spec: NodeSpecWire,
-    #[serde(default)]
-    status: NodeStatusWire,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct NodeSpecWire {
-    unschedulable: bool,
-    taints: Vec<Taint>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct NodeStatusWire {
-    allocatable: BTreeMap<String, String>,
-}
-
-#[derive(Deserialize)]
-struct PodWire {
-    metadata: Meta,
-    #[serde(default)]
-    spec: PodSpecWire,
-    #[serde(default)]
-    status: PodStatusWire,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct PodSpecWire {
-    node_name: Option<String>,
-    node_selector: BTreeMap<String, String>,
-    affinity: AffinityWire,
-    tolerations: Vec<Toleration>,
-    containers: Vec<ContainerWire>,
-    init_containers: Vec<ContainerWire>,
-    overhead: BTreeMap<String, String>,
-    resources: ResourcesWire,
-    volumes: Vec<PodVolumeWire>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct AffinityWire {
-    node_affinity: NodeAffinityWire,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct NodeAffinityWire {
-    #[serde(rename = "requiredDuringSchedulingIgnoredDuringExecution")]
-    required: Option<NodeSelectorWire>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct NodeSelectorWire {
-    node_selector_terms: Vec<NodeTerm>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct ContainerWire {
-    resources: ResourcesWire,
-    restart_policy: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct ResourcesWire {
-    requests: BTreeMap<String, String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct PodVolumeWire {
-    name: String,
-    empty_dir: Option<IgnoredAny>,
-    persistent_volume_claim: Option<ClaimWire>,
-    ephemeral: Option<IgnoredAny>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ClaimWire {
-    claim_name: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct PodStatusWire {
-    phase: String,
-    conditions: Vec<ConditionWire>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct ConditionWire {
-    r#type: String,
-    status: String,
-    reason: String,
-    message: String,
-}
-
-#[derive(Deserialize)]
-struct BudgetWire {
-    metadata: Meta,
-    #[serde(default)]
-    spec: BudgetSpecWire,
-    #[serde(default)]
-    status: BudgetStatusWire,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct BudgetSpecWire {
-    selector: Option<Selector>,
-    min_available: Option<Value>,
-    max_unavailable: Option<Value>,
-    unhealthy_pod_eviction_policy: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct BudgetStatusWire {
-    current_healthy: i64,
-    desired_healthy: i64,
-    expected_pods: i64,
-    disruptions_allowed: i64,
-    observed_generation: i64,
-    conditions: Vec<ConditionWire>,
-}
-
-#[derive(Deserialize)]
-struct VolumeWire {
-    metadata: Meta,
-    #[serde(default)]
-    spec: VolumeSpecWire,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct VolumeSpecWire {
-    claim_ref: Option<ClaimRefWire>,
-    node_affinity: VolumeAffinityWire,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct ClaimRefWire {
-    namespace: String,
-    name: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct VolumeAffinityWire {
-    required: NodeSelectorWire,
-}
-
-#[derive(Deserialize)]
-struct MetaWire {
-    metadata: Meta,
 }
 
 impl Reader {
@@ -308,6 +97,17 @@ impl Reader {
             let Some(claim) = wire.spec.claim_ref else { return };
             let volume = Volume { name: wire.metadata.name, terms: wire.spec.node_affinity.required.node_selector_terms };
             reader.cluster.volumes.insert((claim.namespace, claim.name), volume);
+        })
+    }
+
+    /// Takes in a page of namespaces, of which only the metadata is needed; the token of the next one. Without them, terms about Pods of
+    /// namespaces with certain labels know their names only.
+    ///
+    /// # Errors
+    /// [`ReadError`] if it is no list of objects.
+    pub fn namespaces(&mut self, page: &str) -> Result<Option<String>, ReadError> {
+        self.page("Namespace", page, |reader, namespace: MetaWire| {
+            reader.cluster.namespaces.insert(namespace.metadata.name, namespace.metadata.labels);
         })
     }
 
@@ -396,7 +196,7 @@ impl Reader {
     }
 
     fn pod(&mut self, wire: PodWire) -> Pod {
-        let PodWire { metadata, spec, status } = wire;
+        let PodWire { metadata, mut spec, status } = wire;
         let requests = self.requests(&spec);
         let claims = spec.volumes.iter().filter_map(|volume| match (&volume.persistent_volume_claim, &volume.ephemeral) {
             (Some(claim), _) => Some(claim.claim_name.clone()),
@@ -406,18 +206,21 @@ impl Reader {
         });
         let claims = claims.collect();
         let local_storage = spec.volumes.iter().any(|volume| volume.empty_dir.is_some());
-        let affinity = spec.affinity.node_affinity.required.map(|required| required.node_selector_terms);
-        let placement = Placement { node_selector: spec.node_selector, affinity, tolerations: spec.tolerations };
         let owner = metadata.owner_references.into_iter().find(|owner| owner.controller);
         let controller = owner.map(|OwnerWire { kind, name, uid, .. }| Controller { kind, name, uid });
+        let node = spec.node_name.take().filter(|node| !node.is_empty()).map(|node| self.text(&node));
+        // 30 s is the API server's default.
+        let grace = metadata.deletion_grace_period_seconds.or(spec.termination_grace_period_seconds).unwrap_or(30);
+        let placement = placement(spec, &metadata.namespace, &metadata.labels);
         Pod {
             namespace: self.text(&metadata.namespace),
             name: metadata.name,
             uid: metadata.uid,
-            node: spec.node_name.filter(|node| !node.is_empty()).map(|node| self.text(&node)),
+            node,
             labels: interned(&mut self.labels, metadata.labels),
             phase: phase(&status.phase),
             ready: status.conditions.iter().any(|condition| condition.r#type == "Ready" && condition.status == "True"),
+            grace: u32::try_from(grace.max(0)).unwrap_or(u32::MAX),
             deleted_at: metadata.deletion_timestamp.map(|text| {
                 // The timestamp is when the grace period ends.
                 time_of(&text).map_or(i64::MAX, |ends| ends - metadata.deletion_grace_period_seconds.unwrap_or(0))
@@ -463,6 +266,60 @@ fn interned<T: Eq + Hash>(known: &mut HashSet<Arc<T>>, value: T) -> Arc<T> {
     let fresh = Arc::new(value);
     known.insert(Arc::clone(&fresh));
     fresh
+}
+
+/// What a Pod of this namespace and with these labels demands of its node.
+fn placement(spec: PodSpecWire, namespace: &str, labels: &BTreeMap<String, String>) -> Placement {
+    let term = |wire: PodTermWire| {
+        // "a null or empty namespaces list and null namespaceSelector means 'this pod's namespace'".
+        let own = wire.namespaces.is_empty() && wire.namespace_selector.is_none();
+        PodTerm {
+            topology_key: wire.topology_key,
+            selector: wire.label_selector,
+            namespaces: if own { vec![namespace.to_owned()] } else { wire.namespaces },
+            namespace_selector: wire.namespace_selector,
+        }
+    };
+    let spread = |wire: SpreadWire| {
+        // The Pod's own values of these labels.
+        let more = wire.match_label_keys.iter().filter_map(|key| {
+            let values = vec![labels.get(key)?.clone()];
+            Some(Requirement { key: key.clone(), operator: "In".to_owned(), values })
+        });
+        let selector = wire.label_selector.map(|mut selector| {
+            selector.match_expressions.extend(more);
+            selector
+        });
+        Spread {
+            max_skew: wire.max_skew,
+            topology_key: wire.topology_key,
+            selector,
+            min_domains: wire.min_domains.unwrap_or(1),
+            ignores_affinity: wire.node_affinity_policy == "Ignore",
+            honors_taints: wire.node_taints_policy == "Honor",
+        }
+    };
+    let sidecars = spec.init_containers.into_iter().filter(|init| init.restart_policy.as_deref() == Some("Always"));
+    let ports = spec.containers.into_iter().chain(sidecars).flat_map(|container| container.ports);
+    let port = |wire: wire::PortWire| HostPort {
+        ip: wire.host_ip,
+        protocol: if wire.protocol.is_empty() { "TCP".to_owned() } else { wire.protocol },
+        port: wire.host_port,
+    };
+    Placement {
+        node_selector: spec.node_selector,
+        affinity: spec.affinity.node_affinity.required.map(|required| required.node_selector_terms),
+        tolerations: spec.tolerations,
+        pod_affinity: spec.affinity.pod_affinity.required.into_iter().map(term).collect(),
+        pod_anti_affinity: spec.affinity.pod_anti_affinity.required.into_iter().map(term).collect(),
+        spread: spec
+            .topology_spread_constraints
+            .into_iter()
+            .filter(|wire| wire.when_unsatisfiable == "DoNotSchedule")
+            .map(spread)
+            .collect(),
+        host_ports: ports.filter(|port| port.host_port > 0).map(port).collect(),
+    }
 }
 
 fn phase(text: &str) -> Phase {
@@ -524,7 +381,10 @@ pub(crate) fn read_budget(object: Value) -> Result<Budget, ReadError> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        wire::{ContainerWire, ResourcesWire},
+        *,
+    };
 
     #[test]
     fn times_are_seconds_since_1970() {
@@ -540,10 +400,17 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_list_may_be_null() {
+        let mut reader = Reader::new(0);
+        assert_eq!(reader.daemon_sets(r#"{"metadata": {"resourceVersion": "1"}, "items": null}"#).expect("a list"), None);
+        assert!(reader.pods(r#"{"metadata": {}, "items": {}}"#).is_err());
+    }
+
+    #[test]
     fn requests_are_as_the_scheduler_counts_them() {
         let container = |cpu: &str| ContainerWire {
             resources: ResourcesWire { requests: BTreeMap::from([("cpu".to_owned(), cpu.to_owned())]) },
-            restart_policy: None,
+            ..ContainerWire::default()
         };
         let sidecar = |cpu: &str| ContainerWire { restart_policy: Some("Always".to_owned()), ..container(cpu) };
         let cpu = |init: Vec<ContainerWire>, containers: Vec<ContainerWire>, overhead: &str| {

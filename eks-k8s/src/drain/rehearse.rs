@@ -1,96 +1,15 @@
 //! The drain, gone through in thought.
-//!
-//! What makes this cheap for a large cluster: the nodes that remain only ever fill up, so a node that refuses a Pod refuses all others
-//! of its shape from then on, and each shape looks at each node once.
 
-use std::{
-    collections::{BTreeMap, HashMap, HashSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
     budget::{Budget, Threshold},
-    cluster::{Cluster, Node, Pod, Resources, Volume},
+    cluster::{Cluster, Pod},
     filter::{Filtered, filter},
-    forecast::{Blocked, Blocker, Forecast, Homeless, Remedy, counted},
-    place::{Placement, Refusal, Room},
+    forecast::{Blocked, Blocker, Forecast, Homeless, Remedy},
+    placing::Places,
     spec::Drain,
 };
-
-/// Pods with equal demands.
-#[derive(PartialEq, Eq, Hash)]
-struct Shape<'a> {
-    placement: *const Placement,
-    requests: &'a Resources,
-    volumes: Vec<*const Volume>,
-}
-
-/// The nodes that remain.
-struct Places<'a> {
-    nodes: Vec<(&'a str, &'a Node, Room)>,
-    /// The first node that may still take Pods of a shape.
-    cursors: HashMap<Shape<'a>, usize>,
-    cluster: &'a Cluster,
-}
-
-impl<'a> Places<'a> {
-    fn new(cluster: &'a Cluster, drained: &HashSet<&str>) -> Self {
-        let mut rooms: BTreeMap<&str, (&Node, Room)> = cluster
-            .nodes
-            .iter()
-            .filter(|(name, _)| !drained.contains(name.as_str()))
-            .map(|(name, node)| (name.as_str(), (node, Room { free: node.allocatable.clone(), pods: node.pods })))
-            .collect();
-        for pod in cluster.pods.iter().filter(|pod| !pod.is_finished()) {
-            if let Some((_, room)) = pod.node.as_deref().and_then(|node| rooms.get_mut(node)) {
-                room.take(&pod.requests);
-            }
-        }
-        let nodes = rooms.into_iter().map(|(name, (node, room))| (name, node, room)).collect();
-        Self { nodes, cursors: HashMap::new(), cluster }
-    }
-
-    fn volumes(&self, pod: &Pod) -> Vec<&'a Volume> {
-        let find = |claim: &String| self.cluster.volumes.get(&(pod.namespace.to_string(), claim.clone()));
-        pod.claims.iter().filter_map(find).collect()
-    }
-
-    /// Gives a Pod like this one a place. Whether there is one.
-    fn take(&mut self, pod: &'a Pod) -> bool {
-        let volumes = self.volumes(pod);
-        let shape = Shape {
-            placement: Arc::as_ptr(&pod.placement),
-            requests: &pod.requests,
-            volumes: volumes.iter().map(|volume| std::ptr::from_ref(*volume)).collect(),
-        };
-        let cursor = self.cursors.entry(shape).or_default();
-        while let Some((name, node, room)) = self.nodes.get_mut(*cursor) {
-            if room.refuses(&pod.requests).is_none() && pod.placement.refused_by(name, node, &volumes).is_none() {
-                room.take(&pod.requests);
-                return true;
-            }
-            *cursor += 1;
-        }
-        false
-    }
-
-    fn homeless(&self, pod: &Pod, node: &str) -> Homeless {
-        let volumes = self.volumes(pod);
-        let refusals: Vec<Refusal> = self
-            .nodes
-            .iter()
-            .filter_map(|(name, node, room)| pod.placement.refused_by(name, node, &volumes).or_else(|| room.refuses(&pod.requests)))
-            .collect();
-        // A Pod that bears everything and asks for nothing: what refuses it is the volume alone.
-        let bears = super::place::Toleration { operator: "Exists".to_owned(), ..super::place::Toleration::default() };
-        let free = Placement { tolerations: vec![bears], ..Placement::default() };
-        let unreachable = |volume: &&&Volume| {
-            !volume.terms.is_empty() && self.nodes.iter().all(|(name, node, _)| free.refused_by(name, node, &[**volume]).is_some())
-        };
-        let zone = volumes.iter().find(unreachable).and_then(|volume| volume.zone()).map(str::to_owned);
-        Homeless { pod: pod.at(), node: node.to_owned(), made_anew: true, refusals: counted(&refusals), zone }
-    }
-}
 
 /// A budget as the drain goes on.
 #[derive(Default)]
@@ -112,15 +31,43 @@ struct Candidate<'a> {
     refused: Option<Filtered>,
 }
 
+/// A Pod that went and is not there again.
+struct Gone<'a> {
+    pod: &'a Pod,
+    node: &'a str,
+    /// Indices of its budgets, if it counted for them.
+    budgets: Vec<usize>,
+    fate: Fate,
+}
+
+/// What becomes of it.
+enum Fate {
+    /// Nothing makes it anew.
+    Lost,
+    /// It waits for a node, in vain for ever.
+    Homeless,
+    /// It waits until other Pods, which it is of this kind to, stand elsewhere; it was tried when they were at that version.
+    Waits { bound: usize, version: Option<u64> },
+    /// It has found a node.
+    Home,
+}
+
 struct Rehearsal<'a> {
     budgets: &'a [Budget],
     accounts: Vec<Account>,
     places: Places<'a>,
+    gone: Vec<Gone<'a>>,
+    /// Which of them wait.
+    waiting: Vec<usize>,
     forecast: Forecast,
 }
 
 pub(super) fn rehearse(drain: &Drain, cluster: &Cluster) -> Forecast {
     let drained: HashSet<&str> = drain.nodes.iter().map(String::as_str).collect();
+    rehearse_without(drain, cluster, &drained)
+}
+
+fn rehearse_without<'a>(drain: &'a Drain, cluster: &'a Cluster, drained: &'a HashSet<&'a str>) -> Forecast {
     let mut forecast = Forecast::default();
     let mut by_node: HashMap<&str, Vec<Candidate<'_>>> = HashMap::new();
     let mut by_namespace: HashMap<&str, Vec<usize>> = HashMap::new();
@@ -152,7 +99,9 @@ pub(super) fn rehearse(drain: &Drain, cluster: &Cluster) -> Forecast {
         waiting.push((name.as_str(), pods));
     }
     let accounts = cluster.budgets.iter().map(|budget| Account { healthy: budget.healthy, ..Account::default() }).collect();
-    let rehearsal = Rehearsal { budgets: &cluster.budgets, accounts, places: Places::new(cluster, &drained), forecast };
+    let movers = waiting.iter().flat_map(|(_, pods)| pods).filter(|candidate| candidate.refused.is_none()).map(|candidate| candidate.pod);
+    let places = Places::new(cluster, drained, movers);
+    let rehearsal = Rehearsal { budgets: &cluster.budgets, accounts, places, gone: Vec::new(), waiting: Vec::new(), forecast };
     rehearsal.run(drain.in_parallel.max(1), waiting)
 }
 
@@ -177,6 +126,7 @@ impl<'a> Rehearsal<'a> {
             }
             active.extend(next);
         }
+        self.tell_gone();
         let before: Vec<String> = active.iter().map(|(node, _)| (*node).to_owned()).collect();
         for (node, pods) in &active {
             for candidate in pods {
@@ -197,7 +147,7 @@ impl<'a> Rehearsal<'a> {
     }
 
     /// Tries to evict a Pod, as the eviction API decides. Whether it goes.
-    fn evict(&mut self, candidate: &Candidate<'a>, node: &str) -> bool {
+    fn evict(&mut self, candidate: &Candidate<'a>, node: &'a str) -> bool {
         let pod = candidate.pod;
         if candidate.refused.is_some() {
             return false;
@@ -219,31 +169,96 @@ impl<'a> Rehearsal<'a> {
         for index in candidate.budgets.iter().filter(|_| counted) {
             self.accounts[*index].healthy -= 1;
         }
-        match made_anew(pod) {
+        self.places.left(pod);
+        let fate = match made_anew(pod) {
             // Its controller has seen to it already, or wants it no more.
-            Anew::Already => {}
-            Anew::Never => {
-                self.forecast.homeless.push(Homeless {
-                    pod: pod.at(),
-                    node: node.to_owned(),
-                    made_anew: false,
-                    refusals: BTreeMap::new(),
-                    zone: None,
-                });
-                candidate.budgets.iter().filter(|_| counted).for_each(|index| self.accounts[*index].lost += 1);
+            Anew::Already => None,
+            Anew::Never => Some(Fate::Lost),
+            Anew::Now => match self.places.bound(pod) {
+                Some(bound) => Some(Fate::Waits { bound, version: None }),
+                None if self.waiting.is_empty() => match self.places.take(pod) {
+                    Ok(()) => {
+                        candidate.budgets.iter().for_each(|index| self.accounts[*index].healthy += 1);
+                        None
+                    }
+                    Err(_) => Some(Fate::Homeless),
+                },
+                // Those that wait come first.
+                None => Some(Fate::Waits { bound: usize::MAX, version: None }),
+            },
+        };
+        if let Some(fate) = fate {
+            if matches!(fate, Fate::Waits { .. }) {
+                self.waiting.push(self.gone.len());
             }
-            Anew::Now if self.places.take(pod) => candidate.budgets.iter().for_each(|index| self.accounts[*index].healthy += 1),
-            Anew::Now => {
-                let homeless = self.places.homeless(pod, node);
-                for index in candidate.budgets.iter().filter(|_| counted) {
-                    let account = &mut self.accounts[*index];
+            self.gone.push(Gone { pod, node, budgets: candidate.budgets.clone(), fate });
+        }
+        self.place_waiting();
+        true
+    }
+
+    /// Gives places to Pods that wait, for as long as one finds one: each may make room for another, or keep it away.
+    fn place_waiting(&mut self) {
+        let mut placed = true;
+        while std::mem::take(&mut placed) {
+            // One of a shape that was refused just now speaks for the others, until another Pod has found a place.
+            let mut refused = HashSet::new();
+            for index in std::mem::take(&mut self.waiting) {
+                let gone = &mut self.gone[index];
+                let Fate::Waits { bound, version } = &mut gone.fate else { continue };
+                let free = *bound == usize::MAX;
+                let now = (!free).then(|| self.places.version(*bound));
+                if now.is_some() && *version == now {
+                    self.waiting.push(index);
+                    continue;
+                }
+                *version = now;
+                let shape = self.places.shape_of(gone.pod);
+                if refused.contains(&shape) {
+                    self.waiting.push(index);
+                    continue;
+                }
+                match self.places.take(gone.pod) {
+                    Ok(()) => {
+                        gone.fate = Fate::Home;
+                        gone.budgets.iter().for_each(|index| self.accounts[*index].healthy += 1);
+                        placed = true;
+                        refused.clear();
+                    }
+                    Err(_) if free => gone.fate = Fate::Homeless,
+                    Err(shape) => {
+                        refused.insert(shape);
+                        self.waiting.push(index);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells of Pods that are not there again, and reckons for which budgets.
+    fn tell_gone(&mut self) {
+        let gone = std::mem::take(&mut self.gone);
+        let homeless = gone.iter().filter(|gone| matches!(gone.fate, Fate::Homeless | Fate::Waits { .. }));
+        let mut told = self.places.homeless(homeless.map(|gone| (gone.pod, gone.node))).into_iter();
+        for Gone { pod, node, budgets, fate } in gone {
+            let lost = match fate {
+                Fate::Home => continue,
+                Fate::Lost => true,
+                Fate::Homeless | Fate::Waits { .. } => false,
+            };
+            let counted = pod.ready && pod.deleted_at.is_none() && !pod.is_finished();
+            for index in budgets.into_iter().filter(|_| counted) {
+                let account = &mut self.accounts[index];
+                if lost {
+                    account.lost += 1;
+                } else {
                     account.homeless += 1;
                     account.first.get_or_insert(self.forecast.homeless.len());
                 }
-                self.forecast.homeless.push(homeless);
             }
+            let for_good = || Homeless { pod: pod.at(), node: node.to_owned(), made_anew: false, refusals: BTreeMap::new(), zone: None };
+            self.forecast.homeless.extend(if lost { Some(for_good()) } else { told.next() });
         }
-        true
     }
 
     /// Why a Pod does not go, and what would let it.

@@ -40,7 +40,7 @@ impl Requirement {
 }
 
 /// A label selector. An empty one selects every object.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[expect(clippy::exhaustive_structs, reason = "the API's two parts")]
 pub struct Selector {

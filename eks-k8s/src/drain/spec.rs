@@ -22,7 +22,8 @@ pub enum OnBlocked {
     /// Begin in any case, and try until the deadline.
     Wait,
     /// Where a budget demands every replica, raise the replicas of the Deployment or StatefulSet by one first, and lower them again at
-    /// the end; then as [`OnBlocked::Wait`].
+    /// the end; then as [`OnBlocked::Wait`]. Where a HorizontalPodAutoscaler owns the number, its `minReplicas` (and `maxReplicas`, if need
+    /// be) are raised and given back instead; it lowers the number itself, after its stabilization window.
     ScaleUpFirst,
     /// Try until the deadline, then delete what is left, against its budgets. The one way past them.
     ForceDelete,
@@ -126,7 +127,7 @@ impl Drain {
         self
     }
 
-    /// Leaves nodes cordoned when the drain is given up. Otherwise those that it cordoned take Pods again.
+    /// Leaves nodes cordoned when the drain is given up, as `client::Objects::cordon` does. Otherwise those that it cordoned take Pods again.
     #[must_use]
     pub fn keep_cordoned(mut self) -> Self {
         self.keep_cordoned = true;

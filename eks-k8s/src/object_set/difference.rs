@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::secret::{CONTENTS, LAST_APPLIED, is_secret};
 use crate::diff::Change;
 
 /// What the API server writes by itself, with every change or as things go on.
@@ -11,14 +12,19 @@ const NO_CHANGE: [&str; 5] = ["metadata.generation", "metadata.managedFields", "
 pub(super) fn differences(live: &Value, would_be: &Value) -> Vec<String> {
     let mut found = Vec::new();
     compare(String::new(), Some(live), Some(would_be), &mut found);
-    told(live["kind"] == "Secret" || would_be["kind"] == "Secret", &found)
+    told(is_secret(live) || is_secret(would_be), &found)
 }
 
 /// Changes in words; of a Secret's contents only that they change.
 pub(super) fn told(is_secret: bool, found: &[Change]) -> Vec<String> {
-    let show = |change: &Change| match change.path.split('.').next() {
-        Some("data" | "stringData") if is_secret => format!("{}: another value", change.path),
-        _ => change.to_string(),
+    let show = |change: &Change| {
+        let place = change.path.split(['.', '[']).next().unwrap_or_default();
+        // A whole map of annotations may hold kubectl's record.
+        let is_record = ["metadata.annotations", &format!("metadata.annotations.{LAST_APPLIED}")].contains(&change.path.as_str());
+        match is_secret && (CONTENTS.contains(&place) || is_record) {
+            true => format!("{}: another value", change.path),
+            false => change.to_string(),
+        }
     };
     found.iter().map(show).collect()
 }

@@ -42,6 +42,11 @@ pub(super) fn is_path(path: &str) -> bool {
     parse(path).is_some()
 }
 
+/// Whether a path begins in one of these members.
+pub(super) fn begins_in(path: &str, members: &[&str]) -> bool {
+    matches!(parse(path).unwrap_or_default().first(), Some(Segment::Key(key)) if members.contains(&key.as_str()))
+}
+
 /// The value at a path.
 pub(super) fn at<'a>(object: &'a Value, path: &str) -> Option<&'a Value> {
     parse(path)?.iter().try_fold(object, |value, segment| match segment {

@@ -32,6 +32,18 @@ impl ObjectId {
         self.api_version.rsplit_once('/').map_or("", |(group, _)| group)
     }
 
+    /// Whether this, of a manifest that may leave the namespace to `default`, is that live object. Versions do not tell objects apart.
+    pub(crate) fn may_be(&self, default: &str, live: &Self) -> bool {
+        let namespace = self.namespace == live.namespace || (self.namespace.is_empty() && live.namespace == default);
+        namespace && (self.group(), &self.kind, &self.name) == (live.group(), &live.kind, &live.name)
+    }
+
+    /// As it is meant by a set that has this default.
+    pub(crate) fn meant(&self, default: &str) -> Self {
+        let namespace = if self.namespace.is_empty() { default } else { &self.namespace };
+        Self { namespace: namespace.to_owned(), ..self.clone() }
+    }
+
     /// The key of the step that makes it. A version is no part of it: objects move from one to the next.
     pub(crate) fn key(&self, set: &str) -> Result<StepKey, KeyError> {
         let kind = if self.group().is_empty() { self.kind.clone() } else { format!("{}.{}", self.kind, self.group()) };

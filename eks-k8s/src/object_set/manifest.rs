@@ -4,7 +4,11 @@ use eks_core::{Problems, StepKey};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{ObjectId, set::SET_LABEL};
+use super::{
+    ObjectId,
+    secret::LAST_APPLIED,
+    set::{NAMESPACE_MARK, SET_LABEL},
+};
 use crate::name;
 
 /// The documents of a YAML text; JSON is YAML. Empty documents are none.
@@ -38,7 +42,7 @@ pub(super) fn flatten(value: Value, found: &mut Vec<Value>) {
     }
 }
 
-/// Takes off what the API server writes: a manifest may have been read from one.
+/// Takes off what the API server and kubectl write: a manifest may have been read from one.
 pub(super) fn strip(manifest: &mut Value) {
     const WRITTEN: [&str; 6] = ["creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"];
     if let Some(members) = manifest.as_object_mut() {
@@ -46,6 +50,9 @@ pub(super) fn strip(manifest: &mut Value) {
     }
     if let Some(metadata) = manifest.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.retain(|key, value| !WRITTEN.contains(&key.as_str()) && !value.is_null());
+        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+            annotations.remove(LAST_APPLIED);
+        }
     }
 }
 
@@ -56,7 +63,7 @@ fn is_api_version(text: &str) -> bool {
 }
 
 /// What a manifest breaks.
-pub(super) fn check(manifest: &Value, set: &str, problems: &mut Problems) {
+pub(super) fn check(manifest: &Value, set: &str, namespace: &str, problems: &mut Problems) {
     if !manifest.is_object() {
         problems.add("object", "manifest", "it is no object", "give an object with apiVersion, kind and metadata.name");
         return;
@@ -78,7 +85,7 @@ pub(super) fn check(manifest: &Value, set: &str, problems: &mut Problems) {
         problems.add("name", &subject, rule, "give metadata.name");
     } else if id.name.contains(['/', '%']) || [".", ".."].contains(&id.name.as_str()) {
         problems.add("name", &subject, "a name cannot be part of a path so", "choose a name without / and %");
-    } else if id.key(set).is_err() {
+    } else if id.meant(namespace).key(set).is_err() {
         problems.add("name", &subject, "with its kind and namespace it is longer than a step key allows", "choose a shorter name");
     }
     if !id.namespace.is_empty() {
@@ -99,7 +106,7 @@ pub(super) fn check(manifest: &Value, set: &str, problems: &mut Problems) {
 
 fn check_pair(problems: &mut Problems, subject: &str, place: &str, key: &str, value: &Value) {
     name::check_unreserved(problems, subject, key);
-    if key == SET_LABEL {
+    if [NAMESPACE_MARK, SET_LABEL].contains(&key) {
         problems.add("label-key", subject, format!("{key:?} is a key by which eks-rs finds what it made"), "use another key");
     }
     match value.as_str() {

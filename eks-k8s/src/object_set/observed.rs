@@ -1,4 +1,4 @@
-//! What exists of a set, and what applying it would make of that.
+//! What exists of sets, and what applying them would make of that.
 
 use std::collections::BTreeMap;
 
@@ -6,17 +6,27 @@ use eks_core::{Basis, Error, Facts, KEY_TAG, OWNER_TAG, Owner, StepKey};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ObjectId, ObjectSet, difference::differences, set::SET_LABEL};
+use super::{
+    Manifest, ObjectId, ObjectSet, Planned,
+    difference::differences,
+    set::{NAMESPACE_MARK, SET_LABEL},
+};
 use crate::Access;
 
 /// What to observe.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct SetScope {
+#[serde(transparent)]
+pub(crate) struct SetScope(pub(crate) Vec<SetPart>);
+
+/// What to observe of one set.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SetPart {
+    pub(crate) set: String,
     /// Where; `None` if there is no cluster yet, or if the driver was given a client.
     pub(crate) access: Option<Access>,
     pub(crate) namespace: String,
-    /// The marked manifests: only by them the API server can tell what applying them would do.
-    pub(crate) manifests: Vec<Value>,
+    /// Only by the manifests the API server can tell what applying them would do.
+    pub(crate) objects: Vec<Planned>,
     pub(crate) force: bool,
 }
 
@@ -35,16 +45,16 @@ pub struct FieldConflict {
 #[non_exhaustive]
 pub struct SetObject {
     /// As it is; `None`: it is not there.
-    pub live: Option<Value>,
+    pub live: Option<Manifest>,
     /// As it would be, by a server-side dry run.
-    pub would_be: Option<Value>,
+    pub would_be: Option<Manifest>,
     /// Why the dry run failed: fields of other managers.
     pub conflicts: Vec<FieldConflict>,
     /// Why the dry run failed otherwise, in the API server's words.
     pub refused: Option<String>,
 }
 
-/// What exists of a set. Made by `ObjectSets::observe`, or empty, or from API answers at hand.
+/// What exists of sets. Made by `ObjectSets::observe`, or empty, or from API answers at hand.
 #[derive(Clone, Debug, Default)]
 pub struct SetObserved {
     pub(super) scope: SetScope,
@@ -59,9 +69,17 @@ impl SetObserved {
 
     /// Nothing found yet; add what the API server answers with [`SetObserved::found`].
     pub fn at(set: &ObjectSet, access: Option<Access>) -> Self {
-        let manifests = set.objects.values().cloned().collect();
-        let scope = SetScope { access, namespace: set.namespace.clone(), manifests, force: set.force };
-        Self { scope, found: BTreeMap::new() }
+        let objects = set.objects.values().map(Planned::of).collect();
+        let part = SetPart { set: set.name.clone(), access, namespace: set.namespace.clone(), objects, force: set.force };
+        Self { scope: SetScope(vec![part]), found: BTreeMap::new() }
+    }
+
+    /// This and what exists of other sets: for [`ObjectSet::plan_all`].
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.scope.0.extend(other.scope.0);
+        self.found.extend(other.found);
+        self
     }
 
     #[cfg(feature = "client")]
@@ -70,8 +88,8 @@ impl SetObserved {
     }
 
     #[cfg(feature = "client")]
-    pub(crate) fn scope(&self) -> &SetScope {
-        &self.scope
+    pub(crate) fn into_scope(self) -> SetScope {
+        self.scope
     }
 
     /// Takes in what was found of the object that a manifest of the set describes.
@@ -113,13 +131,14 @@ pub(crate) fn key_mark(object: &Value) -> Option<StepKey> {
 }
 
 /// Whether an object was made by a set of this owner's. The key tells apart what a controller made and gave our labels, such as the
-/// EndpointSlices of a Service.
+/// EndpointSlices of a Service. Where a manifest left the namespace to the set, the key does not tell it, and a mark beside it does: a copy that
+/// somebody made in another namespace, labels, annotations and all, is not ours.
 pub(crate) fn is_ours(object: &Value, owner: &Owner, set: &str) -> bool {
     let id = ObjectId::of(object);
+    let Some(key) = key_mark(object) else { return false };
     let without_namespace = ObjectId { namespace: String::new(), ..id.clone() };
-    let key = key_mark(object);
+    let is_meant = || mark(object, "annotations", NAMESPACE_MARK) == Some(id.namespace.as_str());
     mark(object, "labels", OWNER_TAG) == Some(owner.as_str())
         && mark(object, "labels", SET_LABEL) == Some(set)
-        && key.is_some()
-        && [id, without_namespace].iter().any(|id| id.key(set).ok() == key)
+        && (id.key(set).as_ref() == Ok(&key) || (without_namespace.key(set).as_ref() == Ok(&key) && is_meant()))
 }

@@ -2,9 +2,8 @@
 
 use eks_core::Operation;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::{ObjectId, Wait};
+use super::{ObjectId, Planned, Wait};
 use crate::{Access, AccessRef};
 
 /// An operation of layer `objects`: of a plan's step, or of a removal.
@@ -18,8 +17,8 @@ pub enum SetOp {
         access: AccessRef,
         /// The namespace if its kind has one and the manifest names none.
         namespace: String,
-        /// All that it should have, with the marks of ownership.
-        manifest: Value,
+        /// All that it should have, with the marks of ownership; of a Secret a digest of its contents.
+        object: Planned,
         /// Whether to take fields over from other managers.
         force: bool,
         /// What to wait for.
@@ -33,6 +32,8 @@ pub enum SetOp {
         object: ObjectId,
         /// Its uid: an object of the same name that came later is someone else's.
         uid: String,
+        /// The set whose labels it must still carry then.
+        set: String,
     },
 }
 

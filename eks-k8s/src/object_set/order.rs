@@ -1,4 +1,4 @@
-//! In which order objects are made; they are removed in the reverse.
+//! In which order objects are made.
 
 use super::ObjectId;
 
@@ -24,4 +24,37 @@ impl Rank {
             _ => Self::Objects,
         }
     }
+}
+
+/// The groups that kube-apiserver serves by itself (Kubernetes API reference, API Groups); others are of definitions or of aggregated
+/// API servers, even where their names end alike.
+const BUILT_IN: [&str; 23] = [
+    "",
+    "admissionregistration.k8s.io",
+    "apiextensions.k8s.io",
+    "apiregistration.k8s.io",
+    "apps",
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+    "autoscaling",
+    "batch",
+    "certificates.k8s.io",
+    "coordination.k8s.io",
+    "discovery.k8s.io",
+    "events.k8s.io",
+    "extensions",
+    "flowcontrol.apiserver.k8s.io",
+    "internal.apiserver.k8s.io",
+    "networking.k8s.io",
+    "node.k8s.io",
+    "policy",
+    "rbac.authorization.k8s.io",
+    "resource.k8s.io",
+    "scheduling.k8s.io",
+    "storage.k8s.io",
+];
+
+/// Whether kube-apiserver serves a group by itself.
+pub(crate) fn is_built_in(group: &str) -> bool {
+    BUILT_IN.contains(&group)
 }

@@ -1,17 +1,21 @@
 //! From a set and what exists of it to a plan. Pure.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use eks_core::{Action, Error, Finding, OpError, Plan, PlanError, Step, StepKey};
 use serde_json::Value;
 
 use super::{
-    Judgement, ObjectId, ObjectSet, SetObject, SetObserved, SetOp,
+    Judgement, Manifest, ObjectId, ObjectSet, Planned, SetObject, SetObserved, SetOp,
     difference::{differences, told},
     observed::is_ours,
     order::Rank,
+    secret::is_secret,
 };
-use crate::diff::changes;
+use crate::diff::drift;
 
 pub(super) fn plan_error(error: &PlanError) -> Error {
     Error::Plan { subject: "layer objects".to_owned(), reason: error.to_string() }
@@ -28,28 +32,51 @@ impl ObjectSet {
     /// [`Error::Refused`] if an object of that name is someone else's, if another field manager holds a field of it, or if the API
     /// server refuses the change.
     pub fn plan(&self, now: &SetObserved) -> Result<Plan, Error> {
-        let mut plan = Plan::builder(&self.owner, "objects").basis(now.basis()?);
-        for (key, manifest) in &self.objects {
-            plan = plan.step(self.step(key, manifest, now.found.get(key))?);
+        Self::plan_all([self], now)
+    }
+
+    /// What has to be done for several sets, given what exists of all ([`SetObserved::and`]): one plan, which can be joined with those of
+    /// other layers. One set waits for another only where it says so ([`ObjectSetBuilder::needs`](crate::ObjectSetBuilder::needs)).
+    ///
+    /// # Errors
+    /// As [`ObjectSet::plan`]; [`Error::Plan`] without a set, or if they are of different owners or of one name; [`Error::Refused`] if an object
+    /// is in two of them.
+    pub fn plan_all<'a>(sets: impl IntoIterator<Item = &'a Self>, now: &SetObserved) -> Result<Plan, Error> {
+        let sets: Vec<&Self> = sets.into_iter().collect();
+        let wrong = |reason: &str| Error::Plan { subject: "layer objects".to_owned(), reason: reason.to_owned() };
+        let Some(first) = sets.first() else { return Err(wrong("there is no set to plan")) };
+        if sets.iter().any(|set| set.owner != first.owner) {
+            return Err(wrong("sets of different owners cannot be planned together"));
         }
-        if self.force {
-            for key in self.objects.keys().take(1) {
-                plan = plan.finding(Finding::warning(key.clone(), "fields that other managers have set are taken over"));
+        if sets.iter().map(|set| &set.name).collect::<BTreeSet<_>>().len() < sets.len() {
+            return Err(wrong("two sets of one name cannot be planned together; make one set of both"));
+        }
+        disjoint(&sets)?;
+        let mut plan = Plan::builder(&first.owner, "objects").basis(now.basis()?);
+        for set in sets {
+            for (key, manifest) in &set.objects {
+                plan = plan.step(set.step(key, manifest, now.found.get(key))?);
             }
+            if set.force {
+                for key in set.objects.keys().take(1) {
+                    plan = plan.finding(Finding::warning(key.clone(), "fields that other managers have set are taken over"));
+                }
+            }
+            plan = set.claim_findings().into_iter().fold(plan, eks_core::PlanBuilder::finding);
         }
         plan.build().map_err(|error| plan_error(&error))
     }
 
-    fn step(&self, key: &StepKey, manifest: &Value, found: Option<&SetObject>) -> Result<Step, Error> {
+    fn step(&self, key: &StepKey, manifest: &Manifest, found: Option<&SetObject>) -> Result<Step, Error> {
         let id = ObjectId::of(manifest);
         let wait = self.waits.get(key);
-        let live = found.and_then(|found| found.live.as_ref());
+        let live = found.and_then(|found| found.live.as_deref());
         let mut changed = Vec::new();
         if let (Some(found), Some(live)) = (found, live) {
             self.allowed(&id, live, found)?;
             changed = match &found.would_be {
                 Some(would_be) => differences(live, would_be),
-                None => told(manifest["kind"] == "Secret", &changes(manifest, live)),
+                None => told(is_secret(manifest), &drift(manifest, live)),
             };
             if changed.is_empty()
                 && let Some(Judgement::NotYet(state) | Judgement::Never(state)) = wait.map(|wait| wait.judge(Some(live)))
@@ -65,7 +92,7 @@ impl ObjectSet {
         let op = SetOp::Apply {
             access: self.access.clone(),
             namespace: self.namespace.clone(),
-            manifest: manifest.clone(),
+            object: Planned::of(manifest),
             force: self.force,
             wait: wait.cloned(),
         };
@@ -102,7 +129,7 @@ impl ObjectSet {
             return refuse(rule, "leave these fields out of the manifest, or take them over with force_conflicts");
         }
         let balanced = |object: &Value| object["kind"] == "Service" && object["spec"]["type"] == "LoadBalancer";
-        if let Some(would_be) = found.would_be.as_ref().filter(|would_be| id.group().is_empty() && balanced(live) && balanced(would_be)) {
+        if let Some(would_be) = found.would_be.as_deref().filter(|would_be| id.group().is_empty() && balanced(live) && balanced(would_be)) {
             // As in layer k8s: such changes would leave the load balancer that it has behind.
             let frozen = crate::service::frozen(live, would_be, &[]);
             if !frozen.is_empty() {
@@ -116,4 +143,20 @@ impl ObjectSet {
             None => Ok(()),
         }
     }
+}
+
+/// No object is in two sets of one cluster: each would take it from the other.
+fn disjoint(sets: &[&ObjectSet]) -> Result<(), Error> {
+    let mut seen = BTreeMap::new();
+    for set in sets {
+        for manifest in set.objects.values() {
+            let id = ObjectId::of(manifest).meant(&set.namespace);
+            let at = (set.access.name.clone(), id.group().to_owned(), id.kind.clone(), id.namespace.clone(), id.name.clone());
+            if let Some(other) = seen.insert(at, &set.name) {
+                let (rule, remedy) = (format!("it is in set {other} and in set {}", set.name), "leave it in one of them".to_owned());
+                return Err(Error::Refused { subject: id.to_string(), rule, remedy });
+            }
+        }
+    }
+    Ok(())
 }

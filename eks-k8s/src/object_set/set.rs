@@ -7,18 +7,23 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
-    ObjectId, Wait,
+    Manifest, ObjectId, Wait,
     manifest::{self, key_of},
+    secret,
 };
 use crate::{AccessRef, name};
 
 /// The label that tells the set of an object.
 pub const SET_LABEL: &str = "eks-rs/set";
 
+/// The annotation that tells which namespace was meant where a manifest leaves it to its set.
+pub(super) const NAMESPACE_MARK: &str = "eks-rs/namespace";
+
 /// Objects that are made, changed and removed together: valid by construction.
 ///
-/// A plan of a set carries its manifests. What it shows hides the contents of Secrets, but one with Secrets that is saved must be kept
-/// like them.
+/// A plan of a set carries its manifests, but not the contents of Secrets: a digest stands for them ([`Planned`](crate::Planned)). The
+/// handle that planned has them in memory; for a plan that was saved and is applied by another process, they are given again by
+/// `ObjectSets::contents_of`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ObjectSet {
     pub(super) owner: Owner,
@@ -26,7 +31,7 @@ pub struct ObjectSet {
     pub(super) access: AccessRef,
     pub(super) namespace: String,
     /// Marked manifests by the key of their step.
-    pub(super) objects: BTreeMap<StepKey, Value>,
+    pub(super) objects: BTreeMap<StepKey, Manifest>,
     pub(super) waits: BTreeMap<StepKey, Wait>,
     pub(super) needs: BTreeSet<StepKey>,
     pub(super) force: bool,
@@ -39,7 +44,7 @@ pub struct ObjectSetBuilder {
     name: String,
     access: AccessRef,
     namespace: String,
-    manifests: Vec<Value>,
+    manifests: Vec<Manifest>,
     waits: Vec<(String, String, Wait)>,
     needs: BTreeSet<StepKey>,
     force: bool,
@@ -82,7 +87,7 @@ impl ObjectSet {
 
     /// Its objects, with the marks of ownership.
     pub fn objects(&self) -> impl Iterator<Item = &Value> {
-        self.objects.values()
+        self.objects.values().map(|manifest| &**manifest)
     }
 }
 
@@ -91,15 +96,14 @@ impl ObjectSetBuilder {
     #[must_use]
     pub fn yaml(mut self, text: &str) -> Self {
         let found = manifest::read_yaml(text, &mut self.problems);
-        self.manifests.extend(found);
-        self
+        self.add(found)
     }
 
     /// The object of a JSON text, or those of a list.
     #[must_use]
     pub fn json(mut self, text: &str) -> Self {
         match serde_json::from_str(text) {
-            Ok(value) => manifest::flatten(value, &mut self.manifests),
+            Ok(value) => return self.add([value]),
             Err(error) => self.problems.add("json", "document", format!("it cannot be read: {error}"), "correct it"),
         }
         self
@@ -109,9 +113,16 @@ impl ObjectSetBuilder {
     #[must_use]
     pub fn object(mut self, object: &impl Serialize) -> Self {
         match serde_json::to_value(object) {
-            Ok(value) => manifest::flatten(value, &mut self.manifests),
+            Ok(value) => return self.add([value]),
             Err(error) => self.problems.add("object", "object", format!("it has no JSON form: {error}"), "correct it"),
         }
+        self
+    }
+
+    fn add(mut self, values: impl IntoIterator<Item = Value>) -> Self {
+        let mut found = Vec::new();
+        values.into_iter().for_each(|value| manifest::flatten(value, &mut found));
+        self.manifests.extend(found.into_iter().map(Manifest::from));
         self
     }
 
@@ -162,15 +173,19 @@ impl ObjectSetBuilder {
             problems.add("empty", format!("object set {name}"), "it has no objects", "add one");
         }
         let mut objects = BTreeMap::new();
+        let mut meant = BTreeSet::new();
         for mut manifest in manifests {
-            manifest::check(&manifest, &name, &mut problems);
+            manifest::check(&manifest, &name, &namespace, &mut problems);
             manifest::strip(&mut manifest);
             let Ok(key) = key_of(&manifest, &name) else { continue };
             let id = ObjectId::of(&manifest);
-            mark(&mut manifest, &owner, &name, &key);
-            if objects.insert(key, manifest).is_some() {
-                problems.add("duplicate", id, "it is in the set twice", "give each object once");
+            secret::normalise(&mut manifest, &id.to_string(), &mut problems);
+            mark(&mut manifest, &owner, &name, &namespace, &key);
+            // Once by its name alone and once with its namespace is twice, too; so is one in two versions.
+            if !meant.insert(ObjectId { api_version: id.group().to_owned(), ..id.meant(&namespace) }) {
+                problems.add("duplicate", &id, "it is in the set twice", "give each object once");
             }
+            objects.insert(key, manifest);
         }
         let waits = chosen_waits(&objects, waits, waits_for_workloads, &mut problems);
         problems.finish(format!("object set {name}"), || ObjectSet { owner, name, access, namespace, objects, waits, needs, force })
@@ -179,7 +194,7 @@ impl ObjectSetBuilder {
 
 /// What each object is waited for.
 fn chosen_waits(
-    objects: &BTreeMap<StepKey, Value>,
+    objects: &BTreeMap<StepKey, Manifest>,
     asked: Vec<(String, String, Wait)>,
     workloads: bool,
     problems: &mut Problems,
@@ -196,24 +211,32 @@ fn chosen_waits(
     for (kind, name, wait) in asked {
         let subject = format!("wait for {kind} {name}");
         wait.check(problems, &subject);
-        let is_meant = |manifest: &Value| manifest["kind"] == *kind && manifest["metadata"]["name"] == *name;
+        let is_meant = |manifest: &Manifest| manifest["kind"] == *kind && manifest["metadata"]["name"] == *name;
         let meant: Vec<_> = objects.iter().filter(|(_, manifest)| is_meant(manifest)).map(|(key, _)| key).collect();
         match meant.as_slice() {
             [] => problems.add("wait-unknown", &subject, "no such object is in the set", "name one that is"),
-            keys => waits.extend(keys.iter().map(|key| ((*key).clone(), wait.clone()))),
+            keys => {
+                if kind == "Secret" {
+                    wait.check_of_secret(problems, &subject);
+                }
+                waits.extend(keys.iter().map(|key| ((*key).clone(), wait.clone())));
+            }
         }
     }
     waits
 }
 
 /// Puts the marks of ownership on a manifest.
-fn mark(manifest: &mut Value, owner: &Owner, set: &str, key: &StepKey) {
+fn mark(manifest: &mut Value, owner: &Owner, set: &str, namespace: &str, key: &StepKey) {
     // What is no map has been told as a problem.
     if !manifest["metadata"].is_object() {
         return;
     }
-    for (place, marks) in [("labels", json!({OWNER_TAG: owner.as_str(), SET_LABEL: set})), ("annotations", json!({KEY_TAG: key.as_str()}))]
-    {
+    let mut annotations = json!({KEY_TAG: key.as_str()});
+    if ObjectId::of(manifest).namespace.is_empty() {
+        annotations[NAMESPACE_MARK] = json!(namespace);
+    }
+    for (place, marks) in [("labels", json!({OWNER_TAG: owner.as_str(), SET_LABEL: set})), ("annotations", annotations)] {
         let pairs = &mut manifest["metadata"][place];
         if !pairs.is_object() {
             *pairs = json!({});

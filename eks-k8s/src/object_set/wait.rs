@@ -4,7 +4,7 @@ use eks_core::Problems;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{field, rollout};
+use super::{field, rollout, secret::CONTENTS};
 
 /// What to wait for of an object. Conditions combine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,6 +113,18 @@ impl Wait {
             Self::Deleted => {
                 let rule = "a set's objects are made, so waiting for one to be gone would never end";
                 problems.add("wait-deleted", subject, rule, "take the object out of the set and prune it");
+            }
+            _ => {}
+        }
+    }
+
+    /// Of a Secret: what is compared would be in plans, and what is found in events.
+    pub(super) fn check_of_secret(&self, problems: &mut Problems, subject: &str) {
+        match self {
+            Self::All(waits) | Self::Any(waits) => waits.iter().for_each(|wait| wait.check_of_secret(problems, subject)),
+            Self::Field { path, equals: Some(_) } if field::begins_in(path, &CONTENTS) => {
+                let rule = "what a Secret holds would be in plans and events";
+                problems.add("wait-secret", subject, rule, "wait until the field is there, whatever it is");
             }
             _ => {}
         }

@@ -8,10 +8,9 @@ use serde_json::Value;
 use super::key_of;
 use crate::{
     Kind, ObjectOp, ObjectRef, ObjectsSpec, Observed,
-    diff::{Change, changes},
+    diff::{Change, drift},
     ingress,
     observed::{hostname, phase},
-    owned::dropped,
     service,
 };
 
@@ -35,10 +34,7 @@ impl ObjectsSpec {
         let live = now.objects.get(&key).map(|(_, live)| live);
         let mut changed: Vec<String> = Vec::new();
         if let Some(live) = live {
-            let mut found = changes(&manifest, live);
-            if matches!(kind, Kind::Ingress | Kind::Service) {
-                found.extend(dropped(&manifest, live));
-            }
+            let found = drift(&manifest, live);
             self.allowed(&at, live, &manifest, &found)?;
             changed.extend(found.iter().map(ToString::to_string));
             if changed.is_empty() && wait {

@@ -203,46 +203,110 @@ impl World {
         }
     }
 
-    /// Gives Pods that the drain made necessary the first node, by name, that takes them. They become ready.
+    /// Gives Pods that the drain made necessary the first node, by name, that takes them, again and again while one finds one: the scheduler
+    /// tries what waits whenever something has changed. They become ready.
     fn schedule(&mut self, drained: &[String]) {
-        for index in 0..self.pods.len() {
-            let pod = &self.pods[index];
-            if pod["metadata"]["labels"]["made-by-the-drain"] != "yes" || pod["spec"]["nodeName"].is_string() {
-                continue;
+        for name in drained {
+            if let Some(node) = self.nodes.iter_mut().find(|node| node["metadata"]["name"] == name.as_str()) {
+                node["spec"]["unschedulable"] = json!(true);
             }
-            let mut nodes: Vec<&Value> = self.nodes.iter().collect();
-            nodes.sort_by_key(|node| text(node, "/metadata/name"));
-            let found = nodes.into_iter().find(|node| {
-                let cordoned = drained.iter().any(|name| node["metadata"]["name"] == name.as_str());
-                !cordoned && self.takes(node, pod)
-            });
-            if let Some(name) = found.map(|node| node["metadata"]["name"].clone()) {
-                self.pods[index]["spec"]["nodeName"] = name;
-                self.pods[index]["status"] = json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]});
+        }
+        let mut placed = true;
+        while std::mem::take(&mut placed) {
+            for index in 0..self.pods.len() {
+                let pod = &self.pods[index];
+                if pod["metadata"]["labels"]["made-by-the-drain"] != "yes" || pod["spec"]["nodeName"].is_string() {
+                    continue;
+                }
+                let mut nodes: Vec<&Value> = self.nodes.iter().collect();
+                nodes.sort_by_key(|node| text(node, "/metadata/name"));
+                let found = nodes.into_iter().find(|node| self.takes(node, pod) && self.others_let(node, pod));
+                if let Some(name) = found.map(|node| node["metadata"]["name"].clone()) {
+                    self.pods[index]["spec"]["nodeName"] = name;
+                    self.pods[index]["status"] = json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]});
+                    placed = true;
+                }
             }
         }
     }
 
-    /// The scheduler's filters.
-    fn takes(&self, node: &Value, pod: &Value) -> bool {
-        let tolerations = list(pod, "/spec/tolerations");
-        let tolerated = |taint: &Value| {
-            tolerations.iter().any(|toleration| {
-                let any = |field: &str| toleration[field].as_str().unwrap_or("").is_empty() || toleration[field] == taint[field];
-                any("effect") && any("key") && (toleration["operator"] == "Exists" || text(toleration, "/value") == text(taint, "/value"))
-            })
-        };
-        if node["spec"]["unschedulable"] == true && !tolerated(&json!({"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}))
-        {
+    /// Pods on nodes that the scheduler knows of, with their nodes.
+    fn bound(&self) -> impl Iterator<Item = (&Value, &Value)> {
+        let node = |pod: &Value| self.nodes.iter().find(|node| node["metadata"]["name"] == pod["spec"]["nodeName"]);
+        self.pods.iter().filter(|pod| !is_terminal(pod)).filter_map(move |pod| Some((pod, node(pod)?)))
+    }
+
+    /// The plugins NodePorts, PodTopologySpread and InterPodAffinity.
+    fn others_let(&self, node: &Value, pod: &Value) -> bool {
+        let here = |other: &Value| other["metadata"]["name"] == node["metadata"]["name"];
+        let port = |pod: &Value| pod["spec"]["containers"][0]["ports"][0]["hostPort"].as_i64();
+        if port(pod).is_some() && self.bound().any(|(other, place)| here(place) && port(other) == port(pod)) {
             return false;
         }
-        if list(node, "/spec/taints").iter().any(|taint| taint["effect"] != "PreferNoSchedule" && !tolerated(taint)) {
+        let same_place = |key: &str, place: &Value| {
+            let label = &node["metadata"]["labels"][key];
+            label.is_string() && place["metadata"]["labels"][key] == *label
+        };
+        // Anti-affinity, of the Pod and against it.
+        let away = |of: &Value| list(of, "/spec/affinity/podAntiAffinity/requiredDuringSchedulingIgnoredDuringExecution").to_vec();
+        for (other, place) in self.bound() {
+            let against = |holder: &Value, whom: &Value| {
+                away(holder).iter().any(|term| about(term, holder, whom) && same_place(text(term, "/topologyKey"), place))
+            };
+            if against(pod, other) || against(other, pod) {
+                return false;
+            }
+        }
+        // Affinity: to Pods that all terms are about.
+        let near = list(pod, "/spec/affinity/podAffinity/requiredDuringSchedulingIgnoredDuringExecution");
+        let friend = |other: &Value| near.iter().all(|term| about(term, pod, other));
+        let has = |key: &str, node: &Value| node["metadata"]["labels"][key].is_string();
+        let alone = !self.bound().any(|(other, place)| friend(other) && near.iter().any(|term| has(text(term, "/topologyKey"), place)));
+        let met = near.iter().all(|term| {
+            let key = text(term, "/topologyKey");
+            has(key, node) && (alone && friend(pod) || self.bound().any(|(other, place)| friend(other) && same_place(key, place)))
+        });
+        met && self.spread_allows(node, pod)
+    }
+
+    fn spread_allows(&self, node: &Value, pod: &Value) -> bool {
+        let constraints: Vec<&Value> = list(pod, "/spec/topologySpreadConstraints")
+            .iter()
+            .filter(|constraint| constraint["whenUnsatisfiable"] == "DoNotSchedule")
+            .collect();
+        constraints.iter().all(|constraint| {
+            let key = text(constraint, "/topologyKey");
+            let label = |node: &Value| node["metadata"]["labels"][key].as_str().map(str::to_owned);
+            let Some(wanted) = label(node) else { return false };
+            let counts_for = |node: &&Value| {
+                constraints.iter().all(|constraint| node["metadata"]["labels"][text(constraint, "/topologyKey")].is_string())
+                    && (constraint["nodeAffinityPolicy"] == "Ignore" || is_selected(node, pod))
+                    && (constraint["nodeTaintsPolicy"] != "Honor" || bears(node, pod))
+            };
+            let mut counts: std::collections::BTreeMap<String, i64> =
+                self.nodes.iter().filter(counts_for).filter_map(label).map(|value| (value, 0)).collect();
+            for (other, place) in self.bound().filter(|(_, place)| counts_for(place)) {
+                let counted = other["metadata"]["namespace"] == pod["metadata"]["namespace"]
+                    && !is_deleting(other)
+                    && picks(&constraint["labelSelector"], other);
+                if counted && let Some(value) = label(place) {
+                    *counts.entry(value).or_default() += 1;
+                }
+            }
+            let places = counts.len() as i64;
+            let fewest =
+                if places < constraint["minDomains"].as_i64().unwrap_or(1) { 0 } else { counts.values().copied().min().unwrap_or(0) };
+            let itself = i64::from(picks(&constraint["labelSelector"], pod));
+            counts.get(&wanted).copied().unwrap_or(0) + itself - fewest <= constraint["maxSkew"].as_i64().expect("a number")
+        })
+    }
+
+    /// The scheduler's filters.
+    fn takes(&self, node: &Value, pod: &Value) -> bool {
+        if !bears(node, pod) || !is_selected(node, pod) {
             return false;
         }
         let labels = &node["metadata"]["labels"];
-        if pod["spec"]["nodeSelector"].as_object().is_some_and(|wanted| wanted.iter().any(|(key, value)| labels[key] != *value)) {
-            return false;
-        }
         for volume in list(pod, "/spec/volumes") {
             let claim = text(volume, "/persistentVolumeClaim/claimName");
             let bound = self.volumes.iter().find(|volume| {
@@ -341,6 +405,46 @@ impl World {
         let unplaced = unplaced.filter(|pod| pod["metadata"]["labels"]["made-by-the-drain"] == "yes");
         Outcome { stuck, unplaced: unplaced.count(), lost: self.lost }
     }
+}
+
+/// TaintToleration and NodeUnschedulable.
+fn bears(node: &Value, pod: &Value) -> bool {
+    let tolerations = list(pod, "/spec/tolerations");
+    let tolerated = |taint: &Value| {
+        tolerations.iter().any(|toleration| {
+            let any = |field: &str| toleration[field].as_str().unwrap_or("").is_empty() || toleration[field] == taint[field];
+            any("effect") && any("key") && (toleration["operator"] == "Exists" || text(toleration, "/value") == text(taint, "/value"))
+        })
+    };
+    let closed =
+        node["spec"]["unschedulable"] == true && !tolerated(&json!({"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}));
+    !closed && list(node, "/spec/taints").iter().all(|taint| taint["effect"] == "PreferNoSchedule" || tolerated(taint))
+}
+
+/// NodeAffinity, of which these clusters have node selectors only.
+fn is_selected(node: &Value, pod: &Value) -> bool {
+    let labels = &node["metadata"]["labels"];
+    pod["spec"]["nodeSelector"].as_object().is_none_or(|wanted| wanted.iter().all(|(key, value)| labels[key] == *value))
+}
+
+/// Selectors of other Pods here have `matchLabels` only; without one, nothing is selected.
+fn picks(selector: &Value, pod: &Value) -> bool {
+    let wanted = selector["matchLabels"].as_object().into_iter().flatten();
+    !selector.is_null() && wanted.into_iter().all(|(key, value)| pod["metadata"]["labels"][key] == *value)
+}
+
+/// Whether a term of a Pod's affinity is about another: in its own namespace if it names none, in all with an empty selector of namespaces.
+fn about(term: &Value, holder: &Value, pod: &Value) -> bool {
+    let namespace = &pod["metadata"]["namespace"];
+    let listed = list(term, "/namespaces");
+    let within = if term["namespaceSelector"].is_object() {
+        true
+    } else if listed.is_empty() {
+        holder["metadata"]["namespace"] == *namespace
+    } else {
+        listed.contains(namespace)
+    };
+    within && picks(&term["labelSelector"], pod)
 }
 
 fn cpu(pod: &Value) -> i64 {

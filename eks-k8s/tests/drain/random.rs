@@ -16,10 +16,11 @@ pub(crate) fn cluster(random: &mut Random, roomy: bool) -> (World, Flags) {
     for number in 0..count {
         let taints =
             if !roomy && random.percent(12) { json!([{"key": "dedicated", "value": "gpu", "effect": "NoSchedule"}]) } else { json!([]) };
-        let (slots, cores) = if roomy { (100, 100_000) } else { (2 + random.below(7), 500 * (1 + random.below(6))) };
+        let (slots, cores) = if roomy { (100, 100_000) } else { (2 + random.below(10), 500 * (1 + random.below(8))) };
         world.nodes.push(json!({
             "metadata": {"name": format!("n{number}"), "labels": {"topology.kubernetes.io/zone": random.of(&ZONES),
-                                                                  "disk": random.of(&["ssd", "hdd"])}},
+                                                                  "disk": random.of(&["ssd", "hdd"]),
+                                                                  "kubernetes.io/hostname": format!("n{number}")}},
             "spec": {"unschedulable": !roomy && random.percent(10), "taints": taints},
             "status": {"allocatable": {"cpu": format!("{cores}m"), "pods": slots.to_string()}},
         }));
@@ -41,8 +42,8 @@ pub(crate) fn cluster(random: &mut Random, roomy: bool) -> (World, Flags) {
     let flags = Flags {
         nodes,
         width,
-        force: !roomy && random.percent(50),
-        delete_emptydir_data: random.percent(60),
+        force: !roomy && random.percent(75),
+        delete_emptydir_data: random.percent(75),
         ignore_daemonsets: random.percent(90),
     };
     (world, flags)
@@ -52,7 +53,7 @@ fn workload(random: &mut Random, world: &mut World, number: usize, roomy: bool) 
     let kinds: &[&str] = if roomy {
         &["ReplicaSet", "ReplicaSet", "StatefulSet", "Job"]
     } else {
-        &["ReplicaSet", "ReplicaSet", "ReplicaSet", "StatefulSet", "StatefulSet", "DaemonSet", "Job", ""]
+        &["ReplicaSet", "ReplicaSet", "ReplicaSet", "StatefulSet", "StatefulSet", "DaemonSet", "Job", "", ""]
     };
     let kind = random.of(kinds);
     let (namespace, name) = (random.of(&["shop", "shop", "bank"]), format!("w{number}"));
@@ -73,6 +74,9 @@ fn workload(random: &mut Random, world: &mut World, number: usize, roomy: bool) 
             0 => json!({"disk": "ssd"}),
             _ => json!({"topology.kubernetes.io/zone": random.of(&ZONES)}),
         };
+    }
+    if !roomy && random.percent(50) {
+        others(random, &mut template, &name);
     }
     if random.percent(15) {
         template["spec"]["tolerations"] = json!([{"key": "dedicated", "operator": "Equal", "value": "gpu", "effect": "NoSchedule"}]);
@@ -134,6 +138,48 @@ fn workload(random: &mut Random, world: &mut World, number: usize, roomy: bool) 
     if !kind.is_empty() {
         let kind = ["ReplicaSet", "StatefulSet", "DaemonSet", "Job"].into_iter().find(|known| *known == kind).expect("known");
         world.workloads.push(Workload { kind, namespace: namespace.to_owned(), name, replicas, template });
+    }
+}
+
+/// What such Pods demand of the Pods around them.
+fn others(random: &mut Random, template: &mut Value, name: &str) {
+    let keys = ["kubernetes.io/hostname", "topology.kubernetes.io/zone", "disk"];
+    let selector = |random: &mut Random| match random.below(6) {
+        0 => json!({"matchLabels": {"tier": "front"}}),
+        1 => json!({"matchLabels": {"app": format!("w{}", random.below(5))}}),
+        2 if random.percent(20) => Value::Null,
+        _ => json!({"matchLabels": {"app": name}}),
+    };
+    let term = |random: &mut Random| {
+        let mut term = json!({"topologyKey": random.of(&keys), "labelSelector": selector(random)});
+        match random.below(8) {
+            0 => term["namespaces"] = json!(["bank"]),
+            1 => term["namespaceSelector"] = json!({}),
+            _ => {}
+        }
+        term
+    };
+    for kind in ["podAntiAffinity", "podAffinity"] {
+        if random.percent(if kind == "podAffinity" { 20 } else { 45 }) {
+            let terms: Vec<Value> = (0..1 + random.below(2)).map(|_| term(random)).collect();
+            template["spec"]["affinity"][kind] = json!({"requiredDuringSchedulingIgnoredDuringExecution": terms});
+        }
+    }
+    if random.percent(45) {
+        let constraints: Vec<Value> = (0..1 + random.below(2))
+            .map(|_| {
+                json!({
+                    "maxSkew": 1 + random.below(2), "topologyKey": random.of(&keys), "labelSelector": selector(random),
+                    "whenUnsatisfiable": random.of(&["DoNotSchedule", "DoNotSchedule", "DoNotSchedule", "ScheduleAnyway"]),
+                    "minDomains": 1 + random.below(3), "nodeTaintsPolicy": random.of(&["Ignore", "Honor"]),
+                    "nodeAffinityPolicy": random.of(&["Honor", "Ignore"]),
+                })
+            })
+            .collect();
+        template["spec"]["topologySpreadConstraints"] = json!(constraints);
+    }
+    if random.percent(25) {
+        template["spec"]["containers"][0]["ports"] = json!([{"containerPort": 80, "hostPort": 80 + random.below(2), "protocol": "TCP"}]);
     }
 }
 

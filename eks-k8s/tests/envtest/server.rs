@@ -87,7 +87,8 @@ impl ApiServer {
                 "--secure-port=0",
                 "--leader-elect=false",
                 "--use-service-account-credentials=false",
-                "--controllers=disruption,namespace,garbagecollector,replicaset,deployment,persistentvolume-binder,pvc-protection",
+                "--controllers=disruption,namespace,garbagecollector,replicaset,deployment,persistentvolume-binder,pvc-protection,horizontalpodautoscaling",
+                "--horizontal-pod-autoscaler-sync-period=2s",
             ]);
         })
     }

@@ -171,6 +171,7 @@ impl Networks {
             NetOp::DeleteRouteTable { id, associations } => self.delete_route_table(&id, &associations).await,
             NetOp::DeleteSubnet { id } => self.delete_subnet(cx, &id).await,
             NetOp::RevokeReferences { id, to } => self.revoke_references(&id, &to).await,
+            NetOp::RevokeOurRules { id } => self.revoke_ours(cx, &id).await,
             NetOp::DeleteSecurityGroup { id, vpc } => self.delete_security_group(cx, &id, vpc.as_ref()).await,
             NetOp::DeleteVpc { id } => self.delete_vpc(&id).await,
             other => Err(misplaced(&other)),

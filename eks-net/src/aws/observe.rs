@@ -1,5 +1,7 @@
 //! Observing: three filtered calls, six more if there is a VPC, and one for each further kind that it tells of.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_ec2::types::{Filter, VpcAttributeName};
 use eks_core::{Error, OWNER_TAG, Owner, VpcId, aws::failed};
 
@@ -11,6 +13,7 @@ use crate::{
         FoundAddress, FoundEgressOnlyGateway, FoundEndpoint, FoundGroup, FoundInterface, FoundInternetGateway, FoundNatGateway,
         FoundRouteTable, FoundSubnet, FoundTransitAttachment, FoundUsed, FoundVolume, FoundVpc, Observed,
     },
+    tags::Tags,
 };
 
 /// A filter of a describe call.
@@ -193,13 +196,20 @@ impl Networks {
         pages!(request, "ec2:DescribeNetworkInterfaces", subject, read::interface)
     }
 
-    /// What carries the mark of an owner who only uses it.
+    /// What carries the mark of an owner who only uses it; with the marks of others, who may need the same tags.
     async fn used(&self, owner: &Owner) -> Result<Vec<FoundUsed>, Error> {
-        let request = self.patient.describe_tags().filters(filter("key", [marks::used_by(owner)]));
-        pages!(request, "ec2:DescribeTags", owner, |tag| Ok(FoundUsed {
-            id: tag.resource_id().unwrap_or_default().to_owned(),
-            mark: tag.value().unwrap_or_default().to_owned(),
-        }))
+        let marks = filter("key", [format!("{}*", marks::USED_BY), marks::ADOPTED_TAG.to_owned()]);
+        let request = self.patient.describe_tags().filters(marks);
+        let told = pages!(request, "ec2:DescribeTags", owner, |tag| {
+            let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+            Ok((text(tag.resource_id()), text(tag.key()), text(tag.value())))
+        })?;
+        let mut used: BTreeMap<String, Tags> = BTreeMap::new();
+        for (id, key, value) in told {
+            used.entry(id).or_default().insert(key, value);
+        }
+        used.retain(|_, marks| marks.contains_key(&marks::used_by(owner)));
+        Ok(used.into_iter().map(|(id, marks)| FoundUsed { id, marks }).collect())
     }
 
     pub(super) async fn dns(&self, vpc: &VpcId, attribute: VpcAttributeName) -> Result<bool, Error> {

@@ -5,16 +5,18 @@ use std::collections::HashSet;
 use aws_sdk_ec2::types::{
     IpPermission, IpRange, Ipv6Range, PrefixListId, ResourceType, SecurityGroupRuleDescription, TagSpecification, UserIdGroupPair,
 };
-use eks_core::{Error, Outputs, Ref, SecurityGroupId, aws::failed, engine::StepContext};
+use eks_core::{Error, OWNER_TAG, Outputs, Ref, SecurityGroupId, aws::failed, engine::StepContext};
 
 use super::{
     Networks,
     create::{id_output, specification},
     is,
     observe::filter,
+    read::tags,
+    unless_gone,
 };
 use crate::{
-    groups::{Direction, IcmpTypes, Peer, Protocol, SecurityGroupRule},
+    groups::{Direction, IcmpTypes, Peer, Protocol, SecurityGroupRule, owned},
     op::{RuleDescription, RuleId},
     tags::Tags,
 };
@@ -149,6 +151,21 @@ impl Networks {
             // The one for IPv6 is there only in a VPC that has IPv6. That the group is not seen yet would be another code.
             if !result.as_ref().is_err_and(|error| is(error, "InvalidPermission.NotFound")) {
                 result?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Revokes the rules of a group that carry our tags: no others, whatever they say.
+    pub(super) async fn revoke_ours(&self, cx: &StepContext, id: &SecurityGroupId) -> Result<(), Error> {
+        let tagged = [filter("group-id", [id.as_str()]), filter(format!("tag:{OWNER_TAG}"), [cx.owner().as_str()])];
+        let found = self.rules(&tagged, id.as_str()).await?;
+        let ours: Vec<_> = found.iter().filter(|rule| owned(&tags(rule.tags()), cx.owner())).collect();
+        for direction in DIRECTIONS {
+            let of = ours.iter().filter(|rule| rule.is_egress().unwrap_or_default() == (direction == Direction::Egress));
+            let of: Vec<&str> = of.filter_map(|rule| rule.security_group_rule_id()).collect();
+            if !of.is_empty() {
+                unless_gone(self.revoke_rules(id, direction, &of).await)?;
             }
         }
         Ok(())

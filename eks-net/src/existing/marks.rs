@@ -1,7 +1,8 @@
 //! What we remember on things that we did not make, as there is no state file: which tags are ours.
 //!
 //! An adopted thing carries `eks-rs/adopted`, one that is only used `eks-rs/used-by/<owner>`. The value lists the keys of the
-//! other tags that we added, so that a teardown takes off those and no others.
+//! other tags that we added, so that a teardown takes off those and no others. A tag that several owners need is listed by each
+//! of them, and goes with the last.
 
 use std::collections::BTreeSet;
 
@@ -17,9 +18,12 @@ pub(crate) const ADOPTED_TAG: &str = "eks-rs/adopted";
 /// Longest value of a tag. (Amazon EC2 User Guide, "Tag restrictions".)
 const LONGEST: usize = 256;
 
+/// What the tags begin with by which owners remember what they put on things that they only use.
+pub(crate) const USED_BY: &str = "eks-rs/used-by/";
+
 /// Tag of what an owner only uses and has put tags on.
 pub(crate) fn used_by(owner: &Owner) -> String {
-    format!("eks-rs/used-by/{owner}")
+    format!("{USED_BY}{owner}")
 }
 
 pub(crate) fn is_adopted(tags: &Tags) -> bool {
@@ -29,6 +33,12 @@ pub(crate) fn is_adopted(tags: &Tags) -> bool {
 /// The keys that a mark lists. Keys of Kubernetes and of owners have no spaces.
 pub(crate) fn listed(mark: Option<&String>) -> BTreeSet<String> {
     mark.into_iter().flat_map(|text| text.split(' ')).filter(|key| !key.is_empty()).map(str::to_owned).collect()
+}
+
+/// The keys that marks list other than these.
+fn listed_but_by(mine: &[&str], found: &Tags) -> BTreeSet<String> {
+    let marks = found.iter().filter(|(key, _)| key.starts_with(USED_BY) || *key == ADOPTED_TAG);
+    marks.filter(|(key, _)| !mine.contains(&key.as_str())).flat_map(|(_, text)| listed(Some(text))).collect()
 }
 
 /// A mark's value; `None` if there is not room for all keys.
@@ -51,14 +61,16 @@ pub(crate) struct Added {
 }
 
 /// Adds `wanted` to what carries `found`, remembered under `mark`. What others gave a value stays; what we gave one ourselves is
-/// set right.
+/// set right. What another owner added, and we need as well, is remembered as ours, too.
 pub(crate) fn add(mark: &str, wanted: &Tags, found: &Tags) -> Added {
     let mut ours = listed(found.get(mark));
+    let shared = listed_but_by(&[mark], found);
+    let mut joins = false;
     let mut put = Tags::new();
     let mut kept = Vec::new();
     for (key, value) in wanted {
         match found.get(key) {
-            Some(other) if other == value => {}
+            Some(other) if other == value => joins |= shared.contains(key) && ours.insert(key.clone()),
             Some(other) if !ours.contains(key) => kept.push(format!("tag {key} is {other:?}, not {value:?}")),
             _ => {
                 put.insert(key.clone(), value.clone());
@@ -66,7 +78,7 @@ pub(crate) fn add(mark: &str, wanted: &Tags, found: &Tags) -> Added {
             }
         }
     }
-    if !put.is_empty() && found.get(mark).is_none_or(|text| listed(Some(text)) != ours) {
+    if (joins || !put.is_empty()) && found.get(mark).is_none_or(|text| listed(Some(text)) != ours) {
         match list(&ours) {
             Some(text) => drop(put.insert(mark.to_owned(), text)),
             None => return Added { kept, overflows: true, ..Added::default() },
@@ -105,24 +117,31 @@ pub(crate) fn drift_of_adopted(wanted: &Tags, found: &Tags) -> (Tags, Vec<String
 }
 
 /// The tags that are ours on something that we did not make, with the values they have. One to which somebody has since given
-/// a value that we never give is theirs.
+/// a value that we never give is theirs; one that another owner needs, too, stays.
 pub(crate) fn ours(owner: &Owner, found: &Tags) -> Tags {
     let used = used_by(owner);
     let adopted = found.get(OWNER_TAG).is_some_and(|name| name == owner.as_str()) && is_adopted(found);
     let mut keys = listed(found.get(&used));
-    keys.insert(used);
     if adopted {
         keys.extend(listed(found.get(ADOPTED_TAG)));
+    }
+    let mine = [used.as_str(), ADOPTED_TAG];
+    let needed = listed_but_by(if adopted { &mine } else { &mine[..1] }, found);
+    keys.retain(|key| !needed.contains(key));
+    keys.insert(used);
+    if adopted {
         keys.extend([OWNER_TAG, KEY_TAG, ADOPTED_TAG, KINDS_TAG].map(str::to_owned));
     }
     found.iter().filter(|(key, value)| keys.contains(*key) && given(key).is_none_or(|given| given == *value)).map(clone).collect()
 }
 
-/// Likewise, of what is only used: its mark tells.
-pub(crate) fn ours_of_used(owner: &Owner, mark: &str) -> Tags {
-    let added = listed(Some(&mark.to_owned())).into_iter();
+/// Likewise, of what is only used: only the marks on it are known.
+pub(crate) fn ours_of_used(owner: &Owner, marks: &Tags) -> Tags {
+    let used = used_by(owner);
+    let needed = listed_but_by(&[&used], marks);
+    let added = listed(marks.get(&used)).into_iter().filter(|key| !needed.contains(key));
     let added = added.filter_map(|key| given(&key).map(|value| (key.clone(), value.to_owned())));
-    added.chain([(used_by(owner), mark.to_owned())]).collect()
+    added.chain(marks.get_key_value(&used).map(clone)).collect()
 }
 
 /// The value that we give to a tag of Kubernetes's.
@@ -165,6 +184,31 @@ mod tests {
         assert_eq!(ours(&owner, &after), tags([("eks-rs/used-by/shop", "kubernetes.io/role/elb")]));
         let other = Owner::new("other").unwrap();
         assert_eq!(ours(&other, &after), Tags::new());
+    }
+
+    #[test]
+    fn what_two_owners_need_goes_with_the_last() {
+        let [one, two] = ["one", "two"].map(|name| Owner::new(name).unwrap());
+        let wanted = tags([("kubernetes.io/role/elb", "1")]);
+        let mut found = Tags::new();
+        for owner in [&one, &two] {
+            found.extend(add(&used_by(owner), &wanted, &found).tags);
+            assert_eq!(add(&used_by(owner), &wanted, &found).tags, Tags::new(), "a fixpoint");
+        }
+        // The first to go leaves what the other needs; likewise if only the marks are known.
+        let mark = tags([("eks-rs/used-by/one", "kubernetes.io/role/elb")]);
+        let marks: Tags = found.iter().filter(|(key, _)| key.starts_with(USED_BY)).map(clone).collect();
+        assert_eq!(ours(&one, &found), mark);
+        assert_eq!(ours_of_used(&one, &marks), mark);
+        found.remove("eks-rs/used-by/one");
+        assert_eq!(ours(&two, &found), found);
+        assert_eq!(ours_of_used(&two, &tags([("eks-rs/used-by/two", "kubernetes.io/role/elb")])), found);
+        // An adopter is one of them.
+        let key = "net/vpc".parse::<StepKey>().unwrap();
+        found.extend(adopt(&one, &key, &wanted, &found).tags);
+        assert_eq!(found.get(ADOPTED_TAG).map(String::as_str), Some("kubernetes.io/role/elb"));
+        assert_eq!(ours(&two, &found).into_keys().collect::<Vec<_>>(), ["eks-rs/used-by/two"]);
+        assert_eq!(ours(&one, &found).into_keys().collect::<Vec<_>>(), [ADOPTED_TAG, KEY_TAG, OWNER_TAG]);
     }
 
     #[test]

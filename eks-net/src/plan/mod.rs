@@ -28,7 +28,7 @@ use crate::{
     keys,
     observed::{Found, FoundSubnet, Observed},
     op::NetOp,
-    permissions::OBSERVING,
+    permissions::{ATTRIBUTES, OBSERVING},
     spec::NetworkSpec,
     tags::{self, Tags},
 };
@@ -160,7 +160,8 @@ impl Planner<'_> {
             Some(_) => Action::Update,
         };
         let step = Step::new(key.clone(), action, title, op).map_err(|error| faulty(&key, &error))?;
-        let step = step.takes(CALL).changes(changes).permits(op.permissions().iter().copied()).permits(OBSERVING);
+        let step = step.takes(CALL).changes(changes).permits(op.permissions().iter().copied());
+        let step = step.permits(OBSERVING).permits(ATTRIBUTES);
         let step = step.permits(self.now.observing_more()).permits(self.spec.kinds().into_iter().map(Kind::observing));
         Ok(match id {
             Some(id) => step.knows("id", id),

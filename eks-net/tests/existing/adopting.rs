@@ -115,6 +115,43 @@ async fn rules_of_others_in_an_adopted_vpc_are_not_revoked() -> Done {
     Ok(())
 }
 
+/// A rule of ours in a group of theirs names a group of ours, which could not be deleted while it is there.
+#[tokio::test(start_paused = true)]
+async fn rules_that_were_added_to_an_adopted_group_go() -> Done {
+    let sim = Sim::new();
+    let theirs = terraform(&sim, true).await?;
+    let them = Foreigner::new(&sim, &[]);
+    for subnet in &theirs.public {
+        them.map_public_ip(subnet).await?;
+    }
+    let bastion = them.group(&theirs.vpc, "bastion").await?;
+    let ssh = aws_sdk_ec2::types::IpPermission::builder().ip_protocol("tcp").from_port(22).to_port(22);
+    let ssh = ssh.ip_ranges(aws_sdk_ec2::types::IpRange::builder().cidr_ip("192.0.2.0/24").build()).build();
+    them.ec2.authorize_security_group_ingress().group_id(&bastion).ip_permissions(ssh).send().await?;
+    let before = everything(&sim).await?;
+    let (networks, engine) = process(&sim);
+    let adopted = choice().vpc_named("prod").security_group("bastion").allow(Fix::Tags).adopt().build()?;
+    networks.survey(&adopted).await?.plan()?.apply(&engine).await?;
+    let bare = choice().vpc_named("prod").allow(Fix::Tags).adopt().build()?;
+    let builder: eks_net::NetworkSpecBuilder = networks.survey(&bare).await?.network_spec()?.into();
+    let from_web = || eks_net::Rule::tcp(22).from_group("web");
+    let spec = builder
+        .security_group(eks_net::SecurityGroup::new("web", "web"))
+        .security_group(
+            eks_net::SecurityGroup::new("bastion", "theirs").allow(from_web()).allow(eks_net::Rule::tcp(443).from_cidr("10.0.0.0/8")),
+        )
+        .build()?;
+    networks.plan(&spec).await?.apply(&engine).await?;
+    assert!(networks.plan(&spec).await?.is_noop(), "{}", networks.plan(&spec).await?);
+    let teardown = networks.teardown(&owner()).await?;
+    assert!(teardown.to_string().contains(&format!("our rules in {bastion}")), "{teardown}");
+    let started = tokio::time::Instant::now();
+    assert_eq!(tear_down(&sim).await?, Verdict::Clean);
+    assert!(started.elapsed() < std::time::Duration::from_secs(300), "nothing waits for a rule that nobody takes out");
+    assert_eq!(everything(&sim).await?, before);
+    Ok(())
+}
+
 #[tokio::test(start_paused = true)]
 async fn several_tables_where_a_networkspec_has_one_stay_theirs() -> Done {
     let sim = Sim::new();

@@ -1,12 +1,12 @@
 //! Surveyed and used: only what is allowed is done, and all of it is taken back.
 
-use eks_core::{Ref, Tier, Verdict};
-use eks_net::Fix;
+use eks_core::{Owner, Ref, Tier, Verdict};
+use eks_net::{ExistingNetwork, Fix};
 use eks_sim::Sim;
 
 use crate::{
     Done, changes, choice, codes,
-    foreigners::{Foreigner, everything, terraform},
+    foreigners::{Failed, Foreigner, everything, terraform},
     owner, process, sim_default, tear_down,
 };
 
@@ -235,6 +235,30 @@ async fn a_network_with_a_gateway_gets_no_second_one() -> Done {
     plan.apply(&engine).await?;
     assert!(networks.survey(&spec).await?.plan()?.is_noop());
     assert_eq!(tear_down(&sim).await?, Verdict::Clean);
+    assert_eq!(everything(&sim).await?, before);
+    Ok(())
+}
+
+/// Each needs the load balancers' tags; they go with the last.
+#[tokio::test(start_paused = true)]
+async fn what_two_owners_need_stays_until_neither_does() -> Done {
+    let sim = Sim::new();
+    terraform(&sim, true).await?;
+    let before = everything(&sim).await?;
+    let (networks, engine) = process(&sim);
+    let of = |name: &str| -> Result<ExistingNetwork, Failed> {
+        Ok(ExistingNetwork::builder(&Owner::new(name)?).cluster(name).vpc_named("prod").allow(Fix::Tags).build()?)
+    };
+    let (one, two) = (of("one")?, of("two")?);
+    for spec in [&one, &two] {
+        networks.survey(spec).await?.plan()?.apply(&engine).await?;
+    }
+    for spec in [&one, &two] {
+        assert!(networks.survey(spec).await?.plan()?.is_noop(), "{}", networks.survey(spec).await?.plan()?);
+    }
+    assert_eq!(networks.teardown(one.owner()).await?.apply(&engine).await?.verdict, Verdict::Clean);
+    assert!(networks.survey(&two).await?.plan()?.is_noop(), "{}", networks.survey(&two).await?.plan()?);
+    assert_eq!(networks.teardown(two.owner()).await?.apply(&engine).await?.verdict, Verdict::Clean);
     assert_eq!(everything(&sim).await?, before);
     Ok(())
 }

@@ -1,6 +1,9 @@
 //! A cluster: what it is, how it is told, how it goes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
@@ -11,6 +14,7 @@ use super::{
 };
 use crate::{
     call::Args,
+    door::Door,
     error::ApiError,
     iam::{self, Trust},
     inventory::Inventory,
@@ -33,6 +37,8 @@ pub(super) struct Cluster {
     pub(super) status: String,
     pub(super) role_arn: String,
     pub(super) vpc: String,
+    /// Zones of the subnets that it was made with: they stay.
+    pub(super) zones: BTreeSet<String>,
     pub(super) subnets: Vec<String>,
     pub(super) security_groups: Vec<String>,
     pub(super) cluster_security_group: Option<String>,
@@ -59,6 +65,8 @@ pub(super) struct Cluster {
     pub(super) request: Option<(String, Value)>,
     /// The control plane has been up.
     pub(super) ready: bool,
+    /// Where it listens, if the simulator is served.
+    pub(super) door: Option<Arc<Door>>,
     pub(super) issues: Vec<Value>,
     pub(super) updates: Vec<Update>,
     /// Version before the last upgrade, and when that ended: what a rollback may go back to.
@@ -98,8 +106,13 @@ impl Cluster {
         format!("https://oidc.eks.{region}.amazonaws.com/id/{}", self.id)
     }
 
-    pub(super) fn certificate_authority() -> String {
-        STANDARD.encode(CERTIFICATE)
+    /// Host of the endpoint, with the port if it is not 443.
+    pub(super) fn endpoint_authority(&self, region: &str) -> String {
+        self.door.as_ref().map_or_else(|| self.endpoint_host(region), |door| door.authority())
+    }
+
+    pub(super) fn certificate_authority(&self) -> String {
+        STANDARD.encode(self.door.as_ref().map_or(CERTIFICATE, |door| door.certificate()))
     }
 
     /// The cluster as DescribeCluster tells it. Endpoint, issuer and certificate come with the control plane.
@@ -119,7 +132,7 @@ impl Cluster {
             "arn": self.arn,
             "createdAt": self.created,
             "version": self.version,
-            "endpoint": up(json!(format!("https://{}", self.endpoint_host(region)))),
+            "endpoint": up(json!(format!("https://{}", self.endpoint_authority(region)))),
             "roleArn": self.role_arn,
             "resourcesVpcConfig": {
                 "subnetIds": self.subnets,
@@ -135,7 +148,7 @@ impl Cluster {
             "logging": {"clusterLogging": logging},
             "identity": up(json!({"oidc": {"issuer": self.issuer(region)}})),
             "status": self.status,
-            "certificateAuthority": if self.ready { json!({"data": Self::certificate_authority()}) } else { json!({}) },
+            "certificateAuthority": if self.ready { json!({"data": self.certificate_authority()}) } else { json!({}) },
             "platformVersion": version::find(&self.version).map(version::Release::platform),
             "tags": self.tags,
             "health": {"issues": self.issues},

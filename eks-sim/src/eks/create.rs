@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{
     access,
     cluster::{self, Cluster},
-    in_use, invalid_parameter, network, required, strings, tags_of,
+    in_use, invalid_parameter, network, required, settings, strings, tags_of,
     version::{self, Support},
 };
 use crate::{
@@ -66,31 +66,17 @@ fn check_version(world: &World, version: &str, support_type: &str) -> Result<(),
 }
 
 /// The public endpoint's CIDR blocks: 40 at most, and each one a block.
-pub(super) fn check_public_cidrs(cidrs: &[String]) -> Result<(), ApiError> {
+pub(super) fn check_public_cidrs(cidrs: &[String], ip_family: &str) -> Result<(), ApiError> {
+    // "You can't add IPv6 CIDR blocks to IPv4 clusters" (API reference, VpcConfigRequest).
+    let is_foreign = |cidr: &&String| ip_family == "ipv4" && matches!(cidr.parse(), Ok(ipnet::IpNet::V6(_)));
+    if let Some(foreign) = cidrs.iter().find(is_foreign) {
+        return Err(invalid_parameter(format!("The following CIDRs are invalid in publicAccessCidrs: [{foreign}]")));
+    }
     let wrong: Vec<&str> = cidrs.iter().filter(|cidr| cidr.parse::<ipnet::IpNet>().is_err()).map(String::as_str).collect();
     if !wrong.is_empty() {
         return Err(invalid_parameter(format!("The following CIDRs are invalid in publicAccessCidrs: [{}]", wrong.join(", "))));
     }
     if cidrs.len() > 40 { Err(invalid_parameter("At most 40 CIDR blocks can be specified in publicAccessCidrs")) } else { Ok(()) }
-}
-
-/// Auto Mode is compute, storage and load balancing, all on or all off; it needs access entries (user guide, "EKS Auto Mode").
-fn check_auto_mode(args: &Args, mode: &str) -> Result<(), ApiError> {
-    let enabled = |path: &[&str]| path.iter().try_fold(&args.0, |value, name| value.get(name)).and_then(Value::as_bool).unwrap_or(false);
-    let parts = [
-        enabled(&["computeConfig", "enabled"]),
-        enabled(&["storageConfig", "blockStorage", "enabled"]),
-        enabled(&["kubernetesNetworkConfig", "elasticLoadBalancing", "enabled"]),
-    ];
-    if parts.iter().any(|part| *part != parts[0]) {
-        return Err(invalid_parameter(
-            "For EKS Auto Mode, please ensure that all required configs, including computeConfig, kubernetesNetworkConfig, and blockStorage are all either fully enabled or fully disabled.",
-        ));
-    }
-    if parts[0] && mode == "CONFIG_MAP" {
-        return Err(invalid_parameter("EKS Auto Mode requires an authentication mode of API or API_AND_CONFIG_MAP."));
-    }
-    Ok(())
 }
 
 /// The same token again: the same request gets the same cluster (API reference, `clientRequestToken`). That another request is
@@ -104,7 +90,7 @@ fn replay(world: &World, args: &Args) -> Option<Result<Value, ApiError>> {
     Some(Err(invalid_parameter("The client request token was already used with different parameters")))
 }
 
-fn one_of<'a>(given: Option<&'a str>, default: &'a str, values: &[&str], what: &str) -> Result<&'a str, ApiError> {
+pub(super) fn one_of<'a>(given: Option<&'a str>, default: &'a str, values: &[&str], what: &str) -> Result<&'a str, ApiError> {
     let value = given.unwrap_or(default);
     if values.contains(&value) { Ok(value) } else { Err(invalid_parameter(format!("{what} must be one of [{}]", values.join(", ")))) }
 }
@@ -146,7 +132,7 @@ fn checked(world: &mut World, caller: &Caller, args: &Args, name: String, role_a
     let support_type = one_of(upgrade_policy.str("supportType"), "EXTENDED", &["EXTENDED", "STANDARD"], "supportType")?;
     let version = args.str("version").unwrap_or(version::DEFAULT);
     check_version(world, version, support_type)?;
-    check_auto_mode(args, authentication_mode)?;
+    settings::check_auto_mode(args, authentication_mode)?;
     let tags = tags_of(args)?;
 
     let vpc_config = args.sub("resourcesVpcConfig");
@@ -155,12 +141,11 @@ fn checked(world: &mut World, caller: &Caller, args: &Args, name: String, role_a
     if !endpoint_public && !endpoint_private {
         return Err(invalid_parameter("Private and public endpoint access cannot be false"));
     }
-    let egress = ["AWS_MANAGED", "CUSTOMER_ROUTED", "CUSTOMER_ISOLATED"];
-    let egress_mode = one_of(vpc_config.str("controlPlaneEgressMode"), "AWS_MANAGED", &egress, "controlPlaneEgressMode")?;
+    let egress_mode = one_of(vpc_config.str("controlPlaneEgressMode"), "AWS_MANAGED", &settings::EGRESS_MODES, "controlPlaneEgressMode")?;
     let network_config = args.sub("kubernetesNetworkConfig");
     let ip_family = one_of(network_config.str("ipFamily"), "ipv4", &["ipv4", "ipv6"], "ipFamily")?;
     let mut public_cidrs = strings(&vpc_config, "publicAccessCidrs");
-    check_public_cidrs(&public_cidrs)?;
+    check_public_cidrs(&public_cidrs, ip_family)?;
     if public_cidrs.is_empty() && endpoint_public {
         public_cidrs.push("0.0.0.0/0".to_owned());
         if ip_family == "ipv6" {
@@ -170,6 +155,12 @@ fn checked(world: &mut World, caller: &Caller, args: &Args, name: String, role_a
     let subnets = strings(&vpc_config, "subnetIds");
     let security_groups = strings(&vpc_config, "securityGroupIds");
     let placement = network::check(world, caller, &name, &subnets, &security_groups)?;
+    if ip_family == "ipv6" {
+        if world.region.starts_with("cn-") {
+            return Err(invalid_parameter("The ipFamily ipv6 is not supported in this Region"));
+        }
+        placement.check_ipv6()?;
+    }
     let asked = network_config.str("serviceIpv4Cidr");
     let service_cidr = match (ip_family, asked) {
         ("ipv6", Some(_)) => return Err(invalid_parameter("serviceIpv4Cidr cannot be specified for a cluster of the ipv6 family")),
@@ -177,6 +168,7 @@ fn checked(world: &mut World, caller: &Caller, args: &Args, name: String, role_a
         ("ipv6", None) => format!("fd{}::/108", &world.draw.hex("service-cidr", 2)),
         _ => network::service_cidr(asked, &placement.vpc_blocks)?,
     };
+    settings::check(&world.region, args, &settings::Around { version, ip_family, vpc: &placement.vpc_blocks, services: &service_cidr })?;
     check_role(world, &role_arn)?;
 
     let mut cluster = Cluster {
@@ -188,6 +180,7 @@ fn checked(world: &mut World, caller: &Caller, args: &Args, name: String, role_a
         status: "CREATING".to_owned(),
         role_arn,
         vpc: placement.vpc,
+        zones: placement.zones,
         subnets,
         security_groups,
         endpoint_public,
@@ -258,7 +251,13 @@ fn start(world: &mut World, cluster: Cluster) -> Value {
 }
 
 fn finish(world: &mut World, name: &str) {
+    let door = world.doors.open(name);
     let Ok(cluster) = cluster::find_mut(world, name) else { return };
+    match door {
+        Ok(door) => cluster.door = door,
+        // The service's own fault (API reference, ClusterIssue).
+        Err(error) => cluster.issues.push(json!({"code": "InternalFailure", "message": error.to_string(), "resourceIds": []})),
+    }
     if !cluster.issues.is_empty() {
         "FAILED".clone_into(&mut cluster.status);
         return;
@@ -284,18 +283,5 @@ mod tests {
         for bad in ["-a", "_a", "a.b", "ä", &"x".repeat(101)] {
             assert!(check_name(bad).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn auto_mode_is_all_or_nothing() {
-        let half = Args(json!({"computeConfig": {"enabled": true}}));
-        assert!(check_auto_mode(&half, "API").is_err());
-        let whole = Args(json!({
-            "computeConfig": {"enabled": true},
-            "storageConfig": {"blockStorage": {"enabled": true}},
-            "kubernetesNetworkConfig": {"elasticLoadBalancing": {"enabled": true}},
-        }));
-        assert_eq!(check_auto_mode(&whole, "API"), Ok(()));
-        assert!(check_auto_mode(&whole, "CONFIG_MAP").is_err());
     }
 }

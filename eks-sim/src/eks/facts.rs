@@ -51,7 +51,7 @@ pub(crate) fn cluster(world: &World, name: &str) -> Option<ClusterFacts> {
         name: cluster.name.clone(),
         version: cluster.version.clone(),
         endpoint_host: cluster.endpoint_host(&world.region),
-        certificate_authority: Cluster::certificate_authority(),
+        certificate_authority: cluster.certificate_authority(),
         service_cidr: cluster.service_cidr.clone(),
         vpc: cluster.vpc.clone(),
         security_groups: cluster.security_groups.clone(),
@@ -65,11 +65,30 @@ pub(crate) fn cluster(world: &World, name: &str) -> Option<ClusterFacts> {
     })
 }
 
-/// The cluster that an endpoint's host belongs to, while it is there.
+/// The cluster that an endpoint's host belongs to, while it is there; on loopback the port belongs to the host.
 pub(crate) fn cluster_by_host(world: &World, host: &str) -> Option<String> {
     // Host names do not tell case apart.
-    let owner = |cluster: &&Cluster| cluster.ready && cluster.endpoint_host(&world.region).eq_ignore_ascii_case(host);
+    let owner = |cluster: &&Cluster| {
+        let names = [cluster.endpoint_host(&world.region), cluster.endpoint_authority(&world.region)];
+        cluster.ready && names.iter().any(|name| name.eq_ignore_ascii_case(host))
+    };
     world.eks.clusters.values().find(owner).map(|cluster| cluster.name.clone())
+}
+
+/// Opens doors for the clusters that are there already.
+pub(crate) fn open_doors(world: &mut World) {
+    let ready: Vec<String> = world.eks.clusters.values().filter(|cluster| cluster.ready).map(|cluster| cluster.name.clone()).collect();
+    for name in ready {
+        let door = world.doors.open(&name).ok().flatten();
+        if let Some(cluster) = world.eks.clusters.get_mut(&name) {
+            cluster.door = door;
+        }
+    }
+}
+
+/// Closes every door.
+pub(crate) fn close_doors(world: &mut World) {
+    world.eks.clusters.values_mut().for_each(|cluster| cluster.door = None);
 }
 
 /// The access entry of a principal (a role's ARN, or a user's).

@@ -13,16 +13,19 @@ mod params;
 mod pod_identity;
 mod route;
 mod schema;
+mod settings;
 mod tags;
 mod update;
+mod update_config;
 mod version;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 pub(crate) use self::facts::{
-    AccessFacts, ClusterFacts, access, cluster, cluster_by_host, nodes_changed, pod_role, service_account_role, software_installed,
+    AccessFacts, ClusterFacts, access, close_doors, cluster, cluster_by_host, nodes_changed, open_doors, pod_role, service_account_role,
+    software_installed,
 };
 use self::params::{Tags, in_use, invalid_parameter, invalid_request, not_found, page, required, strings, tags_by, tags_of, uuid};
 pub(crate) use self::route::route;
@@ -37,6 +40,13 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct State {
     clusters: BTreeMap<String, cluster::Cluster>,
+    /// Zones that have no room for another control plane.
+    full_zones: BTreeSet<String>,
+}
+
+/// From now on a zone has no room for another control plane.
+pub(crate) fn exhaust_zone(world: &mut World, zone: &str) {
+    world.eks.full_zones.insert(zone.to_owned());
 }
 
 pub(crate) fn handle(world: &mut World, caller: &Caller, action: &str, args: &Args) -> Result<Value, ApiError> {
@@ -45,7 +55,8 @@ pub(crate) fn handle(world: &mut World, caller: &Caller, action: &str, args: &Ar
         "DescribeCluster" => cluster::describe(world, args),
         "ListClusters" => cluster::list(world, args),
         "DeleteCluster" => cluster::delete(world, args),
-        "UpdateClusterConfig" => update::config(world, args),
+        "UpdateClusterConfig" => update_config::config(world, args),
+        "AssociateEncryptionConfig" => settings::associate_encryption(world, args),
         "UpdateClusterVersion" => update::version(world, args),
         "DescribeUpdate" => update::describe(world, args),
         "ListUpdates" => update::list(world, args),

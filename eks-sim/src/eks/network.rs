@@ -26,6 +26,21 @@ const FREE_ADDRESSES: i64 = 6;
 pub(super) struct Placement {
     pub(super) vpc: String,
     pub(super) vpc_blocks: Vec<IpNet>,
+    pub(super) zones: BTreeSet<String>,
+    /// Subnets without a block of IPv6.
+    without_ipv6: Vec<String>,
+}
+
+impl Placement {
+    /// "The VPC and subnets that you specify for cluster creation must have both IPv4 and IPv6 CIDR blocks assigned to them" (API
+    /// reference, KubernetesNetworkConfigRequest).
+    pub(super) fn check_ipv6(&self) -> Result<(), ApiError> {
+        if self.without_ipv6.is_empty() {
+            return Ok(());
+        }
+        let list = self.without_ipv6.join(", ");
+        Err(invalid_parameter(format!("Subnets [{list}] have no IPv6 CIDR block, which the ipFamily ipv6 needs")))
+    }
 }
 
 /// A member of an EC2 reply as text, whatever JSON type it has.
@@ -78,8 +93,12 @@ pub(super) fn check(
     if zones.len() < 2 {
         return Err(two_zones());
     }
-    if let Some(refused) = found.iter().find(|subnet| UNSUPPORTED_ZONES.contains(&text(subnet, "availabilityZoneId").as_str())) {
-        return Err(unsupported_zone(world, caller, cluster, &text(refused, "availabilityZone")));
+    for subnet in found {
+        let zone = text(subnet, "availabilityZone");
+        let is_unsupported = UNSUPPORTED_ZONES.contains(&text(subnet, "availabilityZoneId").as_str());
+        if is_unsupported || world.eks.full_zones.contains(&zone) {
+            return Err(refused_zone(world, caller, cluster, &zone, is_unsupported));
+        }
     }
     for subnet in found {
         let free: i64 = text(subnet, "availableIpAddressCount").parse().unwrap_or(FREE_ADDRESSES);
@@ -98,7 +117,9 @@ pub(super) fn check(
         blocks.extend(items(found, "cidrBlockAssociationSet").iter().map(|association| text(association, "cidrBlock")));
     }
     let vpc_blocks = blocks.iter().filter_map(|block| block.parse().ok()).collect();
-    Ok(Placement { vpc, vpc_blocks })
+    let without_ipv6 = found.iter().filter(|subnet| items(subnet, "ipv6CidrBlockAssociationSet").is_empty());
+    let without_ipv6 = without_ipv6.map(|subnet| text(subnet, "subnetId")).collect();
+    Ok(Placement { vpc, vpc_blocks, zones, without_ipv6 })
 }
 
 fn check_groups(world: &mut World, caller: &Caller, vpc: &str, groups: &[String]) -> Result<(), ApiError> {
@@ -122,17 +143,26 @@ fn check_groups(world: &mut World, caller: &Caller, vpc: &str, groups: &[String]
     )))
 }
 
-fn unsupported_zone(world: &mut World, caller: &Caller, cluster: &str, zone: &str) -> ApiError {
+/// A zone that takes no control plane, ever or for lack of room. The words are those that clients have met: eksctl issue 118 (no room),
+/// and amazon-eks-scaling-with-keda-and-karpenter issue 2 of 2024 (`use1-az3`).
+fn refused_zone(world: &mut World, caller: &Caller, cluster: &str, zone: &str, is_unsupported: bool) -> ApiError {
     let reply = world.call(Service::Ec2, "DescribeAvailabilityZones", json!({}), caller).unwrap_or_default();
     let valid: Vec<String> = items(&reply, "availabilityZoneInfo")
         .iter()
         .filter(|info| !UNSUPPORTED_ZONES.contains(&text(info, "zoneId").as_str()))
         .map(|info| text(info, "zoneName"))
+        .filter(|zone| !world.eks.full_zones.contains(zone))
         .collect();
-    let message = format!(
-        "Cannot create cluster '{cluster}' because {zone}, the targeted availability zone, does not currently have sufficient capacity to support the cluster. Retry and choose from these availability zones: {}",
-        valid.join(", ")
-    );
+    let list = valid.join(", ");
+    let message = if is_unsupported {
+        format!(
+            "Cannot create cluster '{cluster}' because EKS does not support creating control plane instances in {zone}, the targeted availability zone. Retry cluster creation using control plane subnets that span at least two of these availability zones: {list}. Note, post cluster creation, you can run worker nodes in separate subnets/availability zones from control plane subnets/availability zones passed during cluster creation"
+        )
+    } else {
+        format!(
+            "Cannot create cluster '{cluster}' because {zone}, the targeted availability zone, does not currently have sufficient capacity to support the cluster. Retry and choose from these availability zones: {list}"
+        )
+    };
     ApiError::new("UnsupportedAvailabilityZoneException", message).field("clusterName", cluster).field("validZones", valid)
 }
 

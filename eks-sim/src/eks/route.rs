@@ -11,6 +11,7 @@ const ROUTES: &[Route] = &[
     ("GET", "clusters/{name}", "DescribeCluster"),
     ("DELETE", "clusters/{name}", "DeleteCluster"),
     ("POST", "clusters/{name}/update-config", "UpdateClusterConfig"),
+    ("POST", "clusters/{clusterName}/encryption-config/associate", "AssociateEncryptionConfig"),
     ("POST", "clusters/{name}/updates", "UpdateClusterVersion"),
     ("GET", "clusters/{name}/updates", "ListUpdates"),
     ("GET", "clusters/{name}/updates/{updateId}", "DescribeUpdate"),

@@ -21,6 +21,7 @@ const ADMIN_ID: &str = "AIDACKCEVSQ6C2EXAMPLE";
 pub(super) struct Session {
     caller: Caller,
     secret: String,
+    token: String,
     role_arn: String,
     expires: Duration,
 }
@@ -58,22 +59,25 @@ pub(crate) fn authenticate(world: &World, service: Service, key: &str) -> Result
     })
 }
 
-/// The principal behind an access key and the key's secret.
-pub(crate) fn access_key(world: &World, key: &str) -> Option<(Caller, String)> {
+/// The principal behind an access key and the key's secret. The keys of a session count with its token only (IAM user guide,
+/// "Use temporary credentials with AWS resources").
+pub(crate) fn access_key(world: &World, key: &str, token: Option<&str>) -> Option<(Caller, String)> {
     if key == ADMIN_ACCESS_KEY {
-        return Some((admin(world), ADMIN_SECRET_KEY.to_owned()));
+        return token.is_none().then(|| (admin(world), ADMIN_SECRET_KEY.to_owned()));
     }
-    let session = world.iam.sessions.get(key).filter(|session| session.expires > world.now)?;
+    let session = world.iam.sessions.get(key).filter(|session| session.expires > world.now && token == Some(&session.token))?;
     Some((session.caller.clone(), session.secret.clone()))
 }
 
-/// New temporary credentials: access key and secret.
-pub(crate) fn open_session(world: &mut World, caller: Caller, role_arn: &str, lasts: Duration) -> (String, String) {
+/// New temporary credentials: access key, secret and token.
+pub(crate) fn open_session(world: &mut World, caller: Caller, role_arn: &str, lasts: Duration) -> (String, String, String) {
     let key = unique_id(world, "ASIA")[..20].to_owned();
     let secret = world.draw.hex("secret", 40);
-    let session = Session { caller, secret: secret.clone(), role_arn: role_arn.to_owned(), expires: world.now + lasts };
+    let token = world.draw.hex("session-token", 128);
+    let (told, expires) = ((secret.clone(), token.clone()), world.now + lasts);
+    let session = Session { caller, secret, token, role_arn: role_arn.to_owned(), expires };
     world.iam.sessions.insert(key.clone(), session);
-    (key, secret)
+    (key, told.0, told.1)
 }
 
 /// ARN of the role under which a session works.

@@ -1,6 +1,6 @@
 //! From a request to its answer.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;
@@ -8,10 +8,11 @@ use http::{Request, header};
 use serde_json::{Value, json};
 
 use super::{
+    Outside,
     access::{self, User},
-    delete, evict, facts,
-    kinds::{self, Kind},
+    delete, discovery, evict, kinds,
     request::{Ask, Verb},
+    review,
     select::Selector,
     status::{Refusal, Verdict},
     store::{self, Key},
@@ -37,14 +38,11 @@ pub(super) fn handle(world: &mut World, cluster: &str, request: &Request<Bytes>)
         return Ok(Reply::Text("ok"));
     }
     let user = authenticate(world, cluster, request).ok_or_else(Refusal::unauthorized)?;
-    if let Some(document) = discovery(world, cluster, path) {
+    if let Some(document) = discovery::document(world, cluster, path) {
         return Ok(Reply::Object(200, document));
     }
-    if path == "/apis/authentication.k8s.io/v1/selfsubjectreviews" {
-        let info = json!({"username": user.name, "groups": user.groups});
-        let review =
-            json!({"kind": "SelfSubjectReview", "apiVersion": "authentication.k8s.io/v1", "metadata": {}, "status": {"userInfo": info}});
-        return Ok(Reply::Object(201, review));
+    if let Some(review) = review::answer(&user, request) {
+        return Ok(Reply::Object(201, review?));
     }
     let ask = Ask::parse(request)?;
     access::authorize(&user, ask.verb, ask.kind, &ask.namespace, &ask.name, &ask.sub)?;
@@ -54,7 +52,7 @@ pub(super) fn handle(world: &mut World, cluster: &str, request: &Request<Bytes>)
         (Verb::Get, "" | "status") => (200, (*get(world, cluster, &ask)?).clone()),
         (Verb::Create, "eviction") if *ask.kind == kinds::POD => evict::evict(world, cluster, &ask)?,
         (Verb::Create, "") if ask.name.is_empty() => write::create(world, cluster, &ask)?,
-        (Verb::Update | Verb::Patch | Verb::Get, "scale") if is_scalable(ask.kind) => write::scale(world, cluster, &ask)?,
+        (Verb::Update | Verb::Patch | Verb::Get, "scale") if ask.kind.is_scalable() => write::scale(world, cluster, &ask)?,
         (Verb::Update, "" | "status" | "finalize") => write::update(world, cluster, &ask)?,
         (Verb::Patch, "" | "status") => write::patch(world, cluster, &ask)?,
         (Verb::Delete, "") => delete::delete(world, cluster, &ask)?,
@@ -64,56 +62,14 @@ pub(super) fn handle(world: &mut World, cluster: &str, request: &Request<Bytes>)
     Ok(Reply::Object(code, object))
 }
 
-fn is_scalable(kind: &Kind) -> bool {
-    [&kinds::DEPLOYMENT, &kinds::REPLICA_SET, &kinds::STATEFUL_SET].contains(&kind)
-}
-
 fn authenticate(world: &mut World, cluster: &str, request: &Request<Bytes>) -> Option<User> {
     let header = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
-    let caller = token::verify(world, cluster, header.strip_prefix("Bearer ")?).ok()?;
+    // STS's clock is the caller's.
+    let now = if request.extensions().get::<Outside>().is_some() { SystemTime::now() } else { world.clock.wall_at(world.now) };
+    let caller = token::verify(world, cluster, header.strip_prefix("Bearer ")?, now).ok()?;
     let mut user = access::map(world, cluster, &caller)?;
     user.groups.push("system:authenticated".to_owned());
     Some(user)
-}
-
-/// `/version` and the discovery documents.
-fn discovery(world: &World, cluster: &str, path: &str) -> Option<Value> {
-    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-    let group = |name: &str| {
-        let version = json!({"groupVersion": format!("{name}/v1"), "version": "v1"});
-        json!({"name": name, "versions": [version], "preferredVersion": version})
-    };
-    let resources = |group: &str, group_version: &str| {
-        let verbs = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
-        let of_group = kinds::ALL.into_iter().filter(|kind| kind.group == group);
-        let list: Vec<Value> = of_group
-            .map(|kind| {
-                let singular = kind.kind.to_ascii_lowercase();
-                json!({"name": kind.plural, "singularName": singular, "namespaced": kind.namespaced, "kind": kind.kind, "verbs": verbs})
-            })
-            .collect();
-        (!list.is_empty()).then(|| json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": list}))
-    };
-    Some(match parts.as_slice() {
-        ["version"] => {
-            let version = facts::cluster(world, cluster)?.version;
-            let (major, minor) = version.split_once('.')?;
-            json!({
-                "major": major, "minor": minor, "gitVersion": format!("v{version}.0-eks-0000000"), "gitTreeState": "clean",
-                "gitCommit": "", "buildDate": "", "goVersion": "", "compiler": "gc", "platform": "linux/amd64",
-            })
-        }
-        ["api"] => json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}),
-        ["apis"] => {
-            let mut names: Vec<&str> = kinds::ALL.iter().map(|kind| kind.group).filter(|group| !group.is_empty()).collect();
-            names.sort_unstable();
-            names.dedup();
-            json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": names.into_iter().map(group).collect::<Vec<_>>()})
-        }
-        ["api", "v1"] => resources("", "v1")?,
-        ["apis", name, "v1"] => resources(name, &format!("{name}/v1"))?,
-        _ => return None,
-    })
 }
 
 fn get(world: &World, cluster: &str, ask: &Ask) -> Verdict<Arc<Value>> {

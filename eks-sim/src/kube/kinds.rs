@@ -24,6 +24,11 @@ impl Kind {
     pub(super) fn qualified(&self) -> String {
         if self.group.is_empty() { self.plural.to_owned() } else { format!("{}.{}", self.plural, self.group) }
     }
+
+    /// Whether it has the subresource `scale`.
+    pub(super) fn is_scalable(&self) -> bool {
+        [&DEPLOYMENT, &REPLICA_SET, &STATEFUL_SET].contains(&self)
+    }
 }
 
 const fn kind(group: &'static str, plural: &'static str, kind: &'static str, namespaced: bool, status: bool, generation: bool) -> Kind {

@@ -7,6 +7,7 @@ mod budgets;
 mod control;
 mod defaults;
 mod delete;
+mod discovery;
 mod events;
 mod evict;
 mod facts;
@@ -17,7 +18,9 @@ mod kubelet;
 mod lbc;
 mod nodes;
 mod patch;
+mod protobuf;
 mod request;
+mod review;
 mod scheduler;
 mod select;
 mod shape;
@@ -86,6 +89,11 @@ pub(crate) fn inventory(world: &World, inventory: &mut Inventory) {
         }
     }
 }
+
+/// Marks a request that came in from outside of the process. Its client lives by the real calendar, not by the simulator's, which a
+/// hurried simulator lets run ahead.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outside;
 
 /// The cluster that a request is for, by the host of its endpoint; `None` for requests to AWS.
 pub(crate) fn cluster_of(sim: &Sim, request: &Request<Bytes>) -> Option<String> {

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::{
     kinds::{self, Kind},
+    protobuf,
     status::{Refusal, Verdict},
 };
 
@@ -143,8 +144,15 @@ impl Ask {
         self.option("timeoutSeconds").parse().ok().map(Duration::from_secs)
     }
 
-    /// The body as JSON; YAML is accepted where the content type says so.
+    /// The body as JSON; YAML and protobuf are accepted where the content type says so.
     pub(super) fn json(&self) -> Verdict<Value> {
+        if self.content_type == protobuf::MEDIA_TYPE {
+            let known = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+            return protobuf::decode(&self.body).map_err(|why| {
+                let message = format!("the body of the request was in an unknown format ({why}) - accepted media types include: {known}");
+                Refusal::new(415, "UnsupportedMediaType", message)
+            });
+        }
         let parsed = if self.content_type.ends_with("yaml") {
             serde_yaml_ng::from_slice(&self.body).map_err(|error| error.to_string())
         } else {

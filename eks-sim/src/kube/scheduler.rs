@@ -1,9 +1,12 @@
-//! The scheduler: Pods to nodes, by selectors, taints, volumes' zones and room.
+//! The scheduler: Pods to nodes, by selectors, taints, volumes' zones, room, and what other Pods say to it.
+
+mod others;
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use self::others::Others;
 use super::{
     events, kinds,
     select::expression_matches,
@@ -40,13 +43,15 @@ fn place(world: &mut World, cluster: &str, key: &Key, pod: &Value) -> Result<Opt
         let here = |pod: &Arc<Value>| text(pod, "/spec/nodeName") == name && !["Succeeded", "Failed"].contains(&text(pod, "/status/phase"));
         store::all(world, cluster, &kinds::POD).iter().filter(|(_, pod)| here(pod)).count()
     };
+    let rules = Others::of(world, cluster).rules(pod);
     let mut reasons: Vec<String> = Vec::new();
     let mut fitting = Vec::new();
     for (node, object) in &nodes {
         let room = text(object, "/status/allocatable/pods").parse().unwrap_or(usize::MAX);
         let reason = node_takes(object, pod)
             .or_else(|| (load(&node.name) >= room).then(|| "Too many pods".to_owned()))
-            .or_else(|| needs.refuses(&object["metadata"]["labels"]));
+            .or_else(|| needs.refuses(&object["metadata"]["labels"]))
+            .or_else(|| rules.refuses(node, object));
         match reason {
             Some(reason) => reasons.push(reason),
             None => fitting.push((load(&node.name), node.name.clone())),
@@ -76,25 +81,30 @@ fn place(world: &mut World, cluster: &str, key: &Key, pod: &Value) -> Result<Opt
     Ok(None)
 }
 
-/// Why a node does not take a Pod, apart from room and volumes; `None` if it does.
+/// Why a node does not take a Pod, apart from room, volumes and other Pods; `None` if it does.
 pub(super) fn node_takes(node: &Value, pod: &Value) -> Option<String> {
-    let labels = &node["metadata"]["labels"];
-    let mut wanted = pod["spec"]["nodeSelector"].as_object().into_iter().flatten();
-    if wanted.any(|(key, value)| labels[key] != *value) || !affinity(&pod["spec"]["affinity"]["nodeAffinity"], node) {
+    if !matches_node(node, pod) {
         return Some("node(s) didn't match Pod's node affinity/selector".to_owned());
     }
-    let tolerations = items(pod, "/spec/tolerations");
-    for taint in items(node, "/spec/taints") {
-        let effect = text(taint, "/effect");
-        if effect == "PreferNoSchedule" || tolerations.iter().any(|toleration| tolerates(toleration, taint)) {
-            continue;
-        }
-        if text(taint, "/key") == "node.kubernetes.io/unschedulable" {
-            return Some("node(s) were unschedulable".to_owned());
-        }
-        return Some(format!("node(s) had untolerated taint(s) {{{}: {}}}", text(taint, "/key"), text(taint, "/value")));
+    let taint = untolerated(node, pod)?;
+    if text(taint, "/key") == "node.kubernetes.io/unschedulable" {
+        return Some("node(s) were unschedulable".to_owned());
     }
-    None
+    Some(format!("node(s) had untolerated taint(s) {{{}: {}}}", text(taint, "/key"), text(taint, "/value")))
+}
+
+/// Whether a Pod's node selector and required node affinity select a node.
+fn matches_node(node: &Value, pod: &Value) -> bool {
+    let labels = &node["metadata"]["labels"];
+    let mut wanted = pod["spec"]["nodeSelector"].as_object().into_iter().flatten();
+    wanted.all(|(key, value)| labels[key] == *value) && affinity(&pod["spec"]["affinity"]["nodeAffinity"], node)
+}
+
+/// The first taint of a node that keeps a Pod away.
+fn untolerated<'a>(node: &'a Value, pod: &Value) -> Option<&'a Value> {
+    let tolerations = items(pod, "/spec/tolerations");
+    let mut taints = items(node, "/spec/taints").iter().filter(|taint| text(taint, "/effect") != "PreferNoSchedule");
+    taints.find(|taint| !tolerations.iter().any(|toleration| tolerates(toleration, taint)))
 }
 
 fn tolerates(toleration: &Value, taint: &Value) -> bool {

@@ -1,6 +1,9 @@
 //! Bearer tokens: presigned STS requests, checked as aws-iam-authenticator's `pkg/token` and then STS check them.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
@@ -27,11 +30,13 @@ const ALLOWED: [&str; 9] = [
     "x-amz-signature",
     "x-amz-signedheaders",
 ];
+/// Accepted in the partition `aws` alone.
+const GLOBAL: &str = "sts.amazonaws.com";
 /// SigV4: everything but the unreserved characters of RFC 3986 is encoded.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// The AWS principal that a token proves, for the cluster of this name; the error is for nobody but our tests: clients see 401.
-pub(super) fn verify(world: &World, cluster: &str, token: &str) -> Result<Caller, &'static str> {
+/// The AWS principal that a token proves now, for the cluster of this name; the error is for nobody but our tests: clients see 401.
+pub(super) fn verify(world: &World, cluster: &str, token: &str, now: SystemTime) -> Result<Caller, &'static str> {
     if token.len() > LONGEST {
         return Err("token is too large");
     }
@@ -39,7 +44,8 @@ pub(super) fn verify(world: &World, cluster: &str, token: &str) -> Result<Caller
     let url = BASE64_URL_SAFE_NO_PAD.decode(encoded).map_err(|_| "token is not base64url")?;
     let url = String::from_utf8(url).map_err(|_| "token is not a URL")?;
     let (host, query) = url.strip_prefix("https://").and_then(|rest| rest.split_once("/?")).ok_or("unexpected scheme or path")?;
-    if host != "sts.amazonaws.com" && !is_regional(host) {
+    let partition = Partition::of(&world.region);
+    if !(host == GLOBAL && partition == Partition::Aws) && partition.region_of(host).is_none() {
         return Err("unexpected hostname in pre-signed URL");
     }
     let mut parameters = BTreeMap::new();
@@ -65,16 +71,17 @@ pub(super) fn verify(world: &World, cluster: &str, token: &str) -> Result<Caller
         return Err("invalid X-Amz-Expires parameter in pre-signed URL");
     }
     let date = parameter("x-amz-date")?;
-    check_date(world, date)?;
+    check_date(date, now)?;
     if parameter("x-amz-algorithm")? != "AWS4-HMAC-SHA256" {
         return Err("unknown algorithm");
     }
     let credential: Vec<&str> = parameter("x-amz-credential")?.split('/').collect();
     let [access_key, day, region, "sts", "aws4_request"] = credential.as_slice() else { return Err("credential scope is not STS's") };
-    if !date.starts_with(day) || (host != "sts.amazonaws.com" && host.split('.').nth(1) != Some(region)) {
+    if !date.starts_with(day) || partition.region_of(host).is_some_and(|of_host| of_host != *region) {
         return Err("credential scope does not fit date or endpoint");
     }
-    let (caller, secret) = iam::access_key(world, access_key).ok_or("InvalidClientTokenId")?;
+    let session = parameter("x-amz-security-token").ok();
+    let (caller, secret) = iam::access_key(world, access_key, session).ok_or("InvalidClientTokenId")?;
     let query: BTreeMap<String, String> = parameters
         .values()
         .filter(|(key, _)| !key.eq_ignore_ascii_case("x-amz-signature"))
@@ -84,16 +91,40 @@ pub(super) fn verify(world: &World, cluster: &str, token: &str) -> Result<Caller
     if expected == parameter("x-amz-signature")? { Ok(caller) } else { Err("SignatureDoesNotMatch") }
 }
 
-/// `sts.<region>.amazonaws.com`, or its dual-stack name.
-fn is_regional(host: &str) -> bool {
-    let region = host.strip_prefix("sts.").and_then(|rest| rest.strip_suffix(".amazonaws.com").or_else(|| rest.strip_suffix(".api.aws")));
-    region.is_some_and(|region| region.split('-').count() >= 3 && !region.contains('.'))
+/// Part of AWS with domains of its own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Partition {
+    Aws,
+    China,
+    UsGov,
 }
 
-fn check_date(world: &World, date: &str) -> Result<(), &'static str> {
+impl Partition {
+    fn of(region: &str) -> Self {
+        match region.split('-').next() {
+            Some("cn") => Self::China,
+            _ if region.starts_with("us-gov-") => Self::UsGov,
+            _ => Self::Aws,
+        }
+    }
+
+    /// The Region whose STS a host is (`sts.<region>.<domain>`, or its dual-stack name), if it is of this partition.
+    fn region_of(self, host: &str) -> Option<&str> {
+        let domains = match self {
+            Self::Aws | Self::UsGov => ["amazonaws.com", "api.aws"],
+            Self::China => ["amazonaws.com.cn", "api.amazonwebservices.com.cn"],
+        };
+        let rest = host.strip_prefix("sts.")?;
+        let region = domains.iter().find_map(|domain| rest.strip_suffix(domain)?.strip_suffix('.'))?;
+        let is_region = region.split('-').count() >= 3 && !region.contains('.') && Self::of(region) == self;
+        is_region.then_some(region)
+    }
+}
+
+fn check_date(date: &str, now: SystemTime) -> Result<(), &'static str> {
     let date = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", date).map_err(|_| "error parsing X-Amz-Date parameter")?;
     let signed = date.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| "error parsing X-Amz-Date parameter")?.timestamp();
-    let now = jiff::Timestamp::try_from(world.clock.wall_at(world.now)).map_err(|_| "no present")?;
+    let now = jiff::Timestamp::try_from(now).map_err(|_| "no present")?;
     let age = now.duration_since(signed);
     // STS allows clocks to differ by 15 minutes.
     if age > jiff::SignedDuration::try_from(LIFETIME).unwrap_or_default() {
@@ -171,10 +202,21 @@ pub(super) mod tests {
 
     #[test]
     fn only_regional_hosts_of_sts_are_trusted() {
-        assert!(is_regional("sts.eu-west-1.amazonaws.com"));
-        assert!(is_regional("sts.us-gov-west-1.amazonaws.com"));
-        for host in ["sts.evil.example", "sts.eu-west-1.amazonaws.com.evil.example", "sts.a.b-c-d.amazonaws.com", "iam.amazonaws.com"] {
-            assert!(!is_regional(host), "{host}");
+        let of = |region: &str, host: &str| Partition::of(region).region_of(host).map(str::to_owned);
+        assert_eq!(of("us-east-1", "sts.eu-west-1.amazonaws.com").as_deref(), Some("eu-west-1"));
+        assert_eq!(of("us-east-1", "sts.eu-west-1.api.aws").as_deref(), Some("eu-west-1"));
+        assert_eq!(of("us-gov-east-1", "sts.us-gov-west-1.amazonaws.com").as_deref(), Some("us-gov-west-1"));
+        assert_eq!(of("cn-north-1", "sts.cn-northwest-1.amazonaws.com.cn").as_deref(), Some("cn-northwest-1"));
+        for (region, host) in [
+            ("us-east-1", "sts.evil.example"),
+            ("us-east-1", "sts.eu-west-1.amazonaws.com.evil.example"),
+            ("us-east-1", "sts.a.b-c-d.amazonaws.com"),
+            ("us-east-1", "iam.amazonaws.com"),
+            ("us-east-1", "sts.us-gov-west-1.amazonaws.com"),
+            ("us-east-1", "sts.cn-north-1.amazonaws.com.cn"),
+            ("cn-north-1", "sts.cn-north-1.amazonaws.com"),
+        ] {
+            assert_eq!(of(region, host), None, "{region}: {host}");
         }
     }
 

@@ -135,9 +135,8 @@ pub(super) fn patch(world: &mut World, cluster: &str, ask: &Ask) -> Verdict<(u16
     }
     let (key, old) = existing(world, cluster, ask)?;
     let change = ask.json()?;
+    // The version stays that of the object unless the patch gives one.
     let mut object = old.clone();
-    // A patch carries the version that it was made from only if it says so.
-    object["metadata"].as_object_mut().and_then(|metadata| metadata.remove("resourceVersion"));
     match ask.content_type.as_str() {
         "application/merge-patch+json" => patches::merge(&mut object, &change),
         "application/strategic-merge-patch+json" => patches::strategic(&mut object, &change),

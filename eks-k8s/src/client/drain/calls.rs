@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use super::super::{connect::Place, error::failed};
+use crate::owned::MANAGER;
 
 /// What ends a call that gets no answer.
 const ANSWER: Duration = Duration::from_secs(60);
@@ -26,6 +27,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 pub(super) const NODES: &str = "/api/v1/nodes";
 pub(super) const PODS: &str = "/api/v1/pods";
+pub(super) const NAMESPACES: &str = "/api/v1/namespaces";
 pub(super) const BUDGETS: &str = "/apis/policy/v1/poddisruptionbudgets";
 pub(super) const VOLUMES: &str = "/api/v1/persistentvolumes";
 pub(super) const DAEMON_SETS: &str = "/apis/apps/v1/daemonsets";
@@ -54,8 +56,20 @@ impl<'a> Api<'a> {
         self.place.client().await
     }
 
+    /// Forgets the client, whose token has ended before its time. Whether another one can be made.
+    pub(super) async fn renew(&self) -> bool {
+        self.place.renew().await
+    }
+
     async fn text(&self, verb: &str, path: &str, request: Built) -> Result<String, Error> {
         let request = request.map_err(|error| unbuilt(path, error))?;
+        match self.once(verb, path, request.clone()).await {
+            Err(error) if is_unauthorized(&error) && self.renew().await => self.once(verb, path, request).await,
+            answer => answer,
+        }
+    }
+
+    async fn once(&self, verb: &str, path: &str, request: http::Request<Vec<u8>>) -> Result<String, Error> {
         match timeout(ANSWER, self.client().await?.request_text(request)).await {
             Ok(answer) => answer.map_err(|error| failed(verb, path, error)),
             Err(_) => Err(failed(verb, path, kube::Error::Service("no answer".into()))),
@@ -123,12 +137,14 @@ impl<'a> Api<'a> {
         change: impl Fn(&Value) -> Option<Value>,
     ) -> Result<Option<(Value, bool)>, Error> {
         let subject = format!("{path}/{name}");
+        // By this name the API server tells what we wrote from what others did (`metadata.managedFields`).
+        let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
         let mut tries = 1;
         loop {
             let Some(before) = self.get(path, name).await? else { return Ok(None) };
             let Some(mut patch) = change(&before) else { return Ok(Some((before, false))) };
             patch["metadata"]["resourceVersion"] = before["metadata"]["resourceVersion"].clone();
-            let request = Request::new(path).patch(name, &PatchParams::default(), &Patch::Merge(&patch));
+            let request = Request::new(path).patch(name, &params, &Patch::Merge(&patch));
             match self.json("patch", &subject, request).await {
                 Ok(_) => return Ok(Some((before, true))),
                 Err(error) if error.class() == Class::NotFound => return Ok(None),
@@ -164,14 +180,25 @@ impl<'a> Api<'a> {
         version: &str,
     ) -> Result<impl Stream<Item = Result<WatchEvent<Value>, kube::Error>> + use<>, Error> {
         let request = Request::new(path).watch(params, version).map_err(|error| unbuilt(path, error))?;
-        let events = timeout(ANSWER, self.client().await?.request_events(request)).await;
-        let events = events.unwrap_or_else(|_| Err(kube::Error::Service("no answer".into())));
-        Ok(events.map_err(|error| failed("watch", path, error))?.boxed())
+        let open = async |request| {
+            let events = timeout(ANSWER, self.client().await?.request_events(request)).await;
+            events.unwrap_or_else(|_| Err(kube::Error::Service("no answer".into()))).map_err(|error| failed("watch", path, error))
+        };
+        let events = match open(request.clone()).await {
+            Err(error) if is_unauthorized(&error) && self.renew().await => open(request).await,
+            events => events,
+        };
+        Ok(events?.boxed())
     }
 }
 
 fn unbuilt(path: &str, error: kube::core::request::Error) -> Error {
     Error::Plan { subject: path.to_owned(), reason: error.to_string() }
+}
+
+/// Whether the API server does not know who we are: 401.
+pub(super) fn is_unauthorized(error: &Error) -> bool {
+    matches!(error, Error::Call { class: Class::Denied, code: Some(code), .. } if code == "Unauthorized" || code == "401")
 }
 
 /// Whether time heals it.

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::{
     super::error::failed,
-    calls::{Api, eviction},
+    calls::{Api, eviction, is_unauthorized},
 };
 use crate::drain::Pod;
 
@@ -41,6 +41,13 @@ pub(super) enum Answer {
 
 /// Asks for the eviction of exactly this Pod.
 pub(super) async fn evict(api: &Api<'_>, pod: &Pod, grace: Option<u32>) -> Answer {
+    match once(api, pod, grace).await {
+        Answer::Fatal(error) if is_unauthorized(&error) && api.renew().await => once(api, pod, grace).await,
+        answer => answer,
+    }
+}
+
+async fn once(api: &Api<'_>, pod: &Pod, grace: Option<u32>) -> Answer {
     let path = format!("/api/v1/namespaces/{}/pods", pod.namespace);
     let body = eviction(&pod.namespace, &pod.name, &pod.uid, grace);
     let request = Request::new(path).create_subresource("eviction", &pod.name, &PostParams::default(), body);

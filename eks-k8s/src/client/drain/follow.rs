@@ -29,16 +29,33 @@ fn version_of(object: &Value) -> String {
     object["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned()
 }
 
+/// What of a resource is followed.
+pub(super) enum Filter {
+    All,
+    Fields(String),
+    Labels(String),
+}
+
+impl Filter {
+    fn selectors(&self) -> (Option<String>, Option<String>) {
+        match self {
+            Self::All => (None, None),
+            Self::Fields(fields) => (Some(fields.clone()), None),
+            Self::Labels(labels) => (None, Some(labels.clone())),
+        }
+    }
+}
+
 /// Follows a resource for ever; returns only for what no time heals.
 pub(super) async fn follow<T>(
     api: &Api<'_>,
     path: &str,
-    fields: Option<&str>,
+    filter: Filter,
     read: impl Fn(Value) -> Result<T, Error>,
     told: &watch::Sender<Objects<T>>,
 ) -> Error {
     loop {
-        match once(api, path, fields, &read, told).await {
+        match once(api, path, &filter, &read, told).await {
             Err(error) if !heals(&error) => return error,
             Err(error) if error.class() != Class::Inconsistent => sleep(PAUSE).await,
             _ => {}
@@ -50,16 +67,16 @@ pub(super) async fn follow<T>(
 async fn once<T>(
     api: &Api<'_>,
     path: &str,
-    fields: Option<&str>,
+    filter: &Filter,
     read: &impl Fn(Value) -> Result<T, Error>,
     told: &watch::Sender<Objects<T>>,
 ) -> Result<(), Error> {
-    let params = ListParams { field_selector: fields.map(str::to_owned), ..ListParams::default() };
+    let (field_selector, label_selector) = filter.selectors();
+    let params = ListParams { field_selector: field_selector.clone(), label_selector: label_selector.clone(), ..ListParams::default() };
     let (listed, mut version) = api.list(path, params).await?;
     let objects = listed.into_iter().map(|object| Ok((uid(&object), read(object)?))).collect::<Result<_, Error>>()?;
     told.send_replace(Some(objects));
-    let params =
-        WatchParams { field_selector: fields.map(str::to_owned), timeout: Some(SERVER_ENDS), bookmarks: true, ..WatchParams::default() };
+    let params = WatchParams { field_selector, label_selector, timeout: Some(SERVER_ENDS), bookmarks: true, ..WatchParams::default() };
     loop {
         let began = Instant::now();
         let Ok(opened) = timeout_at(began + CLIENT_ENDS, api.watch(path, &params, &version)).await else { return Ok(()) };

@@ -20,7 +20,8 @@ use crate::{
 };
 
 impl Objects {
-    /// Reads what a forecast needs of a cluster: nodes, Pods, budgets, volumes, in pages; of DaemonSets only their metadata.
+    /// Reads what a forecast needs of a cluster: nodes, Pods, budgets, volumes, in pages; of DaemonSets and namespaces only their
+    /// metadata.
     ///
     /// # Errors
     /// [`Error::Call`].
@@ -38,13 +39,19 @@ impl Objects {
     }
 
     /// Drains nodes: cordons all of them, evicts their Pods through the eviction API, and waits until they are gone. Run it again after
-    /// it was killed, and it goes on; the nodes carry a label of ours.
+    /// it was killed, and it goes on: a drain of the same nodes is the same drain, whatever its policy. The label `eks-rs/drain` of a node
+    /// tells how far it came (`draining`, `drained`), and an annotation what the node was before.
     ///
     /// A client of kube should have `Config::default_retry` off: with it, kube itself repeats a refused eviction for minutes.
     /// An eviction that gives no answer within ten seconds is taken back and tried anew, so it works either way.
     ///
-    /// Cancelled, or at the deadline, nodes that are not empty and that this drain cordoned take Pods again
-    /// ([`Drain::keep_cordoned`] leaves them), and the report says how far it came.
+    /// Cancelled, or at the deadline, nodes that are not empty become what they were before this drain: those that it closed take Pods
+    /// again ([`Drain::keep_cordoned`] leaves them closed), and those that were closed by [`Objects::cordon`], by another drain or by anybody
+    /// else stay so. The report says how far it came.
+    ///
+    /// However it ends, replicas that it or an earlier run raised ([`crate::drain::OnBlocked::ScaleUpFirst`]) are lowered again. A StatefulSet loses its last
+    /// Pod then, ready or not, so the others are waited for, at most five minutes; if they do not get ready, the number stays, and
+    /// the report says so.
     ///
     /// # Errors
     /// [`Error::Refused`] if the drain contradicts itself, a node is not there, Pods on it are of a kind that the drain does not take, or
@@ -61,7 +68,8 @@ impl Objects {
         Run::new(Api::new(self.place(access.cloned())), drain, &observer).run(cancel).await
     }
 
-    /// Cordons a node, and taints it if asked to. It gets the label `eks-rs/drain` if it was not cordoned before. Whether it was.
+    /// Cordons a node, and taints it if asked to. It gets the label `eks-rs/drain: cordoned` if it was not cordoned before, and no drain that
+    /// is given up opens it again. Whether it was.
     ///
     /// # Errors
     /// [`Error::Call`].
@@ -69,7 +77,7 @@ impl Objects {
         cordon::cordon(&Api::new(self.place(access.cloned())), node, taint).await
     }
 
-    /// Lets a node that we cordoned take Pods again, and takes our taint and label off. One that somebody else cordoned stays as it is.
+    /// Lets a node that we closed, by a drain or not, take Pods again, and takes our taints and marks off. One that somebody else cordoned stays as it is.
     /// Whether anything was done.
     ///
     /// # Errors
@@ -78,7 +86,7 @@ impl Objects {
         cordon::uncordon(&Api::new(self.place(access.cloned())), node).await
     }
 
-    /// Nodes that we have cordoned: those of drains that run, that ended, and that were killed.
+    /// Nodes that we have cordoned, and those of drains that run, that ended, and that were killed.
     ///
     /// # Errors
     /// [`Error::Call`].
@@ -87,11 +95,11 @@ impl Objects {
     }
 
     /// Gives workloads back the replicas that drains of these nodes took from them by [`crate::drain::OnBlocked::ScaleUpFirst`], if a
-    /// killed run could not. A drain of the same nodes does so, too.
+    /// killed run could not. Any drain of one of these nodes does so, too. Those that keep it, as too few of their Pods are ready.
     ///
     /// # Errors
     /// [`Error::Call`].
-    pub async fn restore_replicas(&self, access: Option<&Access>, nodes: &[String]) -> Result<(), Error> {
-        scale::restore(&Api::new(self.place(access.cloned())), nodes, &|_| ()).await
+    pub async fn restore_replicas(&self, access: Option<&Access>, nodes: &[String]) -> Result<Vec<String>, Error> {
+        scale::restore(&Api::new(self.place(access.cloned())), nodes, &CancellationToken::new(), &|_| ()).await
     }
 }

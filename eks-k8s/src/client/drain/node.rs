@@ -10,13 +10,13 @@ use futures::{StreamExt, stream::FuturesUnordered};
 use kube::api::ListParams;
 use tokio::{
     sync::watch,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{
     calls::PODS,
     evict::{Answer, evict},
-    follow::{Objects, follow},
+    follow::{Filter, Objects, follow},
     gate::Seen,
     run::Run,
     snapshot::{now, unreadable},
@@ -27,6 +27,9 @@ use crate::drain::{DrainEvent, Filtered, Pod, PodEnd, judge, read_pod};
 const RETRY: Duration = Duration::from_secs(5);
 /// When a budget is asked in spite of what is known of it: a watch may be behind.
 const ANYWAY: Duration = Duration::from_secs(30);
+
+/// How long Pods that were deleted by force get, beyond their grace period.
+const FORCED: Duration = Duration::from_secs(120);
 
 /// What is known of a Pod's end, by uid.
 pub(super) type Ends = BTreeMap<String, (Pod, PodEnd)>;
@@ -40,10 +43,10 @@ impl Run<'_> {
     /// Empties a node; ends only when it is empty, or cannot be emptied. `ends` tells how far it came, whenever it is dropped.
     pub(super) async fn empty(&self, node: &str, ends: &std::sync::Mutex<Ends>) -> Result<(), Error> {
         let (told, pods) = watch::channel::<Objects<Pod>>(None);
-        let fields = format!("spec.nodeName={node}");
+        let fields = Filter::Fields(format!("spec.nodeName={node}"));
         let read = |object| read_pod(object).map_err(unreadable);
         tokio::select! {
-            error = follow(&self.api, PODS, Some(&fields), read, &told) => Err(error),
+            error = follow(&self.api, PODS, fields, read, &told) => Err(error),
             done = self.clear(pods, ends) => done,
         }
     }
@@ -109,17 +112,11 @@ impl Run<'_> {
             let only = seen.first().filter(|_| seen.len() == 1).map(|seen| (self.gates.gate(&seen.0), seen));
             // Pods that are not ready may go without using the budget up, so they wait for nobody's turn.
             let free = |(budget, _): &Seen| !now.ready && budget.lets_unhealthy_go(budget.healthy);
-            let mut changed = async || {
-                tokio::select! {
-                    end = pods.changed() => end.is_ok(),
-                    end = budgets.changed() => end.is_ok(),
-                }
-            };
             let turn = match &only {
                 Some((gate, _)) if now.ready => tokio::select! {
                     biased;
                     turn = gate.turn.lock() => Some(turn),
-                    _ = changed() => continue,
+                    () = changed(&mut pods, &mut budgets) => continue,
                 },
                 _ => None,
             };
@@ -131,7 +128,7 @@ impl Run<'_> {
                 let why = format!("budget {} needs {} ready Pods and has {}", seen.0.at(), seen.0.desired, seen.0.healthy);
                 self.hold(ends, &now, why, &mut told);
                 tokio::select! {
-                    _ = changed() => {}
+                    () = changed(&mut pods, &mut budgets) => {}
                     () = tokio::time::sleep_until(anyway) => {}
                 }
                 continue;
@@ -161,15 +158,14 @@ impl Run<'_> {
             };
             anyway = Instant::now() + ANYWAY;
             self.hold(ends, &now, why, &mut told);
-            let wait = async { if after == Duration::MAX { std::future::pending().await } else { sleep(after).await } };
-            tokio::pin!(wait);
-            tokio::select! {
-                () = &mut wait => {}
-                _ = changed() => {
-                    // Not sooner than the server asked.
-                    if after != Duration::MAX {
-                        wait.await;
-                    }
+            // Not sooner than the server asked; of what it will never do, not before the Pod or the budgets that protect it are others.
+            if after < Duration::MAX {
+                sleep(after).await;
+            } else {
+                let same = |pod: &Pod| pod.deleted_at.is_none() && pod.labels == now.labels && names(&self.gates.of(pod)) == names(&seen);
+                while pods.borrow_and_update().as_ref().and_then(|pods| pods.get(&now.uid)).is_some_and(same) {
+                    budgets.borrow_and_update();
+                    changed(&mut pods, &mut budgets).await;
                 }
             }
             drop(turn);
@@ -213,20 +209,52 @@ impl Run<'_> {
         }
     }
 
-    /// Deletes what is left on a node, past its budgets, and waits until it is gone.
-    pub(super) async fn force_out(&self, node: &str, ends: &std::sync::Mutex<Ends>) -> Result<(), Error> {
+    /// Deletes what is left on a node, past its budgets, and waits until it is gone: as long as the Pods have leave to take, and
+    /// [`FORCED`]. Whether it is.
+    pub(super) async fn force_out(&self, node: &str, ends: &std::sync::Mutex<Ends>) -> Result<bool, Error> {
         let params = ListParams::default().fields(&format!("spec.nodeName={node}"));
+        let (mut grace, mut failure) = (Duration::ZERO, None);
         for object in self.api.list(PODS, params).await?.0 {
             let pod = read_pod(object).map_err(unreadable)?;
-            if pod.deleted_at.is_some() || self.filtered(&pod).is_some() {
+            if self.filtered(&pod).is_some() {
                 continue;
             }
-            self.api.delete_pod(&pod.namespace, &pod.name, &pod.uid, self.drain.grace).await?;
-            self.tell(DrainEvent::Deleted { pod: pod.at() });
-            self.note(ends, &pod, PodEnd::Deleted);
+            let own = self.drain.grace.filter(|_| pod.deleted_at.is_none()).unwrap_or(pod.grace);
+            grace = grace.max(Duration::from_secs(u64::from(own)));
+            if pod.deleted_at.is_some() {
+                continue;
+            }
+            match self.api.delete_pod(&pod.namespace, &pod.name, &pod.uid, self.drain.grace).await {
+                Ok(()) => {
+                    self.tell(DrainEvent::Deleted { pod: pod.at() });
+                    self.note(ends, &pod, PodEnd::Deleted);
+                }
+                // The others go nevertheless.
+                Err(error) => failure = Some(error),
+            }
         }
-        self.empty(node, ends).await
+        match timeout(grace + FORCED, self.empty(node, ends)).await {
+            _ if failure.is_some() => failure.map_or(Ok(false), Err),
+            Ok(emptied) => emptied.map(|()| true),
+            Err(_) => Ok(false),
+        }
     }
+}
+
+/// Ends when something that is followed has changed.
+async fn changed(pods: &mut watch::Receiver<Objects<Pod>>, budgets: &mut watch::Receiver<Objects<Seen>>) {
+    let followed = tokio::select! {
+        end = pods.changed() => end,
+        end = budgets.changed() => end,
+    };
+    // Nobody follows any more: the drain is about to end.
+    if followed.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn names(budgets: &[Seen]) -> Vec<String> {
+    budgets.iter().map(|(budget, _)| budget.at()).collect()
 }
 
 pub(super) fn refused(pod: &Pod, why: Filtered) -> Error {

@@ -6,18 +6,18 @@ use std::{
     time::Duration,
 };
 
-use eks_core::{Error, engine::CancellationToken};
+use eks_core::{Class, Error, engine::CancellationToken};
 use futures::{StreamExt, TryStreamExt, stream};
 use kube::api::ListParams;
 use tokio::{
     sync::watch,
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until},
 };
 
 use super::{
-    calls::{Api, BUDGETS, DAEMON_SETS},
+    calls::{Api, BUDGETS, DAEMON_SETS, heals},
     cordon,
-    follow::{Objects, follow},
+    follow::{Filter, Objects, follow},
     gate::{Gates, Seen},
     node::Ends,
     scale, snapshot,
@@ -26,13 +26,16 @@ use crate::drain::{Drain, DrainEvent, DrainReport, Forecast, NodeEnd, OnBlocked,
 
 /// Cordons at a time.
 const CORDONS: usize = 16;
-/// How long Pods that were deleted by force get, beyond their grace period.
-const FORCED: Duration = Duration::from_secs(120);
+/// Before a mark is written again that the API server did not take.
+const AGAIN: Duration = Duration::from_secs(5);
+const CANCELLED: &str = "it was cancelled";
 
 /// A drain that runs.
 pub(super) struct Run<'a> {
     pub(super) api: Api<'a>,
     pub(super) drain: &'a Drain,
+    /// By which nodes know it.
+    id: String,
     observer: &'a (dyn Fn(DrainEvent) + Send + Sync),
     pub(super) gates: Gates,
     budgets: watch::Sender<Objects<Seen>>,
@@ -60,6 +63,7 @@ impl<'a> Run<'a> {
         Self {
             api,
             drain,
+            id: cordon::id(&drain.nodes),
             observer,
             gates: Gates::new(seen),
             budgets,
@@ -75,7 +79,34 @@ impl<'a> Run<'a> {
     }
 
     pub(super) async fn run(mut self, cancel: &CancellationToken) -> Result<DrainReport, Error> {
-        let raise = self.prepare().await?;
+        let prepared = tokio::select! {
+            biased;
+            () = cancel.cancelled() => Ok(None),
+            prepared = self.prepare() => prepared.map(Some),
+        };
+        let (ended, undone) = match prepared {
+            Ok(Some(raise)) => {
+                let ended = self.attempt(&raise, cancel).await;
+                let undone = if matches!(ended, Ok(None)) { Ok(()) } else { self.undo(self.unfinished()).await };
+                (ended, undone)
+            }
+            // Nothing was touched; but an earlier run of this drain may have been killed.
+            Ok(None) => (Ok(Some(CANCELLED.to_owned())), self.undo_earlier().await),
+            Err(error) => (Err(error), self.undo_earlier().await),
+        };
+        // However it ends, and whichever run raised them.
+        let restored = match scale::restore(&self.api, &self.drain.nodes, cancel, self.observer).await {
+            // Who may not see workloads has raised none.
+            Err(error) if error.class() == Class::Denied && self.drain.on_blocked != OnBlocked::ScaleUpFirst => Ok(Vec::new()),
+            restored => restored,
+        };
+        let given_up = ended?;
+        undone?;
+        Ok(self.report(given_up, restored?))
+    }
+
+    /// Drains until it is done, cancelled or late; past the budgets at last, if that is the policy. Why it was given up.
+    async fn attempt(&self, raise: &[scale::Workload], cancel: &CancellationToken) -> Result<Option<String>, Error> {
         // From here on: until now nothing has been tried.
         let deadline = self.drain.deadline.map(|after| Instant::now() + after);
         let stop = async {
@@ -87,7 +118,7 @@ impl<'a> Run<'a> {
             };
             tokio::select! {
                 biased;
-                () = cancel.cancelled() => "it was cancelled".to_owned(),
+                () = cancel.cancelled() => CANCELLED.to_owned(),
                 () = late => "its deadline passed".to_owned(),
             }
         };
@@ -98,20 +129,13 @@ impl<'a> Run<'a> {
         let ended = tokio::select! {
             biased;
             why = stop => Ok(Some(why)),
-            error = follow(&self.api, BUDGETS, None, read, &self.budgets) => Err(error),
-            done = self.go(&raise) => done.map(|()| None),
+            error = follow(&self.api, BUDGETS, Filter::All, read, &self.budgets) => Err(error),
+            done = self.go(raise) => done.map(|()| None),
         };
-        let ended = match ended {
+        match ended {
             Ok(Some(_)) if self.drain.on_blocked == OnBlocked::ForceDelete && !cancel.is_cancelled() => self.force(cancel).await,
             ended => ended,
-        };
-        let undone = if matches!(ended, Ok(None)) { Ok(()) } else { self.undo().await };
-        // What a killed run raised, too.
-        let scales = self.drain.on_blocked == OnBlocked::ScaleUpFirst;
-        let restored = if scales { scale::restore(&self.api, &self.drain.nodes, self.observer).await } else { Ok(()) };
-        let given_up = ended?;
-        undone.and(restored)?;
-        Ok(self.report(given_up))
+        }
     }
 
     /// Looks at everything that can be refused before anything is touched. What is to be scaled up.
@@ -146,7 +170,7 @@ impl<'a> Run<'a> {
     async fn go(&self, raise: &[scale::Workload]) -> Result<(), Error> {
         stream::iter(self.drain.nodes.clone())
             .map(|node| async move {
-                let before = cordon::cordon(&self.api, &node, self.drain.taint.as_ref()).await?;
+                let before = cordon::begin(&self.api, &node, &self.id, self.drain.taint.as_ref()).await?;
                 locked(&self.nodes).insert(node.clone(), NodeEnd::Cordoned);
                 self.tell(DrainEvent::Cordoned { node, before });
                 Ok::<_, Error>(())
@@ -167,17 +191,24 @@ impl<'a> Run<'a> {
         stream::iter(self.drain.nodes.clone())
             .map(|node| async move {
                 self.empty(&node, &self.ends[&node]).await?;
-                self.drained(&node);
-                Ok::<_, Error>(())
+                self.drained(&node).await
             })
             .buffer_unordered(self.drain.in_parallel)
             .try_collect()
             .await
     }
 
-    fn drained(&self, node: &str) {
+    async fn drained(&self, node: &str) -> Result<(), Error> {
+        // It has waited for Pods as long as that took; so it does for the API server.
+        while let Err(error) = cordon::end(&self.api, node).await {
+            if !heals(&error) {
+                return Err(error);
+            }
+            sleep(AGAIN).await;
+        }
         locked(&self.nodes).insert(node.to_owned(), NodeEnd::Drained);
         self.tell(DrainEvent::Drained { node: node.to_owned(), after: self.began.elapsed() });
+        Ok(())
     }
 
     fn unfinished(&self) -> Vec<String> {
@@ -185,53 +216,70 @@ impl<'a> Run<'a> {
         self.drain.nodes.iter().filter(|node| nodes.get(*node) != Some(&NodeEnd::Drained)).cloned().collect()
     }
 
-    /// Deletes what is left after the deadline. Why it was given up, if it did not help.
+    /// Deletes what is left after the deadline, each node in its own time. Why it was given up, if it did not help everywhere.
     async fn force(&self, cancel: &CancellationToken) -> Result<Option<String>, Error> {
-        let limit = FORCED + Duration::from_secs(u64::from(self.drain.grace.unwrap_or(30)));
-        let nodes = self.unfinished();
-        let forced = stream::iter(nodes)
+        let forced = stream::iter(self.unfinished())
             .map(|node| async move {
                 // The deadline may have come before this node's turn: what is deleted must not come back to it.
-                cordon::cordon(&self.api, &node, self.drain.taint.as_ref()).await?;
-                self.force_out(&node, &self.ends[&node]).await?;
-                self.drained(&node);
-                Ok::<_, Error>(())
+                match cordon::begin(&self.api, &node, &self.id, self.drain.taint.as_ref()).await {
+                    Err(error) if error.class() != Class::NotFound => return Err(error),
+                    // Of a node that is gone, Pods go soon.
+                    _ => {}
+                }
+                locked(&self.nodes).insert(node.clone(), NodeEnd::Cordoned);
+                let done = self.force_out(&node, &self.ends[&node]).await?;
+                if done {
+                    self.drained(&node).await?;
+                }
+                Ok::<_, Error>((!done).then_some(node))
             })
             .buffer_unordered(self.drain.in_parallel)
-            .try_collect::<()>();
-        tokio::select! {
+            .collect::<Vec<_>>();
+        let forced = tokio::select! {
             biased;
-            () = cancel.cancelled() => Ok(Some("it was cancelled".to_owned())),
-            done = timeout(limit, forced) => match done {
-                Ok(done) => done.map(|()| None),
-                Err(_) => Ok(Some("Pods that were deleted by force are still going; is the node's kubelet dead?".to_owned())),
-            },
-        }
+            () = cancel.cancelled() => return Ok(Some(CANCELLED.to_owned())),
+            forced = forced => forced,
+        };
+        // An error on one node has kept no other from being emptied.
+        let mut left: Vec<String> = forced.into_iter().collect::<Result<Vec<_>, Error>>()?.into_iter().flatten().collect();
+        left.sort();
+        let why = "Pods that were deleted are still going: is the kubelet dead, or does a finalizer hold them? On";
+        Ok((!left.is_empty()).then(|| format!("{why} {}", left.join(", "))))
     }
 
-    /// Lets nodes that are not empty take Pods again.
-    async fn undo(&self) -> Result<(), Error> {
-        if self.drain.keep_cordoned {
-            return Ok(());
-        }
-        let mut failure = Ok(());
-        for node in self.unfinished() {
-            match cordon::uncordon(&self.api, &node).await {
-                Ok(true) => {
+    /// Makes nodes what they were before this drain.
+    async fn undo(&self, nodes: Vec<String>) -> Result<(), Error> {
+        let undone = stream::iter(nodes)
+            .map(|node| async move {
+                if self.drain.keep_cordoned {
+                    return cordon::keep(&self.api, &node, &self.id).await;
+                }
+                if cordon::undo(&self.api, &node, &self.id).await? {
                     locked(&self.nodes).insert(node.clone(), NodeEnd::Uncordoned);
                     self.tell(DrainEvent::Uncordoned { node });
                 }
-                Ok(false) => {}
-                Err(error) => failure = Err(error),
-            }
-        }
-        failure
+                Ok(())
+            })
+            .buffer_unordered(CORDONS)
+            .collect::<Vec<_>>();
+        undone.await.into_iter().collect()
     }
 
-    fn report(&self, given_up: Option<String>) -> DrainReport {
+    /// The same, for those at which an earlier run of this drain was killed.
+    async fn undo_earlier(&self) -> Result<(), Error> {
+        let mut nodes = match cordon::begun_before(&self.api).await {
+            Err(error) if error.class() == Class::Denied => return Ok(()),
+            nodes => nodes?,
+        };
+        nodes.retain(|node| self.drain.nodes.contains(node));
+        self.undo(nodes).await
+    }
+
+    fn report(&self, given_up: Option<String>, left_scaled: Vec<String>) -> DrainReport {
         let pods = self.ends.values().flat_map(|ends| locked(ends).values().map(|(pod, end)| (pod.at(), end.clone())).collect::<Vec<_>>());
         let mut pods: Vec<_> = pods.collect();
         pods.sort_by(|a, b| a.0.cmp(&b.0));
-        DrainReport { nodes: locked(&self.nodes).clone(), pods, given_up, took: self.began.elapsed(), calls: self.api.calls() }
+        let (took, calls) = (self.began.elapsed(), self.api.calls());
+        DrainReport { nodes: locked(&self.nodes).clone(), pods, left_scaled, given_up, took, calls }
     }
 }

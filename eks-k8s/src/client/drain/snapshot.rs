@@ -1,15 +1,15 @@
-//! Reading a cluster for a forecast: five lists at once, page by page.
+//! Reading a cluster for a forecast: six lists at once, page by page.
 
 use std::{
     sync::Mutex,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use eks_core::Error;
+use eks_core::{Class, Error};
 use futures::future::try_join_all;
 use kube::api::ListParams;
 
-use super::calls::{Api, BUDGETS, DAEMON_SETS, NODES, PODS, VOLUMES};
+use super::calls::{Api, BUDGETS, DAEMON_SETS, NAMESPACES, NODES, PODS, VOLUMES};
 use crate::drain::{Cluster, ReadError, Reader};
 
 /// How a page is taken in.
@@ -23,14 +23,28 @@ pub(super) fn unreadable(error: ReadError) -> Error {
     Error::Plan { subject: error.to_string(), reason: error.source.to_string() }
 }
 
+/// How often everything is read anew, because the API server has forgotten the version that a list began with (410).
+const TRIES: u32 = 3;
+
 pub(super) async fn read(api: &Api<'_>) -> Result<Cluster, Error> {
+    let mut tries = 1;
+    loop {
+        match once(api).await {
+            Err(error) if tries < TRIES && error.class() == Class::Inconsistent => tries += 1,
+            read => return read,
+        }
+    }
+}
+
+async fn once(api: &Api<'_>) -> Result<Cluster, Error> {
     let reader = Mutex::new(Reader::new(now()));
-    let lists: [(&str, bool, Take); 5] = [
+    let lists: [(&str, bool, Take); 6] = [
         (NODES, false, Reader::nodes),
         (PODS, false, Reader::pods),
         (BUDGETS, false, Reader::budgets),
         (VOLUMES, false, Reader::volumes),
         (DAEMON_SETS, true, Reader::daemon_sets),
+        (NAMESPACES, true, Reader::namespaces),
     ];
     try_join_all(lists.map(|(path, metadata_only, take)| {
         let reader = &reader;

@@ -1,19 +1,21 @@
 //! Which resource an apiVersion and kind are: one call for each group version, remembered.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use eks_core::{BoxError, Class, Error};
 use kube::Client;
 use serde_json::Value;
+use tokio::time::timeout;
 
 use super::super::{
     api::{Collection, Resource},
     error::failed,
 };
-use crate::{Access, ObjectId};
+use crate::{Access, ObjectId, object_set::is_built_in};
 
 /// A resource that the API server serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,15 +101,17 @@ impl Discovery {
 
 /// The resources of a group version; none if it is not served.
 async fn group_version(client: &Client, api_version: &str) -> Result<Vec<Served>, Error> {
+    resources(client, api_version).await.or_else(|error| match failed("discover", api_version, error) {
+        error if error.class() == Class::NotFound => Ok(Vec::new()),
+        error => Err(error),
+    })
+}
+
+async fn resources(client: &Client, api_version: &str) -> Result<Vec<Served>, kube::Error> {
     let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
-    let answer = match group {
-        "" => client.list_core_api_resources(version).await,
-        _ => client.list_api_group_resources(api_version).await,
-    };
-    let list = match answer.map_err(|error| failed("discover", api_version, error)) {
-        Ok(list) => list,
-        Err(error) if error.class() == Class::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
+    let list = match group {
+        "" => client.list_core_api_resources(version).await?,
+        _ => client.list_api_group_resources(api_version).await?,
     };
     let resources = list.resources.into_iter().filter(|resource| !resource.name.contains('/'));
     Ok(resources
@@ -122,21 +126,60 @@ async fn group_version(client: &Client, api_version: &str) -> Result<Vec<Served>
         .collect())
 }
 
-/// Every resource whose objects can be listed and deleted, each in its group's preferred version.
-pub(super) async fn everything(client: &Client) -> Result<Vec<Served>, Error> {
+/// Every resource whose objects can be listed and deleted, each in its group's preferred version; and the group versions of aggregated
+/// API servers that do not answer.
+pub(super) async fn everything(client: &Client) -> Result<(Vec<Served>, BTreeSet<String>), Error> {
     let groups = client.list_api_groups().await.map_err(|error| failed("discover", "/apis", error))?;
     let preferred = groups.groups.into_iter().filter_map(|group| {
         let version = group.preferred_version.or_else(|| group.versions.into_iter().next())?;
         Some(version.group_version)
     });
-    let mut all = Vec::new();
+    let (mut all, mut unlisted) = (Vec::new(), BTreeSet::new());
     for version in std::iter::once("v1".to_owned()).chain(preferred) {
-        match group_version(client, &version).await {
-            Ok(served) => all.extend(served.into_iter().filter(|served| served.is_kept)),
-            // An aggregated API server that is away (metrics, say) keeps its objects to itself: a set has none there.
-            Err(error) if error.code() == Some("ServiceUnavailable") => {}
-            Err(error) => return Err(error),
+        match within_reach(client, &version).await? {
+            Some(served) => all.extend(served.into_iter().filter(|served| served.is_kept)),
+            None => drop(unlisted.insert(version)),
         }
     }
-    Ok(all)
+    Ok((all, unlisted))
+}
+
+/// How long an aggregated API server may take; behind kube's own retries of 503, one that is away would take minutes.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// As [`group_version`]; `None` if an aggregated API server serves it and does not answer.
+async fn within_reach(client: &Client, api_version: &str) -> Result<Option<Vec<Served>>, Error> {
+    let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+    if is_built_in(group) {
+        return Ok(Some(group_version(client, api_version).await?));
+    }
+    let error = match timeout(PATIENCE, resources(client, api_version)).await {
+        Ok(Ok(served)) => return Ok(Some(served)),
+        // kube-apiserver answers for one that is not available in plain text, one behind a proxy may in any form: the code alone tells.
+        Ok(Err(kube::Error::Api(status))) if status.code == 503 => failed("discover", api_version, kube::Error::Api(status)),
+        Ok(Err(error)) => match failed("discover", api_version, error) {
+            error if error.class() == Class::NotFound => return Ok(Some(Vec::new())),
+            error => return Err(error),
+        },
+        Err(_) => {
+            Error::Timeout { subject: format!("discovery of {api_version}"), state: "no answer".to_owned(), waited: PATIENCE, polls: 1 }
+        }
+    };
+    if is_aggregated(client, group, version).await? { Ok(None) } else { Err(error) }
+}
+
+/// These store nothing, so no set has an object there (Kubernetes, "Resource metrics pipeline").
+const METRICS: [&str; 3] = ["custom.metrics.k8s.io", "external.metrics.k8s.io", "metrics.k8s.io"];
+const API_SERVICES: Resource<'static> = Resource("apiregistration.k8s.io", "v1", "APIService", "apiservices");
+
+/// Whether another server than kube-apiserver serves a group version: its APIService names a Service. Where that cannot be read it is not so.
+async fn is_aggregated(client: &Client, group: &str, version: &str) -> Result<bool, Error> {
+    if METRICS.contains(&group) {
+        return Ok(true);
+    }
+    match Collection::all(client, API_SERVICES).get(&format!("{version}.{group}")).await {
+        Ok(found) => Ok(found.is_some_and(|service| service["spec"]["service"].is_object())),
+        Err(error) if [Class::Denied, Class::NotFound].contains(&error.class()) => Ok(false),
+        Err(error) => Err(error),
+    }
 }

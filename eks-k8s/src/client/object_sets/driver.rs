@@ -6,15 +6,16 @@ use eks_core::{
     Class, Error, Facts, Op, Operation, Outputs, Owner, Removal, Step, Survivor,
     engine::{BoxFuture, Driver, Poll, StepContext},
 };
-use kube::api::Preconditions;
+use kube::Client;
 use serde_json::Value;
 
 use super::{
     super::{
+        api::{Collection, VOLUMES},
         connect::Place,
         driver::resolve,
         error::{is_silent, soon_allowed},
-        remove::held,
+        remove::{exactly, given_away, held},
         watch::{Seen, Watch},
     },
     apply::{Refusal, apply},
@@ -22,7 +23,7 @@ use super::{
     handle::ObjectSets,
 };
 use crate::{
-    Access, Judgement, ObjectId, SET_LABEL, SetOp, Wait,
+    Access, Judgement, Manifest, ObjectId, SET_LABEL, SetOp, Wait,
     object_set::{SetLeavings, SetScope, is_ours},
 };
 
@@ -53,9 +54,26 @@ fn seen(judgement: Judgement) -> Seen<()> {
 struct Applied {
     access: Access,
     namespace: String,
-    manifest: Value,
+    manifest: Manifest,
     force: bool,
     wait: Option<Wait>,
+}
+
+/// What is to be taken away, as a removal says it.
+struct Taken {
+    access: Option<Access>,
+    id: ObjectId,
+    uid: String,
+    set: String,
+}
+
+/// The volume that is deleted with a claim, if it has one.
+async fn volume_of(client: &Client, id: &ObjectId, live: &Value) -> Result<Option<String>, Error> {
+    let name = live.pointer("/spec/volumeName").and_then(Value::as_str).filter(|_| id.kind == "PersistentVolumeClaim");
+    let Some(name) = name else { return Ok(None) };
+    let volume = Collection::all(client, VOLUMES).get(name).await?;
+    let goes = volume.is_some_and(|volume| volume["spec"]["persistentVolumeReclaimPolicy"] == "Delete");
+    Ok(goes.then(|| name.to_owned()))
 }
 
 impl ObjectSets {
@@ -105,25 +123,32 @@ impl ObjectSets {
         Ok(Outputs::from([("id".to_owned(), uid)]))
     }
 
-    async fn take_away(&self, access: Option<Access>, id: &ObjectId, uid: &str, cx: &StepContext) -> Result<(), Error> {
+    async fn take_away(&self, taken: Taken, cx: &StepContext) -> Result<(), Error> {
+        let Taken { access, id, uid, set } = taken;
         let place: Place<'_> = self.objects.place(access.clone());
         let client = place.client().await?;
         // Without its definition there is no object of the kind.
-        let Some(served) = self.discovery.find(&client, access.as_ref(), id).await? else { return Ok(()) };
+        let Some(served) = self.discovery.find(&client, access.as_ref(), &id).await? else { return Ok(()) };
         let collection = served.collection(&client, &id.namespace);
-        let preconditions = Preconditions { resource_version: None, uid: Some(uid.to_owned()) };
-        if let Err(error) = collection.delete(&id.name, preconditions).await {
-            // One of the same name that came later is someone else's; ours is gone.
-            let live = if error.class() == Class::Conflict { live(&collection, &id.name).await? } else { return Err(error) };
-            if live.is_some_and(|live| live["metadata"]["uid"] == uid) {
-                return Err(error);
-            }
+        let live = live(&collection, &id.name).await?;
+        // One of the same name that came later is someone else's; ours is gone.
+        let Some(live) = live.filter(|live| live["metadata"]["uid"] == *uid) else { return Ok(()) };
+        if !is_ours(&live, cx.owner(), &set) {
+            return Err(given_away(&id));
         }
+        let volume = volume_of(&client, &id, &live).await?;
+        collection.delete(&id.name, exactly(&live)).await?;
         let watch = Watch::one(&place, served.resource(), &id.namespace, &id.name, id.to_string(), LIMIT);
-        match watch.until(cx, |objects| objects.get(uid).map_or(Seen::Done(()), held)).await {
-            Err(error) if error.class() == Class::NotFound => Ok(()),
-            gone => gone,
+        match watch.until(cx, |objects| objects.get(&uid).map_or(Seen::Done(()), held)).await {
+            Err(error) if error.class() == Class::NotFound => {}
+            gone => gone?,
         }
+        if let Some(volume) = volume {
+            // Whoever deletes the volume may be of the set, too, and goes later.
+            let watch = Watch::one(&place, VOLUMES, "", &volume, format!("PersistentVolume {volume}"), LIMIT);
+            watch.until(cx, |objects| objects.values().next().map_or(Seen::Done(()), held)).await?;
+        }
+        Ok(())
     }
 
     /// What a teardown left.
@@ -163,15 +188,15 @@ impl Driver for ObjectSets {
     fn observe<'a>(&'a self, owner: &'a Owner, scope: &'a Value) -> BoxFuture<'a, Result<Facts, Error>> {
         Box::pin(async move {
             let scope: SetScope = serde_json::from_value(scope.clone()).map_err(|error| not_ours("scope of layer objects", error))?;
-            let set = scope.manifests.first().map(set_of).unwrap_or_default().to_owned();
-            Ok(self.look(owner, &set, scope).await?.facts())
+            Ok(self.look(owner, scope).await?.facts())
         })
     }
 
     fn run<'a>(&'a self, step: &'a Step, cx: &'a StepContext) -> BoxFuture<'a, Result<Outputs, Error>> {
         Box::pin(async move {
             match decode(step.key.as_str(), &step.op)? {
-                SetOp::Apply { access, namespace, manifest, force, wait } => {
+                SetOp::Apply { access, namespace, object, force, wait } => {
+                    let manifest = self.contents.whole(&object)?;
                     let applied = Applied { access: resolve(&access, cx)?, namespace, manifest, force, wait };
                     self.make(applied, cx).await.map_err(soon_allowed)
                 }
@@ -183,7 +208,7 @@ impl Driver for ObjectSets {
     fn remove<'a>(&'a self, removal: &'a Removal, cx: &'a StepContext) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
             match decode(removal.key.as_str(), &removal.op)? {
-                SetOp::Delete { access, object, uid } => self.take_away(access, &object, &uid, cx).await,
+                SetOp::Delete { access, object: id, uid, set } => self.take_away(Taken { access, id, uid, set }, cx).await,
                 SetOp::Apply { .. } => Err(not_ours(removal.key.as_str(), "a teardown only removes")),
             }
         })

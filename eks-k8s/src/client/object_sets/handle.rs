@@ -7,8 +7,8 @@ use kube::Client;
 
 use super::{super::connect::Objects, discovery::Discovery};
 use crate::{
-    Access, ObjectSet, SetMember, SetObserved,
-    object_set::{SetScope, removing},
+    Access, ObjectSet, SetMembers, SetObserved,
+    object_set::{Contents, SetScope, removing},
 };
 
 /// Object sets of clusters: observes them, and carries out plans and teardowns of layer `objects`. Cheap to clone.
@@ -16,6 +16,7 @@ use crate::{
 pub struct ObjectSets {
     pub(super) objects: Objects,
     pub(super) discovery: Arc<Discovery>,
+    pub(super) contents: Arc<Contents>,
 }
 
 impl fmt::Debug for ObjectSets {
@@ -27,7 +28,7 @@ impl fmt::Debug for ObjectSets {
 impl From<&Objects> for ObjectSets {
     /// Sets of the same clusters, over the same connections.
     fn from(objects: &Objects) -> Self {
-        Self { objects: objects.clone(), discovery: Arc::default() }
+        Self { objects: objects.clone(), discovery: Arc::default(), contents: Arc::default() }
     }
 }
 
@@ -49,13 +50,32 @@ impl ObjectSets {
         set.plan(&self.observe(set, access).await?)
     }
 
+    /// As [`ObjectSets::plan`], of several sets: one plan, which can be joined with those of other layers.
+    ///
+    /// # Errors
+    /// As [`ObjectSets::plan`]; what [`ObjectSet::plan_all`] refuses.
+    pub async fn plan_all(&self, sets: &[&ObjectSet], access: Option<Access>) -> Result<Plan, Error> {
+        let mut now = SetObserved::default();
+        for set in sets {
+            now = now.and(self.observe(set, access.clone()).await?);
+        }
+        ObjectSet::plan_all(sets.iter().copied(), &now)
+    }
+
     /// What exists of a set.
     ///
     /// # Errors
     /// [`Error::Call`] if the API server does not answer; [`Error::Refused`] if an object names a namespace that its kind has not.
     pub async fn observe(&self, set: &ObjectSet, access: Option<Access>) -> Result<SetObserved, Error> {
-        let scope: SetScope = SetObserved::at(set, access.or_else(|| set.access().known())).scope().clone();
-        self.look(set.owner(), set.name(), scope).await
+        self.contents_of(set);
+        let scope: SetScope = SetObserved::at(set, access.or_else(|| set.access().known())).into_scope();
+        self.look(set.owner(), scope).await
+    }
+
+    /// Takes in the contents of a set's Secrets, for a plan that was saved: it carries a digest of them alone, and applying it without them,
+    /// or with others, is refused before anything is done. What this handle has planned it knows.
+    pub fn contents_of(&self, set: &ObjectSet) {
+        self.contents.learn(set);
     }
 
     /// Removes what carries the set's label and is no longer in it. The teardown shows what that is; nothing is removed before it is
@@ -65,27 +85,37 @@ impl ObjectSets {
     /// [`Error::Call`] if the API server does not answer.
     pub async fn prune(&self, set: &ObjectSet, access: Option<Access>) -> Result<Teardown, Error> {
         let access = access.or_else(|| set.access().known());
-        let members = self.members(set.owner(), set.name(), access.as_ref()).await?;
-        removing(set.owner(), access.as_ref(), set.outdated(members))
+        let found = self.members(set.owner(), &[set.name()], access.as_ref()).await?;
+        let outdated = SetMembers { members: set.outdated(found.members), unlisted: found.unlisted };
+        removing(set.owner(), access.as_ref(), &[set.name()], outdated)
     }
 
-    /// Removes all that carries the label of a set, in the reverse of the order in which it was made.
+    /// Removes all that carries the label of a set. What only a controller can release (load balancers, claims, custom resources) is gone
+    /// before what may be that controller; kinds and namespaces go last.
     ///
     /// # Errors
     /// [`Error::Call`] if the API server does not answer.
     pub async fn teardown(&self, owner: &Owner, set: &str, access: Option<Access>) -> Result<Teardown, Error> {
-        let members = self.members(owner, set, access.as_ref()).await?;
-        removing(owner, access.as_ref(), members)
+        self.teardown_all(owner, &[set], access).await
     }
 
-    /// What carries the label of a set, of every kind that the API server can list.
+    /// As [`ObjectSets::teardown`], of several sets at once: one may hold the controllers of another.
     ///
     /// # Errors
     /// [`Error::Call`] if the API server does not answer.
-    pub async fn members(&self, owner: &Owner, set: &str, access: Option<&Access>) -> Result<Vec<SetMember>, Error> {
+    pub async fn teardown_all(&self, owner: &Owner, sets: &[&str], access: Option<Access>) -> Result<Teardown, Error> {
+        let found = self.members(owner, sets, access.as_ref()).await?;
+        removing(owner, access.as_ref(), sets, found)
+    }
+
+    /// What carries the labels of sets, of every kind that the API server can list.
+    ///
+    /// # Errors
+    /// [`Error::Call`] if the API server does not answer. That an aggregated API server does not (metrics, say) is told instead.
+    pub async fn members(&self, owner: &Owner, sets: &[&str], access: Option<&Access>) -> Result<SetMembers, Error> {
         match self.objects.client(access).await? {
-            Some(client) => super::members::list(&client, owner, set).await,
-            None => Ok(Vec::new()),
+            Some(client) => super::members::list(&client, owner, sets).await,
+            None => Ok(SetMembers::default()),
         }
     }
 }

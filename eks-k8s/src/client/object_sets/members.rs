@@ -1,4 +1,4 @@
-//! What carries the label of a set.
+//! What carries the labels of sets.
 
 use std::collections::BTreeMap;
 
@@ -8,15 +8,15 @@ use kube::{Client, api::ListParams};
 use serde_json::{Value, json};
 
 use super::discovery::{Served, everything};
-use crate::{SET_LABEL, SetMember};
+use crate::{SET_LABEL, SetMember, SetMembers};
 
 /// Lists at a time.
 const AT_ONCE: usize = 16;
 
-/// Objects of a set, of every kind.
-pub(super) async fn list(client: &Client, owner: &Owner, set: &str) -> Result<Vec<SetMember>, Error> {
-    let selector = format!("{OWNER_TAG}={owner},{SET_LABEL}={set}");
-    let kinds = everything(client).await?;
+/// Objects of sets, of every kind.
+pub(super) async fn list(client: &Client, owner: &Owner, sets: &[&str]) -> Result<SetMembers, Error> {
+    let selector = format!("{OWNER_TAG}={owner},{SET_LABEL} in ({})", sets.join(","));
+    let (kinds, unlisted) = everything(client).await?;
     let mut lists: Vec<BoxFuture<'_, Result<Vec<Value>, Error>>> = Vec::new();
     for served in &kinds {
         lists.push(Box::pin(labelled(client, served, &selector)));
@@ -25,13 +25,13 @@ pub(super) async fn list(client: &Client, owner: &Owner, set: &str) -> Result<Ve
     // Some kinds are served by two groups.
     let mut members: BTreeMap<String, SetMember> = BTreeMap::new();
     for live in found.iter().flatten() {
-        if let Some(member) = SetMember::of(live, owner, set) {
+        for member in sets.iter().filter_map(|set| SetMember::of(live, owner, set)) {
             members.entry(member.uid.clone()).or_insert(member);
         }
     }
     let mut members: Vec<_> = members.into_values().collect();
     members.sort_by(|one, other| one.key.cmp(&other.key));
-    Ok(members)
+    Ok(SetMembers { members, unlisted })
 }
 
 async fn labelled(client: &Client, served: &Served, selector: &str) -> Result<Vec<Value>, Error> {

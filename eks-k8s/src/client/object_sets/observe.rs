@@ -3,7 +3,6 @@
 use eks_core::{Error, Owner};
 use futures::{StreamExt, TryStreamExt, future::BoxFuture, stream};
 use kube::Client;
-use serde_json::Value;
 
 use super::{
     apply::{Refusal, apply},
@@ -11,8 +10,8 @@ use super::{
     handle::ObjectSets,
 };
 use crate::{
-    ObjectId, SetObject, SetObserved,
-    object_set::{SetScope, is_ours},
+    Manifest, ObjectId, SetObject, SetObserved,
+    object_set::{SetPart, SetScope, is_ours},
 };
 
 /// Objects at a time.
@@ -20,27 +19,35 @@ const AT_ONCE: usize = 16;
 
 impl ObjectSets {
     /// Reads what the scope names.
-    pub(super) async fn look(&self, owner: &Owner, set: &str, scope: SetScope) -> Result<SetObserved, Error> {
-        let Some(client) = self.objects.client(scope.access.as_ref()).await? else { return Ok(SetObserved::in_scope(scope)) };
-        let mut reads: Vec<BoxFuture<'_, Result<SetObject, Error>>> = Vec::new();
-        for manifest in &scope.manifests {
-            reads.push(Box::pin(self.read(&client, owner, set, &scope, manifest)));
+    pub(super) async fn look(&self, owner: &Owner, scope: SetScope) -> Result<SetObserved, Error> {
+        let mut manifests = Vec::new();
+        for part in &scope.0 {
+            let whole = part.objects.iter().map(|object| self.contents.whole(object));
+            manifests.push(whole.collect::<Result<Vec<_>, _>>()?);
         }
-        let found: Vec<SetObject> = stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
-        let now = SetObserved::in_scope(scope.clone());
-        Ok(scope.manifests.iter().zip(found).fold(now, |now, (manifest, found)| now.found(manifest, found)))
+        let mut now = SetObserved::in_scope(scope.clone());
+        for (part, manifests) in scope.0.iter().zip(manifests) {
+            let Some(client) = self.objects.client(part.access.as_ref()).await? else { continue };
+            let mut reads: Vec<BoxFuture<'_, Result<SetObject, Error>>> = Vec::new();
+            for manifest in &manifests {
+                reads.push(Box::pin(self.read(&client, owner, part, manifest)));
+            }
+            let found: Vec<SetObject> = stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
+            now = manifests.iter().zip(found).fold(now, |now, (manifest, found)| now.found(manifest, found));
+        }
+        Ok(now)
     }
 
-    async fn read(&self, client: &Client, owner: &Owner, set: &str, scope: &SetScope, manifest: &Value) -> Result<SetObject, Error> {
+    async fn read(&self, client: &Client, owner: &Owner, part: &SetPart, manifest: &Manifest) -> Result<SetObject, Error> {
         let id = ObjectId::of(manifest);
         let mut object = SetObject::default();
         // Without its definition, which may be in the set, there is no object of the kind.
-        let Some(served) = self.discovery.find(client, scope.access.as_ref(), &id).await? else { return Ok(object) };
-        let collection = served.collection(client, &served.namespace(&id, &scope.namespace)?);
-        object.live = live(&collection, &id.name).await?;
-        if object.live.as_ref().is_some_and(|live| is_ours(live, owner, set)) {
-            match apply(&collection, &id.name, manifest, scope.force, true).await {
-                Ok(would_be) => object.would_be = Some(would_be),
+        let Some(served) = self.discovery.find(client, part.access.as_ref(), &id).await? else { return Ok(object) };
+        let collection = served.collection(client, &served.namespace(&id, &part.namespace)?);
+        object.live = live(&collection, &id.name).await?.map(Manifest::from);
+        if object.live.as_ref().is_some_and(|live| is_ours(live, owner, &part.set)) {
+            match apply(&collection, &id.name, manifest, part.force, true).await {
+                Ok(would_be) => object.would_be = Some(would_be.into()),
                 Err(Refusal::Conflicts(conflicts)) => object.conflicts = conflicts,
                 // Webhooks with side effects refuse dry runs: then only the fields of the manifest are compared.
                 Err(Refusal::Invalid(why)) if why.contains("does not support dry run") => {}

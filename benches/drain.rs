@@ -269,7 +269,7 @@ fn node(number: usize) -> String {
     let noise = json!({"images": [{"names": ["602401143452.dkr.ecr.us-east-1.amazonaws.com/eks/pause:3.10"], "sizeBytes": 268_403}]});
     json!({
         "metadata": {"name": node_name(number), "uid": format!("node-{number}"),
-                     "labels": {"topology.kubernetes.io/zone": zone, "kubernetes.io/os": "linux", "node.kubernetes.io/instance-type": "m7i.4xlarge"}},
+                     "labels": {"topology.kubernetes.io/zone": zone, "kubernetes.io/hostname": node_name(number), "kubernetes.io/os": "linux", "node.kubernetes.io/instance-type": "m7i.4xlarge"}},
         "spec": {"providerID": format!("aws:///{zone}/i-{number:017x}")},
         "status": {"allocatable": {"cpu": "15890m", "memory": "61231204Ki", "pods": "234", "ephemeral-storage": "95551679124"},
                    "capacity": {"cpu": "16", "memory": "64Gi"}, "nodeInfo": noise},
@@ -297,8 +297,19 @@ fn pod(number: usize) -> String {
     };
     let name = pod_name(number);
     let managed = MANAGED;
+    // One workload of ten keeps its Pods apart, and one spreads them.
+    let selector = format!(r#""labelSelector":{{"matchLabels":{{"app":"{app}"}}}}"#);
+    let others = match (kind, app_of(number) % 10) {
+        ("ReplicaSet", 0) => format!(
+            r#""affinity":{{"podAntiAffinity":{{"requiredDuringSchedulingIgnoredDuringExecution":[{{{selector},"topologyKey":"kubernetes.io/hostname"}}]}}}},"#
+        ),
+        ("ReplicaSet", 1) => format!(
+            r#""topologySpreadConstraints":[{{"maxSkew":1,"topologyKey":"topology.kubernetes.io/zone","whenUnsatisfiable":"DoNotSchedule",{selector}}}],"#
+        ),
+        _ => String::new(),
+    };
     format!(
-        r#"{{"metadata":{{"name":"{name}","namespace":"{namespace}","uid":"pod-{number}","resourceVersion":"1","creationTimestamp":"2026-11-22T10:00:00Z","labels":{{"app":"{app}","pod-template-hash":"6c8b9f7d5"}},"ownerReferences":[{{"apiVersion":"apps/v1","kind":"{kind}","name":"{owner}","uid":"{owner}","controller":true,"blockOwnerDeletion":true}}],"managedFields":{managed}}},"spec":{{"nodeName":"{node}","containers":[{{"name":"main","image":"registry.example.com/shop/{app}:1.42.0","resources":{{"requests":{{"cpu":"250m","memory":"512Mi"}},"limits":{{"memory":"512Mi"}}}},"volumeMounts":[{{"name":"kube-api-access","mountPath":"/var/run/secrets/kubernetes.io/serviceaccount","readOnly":true}}],"terminationMessagePath":"/dev/termination-log","terminationMessagePolicy":"File","imagePullPolicy":"IfNotPresent"}}],"volumes":[{{"name":"kube-api-access","projected":{{"sources":[{{"serviceAccountToken":{{"expirationSeconds":3607,"path":"token"}}}}],"defaultMode":420}}}}],"restartPolicy":"Always","terminationGracePeriodSeconds":30,"dnsPolicy":"ClusterFirst","serviceAccountName":"default","securityContext":{{}},"schedulerName":"default-scheduler","tolerations":[{{"key":"node.kubernetes.io/not-ready","operator":"Exists","effect":"NoExecute","tolerationSeconds":300}},{{"key":"node.kubernetes.io/unreachable","operator":"Exists","effect":"NoExecute","tolerationSeconds":300}}],"priority":0,"enableServiceLinks":true,"preemptionPolicy":"PreemptLowerPriority"}},"status":{{"phase":"Running","conditions":[{{"type":"Initialized","status":"True","lastTransitionTime":"2026-11-22T10:00:01Z"}},{{"type":"Ready","status":"True","lastTransitionTime":"2026-11-22T10:00:09Z"}},{{"type":"ContainersReady","status":"True","lastTransitionTime":"2026-11-22T10:00:09Z"}},{{"type":"PodScheduled","status":"True","lastTransitionTime":"2026-11-22T10:00:00Z"}}],"hostIP":"10.0.1.7","podIP":"10.0.3.9","startTime":"2026-11-22T10:00:01Z","qosClass":"Burstable"}}}}"#
+        r#"{{"metadata":{{"name":"{name}","namespace":"{namespace}","uid":"pod-{number}","resourceVersion":"1","creationTimestamp":"2026-11-22T10:00:00Z","labels":{{"app":"{app}","pod-template-hash":"6c8b9f7d5"}},"ownerReferences":[{{"apiVersion":"apps/v1","kind":"{kind}","name":"{owner}","uid":"{owner}","controller":true,"blockOwnerDeletion":true}}],"managedFields":{managed}}},"spec":{{{others}"nodeName":"{node}","containers":[{{"name":"main","image":"registry.example.com/shop/{app}:1.42.0","resources":{{"requests":{{"cpu":"250m","memory":"512Mi"}},"limits":{{"memory":"512Mi"}}}},"volumeMounts":[{{"name":"kube-api-access","mountPath":"/var/run/secrets/kubernetes.io/serviceaccount","readOnly":true}}],"terminationMessagePath":"/dev/termination-log","terminationMessagePolicy":"File","imagePullPolicy":"IfNotPresent"}}],"volumes":[{{"name":"kube-api-access","projected":{{"sources":[{{"serviceAccountToken":{{"expirationSeconds":3607,"path":"token"}}}}],"defaultMode":420}}}}],"restartPolicy":"Always","terminationGracePeriodSeconds":30,"dnsPolicy":"ClusterFirst","serviceAccountName":"default","securityContext":{{}},"schedulerName":"default-scheduler","tolerations":[{{"key":"node.kubernetes.io/not-ready","operator":"Exists","effect":"NoExecute","tolerationSeconds":300}},{{"key":"node.kubernetes.io/unreachable","operator":"Exists","effect":"NoExecute","tolerationSeconds":300}}],"priority":0,"enableServiceLinks":true,"preemptionPolicy":"PreemptLowerPriority"}},"status":{{"phase":"Running","conditions":[{{"type":"Initialized","status":"True","lastTransitionTime":"2026-11-22T10:00:01Z"}},{{"type":"Ready","status":"True","lastTransitionTime":"2026-11-22T10:00:09Z"}},{{"type":"ContainersReady","status":"True","lastTransitionTime":"2026-11-22T10:00:09Z"}},{{"type":"PodScheduled","status":"True","lastTransitionTime":"2026-11-22T10:00:00Z"}}],"hostIP":"10.0.1.7","podIP":"10.0.3.9","startTime":"2026-11-22T10:00:01Z","qosClass":"Burstable"}}}}"#
     )
 }
 

@@ -51,7 +51,17 @@ impl Account {
 
     /// AWS, with the default credential chain and Region.
     pub async fn aws() -> Self {
-        Self::counted(aws_config::defaults(aws_config::BehaviorVersion::latest()).http_client(http_client()).load().await, 1.0)
+        Self::aws_in(None).await
+    }
+
+    /// AWS with the default credential chain, in a Region if one is given.
+    pub async fn aws_in(region: Option<&str>) -> Self {
+        let config = aws_config::defaults(aws_config::BehaviorVersion::latest()).http_client(http_client());
+        let config = match region {
+            Some(region) => config.region(aws_types::region::Region::new(region.to_owned())),
+            None => config,
+        };
+        Self::counted(config.load().await, 1.0)
     }
 
     fn counted(config: SdkConfig, speed: f64) -> Self {

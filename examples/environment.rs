@@ -105,20 +105,19 @@ impl Environment {
     /// # Errors
     /// If a layer cannot be observed, or what exists contradicts what is wanted.
     pub async fn plan(&self) -> Result<Plan, Failure> {
-        let cluster = async {
-            match &self.cluster {
-                Some(spec) => Ok(Some((self.clusters.plan(spec).await?, self.access().await?))),
-                None => Ok::<_, Failure>(None),
-            }
-        };
+        let network = async { Ok::<_, Failure>(self.networks.plan(&self.network).await?) };
         let workers = async {
             match &self.workers {
                 Some(spec) => Ok(Some(self.groups.plan(spec).await?)),
                 None => Ok::<_, Failure>(None),
             }
         };
-        let network = async { Ok::<_, Failure>(self.networks.plan(&self.network).await?) };
-        let (network, cluster, workers) = tokio::try_join!(network, cluster, workers)?;
+        let (network, workers) = tokio::try_join!(network, workers)?;
+        // Over the network's plan, so that the control plane moves with its subnets.
+        let cluster = match &self.cluster {
+            Some(spec) => Some(tokio::try_join!(async { Ok(self.clusters.plan(&spec.over(&network)).await?) }, self.access())?),
+            None => None,
+        };
         let mut plans = vec![network];
         if let Some((cluster, access)) = cluster {
             plans.push(cluster);

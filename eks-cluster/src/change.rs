@@ -70,11 +70,9 @@ impl ClusterChange {
     pub(crate) fn iam_actions(&self) -> &'static [&'static str] {
         match self {
             Self::Tags(_) => &["eks:TagResource"],
-            Self::Encryption(_) => {
-                &["eks:AssociateEncryptionConfig", "eks:DescribeUpdate", "eks:ListUpdates", "kms:CreateGrant", "kms:DescribeKey"]
-            }
-            Self::AutoMode(AutoMode::On { .. }) => &["eks:UpdateClusterConfig", "eks:DescribeUpdate", "eks:ListUpdates", "iam:PassRole"],
-            _ => &["eks:UpdateClusterConfig", "eks:DescribeUpdate", "eks:ListUpdates"],
+            Self::Encryption(_) => &["eks:AssociateEncryptionConfig", "eks:DescribeUpdate", "kms:CreateGrant", "kms:DescribeKey"],
+            Self::AutoMode(AutoMode::On { .. }) => &["eks:UpdateClusterConfig", "eks:DescribeUpdate", "iam:PassRole"],
+            _ => &["eks:UpdateClusterConfig", "eks:DescribeUpdate"],
         }
     }
 

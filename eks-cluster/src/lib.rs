@@ -32,23 +32,37 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! With the feature `aws`, `Clusters` observes, its plans and teardowns are applied by `eks_core::engine`, and `TokenSigner`
-//! signs tokens. With the feature `kube`, `Connector` makes a `kube::Client` that uses them.
+//! With the feature `aws`, `Clusters` observes, and its plans and teardowns are applied by `eks_core::engine`. With the feature
+//! `token`, `TokenSigner` signs tokens; with the feature `kube`, `Connector` makes a `kube::Client` that uses them.
+//!
+//! # Defaults and what a spec leaves out
+//! The version is the caller's: `Clusters::version_for` takes the one that the cluster runs, else EKS's own default, else the newest in
+//! standard support, as asked. Endpoint, blocks, logging, authentication mode and deletion protection are always brought to what the spec
+//! says. Other settings ([`Settings`], the upgrade policy) are EKS's default on a new cluster and stay as they are found where the spec says
+//! nothing of them. EKS changes one kind of thing at a time, so a plan's changes are made one after another, each waited for; what EKS
+//! never changes is refused with the reason, before anything is called.
 //!
 //! # Features
 //! | feature | default | brings |
 //! |---|---|---|
-//! | `aws` | yes | `Clusters`, `TokenSigner`: aws-sdk-eks, aws-sdk-iam, aws-sigv4 |
-//! | `kube` | yes | `Connector`: kube, with rustls |
+//! | `aws` | yes | `Clusters`: aws-sdk-eks, aws-sdk-iam; and `token` |
+//! | `ec2` | yes | a look at subnets and zones before a control plane is made or moved: aws-sdk-ec2 |
+//! | `kube` | yes | `Connector`: kube, with rustls; and `token` |
+//! | `token` | yes | `TokenSigner`: aws-sigv4, no SDK |
+//! | `kubeconfig` | yes | `Kubeconfig`, `KubeconfigPaths`: serde_yaml_ng |
+//! | `assume-role` | no | `AssumeRole::config`: aws-sdk-sts |
 //!
 //! # What this crate does not do
-//! It replaces no nodes: [`upgrade`] tells what they must become before the next hop. It moves no control plane to other subnets or groups, and switches no deletion protection off to
-//! delete. It writes no kubeconfig, makes no OIDC provider, and leaves the log group `/aws/eks/<name>/cluster` where it is: a
-//! plan that switches logging on says so. Add-ons, access entries and Pod Identity associations that leave a spec stay until the
-//! cluster goes, as a plan never deletes. It plans IPv4 clusters, without Auto Mode, hybrid nodes or Outposts.
+//! It replaces no nodes: [`upgrade`] tells what they must become before the next hop. It moves no control plane to other zones, replaces
+//! or takes away no KMS key, and switches deletion protection off only for a teardown that is told to ([`Scope::unprotect`]). It makes no
+//! OIDC provider, and leaves the log group `/aws/eks/<name>/cluster` where it is: a plan that switches logging on says so. Add-ons, access
+//! entries and Pod Identity associations that leave a spec stay until the cluster goes, as a plan never deletes. It makes no local
+//! clusters on Outposts. Of Auto Mode and hybrid nodes it sets what the control plane must know; NodePools and machines are
+//! Kubernetes' and yours.
 
 mod access;
 mod addon;
+mod assume_role;
 #[cfg(feature = "aws")]
 mod aws;
 mod calendar;
@@ -61,6 +75,8 @@ mod connect;
 mod control_plane;
 mod endpoint;
 mod identity;
+#[cfg(feature = "kubeconfig")]
+mod kubeconfig;
 mod observed;
 mod op;
 mod partition;
@@ -73,7 +89,7 @@ mod spec;
 mod teardown;
 #[cfg(test)]
 mod testing;
-#[cfg(feature = "aws")]
+#[cfg(feature = "token")]
 mod token;
 pub mod upgrade;
 mod version;
@@ -82,6 +98,7 @@ pub use access::{AccessEntry, AccessPolicy, AccessRequest, AccessScope, AccessTy
 pub use addon::{Addon, AddonRemoval, AddonRequest, AddonRole, Addons, Conflicts};
 #[cfg(feature = "aws")]
 pub use addon::{AddonSchema, SchemaError, Violation};
+pub use assume_role::{AssumeRole, AssumeRoleBuilder};
 #[cfg(feature = "aws")]
 pub use aws::{Applied, Clusters, PlaceError};
 pub use calendar::{VersionChoice, VersionInfo, Versions};
@@ -96,6 +113,10 @@ pub use identity::{
     RoleTrust, ServiceAccount, TrustPolicy, TrustPrincipal, TrustStatement,
 };
 pub use jiff::civil::Date;
+#[cfg(feature = "kubeconfig")]
+pub use kubeconfig::{
+    ExecPlugin, ExecVersion, Kubeconfig, KubeconfigEntry, KubeconfigEntryBuilder, KubeconfigError, KubeconfigPaths, Written,
+};
 pub use observed::{Observed, ObservedAccess, ObservedAddon, ObservedAssociation, ObservedCluster, ObservedProvider, ObservedRole, Scope};
 pub use op::{AssociationRequest, ClusterOp, RoleRequest};
 pub use plane::{
@@ -103,6 +124,6 @@ pub use plane::{
     ScalingTier, ScoringStrategy, Settings, SubnetFacts, UnsupportedZones,
 };
 pub use spec::{ClusterSpec, ClusterSpecBuilder};
-#[cfg(feature = "aws")]
+#[cfg(feature = "token")]
 pub use token::{Token, TokenError, TokenSigner};
 pub use version::{KubernetesVersion, Support, VersionError};

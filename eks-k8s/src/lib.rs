@@ -39,7 +39,8 @@
 //! given what there is of controllers ([`ObjectsSpecBuilder::controllers`]), it warns if nobody would make it.
 //!
 //! # Any other objects
-//! An [`ObjectSet`] takes manifests of any kind: applied server-side in an order that works, waited for, pruned when asked.
+//! An [`ObjectSet`] takes manifests of any kind: applied server-side in an order that works, waited for, pruned when asked. Its plan holds a
+//! digest of what a Secret holds, and not that itself ([`Planned`]).
 //!
 //! ```
 //! use eks_core::{ClusterName, Owner};
@@ -63,7 +64,9 @@
 //! The application chooses the `k8s-openapi` version, the TLS stack, and how the client authenticates.
 //!
 //! # Draining
-//! [`drain`] tells what a drain of nodes would meet, and `client::Objects::drain` does it, through the eviction API only.
+//! [`drain`] tells what a drain of nodes would meet, and `client::Objects::drain` does it, through the eviction API only. The
+//! forecast places Pods by the scheduler's required rules: taints, selectors, affinity to nodes and Pods, topology spread, host ports, volumes,
+//! room. It knows nothing of preemption, of device claims, and of how many volumes an instance can have attached.
 //!
 //! # What this crate does not do
 //! It installs no controller and no add-on, templates no manifests, and never changes or deletes an object that does not carry its
@@ -119,7 +122,9 @@ pub use observed::Observed;
 pub use op::ObjectOp;
 pub use pod::Pod;
 pub use quantity::{Quantity, QuantityError};
-pub use service::{BackendProtocol, Controller, HealthCheck, HealthProtocol, LoadBalancerKind, Service, TargetType, Tls};
+pub use service::{
+    BackendProtocol, Controller, HealthCheck, HealthProtocol, LoadBalancerKind, PortProtocol, Service, TargetPort, TargetType, Tls,
+};
 pub use spec::{ObjectsSpec, ObjectsSpecBuilder};
 pub use storage_class::{Binding, Provisioner, Reclaim, StorageClass, VolumeType, VolumeTypeError};
 pub use subnet_discovery::{Balancer, Discovery, NotChosen, SubnetSearch, VpcSubnet};

@@ -12,11 +12,20 @@ mod scene;
 #[expect(dead_code, reason = "what the tests of objects need besides")]
 mod support;
 
-use std::{sync::Mutex, time::Duration};
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use dice::Random;
 use eks_core::{BoxError, Class, Error, engine::CancellationToken};
-use eks_k8s::drain::{Drain, DrainEvent, NodeEnd, OnBlocked, PodEnd};
+use eks_k8s::{
+    client::Objects,
+    drain::{Drain, DrainEvent, NodeEnd, OnBlocked, PodEnd},
+};
 use eks_sim::{Fault, When};
 use k8s_openapi::api::core::v1::{Namespace, Node};
 use kube::{Api, ResourceExt, api::DeleteParams};
@@ -183,6 +192,30 @@ async fn a_namespace_that_is_being_deleted_is_waited_for() -> Tested {
     Ok(())
 }
 
+/// Tokens of EKS end after fifteen minutes; a client may have got one that was not fresh.
+#[tokio::test(start_paused = true)]
+async fn a_token_that_has_ended_is_replaced() -> Tested {
+    let scene = Scene::set().await?;
+    let old = Mutex::new(Some(scene.client()?));
+    settle(8 * 60).await;
+    let (sim, connected) = (scene.stage.sim.clone(), Arc::new(AtomicUsize::new(0)));
+    let counting = Arc::clone(&connected);
+    let objects = Objects::connecting(move |access| {
+        counting.fetch_add(1, Ordering::Relaxed);
+        let old = old.lock().expect("no panic").take();
+        std::future::ready(old.map_or_else(|| support::client(&sim, &access), Ok))
+    });
+    let node = scene.nodes().await?[0].name_any();
+    let drain = Drain::of([&node]).on_blocked(OnBlocked::Wait);
+    let access = Some(&scene.stage.access);
+    objects.forecast(access, &drain).await?;
+    settle(8 * 60).await;
+    let report = objects.drain(access, &drain, &CancellationToken::new(), |_| ()).await?;
+    assert!(report.is_complete(), "{report}");
+    assert_eq!(connected.load(Ordering::Relaxed), 2);
+    Ok(())
+}
+
 /// Random workloads, budgets, policies: whatever happens, no budget that was met is broken, and what the forecast says comes true.
 #[tokio::test(start_paused = true)]
 async fn no_budget_is_ever_broken() -> Tested {
@@ -203,7 +236,20 @@ async fn no_budget_is_ever_broken() -> Tested {
                 3 => json!({"maxUnavailable": "34%"}),
                 _ => serde_json::Value::Null,
             };
-            scene.deploy(&namespace, &format!("w{number}"), 1 + random.below(4), budget).await?;
+            let name = format!("w{number}");
+            let selector = json!({"matchLabels": {"app": name}});
+            let others = match random.below(4) {
+                0 => {
+                    let apart = json!([{"labelSelector": selector, "topologyKey": "kubernetes.io/hostname"}]);
+                    json!({"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": apart}}})
+                }
+                1 => json!({"topologySpreadConstraints": [{
+                    "maxSkew": 1, "topologyKey": random.of(&["kubernetes.io/hostname", "topology.kubernetes.io/zone"]),
+                    "whenUnsatisfiable": "DoNotSchedule", "nodeTaintsPolicy": random.of(&["Honor", "Ignore"]), "labelSelector": selector,
+                }]}),
+                _ => json!({}),
+            };
+            scene.deploy_among(&namespace, &name, 1 + random.below(4), budget, others).await?;
         }
         settle(60).await;
         let nodes = fullest(&scene.pods(&namespace).await?, 1 + random.below(3));

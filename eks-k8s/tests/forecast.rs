@@ -13,11 +13,11 @@ use dice::Random;
 use eks_k8s::drain::{Blocker, Cluster, Drain, Forecast};
 use oracle::{Flags, World};
 
-/// How many clusters are looked at: enough to meet every kind of blocker hundreds of times. `FORECASTS` says how many else.
+/// How many clusters are looked at: enough to meet every kind of blocker hundreds of times. `FORECASTS` asks for more.
 const CLUSTERS: u64 = 12_000;
 
 fn clusters() -> u64 {
-    std::env::var("FORECASTS").map_or(CLUSTERS, |count| count.parse().expect("a number"))
+    std::env::var("FORECASTS").map_or(CLUSTERS, |count| count.parse::<u64>().expect("a number").max(CLUSTERS))
 }
 
 fn forecast(world: &World, flags: &Flags) -> Forecast {

@@ -366,3 +366,52 @@ async fn a_wait_outlives_tokens_and_tells_what_it_saw_last() -> Tested {
     assert!(failures[0].starts_with("k8s/nodes/w: nodes of w still 2 of 3 nodes Ready after 1200 s"), "{failures:?}");
     Ok(())
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_leaves_the_spec_is_seen() -> Tested {
+    let stage = Stage::set(AuthenticationMode::ApiAndConfigMap).await?;
+    let objects = stage.objects();
+    let spec = |class: StorageClass, service: Service| {
+        ObjectsSpec::builder(&stage.owner, stage.cluster()).storage_class(class).service(service).build()
+    };
+    let class = || StorageClass::gp3("fast");
+    let service = || Service::load_balancer("web").internal().port(80, 80).selector("app", "web");
+    let first = spec(class().zone("us-east-1a").default_class(), service().selector("tier", "old"))?;
+    assert!(stage.joined(objects.plan(&first, None).await?)?.apply(&stage.engine(&objects)).await?.is_complete());
+    let plan = objects.plan(&spec(class(), service())?, Some(stage.access.clone())).await?;
+    let mut changes: Vec<_> = plan.changes().flat_map(|step| step.changes.clone()).collect();
+    changes.sort();
+    assert_eq!(changes.len(), 3, "{plan}");
+    assert!(changes[0].starts_with("allowedTopologies: "), "{plan}");
+    assert_eq!(
+        changes[1..],
+        ["metadata.annotations.storageclass.kubernetes.io/is-default-class: true → nothing", "spec.selector.tier: old → nothing"]
+    );
+    assert!(stage.joined(plan)?.apply(&stage.engine(&objects)).await?.is_complete());
+    let again = objects.plan(&spec(class(), service())?, Some(stage.access.clone())).await?;
+    assert!(again.is_noop(), "{again}");
+
+    // Parameters do not change: that is told, not tried.
+    let other = spec(class().iops(4000), service())?;
+    let refused = objects.plan(&other, Some(stage.access.clone())).await.expect_err("immutable").to_string();
+    assert!(refused.contains("parameters.iops: nothing → 4000"), "{refused}");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_given_away_is_left() -> Tested {
+    let stage = Stage::set(AuthenticationMode::ApiAndConfigMap).await?;
+    let objects = stage.objects();
+    let spec = ObjectsSpec::builder(&stage.owner, stage.cluster()).storage_class(StorageClass::gp3("kept")).build()?;
+    stage.joined(objects.plan(&spec, None).await?)?.apply(&stage.engine(&objects)).await?;
+    let teardown = objects.teardown(&stage.owner, Some(stage.access.clone())).await?;
+    assert_eq!(teardown.removals().len(), 1);
+    let classes: Api<k8s_openapi::api::storage::v1::StorageClass> = Api::all(support::client(&stage.sim, &stage.access)?);
+    let patch = json!({"metadata": {"labels": {"eks-rs/owner": null}}});
+    classes.patch("kept", &kube::api::PatchParams::default(), &kube::api::Patch::Merge(&patch)).await?;
+    let ending = teardown.apply(&stage.engine(&objects)).await?;
+    let failures: Vec<_> = ending.report.failures().map(|(_, error)| error.to_string()).collect();
+    assert!(failures.len() == 1 && failures[0].contains("no longer carries the marks"), "{failures:?}");
+    assert!(classes.get_opt("kept").await?.is_some());
+    Ok(())
+}

@@ -30,6 +30,7 @@ mod kube;
 mod ledger;
 mod log;
 mod node;
+mod readiness;
 mod serve;
 mod sim;
 mod ssm;
@@ -40,6 +41,7 @@ mod wire;
 mod world;
 
 pub use clock::Clock;
+pub use eks::DeprecatedUse;
 pub use fault::{Fault, When};
 pub use inventory::{Inventory, Item};
 pub use kube::KubeService;

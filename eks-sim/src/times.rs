@@ -46,8 +46,12 @@ pub(crate) enum Time {
     ClusterEncryption,
     /// Update of a setting that touches no machine (access mode, deletion protection); assumption.
     ClusterSettingUpdate,
-    /// Control plane, one minor up. AWS: "several minutes"; assumption.
+    /// Control plane, one minor up or down. AWS: "several minutes"; public logs of 2023–25 8m29s–9m55s.
     ClusterVersionUpdate,
+    /// EKS looks through a cluster for insights; assumption.
+    InsightsRefresh,
+    /// A rollback's nodes of EKS Auto Mode, before the control plane; assumption.
+    AutoModeRollback,
     /// The control plane's network interfaces outlive it. AWS: "minutes"; assumption.
     ClusterInterfaceRelease,
     /// Add-on vpc-cni. Public logs 24–35 s.
@@ -124,7 +128,9 @@ impl Time {
             Self::ClusterEgressUpdate => (480.0, 600.0, 900.0),
             Self::ClusterEncryption => (300.0, 600.0, 1500.0),
             Self::ClusterSettingUpdate => (5.0, 15.0, 30.0),
-            Self::ClusterVersionUpdate => (480.0, 600.0, 900.0),
+            Self::ClusterVersionUpdate => (509.0, 544.0, 595.0),
+            Self::InsightsRefresh => (15.0, 40.0, 90.0),
+            Self::AutoModeRollback => (300.0, 600.0, 1800.0),
             Self::ClusterInterfaceRelease => (20.0, 60.0, 150.0),
             Self::AddonVpcCni => (24.0, 29.0, 35.0),
             Self::AddonKubeProxy => (4.0, 20.0, 45.0),

@@ -53,11 +53,12 @@ where
         Box::pin(async move {
             // A body that is a stream can be sent once only.
             let again = again(&request);
-            let response = send(&inner, request, &signer.token().await?).await?;
+            let token = signer.token().await?;
+            let response = send(&inner, request, &token).await?;
             match again {
                 // The token may have been revoked with its credentials, or signed by a clock that was wrong.
                 Some(request) if response.status() == StatusCode::UNAUTHORIZED => {
-                    let token = signer.renew().await?;
+                    let token = signer.instead_of(&token).await?;
                     send(&inner, request, &token).await
                 }
                 _ => Ok(response),

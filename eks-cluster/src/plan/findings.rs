@@ -3,7 +3,7 @@
 use eks_core::{Error, Finding, Severity};
 
 use super::{broken, control_plane_key};
-use crate::{AutoMode, ClusterSpec, EgressMode, Observed, ScalingTier, Support, addon, endpoint, price};
+use crate::{AutoMode, ClusterSpec, Observed, ScalingTier, Support, addon, endpoint, price};
 
 /// From when on the end of standard support is worth a second thought.
 const NEAR_DAYS: i32 = 60;
@@ -58,7 +58,8 @@ impl ClusterSpec {
                 say(Severity::Note, message);
             }
         }
-        if settings.egress.is_some_and(|mode| mode != EgressMode::AwsManaged) {
+        let egress = now.cluster.as_ref().and_then(|cluster| cluster.settings.egress).unwrap_or_default();
+        if settings.egress.is_some_and(|mode| mode != egress) {
             let message = "the control plane's own requests take the routes of its subnets, for good: they must reach every webhook and OIDC provider";
             say(Severity::Warning, message.to_owned());
         }

@@ -2,6 +2,8 @@
 
 mod access;
 mod addons;
+#[cfg(test)]
+mod change_tests;
 mod changes;
 mod control_plane;
 mod findings;

@@ -52,7 +52,7 @@ impl HealthIssue {
 
     /// The issue, and what to do about it.
     pub(crate) fn with_remedy(&self) -> String {
-        format!("{self}; {}", self.remedy())
+        format!("{}; {}", self.to_string().trim_end_matches('.'), self.remedy())
     }
 }
 

@@ -2,6 +2,8 @@
 //! is made.
 
 mod auto_mode;
+#[cfg(test)]
+mod check_tests;
 mod component;
 mod egress;
 mod encryption;

@@ -5,7 +5,10 @@ mod addons;
 #[cfg(feature = "kube")]
 mod connect;
 mod faults;
+#[cfg(feature = "kube")]
+mod hours;
 mod identity;
 mod life;
 mod plane;
 mod support;
+mod sweep;

@@ -16,6 +16,11 @@ fn key() -> Encryption {
     Encryption::CustomerManaged(KEY.parse().expect("an ARN"))
 }
 
+/// An account of 2026-11-22: support, and what it allows, depends on the day.
+fn sim() -> Sim {
+    Sim::builder().starting_at(std::time::UNIX_EPOCH + Duration::from_secs(1_795_348_800)).build()
+}
+
 fn bare(account: &Account) -> ClusterSpecBuilder {
     account.builder().no_addons()
 }
@@ -43,7 +48,7 @@ async fn subnet(account: &Account, zone: &str, block: &str) -> Result<SubnetRef,
 
 #[tokio::test(start_paused = true)]
 async fn every_setting_at_once_and_nothing_to_do_afterwards() -> Tested {
-    let account = Account::new(Sim::new()).await?;
+    let account = Account::new(sim()).await?;
     let node_role: eks_core::RoleArn = account.role("auto-nodes", "ec2.amazonaws.com").await?.parse()?;
     let spec = bare(&account)
         .authentication(AuthenticationMode::Api)
@@ -95,7 +100,7 @@ async fn every_setting_at_once_and_nothing_to_do_afterwards() -> Tested {
 
 #[tokio::test(start_paused = true)]
 async fn every_kind_of_change_in_place() -> Tested {
-    let account = Account::new(Sim::new()).await?;
+    let account = Account::new(sim()).await?;
     let node_role: eks_core::RoleArn = account.role("auto-nodes", "ec2.amazonaws.com").await?.parse()?;
     let other_subnet = subnet(&account, "us-east-1a", "10.0.20.0/24").await?;
     settle(&account, &bare(&account).authentication(AuthenticationMode::ConfigMap).build()?).await?;
@@ -179,7 +184,7 @@ async fn every_kind_of_change_in_place() -> Tested {
 
 #[tokio::test(start_paused = true)]
 async fn what_eks_never_changes_is_refused_with_the_reason() -> Tested {
-    let account = Account::new(Sim::new()).await?;
+    let account = Account::new(sim()).await?;
     settle(&account, &bare(&account).encryption(key()).egress(EgressMode::CustomerRouted).build()?).await?;
     let other = KEY.replace("1234abcd", "abcd1234");
     let only_a = {
@@ -221,7 +226,7 @@ async fn three_zones(account: &Account, third: &str) -> Result<ClusterSpec, Box<
 
 #[tokio::test(start_paused = true)]
 async fn a_zone_without_room_leads_to_the_others() -> Tested {
-    let account = Account::new(Sim::new()).await?;
+    let account = Account::new(sim()).await?;
     let spec = three_zones(&account, "us-east-1c").await?;
     account.sim.exhaust_zone("us-east-1b");
 
@@ -255,7 +260,7 @@ async fn a_zone_without_room_leads_to_the_others() -> Tested {
 
 #[tokio::test(start_paused = true)]
 async fn words_alone_tell_the_zones_too() -> Tested {
-    let account = Account::new(Sim::new()).await?;
+    let account = Account::new(sim()).await?;
     let spec = three_zones(&account, "us-east-1c").await?;
     for message in [
         "Cannot create cluster 'chap10' because us-east-1a, the targeted availability zone, does not currently have sufficient capacity to support the cluster. Retry and choose from these availability zones: us-east-1b, us-east-1c",
@@ -276,7 +281,7 @@ async fn words_alone_tell_the_zones_too() -> Tested {
 
 #[tokio::test(start_paused = true)]
 async fn too_few_zones_are_told_with_those_that_would_do() -> Tested {
-    let account = Account::new(Sim::new()).await?;
+    let account = Account::new(sim()).await?;
     account.sim.exhaust_zone("us-east-1b");
     let Err(PlaceError::Zones(error)) = account.clusters.apply(&bare(&account).build()?, &account.engine()).await else { panic!("made") };
     assert_eq!(error.problems[0].code, "zones-too-few");
@@ -286,7 +291,7 @@ async fn too_few_zones_are_told_with_those_that_would_do() -> Tested {
 
 #[tokio::test(start_paused = true)]
 async fn documented_zones_are_left_out_before_the_call() -> Tested {
-    let account = Account::new(Sim::new()).await?;
+    let account = Account::new(sim()).await?;
     // In this account us-east-1e is use1-az3.
     let spec = three_zones(&account, "us-east-1e").await?;
     let plan = account.clusters.plan(&spec).await?;
@@ -299,7 +304,7 @@ async fn documented_zones_are_left_out_before_the_call() -> Tested {
 
 #[tokio::test(start_paused = true)]
 async fn small_and_missing_subnets_are_told_before_the_first_call() -> Tested {
-    let account = Account::new(Sim::new()).await?;
+    let account = Account::new(sim()).await?;
     let mut network = account.network.clone();
     // A /28 has eleven addresses; interfaces take six of them.
     let small = subnet(&account, "us-east-1c", "10.0.40.0/28").await?;
@@ -324,7 +329,7 @@ async fn small_and_missing_subnets_are_told_before_the_first_call() -> Tested {
 
 #[tokio::test(start_paused = true)]
 async fn an_update_of_somebody_else_is_waited_for() -> Tested {
-    let account = Account::new(Sim::new()).await?;
+    let account = Account::new(sim()).await?;
     settle(&account, &bare(&account).build()?).await?;
     let eks = aws_sdk_eks::Client::new(&account.sim.sdk_config());
     let spec = bare(&account).logging([LogType::Audit]).zonal_shift(true).build()?;
@@ -373,7 +378,7 @@ async fn lost_answers_and_kills_at_each_call_of_a_change() -> Tested {
         ("DescribeUpdate", 1),
     ] {
         for fault in [Fault::LoseAnswer, Fault::KillBefore, Fault::KillAfter, Fault::Throttle] {
-            let account = Account::new(Sim::new()).await?;
+            let account = Account::new(sim()).await?;
             settle(&account, &bare(&account).build()?).await?;
             let spec = changed(&account)?;
             let case = format!("{fault:?} at {action} {nth}");
@@ -395,7 +400,7 @@ async fn lost_answers_and_kills_at_each_call_of_a_change() -> Tested {
 
 #[tokio::test(start_paused = true)]
 async fn protection_is_lifted_only_if_told_so() -> Tested {
-    let account = Account::new(Sim::new()).await?;
+    let account = Account::new(sim()).await?;
     settle(&account, &bare(&account).deletion_protection(true).build()?).await?;
     let scope = Scope::everything(account.name.clone(), "us-east-1");
     let kept = account.clusters.teardown_of(&account.owner, &scope).await?;
@@ -417,7 +422,7 @@ async fn protection_is_lifted_only_if_told_so() -> Tested {
 
 #[tokio::test(start_paused = true)]
 async fn health_is_told_with_its_remedy() -> Tested {
-    let account = Account::new(Sim::new()).await?;
+    let account = Account::new(sim()).await?;
     let role = account.role("eksServiceRole", "eks.amazonaws.com").await?;
     let iam = aws_sdk_iam::Client::new(&account.sim.sdk_config());
     let policy = "arn:aws:iam::aws:policy/AmazonEKSClusterPolicy";
@@ -435,7 +440,7 @@ async fn health_is_told_with_its_remedy() -> Tested {
 
 #[tokio::test(start_paused = true)]
 async fn a_cluster_that_failed_is_told_and_torn_down() -> Tested {
-    let account = Account::new(Sim::new()).await?;
+    let account = Account::new(sim()).await?;
     let spec = bare(&account).build()?;
     let ec2 = aws_sdk_ec2::Client::new(&account.sim.sdk_config());
     let plan = account.clusters.plan(&spec).await?;
@@ -461,8 +466,7 @@ async fn a_cluster_that_failed_is_told_and_torn_down() -> Tested {
 
 #[tokio::test(start_paused = true)]
 async fn versions_are_those_that_eks_offers() -> Tested {
-    let start = jiff::civil::date(2026, 11, 22).at(12, 0, 0, 0).to_zoned(jiff::tz::TimeZone::UTC)?.timestamp();
-    let account = Account::new(Sim::builder().starting_at(start.into()).build()).await?;
+    let account = Account::new(sim()).await?;
     let versions = account.clusters.versions().await?;
     // Amazon EKS Kubernetes release calendar, November 2026.
     let offered: Vec<_> = versions.iter().map(|info| info.version.to_string()).collect();
@@ -485,7 +489,7 @@ async fn versions_are_those_that_eks_offers() -> Tested {
 
 #[tokio::test(start_paused = true)]
 async fn a_network_that_makes_its_subnets_again_moves_the_control_plane() -> Tested {
-    let account = Account::new(Sim::new()).await?;
+    let account = Account::new(sim()).await?;
     settle(&account, &bare(&account).build()?).await?;
     // The network as its own plan tells it: one subnet stands, one is about to be made again.
     let key = |zone: &str| format!("net/subnet/private/{zone}").parse::<eks_core::StepKey>();
@@ -530,4 +534,72 @@ struct NoOp {}
 
 impl eks_core::Operation for NoOp {
     const LAYER: &'static str = "net";
+}
+
+#[tokio::test(start_paused = true)]
+async fn ipv6_needs_subnets_of_both_families() -> Tested {
+    let account = Account::new(sim()).await?;
+    let spec = bare(&account).ip_family(IpFamily::Ipv6).build()?;
+    let Err(error @ Error::Refused { .. }) = account.clusters.plan(&spec).await else { panic!("planned") };
+    assert_eq!(error.to_string().matches("has no IPv6 block, which the IPv6 family needs").count(), 2, "{error}");
+
+    let ec2 = aws_sdk_ec2::Client::new(&account.sim.sdk_config());
+    let vpc = account.network.vpc.to_string();
+    ec2.associate_vpc_cidr_block().vpc_id(&vpc).amazon_provided_ipv6_cidr_block(true).send().await?;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let told = ec2.describe_vpcs().vpc_ids(&vpc).send().await?;
+    let block = told.vpcs()[0].ipv6_cidr_block_association_set()[0].ipv6_cidr_block().ok_or("no block")?.to_owned();
+    let prefix = block.strip_suffix("00::/56").ok_or(block.clone())?;
+    for (at, subnet) in account.network.subnets.iter().enumerate() {
+        let block = format!("{prefix}0{at}::/64");
+        ec2.associate_subnet_cidr_block().subnet_id(subnet.id.to_string()).ipv6_cidr_block(block).send().await?;
+    }
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    settle(&account, &spec).await?;
+    let eks = aws_sdk_eks::Client::new(&account.sim.sdk_config());
+    let told = eks.describe_cluster().name(account.name.as_str()).send().await?;
+    let cluster = told.cluster().ok_or("no cluster")?;
+    assert!(cluster.endpoint().is_some_and(|endpoint| endpoint.ends_with(".us-east-1.api.aws")), "a dual-stack endpoint");
+    assert_eq!(cluster.resources_vpc_config().map(|vpc| vpc.public_access_cidrs().join(" ")).as_deref(), Some("0.0.0.0/0 ::/0"));
+    let narrow = bare(&account).ip_family(IpFamily::Ipv6).public_access_cidrs(["2600:1f00::/24"]).build()?;
+    assert_eq!(settle(&account, &narrow).await?, ["public access CIDRs: 0.0.0.0/0, ::/0 → 2600:1f00::/24"]);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subnet_that_is_gone_is_told_and_replaced() -> Tested {
+    let account = Account::new(sim()).await?;
+    let spec = three_zones(&account, "us-east-1c").await?;
+    settle(&account, &spec).await?;
+    // EKS has its interfaces in two of the three.
+    let ec2 = aws_sdk_ec2::Client::new(&account.sim.sdk_config());
+    let mut gone = None;
+    let mut network = account.network.clone();
+    network.subnets.push(spec_subnet(&account, "us-east-1c").await?);
+    for (at, subnet) in network.subnets.iter().enumerate() {
+        if ec2.delete_subnet().subnet_id(subnet.id.to_string()).send().await.is_ok() {
+            gone = Some((at, subnet.zone.to_string(), subnet.id.to_string()));
+        }
+    }
+    let (at, zone, id) = gone.ok_or("none could be deleted")?;
+    let told = account.clusters.plan(&spec).await?;
+    let healed = "give the cluster subnets that exist, in the same zones";
+    assert!(told.findings().iter().any(|finding| finding.message.contains(&id) && finding.message.ends_with(healed)), "{told}");
+
+    network.subnets[at] = subnet(&account, &zone, "10.0.60.0/24").await?;
+    let mended = ClusterSpec::builder(&account.owner, account.name.clone(), KubernetesVersion::V1_36, network).no_addons().build()?;
+    assert_eq!(settle(&account, &mended).await?.len(), 1);
+    let healthy = account.clusters.plan(&mended).await?;
+    assert!(healthy.findings().iter().all(|finding| !finding.message.contains("EKS finds wrong")), "{healthy}");
+    Ok(())
+}
+
+/// The subnet of the account's VPC in a zone.
+async fn spec_subnet(account: &Account, zone: &str) -> Result<SubnetRef, Box<dyn std::error::Error>> {
+    let ec2 = aws_sdk_ec2::Client::new(&account.sim.sdk_config());
+    let by = |name: &str, value: &str| aws_sdk_ec2::types::Filter::builder().name(name).values(value).build();
+    let vpc = account.network.vpc.to_string();
+    let found = ec2.describe_subnets().filters(by("vpc-id", &vpc)).filters(by("availability-zone", zone)).send().await?;
+    let id = found.subnets().first().and_then(|subnet| subnet.subnet_id()).ok_or("no subnet")?;
+    Ok(SubnetRef { id: Ref::Known(id.parse()?), zone: zone.parse()?, tier: Tier::Private })
 }

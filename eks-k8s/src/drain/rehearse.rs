@@ -46,8 +46,9 @@ enum Fate {
     Lost,
     /// It waits for a node, in vain for ever.
     Homeless,
-    /// It waits until other Pods, which it is of this kind to, stand elsewhere; it was tried when they were at that version.
-    Waits { bound: usize, version: Option<u64> },
+    /// It waits until other Pods stand elsewhere, which have a say about its kind; it was tried when they were at that version. Without such
+    /// Pods it is tried once.
+    Waits { bound: Option<usize>, version: Option<u64> },
     /// It has found a node.
     Home,
 }
@@ -175,7 +176,7 @@ impl<'a> Rehearsal<'a> {
             Anew::Already => None,
             Anew::Never => Some(Fate::Lost),
             Anew::Now => match self.places.bound(pod) {
-                Some(bound) => Some(Fate::Waits { bound, version: None }),
+                bound @ Some(_) => Some(Fate::Waits { bound, version: None }),
                 None if self.waiting.is_empty() => match self.places.take(pod) {
                     Ok(()) => {
                         candidate.budgets.iter().for_each(|index| self.accounts[*index].healthy += 1);
@@ -184,7 +185,7 @@ impl<'a> Rehearsal<'a> {
                     Err(_) => Some(Fate::Homeless),
                 },
                 // Those that wait come first.
-                None => Some(Fate::Waits { bound: usize::MAX, version: None }),
+                None => Some(Fate::Waits { bound: None, version: None }),
             },
         };
         if let Some(fate) = fate {
@@ -206,9 +207,8 @@ impl<'a> Rehearsal<'a> {
             for index in std::mem::take(&mut self.waiting) {
                 let gone = &mut self.gone[index];
                 let Fate::Waits { bound, version } = &mut gone.fate else { continue };
-                let free = *bound == usize::MAX;
-                let now = (!free).then(|| self.places.version(*bound));
-                if now.is_some() && *version == now {
+                let (free, now) = (bound.is_none(), bound.map(|bound| self.places.version(bound)));
+                if !free && *version == now {
                     self.waiting.push(index);
                     continue;
                 }

@@ -34,6 +34,8 @@ pub enum SetOp {
         uid: String,
         /// The set whose labels it must still carry then.
         set: String,
+        /// For a claim: the persistent volume that it was bound to. If it goes with the claim, it is waited for.
+        volume: Option<String>,
     },
 }
 

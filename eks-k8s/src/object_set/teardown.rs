@@ -28,6 +28,8 @@ pub struct SetMember {
     pub key: StepKey,
     pub(crate) set: String,
     pub(crate) turn: Turn,
+    /// Of a claim.
+    volume: Option<String>,
 }
 
 /// What carries the labels of sets.
@@ -63,30 +65,35 @@ impl SetMember {
         let uid = live["metadata"]["uid"].as_str()?.to_owned();
         let object = ObjectId::of(live);
         let key = object.key(set).ok().or_else(|| key_mark(live))?;
-        Some(Self { object, uid, key, set: set.to_owned(), turn: Turn::of(live) })
+        let volume = live.pointer("/spec/volumeName").and_then(Value::as_str).filter(|_| object.kind == "PersistentVolumeClaim");
+        let volume = volume.map(str::to_owned);
+        Some(Self { object, uid, key, set: set.to_owned(), turn: Turn::of(live), volume })
     }
 
     fn title(&self) -> String {
         match self.turn {
-            Turn::Namespaces => format!("{}, with everything in it", self.object),
-            Turn::Definitions => format!("{}, with every object of its kind", self.object),
-            _ => self.object.to_string(),
+            Turn::Namespaces => format!("{}, with everything in it:", self.object.kind),
+            Turn::Definitions => format!("{}, with every object of its kind:", self.object.kind),
+            _ => self.object.kind.clone(),
+        }
+    }
+
+    fn id(&self) -> String {
+        match self.object.namespace.as_str() {
+            "" => self.object.name.clone(),
+            namespace => format!("{namespace}/{}", self.object.name),
         }
     }
 
     #[cfg(feature = "client")]
     pub(crate) fn survivor(&self, why: &str) -> Survivor {
-        let id = match self.object.namespace.as_str() {
-            "" => self.object.name.clone(),
-            namespace => format!("{namespace}/{}", self.object.name),
-        };
-        Survivor::new(self.object.kind.clone(), id, why, "run the teardown again", 0.0)
+        Survivor::new(self.object.kind.clone(), self.id(), why, "run the teardown again", 0.0)
     }
 
     fn removal(&self, access: Option<&Access>, earlier: &[&Self]) -> Result<Removal, Error> {
-        let (object, uid, set) = (self.object.clone(), self.uid.clone(), self.set.clone());
-        let op = SetOp::Delete { access: access.cloned(), object, uid, set };
-        let removal = Removal::new(self.key.clone(), self.title(), self.object.name.clone(), &op).map_err(|error| op_error(&error))?;
+        let (object, uid, set, volume) = (self.object.clone(), self.uid.clone(), self.set.clone(), self.volume.clone());
+        let op = SetOp::Delete { access: access.cloned(), object, uid, set, volume };
+        let removal = Removal::new(self.key.clone(), self.title(), self.id(), &op).map_err(|error| op_error(&error))?;
         let removal = earlier.iter().fold(removal, |removal, other| removal.after(After::Key(other.key.clone())));
         // What layer k8s has the controllers of a set make is gone before they are.
         let balancers = ["k8s/ingress/", "k8s/service/"].into_iter().filter(|_| self.turn > Turn::Balancers);

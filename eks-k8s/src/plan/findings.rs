@@ -56,6 +56,16 @@ impl ObjectsSpec {
             if service.is_world_open() {
                 findings.push(Finding::warning(key.clone(), "open to every address of the internet; limit it with source_range"));
             }
+            if service.shares_ports() {
+                let message = "TCP and UDP on one port need the AWS Load Balancer Controller 2.13 or later with its feature gate EnableTCPUDPListener";
+                findings.push(Finding::note(key.clone(), message));
+            }
+            if let Some(port) = service.udp_unchecked() {
+                let message = format!(
+                    "targets of UDP port {port} are asked by TCP at the same port whether they are well; name a port that answers with health_check"
+                );
+                findings.push(Finding::warning(key.clone(), message));
+            }
             let taken =
                 now.objects.get(&key).is_some_and(|(_, live)| live.pointer("/spec/loadBalancerClass").is_some_and(Value::is_string));
             if taken && service.manifest(&self.namespace, &self.owner).pointer("/spec/loadBalancerClass").is_none() {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Controller, LoadBalancerKind, PREFIX, Service};
+use super::{Controller, LoadBalancerKind, PREFIX, PortProtocol, Service};
 
 /// Annotations that hold pairs, so that what is said by meaning and what is said by hand go into one value.
 pub(super) const MAPS: [&str; 3] = ["additional-resource-tags", "attributes", "target-group-attributes"];
@@ -13,6 +13,8 @@ pub(super) const MAPS: [&str; 3] = ["additional-resource-tags", "attributes", "t
 pub(super) const CROSS_ZONE: &str = "load_balancing.cross_zone.enabled";
 pub(super) const DRAINING: &str = "deregistration_delay.timeout_seconds";
 pub(super) const IDLE: &str = "tcp.idle_timeout.seconds";
+/// One listener for TCP and UDP of one port.
+pub(super) const SHARED: &str = "enable-tcp-udp-listener";
 pub(super) const PROXY: &str = "proxy_protocol_v2.enabled";
 
 /// Elements of a list: `a, b`.
@@ -160,10 +162,14 @@ fn controller(service: &Service, said: &mut Said) {
         said.pair(MAPS[2], PROXY, true);
     }
     if let Some(seconds) = settings.idle_timeout {
-        for (port, _) in &service.ports {
-            if settings.tls.as_ref().is_none_or(|tls| !tls.covers(*port)) {
+        // It is an attribute of TCP listeners.
+        for port in service.ports.iter().filter(|port| port.protocol == PortProtocol::Tcp).map(|port| port.listens) {
+            if settings.tls.as_ref().is_none_or(|tls| !tls.covers(port)) {
                 said.say(format!("listener-attributes.TCP-{port}"), format!("{IDLE}={seconds}"));
             }
         }
+    }
+    if service.shares_ports() {
+        said.say(SHARED, true);
     }
 }

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 use eks_core::{OWNER_TAG, Problems};
 
 use super::{
-    BackendProtocol, Controller, HealthProtocol, LoadBalancerKind, PREFIX, Service, TargetType,
+    BackendProtocol, Controller, HealthProtocol, LoadBalancerKind, PREFIX, PortProtocol, Service, TargetType,
     settings::{HealthCheck, Settings},
 };
 use crate::name;
@@ -15,7 +15,7 @@ use Controller::{AutoMode, CloudProvider, LoadBalancerController};
 use LoadBalancerKind::{Classic, Network};
 
 /// Annotations that not everybody reads, and who does.
-const READ_BY: [(&str, &[(Controller, LoadBalancerKind)]); 19] = [
+const READ_BY: [(&str, &[(Controller, LoadBalancerKind)]); 20] = [
     ("access-log-emit-interval", &[(CloudProvider, Classic)]),
     ("access-log-enabled", NOT_AUTO),
     ("access-log-s3-bucket-name", NOT_AUTO),
@@ -26,6 +26,7 @@ const READ_BY: [(&str, &[(Controller, LoadBalancerKind)]); 19] = [
     ("connection-draining-timeout", &[(CloudProvider, Classic)]),
     ("connection-idle-timeout", &[(CloudProvider, Classic)]),
     ("cross-zone-load-balancing-enabled", NOT_AUTO),
+    ("enable-tcp-udp-listener", &[(LoadBalancerController, Network)]),
     ("extra-security-groups", &[(CloudProvider, Classic)]),
     ("ip-address-type", CLASSED),
     ("manage-backend-security-group-rules", &[(LoadBalancerController, Network)]),
@@ -90,12 +91,24 @@ impl Service {
             problems.add("port", subject, "it forwards no port", "add one with port(80, 80)");
         }
         let mut seen = BTreeSet::new();
-        for (port, target) in &self.ports {
-            name::check_port(problems, subject, *port);
-            name::check_port(problems, subject, *target);
-            if !seen.insert(port) {
-                problems.add("port", subject, format!("port {port} is forwarded twice"), "forward each port once");
+        for port in &self.ports {
+            port.check(problems, subject);
+            if !seen.insert(port.listens) {
+                let rule = format!("port {} is forwarded twice, and a load balancer has one listener a port", port.listens);
+                problems.add("port", subject, rule, "forward each port once; TCP and UDP by PortProtocol::TcpUdp");
             }
+            // Cloud provider: `checkProtocol`. Auto Mode's page has no annotation for one listener of both.
+            let (rule, remedy) = match port.protocol {
+                PortProtocol::Udp | PortProtocol::TcpUdp if self.kind() == Classic => {
+                    ("a Classic Load Balancer speaks TCP alone", "use network(), or PortProtocol::Tcp")
+                }
+                PortProtocol::TcpUdp if self.controller != LoadBalancerController => (
+                    "only the AWS Load Balancer Controller makes a listener of TCP and UDP",
+                    "use Controller::LoadBalancerController, or two ports",
+                ),
+                _ => continue,
+            };
+            problems.add("port", subject, format!("port {} is {}: {rule}", port.listens, port.protocol), remedy);
         }
     }
 
@@ -179,7 +192,11 @@ impl Exam<'_> {
         for certificate in &tls.certificates {
             check_arn(self.problems, &self.subject, certificate);
         }
-        for port in tls.ports.iter().filter(|port| !self.service.ports.iter().any(|(listens, _)| listens == *port)) {
+        for port in self.service.ports.iter().filter(|port| port.protocol != PortProtocol::Tcp && tls.covers(port.listens)) {
+            let rule = format!("TLS is asked for on port {}, which is {}", port.listens, port.protocol);
+            self.problems.add("tls", &self.subject, rule, "name the TCP ports that speak TLS with Tls::port");
+        }
+        for port in tls.ports.iter().filter(|port| !self.service.ports.iter().any(|known| known.listens == **port)) {
             let rule = format!("TLS is asked for on port {port}, which is not forwarded");
             self.problems.add("tls", &self.subject, rule, format!("add port({port}, …), or name another port"));
         }
@@ -314,8 +331,10 @@ impl Exam<'_> {
             self.add("idle-timeout", format!("{seconds} s is not within {least}–{most}"), "choose a time within");
         }
         let secured = |port: u32| self.settings.tls.as_ref().is_some_and(|tls| tls.covers(port));
-        if self.service.kind() == Network && self.service.ports.iter().all(|(port, _)| secured(*port)) {
-            let rule = "every port speaks TLS, and the idle timeout of a TLS listener is fixed at 350 s";
+        if self.service.kind() == Network
+            && self.service.ports.iter().all(|port| port.protocol != PortProtocol::Tcp || secured(port.listens))
+        {
+            let rule = "no port speaks plain TCP, and the idle timeout of other listeners is fixed (350 s for TLS, 120 s for UDP)";
             self.add("idle-timeout", rule, "leave it out");
         }
     }

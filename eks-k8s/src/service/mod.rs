@@ -4,6 +4,7 @@ mod annotations;
 mod check;
 mod frozen;
 mod live;
+mod port;
 mod read;
 mod settings;
 mod spec;
@@ -14,6 +15,7 @@ pub(crate) use annotations::{items, pairs, text_of};
 pub(crate) use check::{check_arn, check_balancer_name, check_health, check_list, check_tag, is_cidr};
 pub(crate) use frozen::frozen;
 pub(crate) use live::{address_price, is_public, kind_of, load_balancer_price};
+pub use port::{PortProtocol, TargetPort};
 pub use settings::{BackendProtocol, HealthCheck, HealthProtocol, TargetType, Tls};
 pub use spec::{Controller, LoadBalancerKind, Service};
 

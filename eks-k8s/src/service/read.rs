@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::{
     Controller, LoadBalancerKind, PREFIX, Service, Tls,
-    annotations::{CROSS_ZONE, DRAINING, IDLE, MAPS, PROXY, items, pairs, text_of},
+    annotations::{CROSS_ZONE, DRAINING, IDLE, MAPS, PROXY, SHARED, items, pairs, text_of},
+    port,
     settings::Settings,
 };
 
@@ -20,7 +21,7 @@ impl Service {
     ///
     /// # Errors
     /// [`SpecError`] if it is of another type, of a class of another controller, or has ports or annotations that this type cannot
-    /// tell: UDP, a target port by name, a number that is none.
+    /// tell: SCTP, a number that is none.
     pub fn read(live: &Value) -> Result<Self, SpecError> {
         let text = |pointer: &str| live.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         let name = text("/metadata/name").to_owned();
@@ -64,7 +65,7 @@ impl Service {
             controller,
             kind,
             internet_facing,
-            ports: read_ports(live, &subject, &mut problems),
+            ports: port::read(live, said(SHARED) == Some("true"), &subject, &mut problems),
             selector: selector.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect(),
             source_ranges: ranges.filter_map(Value::as_str).map(str::to_owned).collect(),
             settings: Settings::default(),
@@ -94,35 +95,11 @@ impl Service {
 
     /// What the annotations given by hand ask for, where there is a word for it; and those that cannot be understood, by suffix.
     pub(super) fn by_hand(&self) -> (Settings, Vec<(String, String)>) {
-        let names = self.ports.iter().map(|(port, _)| (format!("tcp-{port}"), *port)).collect();
+        let names =
+            self.ports.iter().filter(|port| port.speaks_tcp()).map(|port| (format!("tcp-{}", port.listens), port.listens)).collect();
         let mut reading = Reading { left: self.annotations.clone(), names, wrong: Vec::new() };
         (reading.settings(self.controller), reading.wrong)
     }
-}
-
-fn read_ports(live: &Value, subject: &str, problems: &mut Problems) -> Vec<(u32, u32)> {
-    let number = |value: &Value| value.as_u64().and_then(|number| u32::try_from(number).ok());
-    let mut ports = Vec::new();
-    for port in live.pointer("/spec/ports").and_then(Value::as_array).into_iter().flatten() {
-        let listens = number(&port["port"]).unwrap_or_default();
-        let protocol = port["protocol"].as_str().unwrap_or("TCP");
-        if protocol != "TCP" {
-            problems.add("port", subject, format!("port {listens} is {protocol}"), "this type tells TCP alone");
-        }
-        match &port["targetPort"] {
-            Value::Null => ports.push((listens, listens)),
-            target => match number(target) {
-                Some(target) => ports.push((listens, target)),
-                None => problems.add(
-                    "port",
-                    subject,
-                    format!("port {listens} goes to {target}, a name of a container's port"),
-                    "this type tells numbers alone",
-                ),
-            },
-        }
-    }
-    ports
 }
 
 fn port_names(live: &Value) -> BTreeMap<String, u32> {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{
     PREFIX, annotations,
     live::{address_price, load_balancer_price},
+    port::{Port, PortProtocol, TargetPort},
     settings::{BackendProtocol, HealthCheck, Settings, TargetType, Tls},
 };
 
@@ -67,8 +68,7 @@ pub struct Service {
     pub(super) controller: Controller,
     pub(super) kind: Option<LoadBalancerKind>,
     pub(super) internet_facing: bool,
-    /// Port of the load balancer and of the Pods.
-    pub(super) ports: Vec<(u32, u32)>,
+    pub(super) ports: Vec<Port>,
     pub(super) selector: BTreeMap<String, String>,
     pub(super) source_ranges: Vec<String>,
     #[serde(default)]
@@ -136,10 +136,16 @@ impl Service {
         self
     }
 
-    /// Forwards `port` of the load balancer to `target` of the Pods, TCP.
+    /// Forwards `port` of the load balancer to `target` of the Pods, a number or a name, TCP.
     #[must_use]
-    pub fn port(mut self, port: u32, target: u32) -> Self {
-        self.ports.push((port, target));
+    pub fn port(self, port: u32, target: impl Into<TargetPort>) -> Self {
+        self.port_of(PortProtocol::Tcp, port, target)
+    }
+
+    /// Forwards `port` of the load balancer to `target` of the Pods by another protocol than TCP.
+    #[must_use]
+    pub fn port_of(mut self, protocol: PortProtocol, port: u32, target: impl Into<TargetPort>) -> Self {
+        self.ports.push(Port { listens: port, target: target.into(), protocol });
         self
     }
 
@@ -285,9 +291,21 @@ impl Service {
         self.internet_facing
     }
 
-    /// Whether it forwards this port.
+    /// Whether it forwards this port, TCP.
     pub(crate) fn has_port(&self, port: u32) -> bool {
-        self.ports.iter().any(|(listens, _)| *listens == port)
+        self.ports.iter().any(|known| known.listens == port && known.speaks_tcp())
+    }
+
+    /// Whether TCP and UDP share one of its ports.
+    pub(crate) fn shares_ports(&self) -> bool {
+        self.ports.iter().any(|port| port.protocol == PortProtocol::TcpUdp)
+    }
+
+    /// A UDP port whose targets are asked by TCP whether they are well, on the port that UDP goes to.
+    pub(crate) fn udp_unchecked(&self) -> Option<u32> {
+        let (by_hand, _) = self.by_hand();
+        let is_elsewhere = self.settings.health.port.is_some() || by_hand.health.port.is_some();
+        self.ports.iter().find(|port| port.protocol == PortProtocol::Udp && !is_elsewhere).map(|port| port.listens)
     }
 
     /// Its subnets, by id or name, if it names any.
@@ -312,11 +330,7 @@ impl Service {
 
     /// The Service as it is applied, but for the marks of ownership that a plan adds.
     pub fn manifest(&self, namespace: &str, owner: &Owner) -> Value {
-        let ports: Vec<_> = self
-            .ports
-            .iter()
-            .map(|(port, target)| json!({"name": format!("tcp-{port}"), "port": port, "targetPort": target, "protocol": "TCP"}))
-            .collect();
+        let ports: Vec<_> = self.ports.iter().flat_map(Port::entries).collect();
         let mut manifest = json!({
             "apiVersion": "v1",
             "kind": "Service",

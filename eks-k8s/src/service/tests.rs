@@ -4,7 +4,7 @@ use eks_core::{Owner, Problems};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::*;
+use super::{port::Port, *};
 
 const ARN: &str = "arn:aws:acm:us-east-1:123456789012:certificate/12345678-1234-1234-1234-123456789012";
 
@@ -129,6 +129,15 @@ fn contradictions() {
         (lbc().tag("a=b", "1"), "tag"),
         (lbc().tag("eks-rs/owner", "x"), "tag"),
         (nginx().port(80, 81), "port"),
+        (nginx().port_of(PortProtocol::Udp, 53, 53), "port"),
+        (nlb().port_of(PortProtocol::TcpUdp, 53, 53), "port"),
+        (auto().port_of(PortProtocol::TcpUdp, 53, 53), "port"),
+        (lbc().port(53, 53).port_of(PortProtocol::Udp, 53, 5353), "port"),
+        (lbc().port(81, "Http"), "port"),
+        (lbc().port(81, "80"), "port"),
+        (lbc().port(81, "a-name-too-long-"), "port"),
+        (lbc().tls(tls()).port_of(PortProtocol::Udp, 53, 53), "tls"),
+        (lbc().tls(tls().port(80)).port_of(PortProtocol::Udp, 53, 53).idle_timeout(60), "idle-timeout"),
     ] {
         assert_eq!(codes(&service), [code], "{service:?}");
     }
@@ -210,10 +219,10 @@ fn live_services() {
 
     let mut foreign = cloud.clone();
     foreign["spec"]["loadBalancerClass"] = json!("metallb");
-    foreign["spec"]["ports"] = json!([{"port": 53, "protocol": "UDP", "targetPort": 53}, {"port": 80, "targetPort": "http"}]);
+    foreign["spec"]["ports"] = json!([{"port": 53, "protocol": "SCTP", "targetPort": 53}, {"port": 80, "targetPort": "http"}]);
     let error = Service::read(&foreign).unwrap_err();
     let found: Vec<_> = error.problems.iter().map(|problem| problem.code).collect();
-    assert_eq!(found, ["controller", "port", "port", "annotation"]);
+    assert_eq!(found, ["controller", "port", "annotation"]);
     foreign["spec"]["type"] = json!("ClusterIP");
     assert!(Service::read(&foreign).unwrap_err().to_string().contains("ClusterIP"));
 
@@ -223,6 +232,34 @@ fn live_services() {
     elsewhere["metadata"]["annotations"][format!("{PREFIX}-type")] = json!("external");
     assert_eq!(Service::read(&elsewhere).unwrap(), lbc().targets(TargetType::Ip));
     assert!(!is_public(&elsewhere));
+}
+
+/// Ports as Kubernetes has them: an entry for each protocol, a number or a name of the container's.
+#[test]
+fn udp_and_names_of_ports() {
+    let entry = |name: &str, port: u32, target: Value, protocol: &str| json!({"name": name, "port": port, "targetPort": target, "protocol": protocol});
+    let shared = format!("{PREFIX}-enable-tcp-udp-listener");
+    for (service, ports, is_shared) in [
+        (nlb().port_of(PortProtocol::Udp, 53, "dns"), vec![entry("udp-53", 53, json!("dns"), "UDP")], false),
+        (auto().port_of(PortProtocol::Udp, 53, 5353), vec![entry("udp-53", 53, json!(5353), "UDP")], false),
+        (
+            lbc().port_of(PortProtocol::TcpUdp, 53, "dns"),
+            vec![entry("tcp-53", 53, json!("dns"), "TCP"), entry("udp-53", 53, json!("dns"), "UDP")],
+            true,
+        ),
+    ] {
+        assert_eq!(codes(&service), [""; 0]);
+        let manifest = service.manifest("default", &owner());
+        assert_eq!(manifest["spec"]["ports"].as_array().unwrap()[1..], ports);
+        assert_eq!(manifest["metadata"]["annotations"].get(&shared), is_shared.then_some(&json!("true")));
+        assert_eq!(Service::read(&manifest).unwrap(), service);
+    }
+    // Two listeners, where nobody asks for one.
+    let mut apart = lbc().port_of(PortProtocol::TcpUdp, 53, 53).manifest("default", &owner());
+    apart["metadata"]["annotations"].as_object_mut().unwrap().remove(&shared);
+    assert_eq!(Service::read(&apart).unwrap(), lbc().port(53, 53).port_of(PortProtocol::Udp, 53, 53));
+    assert_eq!(nlb().port_of(PortProtocol::Udp, 53, 53).udp_unchecked(), Some(53));
+    assert_eq!(nlb().port_of(PortProtocol::Udp, 53, 53).health_check(HealthCheck::tcp().port(8080)).udp_unchecked(), None);
 }
 
 /// An idle timeout for one listener of two is kept as it is.
@@ -304,7 +341,18 @@ fn services() -> impl Strategy<Value = Service> {
         let (cross_zone, proxy, addresses, draining, idle, tags, named, by_hand) = connection;
         let mut service = Service::load_balancer("web").controller(controller).selector("app", "web");
         let first = ports.keys().next().copied();
-        service.ports = ports.into_iter().collect();
+        service.ports = ports
+            .into_iter()
+            .map(|(listens, target)| Port {
+                listens,
+                target: if target % 7 == 0 { TargetPort::Name(format!("p-{target}")) } else { TargetPort::Number(target) },
+                protocol: match target % 8 {
+                    0 => PortProtocol::Udp,
+                    1 => PortProtocol::TcpUdp,
+                    _ => PortProtocol::Tcp,
+                },
+            })
+            .collect();
         service.kind = (network && controller == Controller::CloudProvider).then_some(LoadBalancerKind::Network);
         service.internet_facing = public;
         service.source_ranges = if ranges { vec!["10.0.0.0/8".to_owned(), "192.0.2.0/24".to_owned()] } else { Vec::new() };
@@ -360,6 +408,7 @@ fn mended(mut service: Service) -> Service {
                 }
                 "source-range" => service.source_ranges.clear(),
                 "proxy-protocol" => settings.proxy_protocol = false,
+                "port" => service.ports.iter_mut().for_each(|port| port.protocol = PortProtocol::Tcp),
                 "tls" => settings.tls = None,
                 "backend-protocol" => settings.backend = None,
                 "health-check" => settings.health = HealthCheck::default(),

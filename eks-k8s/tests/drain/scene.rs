@@ -71,8 +71,21 @@ impl Scene {
     }
 
     pub(crate) async fn deploy(&self, namespace: &str, name: &str, replicas: usize, budget: serde_json::Value) -> Tested {
+        self.deploy_among(namespace, name, replicas, budget, json!({})).await
+    }
+
+    /// A Deployment whose Pods demand something of the Pods around them.
+    pub(crate) async fn deploy_among(
+        &self,
+        namespace: &str,
+        name: &str,
+        replicas: usize,
+        budget: serde_json::Value,
+        mut spec: serde_json::Value,
+    ) -> Tested {
         let labels = json!({"app": name});
-        let template = json!({"metadata": {"labels": labels}, "spec": {"containers": [{"name": "main", "image": "nginx"}]}});
+        spec["containers"] = json!([{"name": "main", "image": "nginx"}]);
+        let template = json!({"metadata": {"labels": labels}, "spec": spec});
         let deployment =
             json!({"metadata": {"name": name}, "spec": {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}});
         let deployments: Api<Deployment> = Api::namespaced(self.client()?, namespace);

@@ -7,8 +7,10 @@
 
 mod aws_auth;
 mod drain;
+mod kube_defects;
 mod object_set;
 mod objects;
 mod server;
 mod services;
+mod set_members;
 mod stage;

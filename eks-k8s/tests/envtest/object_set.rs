@@ -164,7 +164,7 @@ async fn only_prune_removes_what_left_the_set() -> Tested {
     let plan = sets.plan(&after, None).await?;
     assert!(plan.is_noop(), "{plan}");
     let pruning = sets.prune(&after, None).await?;
-    assert_eq!(pruning.removals().iter().map(|removal| removal.title.as_str()).collect::<Vec<_>>(), ["ConfigMap default/prune-b"]);
+    assert_eq!(pruning.removals().iter().map(|removal| removal.id.as_str()).collect::<Vec<_>>(), ["default/prune-b"]);
     assert!(maps(&client, "default").get_opt("prune-b").await?.is_some(), "a list removes nothing");
     assert_eq!(pruning.apply(&engine).await?.verdict, Verdict::Clean);
     let left: Vec<bool> = {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use eks_core::{Owner, Verdict, engine::Engine};
-use eks_k8s::{Claim, ObjectsSpec, Pod, StorageClass, client::Objects};
+use eks_k8s::{Claim, ObjectsSpec, Pod, Service, StorageClass, client::Objects};
 use kube::{
     Api,
     api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams},
@@ -15,9 +15,13 @@ use crate::{
     stage::{Tested, cluster},
 };
 
+/// Which class is the default is the cluster's, so plans of classes rest on it: these tests go one after the other.
+static CLASSES: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 #[tokio::test]
 #[ignore = "needs KUBEBUILDER_ASSETS; run by .ci/run and as CONTRIBUTING.md says"]
 async fn storage_comes_and_goes() -> Tested {
+    let _alone = CLASSES.lock().await;
     let owner = Owner::new("envtest-storage")?;
     let spec = ObjectsSpec::builder(&owner, cluster()?)
         .storage_class(StorageClass::gp3("gp3-us-east-1a").zone("us-east-1a"))
@@ -42,6 +46,7 @@ async fn storage_comes_and_goes() -> Tested {
 #[tokio::test]
 #[ignore = "needs KUBEBUILDER_ASSETS; run by .ci/run and as CONTRIBUTING.md says"]
 async fn one_class_is_the_default() -> Tested {
+    let _alone = CLASSES.lock().await;
     const DEFAULT: [&str; 2] = ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"];
     let client = server().admin().await;
     let classes: Api<k8s_openapi::api::storage::v1::StorageClass> = Api::all(client.clone());
@@ -81,6 +86,7 @@ async fn one_class_is_the_default() -> Tested {
 #[tokio::test]
 #[ignore = "needs KUBEBUILDER_ASSETS; run by .ci/run and as CONTRIBUTING.md says"]
 async fn what_a_claim_lacks_is_told_before() -> Tested {
+    let _alone = CLASSES.lock().await;
     let client = server().admin().await;
     let owner = Owner::new("envtest-bind")?;
     let spec = ObjectsSpec::builder(&owner, cluster()?)
@@ -131,5 +137,46 @@ async fn what_a_claim_lacks_is_told_before() -> Tested {
     make("Node", "v1", None, node("bind-b", "us-east-1b", json!({"envtest": "bind"}))).await?;
     make("CSINode", "storage.k8s.io/v1", None, csi_node("bind-b", 20)).await?;
     assert!(told().await?.contains("no Ready node that runs the EBS CSI driver is in us-east-1a"));
+    Ok(())
+}
+
+#[tokio::test]
+#[ignore = "needs KUBEBUILDER_ASSETS; run by .ci/run and as CONTRIBUTING.md says"]
+async fn what_leaves_the_spec_is_seen() -> Tested {
+    let _alone = CLASSES.lock().await;
+    let owner = Owner::new("envtest-left")?;
+    let objects = Objects::new(server().admin().await);
+    let engine = Engine::new().driver(objects.clone());
+    let spec = |class: StorageClass, tier: bool| {
+        let service = Service::load_balancer("envtest-left").internal().port(80, 80).selector("app", "web");
+        let service = if tier { service.selector("tier", "old") } else { service };
+        Ok::<_, Box<dyn std::error::Error>>(ObjectsSpec::builder(&owner, cluster()?).storage_class(class).service(service).build()?)
+    };
+    let class = || StorageClass::gp3("envtest-left");
+    // No cloud provider makes the load balancer: the Service is applied, and not waited for to the end.
+    let first = spec(class().zone("us-east-1a"), true)?;
+    let plan = objects.plan(&first, None).await?;
+    let services: Api<k8s_openapi::api::core::v1::Service> = Api::default_namespaced(server().admin().await);
+    let applied = async {
+        while services.get_opt("envtest-left").await?.is_none() {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        let balancer = json!({"status": {"loadBalancer": {"ingress": [{"hostname": "x.elb.amazonaws.com"}]}}});
+        services.patch_status("envtest-left", &PatchParams::default(), &Patch::Merge(balancer)).await
+    };
+    let (report, status) = tokio::join!(plan.apply(&engine), applied);
+    status?;
+    assert!(report?.is_complete());
+
+    let later = spec(class(), false)?;
+    let plan = objects.plan(&later, None).await?;
+    let mut changes: Vec<_> = plan.changes().flat_map(|step| step.changes.clone()).collect();
+    changes.sort();
+    assert!(changes.len() == 2 && changes[0].starts_with("allowedTopologies: "), "{plan}");
+    assert_eq!(changes[1], "spec.selector.tier: old → nothing");
+    assert!(plan.apply(&engine).await?.is_complete());
+    let again = objects.plan(&later, None).await?;
+    assert!(again.is_noop(), "{again}");
+    assert_eq!(objects.teardown(&owner, None).await?.apply(&engine).await?.verdict, Verdict::Clean);
     Ok(())
 }

@@ -124,9 +124,18 @@ impl ApiServer {
         self.client(ADMIN).await
     }
 
-    async fn client(&self, user: &str) -> Client {
+    /// As kube makes it if nothing is said: it repeats 429, 503 and 504 by itself, for minutes.
+    pub(crate) async fn admin_by_default(&self) -> Client {
+        Client::try_from(self.config(ADMIN).await).expect("a client")
+    }
+
+    async fn config(&self, user: &str) -> Config {
         let kubeconfig = Kubeconfig::from_yaml(&self.kubeconfig(user)).expect("a kubeconfig");
-        let mut config = Config::from_custom_kubeconfig(kubeconfig, &kube::config::KubeConfigOptions::default()).await.expect("complete");
+        Config::from_custom_kubeconfig(kubeconfig, &kube::config::KubeConfigOptions::default()).await.expect("complete")
+    }
+
+    async fn client(&self, user: &str) -> Client {
+        let mut config = self.config(user).await;
         // kube retries 429 by default, for minutes: a blocked eviction would not answer.
         config.default_retry = false;
         Client::try_from(config).expect("a client")

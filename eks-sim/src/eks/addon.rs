@@ -13,9 +13,9 @@ use crate::{call::Args, error::ApiError, kube, times::Time, world::World};
 
 #[derive(Clone, Debug)]
 pub(super) struct Addon {
-    name: String,
+    pub(super) name: String,
     pub(super) arn: String,
-    version: String,
+    pub(super) version: String,
     pub(super) status: String,
     issues: Vec<Value>,
     created: f64,

@@ -9,8 +9,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 
 use super::{
-    AccessFacts, Tags, access::Entry, addon::Addon, in_use, invalid_request, network, not_found, page, pod_identity::Association, required,
-    update::Update, version,
+    AccessFacts, Tags, access::Entry, addon::Addon, in_use, insight::Insights, invalid_request, network, not_found, page,
+    pod_identity::Association, required, update::Update, version,
 };
 use crate::{
     call::Args,
@@ -69,6 +69,7 @@ pub(super) struct Cluster {
     pub(super) door: Option<Arc<Door>>,
     pub(super) issues: Vec<Value>,
     pub(super) updates: Vec<Update>,
+    pub(super) insights: Insights,
     /// Version before the last upgrade, and when that ended: what a rollback may go back to.
     pub(super) upgraded_from: Option<(String, f64)>,
     pub(super) addons: BTreeMap<String, Addon>,
@@ -165,6 +166,12 @@ impl Cluster {
         told
     }
 
+    /// What EKS finds wrong with it. The role must go on existing (API reference, ClusterIssue).
+    pub(super) fn health_issues(&self, world: &mut World) -> Vec<Value> {
+        let missing = if self.ready { missing_parts(world, self) } else { Vec::new() };
+        self.issues.iter().cloned().chain(missing).collect()
+    }
+
     /// Control plane: 0.10 $/h, 0.60 in extended support, and what a provisioned tier adds (EKS pricing).
     fn usd_per_month(&self, world: &World) -> f64 {
         let extended = version::find(&self.version).is_some_and(|release| release.support(world) != version::Support::Standard);
@@ -193,15 +200,33 @@ impl Cluster {
     }
 }
 
-pub(super) fn describe(world: &World, args: &Args) -> Result<Value, ApiError> {
-    let cluster = find(world, required(args, "name")?)?;
+pub(super) fn describe(world: &mut World, args: &Args) -> Result<Value, ApiError> {
+    let cluster = find(world, required(args, "name")?)?.clone();
     let mut told = cluster.describe(&world.region);
-    // The role must go on existing (API reference, ClusterIssue).
-    if cluster.ready && iam::trust(world, &cluster.role_arn, "eks.amazonaws.com") == Trust::Missing {
-        let message = format!("The cluster role {} could not be found.", cluster.role_arn);
-        told["health"]["issues"] = json!([{"code": "IamRoleNotFound", "message": message, "resourceIds": [cluster.role_arn]}]);
-    }
+    told["health"]["issues"] = json!(cluster.health_issues(world));
     Ok(json!({"cluster": told}))
+}
+
+/// What a cluster needs and has no more: its role, its subnets, its groups (API reference, ClusterIssue).
+fn missing_parts(world: &mut World, cluster: &Cluster) -> Vec<Value> {
+    let issue = |code: &str, message: String, id: &str| json!({"code": code, "message": message, "resourceIds": [id]});
+    let mut issues = Vec::new();
+    if iam::trust(world, &cluster.role_arn, "eks.amazonaws.com") == Trust::Missing {
+        let message = format!("The cluster role {} could not be found.", cluster.role_arn);
+        issues.push(issue("IamRoleNotFound", message, &cluster.role_arn));
+    }
+    let eks = world.service_caller("eks.amazonaws.com");
+    let mut gone = |action: &str, parameter: &str, ids: &[String], code: &str, what: &str| {
+        for id in ids {
+            let asked = world.call(crate::call::Service::Ec2, action, json!({parameter: [id]}), &eks);
+            if asked.is_err_and(|error| error.code.ends_with(".NotFound")) {
+                issues.push(issue(code, format!("The {what} {id} could not be found."), id));
+            }
+        }
+    };
+    gone("DescribeSubnets", "SubnetId", &cluster.subnets, "Ec2SubnetNotFound", "subnet");
+    gone("DescribeSecurityGroups", "GroupId", &cluster.security_groups, "Ec2SecurityGroupNotFound", "security group");
+    issues
 }
 
 pub(super) fn list(world: &World, args: &Args) -> Result<Value, ApiError> {

@@ -8,9 +8,13 @@ mod catalogue;
 mod cluster;
 mod create;
 mod facts;
+mod insight;
+mod insight_check;
+mod insight_refresh;
 mod network;
 mod params;
 mod pod_identity;
+mod rollback;
 mod route;
 mod schema;
 mod settings;
@@ -18,6 +22,7 @@ mod tags;
 mod update;
 mod update_config;
 mod version;
+mod version_update;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,12 +41,17 @@ use crate::{
     world::World,
 };
 
+pub use self::insight::DeprecatedUse;
+pub(crate) use self::insight::{enforce_upgrade_insights, use_deprecated_api};
+
 /// The service's state.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     clusters: BTreeMap<String, cluster::Cluster>,
     /// Zones that have no room for another control plane.
     full_zones: BTreeSet<String>,
+    /// Whether upgrade insights in ERROR refuse an upgrade that is not forced.
+    enforces_upgrade_insights: bool,
 }
 
 /// From now on a zone has no room for another control plane.
@@ -57,9 +67,14 @@ pub(crate) fn handle(world: &mut World, caller: &Caller, action: &str, args: &Ar
         "DeleteCluster" => cluster::delete(world, args),
         "UpdateClusterConfig" => update_config::config(world, args),
         "AssociateEncryptionConfig" => settings::associate_encryption(world, args),
-        "UpdateClusterVersion" => update::version(world, args),
+        "UpdateClusterVersion" => version_update::update(world, args),
+        "CancelUpdate" => rollback::cancel(world, args),
         "DescribeUpdate" => update::describe(world, args),
         "ListUpdates" => update::list(world, args),
+        "ListInsights" => insight::list(world, args),
+        "DescribeInsight" => insight::describe(world, args),
+        "StartInsightsRefresh" => insight_refresh::start(world, args),
+        "DescribeInsightsRefresh" => insight_refresh::describe(world, args),
         "DescribeClusterVersions" => version::describe_all(world, args),
         "TagResource" => tags::tag(world, args),
         "UntagResource" => tags::untag(world, args),

@@ -5,8 +5,7 @@ use serde_json::{Value, json};
 use super::{
     access,
     cluster::{self, Cluster},
-    in_use, invalid_parameter, invalid_request, not_found, page, required, uuid,
-    version::{self, Support},
+    in_use, invalid_request, not_found, page, required, uuid,
 };
 use crate::{call::Args, error::ApiError, times::Time, world::World};
 
@@ -15,11 +14,15 @@ pub(super) struct Update {
     pub(super) id: String,
     /// Name of the add-on that is updated; `None` for the cluster itself.
     pub(super) addon: Option<String>,
-    kind: &'static str,
+    pub(super) kind: &'static str,
     pub(super) status: &'static str,
     params: Vec<(&'static str, String)>,
     created: f64,
     token: Option<String>,
+    /// Why it has failed.
+    pub(super) errors: Vec<Value>,
+    /// An attempt to cancel it.
+    pub(super) cancellation: Option<Value>,
 }
 
 impl Update {
@@ -38,12 +41,17 @@ impl Update {
             params,
             created: world.epoch_seconds(),
             token: args.str("clientRequestToken").map(str::to_owned),
+            errors: Vec::new(),
+            cancellation: None,
         }
     }
 
     pub(super) fn describe(&self) -> Value {
         let params: Vec<Value> = self.params.iter().map(|(kind, value)| json!({"type": kind, "value": value})).collect();
-        json!({"id": self.id, "status": self.status, "type": self.kind, "params": params, "createdAt": self.created, "errors": []})
+        json!({
+            "id": self.id, "status": self.status, "type": self.kind, "params": params, "createdAt": self.created, "errors": self.errors,
+            "cancellation": self.cancellation,
+        })
     }
 }
 
@@ -107,48 +115,6 @@ pub(super) fn begin(world: &mut World, name: &str, plan: Planned, args: &Args) -
         }
     });
     Ok(reply)
-}
-
-/// One minor up; or one down, within seven days of an upgrade (user guide, "Update existing cluster to new Kubernetes version" and
-/// "Roll back a cluster").
-pub(super) fn version(world: &mut World, args: &Args) -> Result<Value, ApiError> {
-    let cluster = cluster::find(world, required(args, "name")?)?.clone();
-    if let Some(answer) = cluster.replayed(args) {
-        return Ok(answer);
-    }
-    cluster.updatable()?;
-    let to = required(args, "version")?.to_owned();
-    let from = cluster.version.clone();
-    let refused = |message: String| invalid_parameter(message).field("clusterName", cluster.name.as_str());
-    let release = version::find(&to).ok_or_else(|| refused(format!("unsupported Kubernetes version {to}")))?;
-    if from == to {
-        return Err(refused(format!("Cluster is already at version {to}")));
-    }
-    let (Some(old), Some(new)) = (version::minor(&from), version::minor(&to)) else {
-        return Err(refused(format!("unsupported Kubernetes version {to}")));
-    };
-    let rollback = new + 1 == old;
-    if rollback {
-        let recent =
-            cluster.upgraded_from.as_ref().is_some_and(|(version, at)| *version == to && world.epoch_seconds() - at <= 7.0 * 86_400.0);
-        if !recent {
-            let message =
-                format!("Cluster {} cannot be rolled back to {to}: it was not upgraded from it within the last 7 days", cluster.name);
-            return Err(invalid_request(message).field("clusterName", cluster.name.as_str()));
-        }
-    } else if new != old + 1 {
-        return Err(refused(format!("Unsupported Kubernetes minor version update from {from} to {to}")));
-    }
-    if release.support(world) != Support::Standard && cluster.support_type == "STANDARD" {
-        return Err(refused(format!("Kubernetes version {to} needs the support type EXTENDED")));
-    }
-    let params = vec![("Version", to.clone()), ("PlatformVersion", release.platform().to_owned())];
-    let apply: Change = Box::new(move |cluster, ended| {
-        cluster.upgraded_from = (!rollback).then_some((from, ended));
-        cluster.version = to;
-    });
-    let kind = if rollback { "VersionRollback" } else { "VersionUpdate" };
-    begin(world, &cluster.name, Planned { kind, time: Time::ClusterVersionUpdate, params, apply }, args)
 }
 
 pub(super) fn describe(world: &World, args: &Args) -> Result<Value, ApiError> {

@@ -228,6 +228,12 @@ pub(crate) fn instance_gone(world: &mut World, instance: &str) {
     nodes::instance_gone(world, instance);
 }
 
+/// The nodes and their kubelets' versions, as the API server tells them: `v1.36.0-eks-…`.
+pub(crate) fn kubelets(world: &World, cluster: &str) -> Vec<(String, String)> {
+    let nodes = store::all(world, cluster, &kinds::NODE);
+    nodes.iter().map(|(key, node)| (key.name.clone(), store::text(node, "/status/nodeInfo/kubeletVersion").to_owned())).collect()
+}
+
 /// How many nodes are Ready.
 pub(crate) fn ready_nodes(world: &World, cluster: &str) -> usize {
     store::all(world, cluster, &kinds::NODE).iter().filter(|(_, node)| nodes::is_ready(node)).count()

@@ -214,9 +214,12 @@ pub(super) async fn restore(
     cancel: &CancellationToken,
     tell: &(dyn Fn(DrainEvent) + Send + Sync),
 ) -> Result<Vec<String>, Error> {
+    let lists = KINDS.map(async |(kind, group, plural): Scaled| {
+        (kind, api.list(&format!("{group}/{plural}"), ListParams::default().labels(&format!("{LABEL}=scaled"))).await)
+    });
     let (mut raised, mut failure) = (Vec::new(), None);
-    for (kind, group, plural) in KINDS {
-        match api.list(&format!("{group}/{plural}"), ListParams::default().labels(&format!("{LABEL}=scaled"))).await {
+    for (kind, found) in join_all(lists).await {
+        match found {
             Ok((found, _)) => raised.extend(found.into_iter().map(|object| (kind, object))),
             Err(error) if error.class() == Class::NotFound => {}
             Err(error) => failure = Some(error),

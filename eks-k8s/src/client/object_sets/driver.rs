@@ -65,15 +65,18 @@ struct Taken {
     id: ObjectId,
     uid: String,
     set: String,
+    volume: Option<String>,
 }
 
-/// The volume that is deleted with a claim, if it has one.
-async fn volume_of(client: &Client, id: &ObjectId, live: &Value) -> Result<Option<String>, Error> {
-    let name = live.pointer("/spec/volumeName").and_then(Value::as_str).filter(|_| id.kind == "PersistentVolumeClaim");
-    let Some(name) = name else { return Ok(None) };
-    let volume = Collection::all(client, VOLUMES).get(name).await?;
-    let goes = volume.is_some_and(|volume| volume["spec"]["persistentVolumeReclaimPolicy"] == "Delete");
-    Ok(goes.then(|| name.to_owned()))
+/// Whether a volume goes with its claim. Who may not read volumes does not wait for them.
+async fn goes_with(client: &Client, volume: &str, claim: &str) -> Result<bool, Error> {
+    match Collection::all(client, VOLUMES).get(volume).await {
+        Ok(found) => Ok(found.is_some_and(|volume| {
+            volume["spec"]["persistentVolumeReclaimPolicy"] == "Delete" && volume["spec"]["claimRef"]["uid"] == *claim
+        })),
+        Err(error) if error.class() == Class::Denied => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 impl ObjectSets {
@@ -124,26 +127,27 @@ impl ObjectSets {
     }
 
     async fn take_away(&self, taken: Taken, cx: &StepContext) -> Result<(), Error> {
-        let Taken { access, id, uid, set } = taken;
+        let Taken { access, id, uid, set, volume } = taken;
         let place: Place<'_> = self.objects.place(access.clone());
         let client = place.client().await?;
         // Without its definition there is no object of the kind.
         let Some(served) = self.discovery.find(&client, access.as_ref(), &id).await? else { return Ok(()) };
         let collection = served.collection(&client, &id.namespace);
-        let live = live(&collection, &id.name).await?;
         // One of the same name that came later is someone else's; ours is gone.
-        let Some(live) = live.filter(|live| live["metadata"]["uid"] == *uid) else { return Ok(()) };
-        if !is_ours(&live, cx.owner(), &set) {
-            return Err(given_away(&id));
+        if let Some(live) = live(&collection, &id.name).await?.filter(|live| live["metadata"]["uid"] == *uid) {
+            if !is_ours(&live, cx.owner(), &set) {
+                return Err(given_away(&id));
+            }
+            collection.delete(&id.name, exactly(&live)).await?;
+            let watch = Watch::one(&place, served.resource(), &id.namespace, &id.name, id.to_string(), LIMIT);
+            match watch.until(cx, |objects| objects.get(&uid).map_or(Seen::Done(()), held)).await {
+                Err(error) if error.class() == Class::NotFound => {}
+                gone => gone?,
+            }
         }
-        let volume = volume_of(&client, &id, &live).await?;
-        collection.delete(&id.name, exactly(&live)).await?;
-        let watch = Watch::one(&place, served.resource(), &id.namespace, &id.name, id.to_string(), LIMIT);
-        match watch.until(cx, |objects| objects.get(&uid).map_or(Seen::Done(()), held)).await {
-            Err(error) if error.class() == Class::NotFound => {}
-            gone => gone?,
-        }
-        if let Some(volume) = volume {
+        if let Some(volume) = volume
+            && goes_with(&client, &volume, &uid).await?
+        {
             // Whoever deletes the volume may be of the set, too, and goes later.
             let watch = Watch::one(&place, VOLUMES, "", &volume, format!("PersistentVolume {volume}"), LIMIT);
             watch.until(cx, |objects| objects.values().next().map_or(Seen::Done(()), held)).await?;
@@ -208,7 +212,7 @@ impl Driver for ObjectSets {
     fn remove<'a>(&'a self, removal: &'a Removal, cx: &'a StepContext) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
             match decode(removal.key.as_str(), &removal.op)? {
-                SetOp::Delete { access, object: id, uid, set } => self.take_away(Taken { access, id, uid, set }, cx).await,
+                SetOp::Delete { access, object: id, uid, set, volume } => self.take_away(Taken { access, id, uid, set, volume }, cx).await,
                 SetOp::Apply { .. } => Err(not_ours(removal.key.as_str(), "a teardown only removes")),
             }
         })

@@ -15,6 +15,9 @@ const AT_ONCE: usize = 16;
 
 /// Objects of sets, of every kind.
 pub(super) async fn list(client: &Client, owner: &Owner, sets: &[&str]) -> Result<SetMembers, Error> {
+    if sets.is_empty() {
+        return Ok(SetMembers::default());
+    }
     let selector = format!("{OWNER_TAG}={owner},{SET_LABEL} in ({})", sets.join(","));
     let (kinds, unlisted) = everything(client).await?;
     let mut lists: Vec<BoxFuture<'_, Result<Vec<Value>, Error>>> = Vec::new();

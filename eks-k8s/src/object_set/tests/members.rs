@@ -19,8 +19,8 @@ fn member(live: &Value, set: &str) -> SetMember {
     SetMember::of(live, &owner(), set).expect("ours")
 }
 
-fn titles(teardown: &Teardown) -> Vec<&str> {
-    teardown.removals().iter().map(|removal| removal.title.as_str()).collect()
+fn titles(teardown: &Teardown) -> Vec<String> {
+    teardown.removals().iter().map(|removal| format!("{} {}", removal.title, removal.id)).collect()
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn members_go_in_reverse() {
     assert_eq!(after("Deployment"), ["Basket.example.com"], "it may be what releases the Basket");
     assert_eq!(after("Basket"), ["ValidatingWebhookConfiguration.admissionregistration.k8s.io"]);
     assert_eq!(after("Validating"), [""; 0]);
-    assert!(teardown.to_string().contains("Namespace shop, with everything in it"), "{teardown}");
+    assert!(teardown.to_string().contains("Namespace, with everything in it: shop"), "{teardown}");
 
     // What is still in the set stays, and what only carries its labels is nobody's.
     let fewer = ObjectSet::builder(&owner(), "shop", access())

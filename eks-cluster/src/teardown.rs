@@ -20,13 +20,15 @@ pub(crate) const DELETE_TYPICAL: Duration = Duration::from_secs(175);
 pub(crate) const ADDON_DELETE_TYPICAL: Duration = Duration::from_secs(15);
 
 /// What a removal looks at first, and the verdict in the end.
-const READS: [&str; 6] = [
+const READS: [&str; 7] = [
     "eks:DescribeCluster",
     "iam:GetAccountAuthorizationDetails",
     "iam:GetOpenIDConnectProvider",
     "iam:GetRole",
     "iam:ListAttachedRolePolicies",
     "iam:ListOpenIDConnectProviders",
+    // Where the account's roles may not be read at once.
+    "iam:ListRoles",
 ];
 
 impl crate::ObservedCluster {

@@ -25,6 +25,8 @@ impl Clusters {
             false => scope.unpinned.iter().chain(scope.pinned.keys()).filter(is_other).cloned().collect(),
         };
         let Some(version) = scope.version.filter(|_| !asked.is_empty()) else { return Ok(()) };
+        // EKS does not tell of an add-on of which it offers nothing.
+        now.addon_versions = asked.iter().map(|name| (name.clone(), Vec::new())).collect();
         for addon in self.offered_addons(version, &asked).await? {
             let name = addon.addon_name().unwrap_or_default();
             let fitting = addon.addon_versions().iter().filter_map(|candidate| {

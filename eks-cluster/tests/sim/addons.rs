@@ -116,9 +116,11 @@ async fn a_version_that_eks_does_not_offer_is_refused() -> Tested {
     let spec = account.builder().addon(Addon::new("vpc-cni").version("v1.2.3-eksbuild.4")).build()?;
     let Err(Error::Refused { remedy, .. }) = account.clusters.plan(&spec).await else { panic!("accepted") };
     assert!(remedy.starts_with("pin one of these: v1.22.3-eksbuild.1, v1.21.2-eksbuild.1"), "{remedy}");
-    let unknown = account.builder().addon(Addon::new("no-such-addon")).build()?;
-    let Err(Error::Refused { subject, .. }) = account.clusters.plan(&unknown).await else { panic!("accepted") };
-    assert_eq!(subject, "add-on no-such-addon");
+    for unknown in [Addon::new("no-such-addon"), Addon::new("no-such-addon").version("v1.2.3-eksbuild.4")] {
+        let unknown = account.builder().addon(unknown).build()?;
+        let Err(Error::Refused { subject, .. }) = account.clusters.plan(&unknown).await else { panic!("accepted") };
+        assert_eq!(subject, "add-on no-such-addon");
+    }
     Ok(())
 }
 

@@ -101,7 +101,7 @@ async fn volumes_that_are_retained_are_told() -> Tested {
 async fn a_claim_that_cannot_bind_is_told_before() -> Tested {
     let stage = Stage::set(AuthenticationMode::ApiAndConfigMap).await?;
     let objects = stage.objects();
-    let base = || ObjectsSpec::builder(&stage.owner, stage.cluster());
+    let base = || ObjectsSpec::builder(&stage.owner, stage.cluster()).driver_role(stage.role.clone());
     let nodes = base().map_role("w", stage.workers().role).nodes(stage.workers()).build()?;
     stage.joined(objects.plan(&nodes, None).await?)?.apply(&stage.engine(&objects)).await?;
     // The driver's controller starts on nodes that have just become Ready.

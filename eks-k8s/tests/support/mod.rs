@@ -8,7 +8,7 @@ use std::{
 
 use aws_credential_types::Credentials;
 use aws_sdk_ec2::types::{AttributeBooleanValue, IamInstanceProfileSpecification, InstanceType, ResourceType, Tag, TagSpecification};
-use aws_sdk_eks::types::{CreateAccessConfigRequest, VpcConfigRequest};
+use aws_sdk_eks::types::{AddonPodIdentityAssociations, CreateAccessConfigRequest, VpcConfigRequest};
 use aws_sigv4::{
     http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign},
     sign::v4,
@@ -119,7 +119,11 @@ impl Stage {
             endpoint: described.endpoint().expect("an endpoint").to_owned(),
             certificate_authority: described.certificate_authority().and_then(|ca| ca.data()).expect("an authority").to_owned(),
         };
-        eks.create_addon().cluster_name(CLUSTER).addon_name("aws-ebs-csi-driver").service_account_role_arn(storage_role).send().await?;
+        let association =
+            AddonPodIdentityAssociations::builder().service_account("ebs-csi-controller-sa").role_arn(storage_role).build()?;
+        eks.create_addon().cluster_name(CLUSTER).addon_name("eks-pod-identity-agent").send().await?;
+        let driver = eks.create_addon().cluster_name(CLUSTER).addon_name("aws-ebs-csi-driver");
+        driver.pod_identity_associations(association).send().await?;
         let stage = Self { sim, owner: Owner::new(CLUSTER)?, access, role: RoleArn::new(node_role)?, mode, events: Arc::default() };
         stage.launch(&ec2, &subnets).await?;
         tokio::time::sleep(Duration::from_secs(120)).await;

@@ -231,6 +231,7 @@ fn parameters_are_those_that_are_published() {
             Bottlerocket::new().into(),
             "/aws/service/bottlerocket/aws-k8s-1.36-nvidia/arm64/latest/image_id".to_owned(),
         ),
+        ("1.36", "inf2.xlarge", Bottlerocket::new().into(), "/aws/service/bottlerocket/aws-k8s-1.36/x86_64/latest/image_id".to_owned()),
         (
             "1.35",
             "g5.xlarge",
@@ -282,7 +283,6 @@ fn what_there_is_no_image_for_is_refused() {
         ("1.32", "t3.medium", AmazonLinux2::new().release("20251112").into(), &["image-release"]),
         ("1.32", "g5g.xlarge", AmazonLinux2::new().into(), &["image-accelerator"]),
         ("1.36", "t3.medium", AmazonLinux2023::new().release("latest/../x").into(), &["image-release"]),
-        ("1.36", "inf2.xlarge", Bottlerocket::new().into(), &["image-accelerator"]),
         ("1.36", "t3.medium", Bottlerocket::new().version("v1.65").into(), &["image-release"]),
         ("1.34", "m5.large", windows(WindowsRelease::Server2025), &["image-version"]),
         ("1.36", "m7g.large", windows(WindowsRelease::Server2022), &["image-architecture"]),

@@ -190,7 +190,10 @@ fn volume(spec: &WorkersSpec, problems: &mut Problems) {
         let rule = format!("gp3 volumes have 1–{GP3_GIB} GiB");
         problems.add("volume-size", format!("root volume of {gib} GiB"), rule, "choose a size within");
     } else if gib < least && published && spec.family.system_device().is_none() {
-        let rule = format!("cannot be smaller than the image's snapshot of {least} GiB");
+        let rule = match spec.family {
+            Family::Windows(_) => format!("is less than the {least} GiB that EKS itself gives Windows nodes"),
+            _ => format!("cannot be smaller than the image's snapshot of {least} GiB"),
+        };
         problems.add("volume-size", format!("root volume of {gib} GiB"), rule, format!("give it {least} GiB or more"));
     }
     if let Some(key) = &spec.key_pair

@@ -13,6 +13,7 @@ use eks_nodes::{
     ReservedResource, RoleMapping, Scope, TaintEffect, Ubuntu, UbuntuRelease, Windows, WindowsInstallation, WindowsRelease, WorkersSpec,
     WorkersSpecBuilder,
 };
+use proptest::prelude::*;
 use refs::{cluster, name, network, owner};
 
 /// Workers of a cluster of this version.
@@ -231,6 +232,7 @@ fn parameters_are_those_that_are_published() {
             Bottlerocket::new().into(),
             "/aws/service/bottlerocket/aws-k8s-1.36-nvidia/arm64/latest/image_id".to_owned(),
         ),
+        ("1.36", "inf2.xlarge", Bottlerocket::new().into(), "/aws/service/bottlerocket/aws-k8s-1.36/x86_64/latest/image_id".to_owned()),
         (
             "1.35",
             "g5.xlarge",
@@ -282,7 +284,6 @@ fn what_there_is_no_image_for_is_refused() {
         ("1.32", "t3.medium", AmazonLinux2::new().release("20251112").into(), &["image-release"]),
         ("1.32", "g5g.xlarge", AmazonLinux2::new().into(), &["image-accelerator"]),
         ("1.36", "t3.medium", AmazonLinux2023::new().release("latest/../x").into(), &["image-release"]),
-        ("1.36", "inf2.xlarge", Bottlerocket::new().into(), &["image-accelerator"]),
         ("1.36", "t3.medium", Bottlerocket::new().version("v1.65").into(), &["image-release"]),
         ("1.34", "m5.large", windows(WindowsRelease::Server2025), &["image-version"]),
         ("1.36", "m7g.large", windows(WindowsRelease::Server2022), &["image-architecture"]),
@@ -368,4 +369,39 @@ fn what_surprises_is_told() {
     assert!(findings(workers("1.36").kubelet(threshold)).is_empty(), "nodeadm keeps its own");
     one(workers("1.36").prefix_delegation(true), "ENABLE_PREFIX_DELEGATION");
     one(workers("1.36").family(Ubuntu::new(UbuntuRelease::Noble)).instance_type("g5.xlarge"), "no drivers");
+}
+
+/// A value of a label or taint, mostly a good one.
+fn word() -> impl Strategy<Value = String> {
+    prop_oneof![4 => "[a-zA-Z0-9]{0,5}", 1 => "[-a-zA-Z0-9_.'\"$ {}]{0,5}"]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Whatever a spec lets through reaches the node as it was said, in every form.
+    #[test]
+    fn nothing_breaks_out_of_user_data(
+        labels in proptest::collection::btree_map("[a-z]{1,3}(\\.[a-z]{1,3})?(/[a-zA-Z]{1,4})?", word(), 0..3),
+        taint in word(),
+        quantity in prop_oneof![4 => "[1-9][0-9]{0,2}(\\.[0-9])?(m|Mi|Gi|)", 1 => "[0-9]{0,2}[.'\"]?[0-9]{0,2}(%|K|\\$\\{x\\}|)"],
+        pods in proptest::option::of(1..=250_u16),
+    ) {
+        for (family, bare, _) in families() {
+            let kubelet = Kubelet::new()
+                .kube_reserved(ReservedResource::Memory, &quantity)
+                .eviction_hard(EvictionSignal::NodefsAvailable, &quantity)
+                .container_logs(&quantity, 2);
+            let bare = pods.into_iter().fold(bare.kubelet(kubelet), WorkersSpecBuilder::max_pods).taint("t", &taint, TaintEffect::NoSchedule);
+            let Ok(spec) = labels.iter().fold(bare, |spec, (key, value)| spec.label(key, value)).build() else { continue };
+            let told = read(family, &spec.user_data()).map_err(TestCaseError::fail)?;
+            let mut expected = labels.clone();
+            expected.insert("eks-rs/workers".to_owned(), "chap10-worker".to_owned());
+            prop_assert_eq!(told.labels, expected);
+            prop_assert_eq!(told.taints, vec![format!("t={taint}:NoSchedule")]);
+            prop_assert_eq!(told.max_pods, pods.map(i64::from));
+            prop_assert_eq!(&told.kubelet["kube-reserved.memory"], &quantity);
+            prop_assert_eq!(&told.kubelet["eviction-hard.nodefs.available"], &quantity);
+        }
+    }
 }

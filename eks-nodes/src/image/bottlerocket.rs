@@ -65,7 +65,8 @@ impl Bottlerocket {
         self.admin_container
     }
 
-    /// EKS User Guide, "Retrieve recommended Bottlerocket AMI IDs".
+    /// EKS User Guide, "Retrieve recommended Bottlerocket AMI IDs"; Neuron's drivers are in the standard variant ("Use EKS-optimized
+    /// accelerated AMIs for GPU instances").
     pub(super) fn parameter(&self, target: Target<'_>) -> String {
         let nvidia = if target.variant == Variant::Nvidia { "-nvidia" } else { "" };
         let fips = if self.fips { "-fips" } else { "" };
@@ -85,14 +86,6 @@ impl Bottlerocket {
             proxy.check(problems);
         }
         check_mirrors(&self.mirrors, problems);
-    }
-
-    /// EKS User Guide, "Create self-managed Bottlerocket nodes".
-    pub(super) fn check_published(&self, target: Target<'_>, problems: &mut Problems) {
-        if target.variant == Variant::Neuron {
-            let rule = "EKS cannot deploy it to instances with Neuron chips";
-            problems.add("image-accelerator", "family Bottlerocket", rule, "use AmazonLinux2023, or give an image by id");
-        }
     }
 
     pub(super) fn user_data(&self, settings: NodeSettings<'_>) -> String {

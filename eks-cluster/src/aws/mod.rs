@@ -8,8 +8,10 @@ mod apply;
 mod cluster;
 mod config;
 mod driver;
+mod migration;
 mod observe;
 mod oidc;
+mod permissions;
 mod pod_identity;
 mod preflight;
 mod roles;
@@ -20,6 +22,7 @@ mod wait;
 mod zones;
 
 pub use apply::{Applied, PlaceError};
+pub use migration::MigrationError;
 #[cfg(feature = "kube")]
 pub use upgrade::KubernetesNodes;
 pub use upgrade::{ReadNodes, SeenNodes};

@@ -1,6 +1,7 @@
 //! Clusters on the simulator, over the wire.
 #![cfg(feature = "aws")]
 
+mod access;
 mod addons;
 #[cfg(feature = "kube")]
 mod connect;
@@ -10,5 +11,10 @@ mod hours;
 mod identity;
 mod life;
 mod plane;
+#[cfg(feature = "kube")]
+mod reach;
 mod support;
 mod sweep;
+#[cfg(feature = "ec2")]
+mod upgrade;
+mod zones;

@@ -273,8 +273,8 @@ mod tests {
     fn a_host_port_is_taken_once() {
         let with = |port: Value| pod("web", json!({"containers": [{"ports": [port]}]}));
         let there = with(json!({"hostPort": 80, "protocol": "TCP"}));
-        assert_eq!(takers(&others([&[], &[there.clone()], &[]]), &with(json!({"hostPort": 80}))), "ac");
-        assert_eq!(takers(&others([&[], &[there.clone()], &[]]), &with(json!({"hostPort": 80, "protocol": "UDP"}))), "abc");
+        assert_eq!(takers(&others([&[], std::slice::from_ref(&there), &[]]), &with(json!({"hostPort": 80}))), "ac");
+        assert_eq!(takers(&others([&[], std::slice::from_ref(&there), &[]]), &with(json!({"hostPort": 80, "protocol": "UDP"}))), "abc");
         assert_eq!(takers(&others([&[], &[there], &[]]), &with(json!({"containerPort": 80}))), "abc");
     }
 }

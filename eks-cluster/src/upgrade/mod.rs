@@ -70,7 +70,7 @@ pub use rule::Rule;
 pub use skew::{Component, SKEW, SkewRule};
 pub use spec::{Upgrade, UpgradeBuilder, UpgradeError};
 
-#[cfg(feature = "kube")]
+#[cfg(all(feature = "aws", feature = "kube"))]
 pub use crate::aws::KubernetesNodes;
 #[cfg(feature = "aws")]
 pub use crate::aws::{ReadNodes, SeenNodes};

@@ -156,3 +156,25 @@ pub struct WorkersRefs {
     /// Steps after which its instances run. Empty when they stand already.
     pub running: Vec<StepKey>,
 }
+
+/// Whom the ConfigMap aws-auth lets in, for whoever succeeds it: what is in effect, principal by principal.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "users who read it by other means build it")]
+pub struct ConfigMapAccess {
+    /// Roles and users.
+    pub mappings: Vec<ConfigMapMapping>,
+    /// Accounts whose principals are all let in, each by its own ARN: 12 digits.
+    pub accounts: Vec<String>,
+}
+
+/// A role or user in aws-auth.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "users who read it by other means build it")]
+pub struct ConfigMapMapping {
+    /// ARN as aws-auth has it; that of a role has no path.
+    pub principal: String,
+    /// User name, with the authenticator's placeholders.
+    pub username: String,
+    /// Groups.
+    pub groups: Vec<String>,
+}

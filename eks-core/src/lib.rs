@@ -50,7 +50,9 @@ mod teardown;
 pub use error::{BoxError, Class, Error};
 pub use facts::{Basis, Difference, Facts};
 pub use finding::{Finding, Severity};
-pub use handoff::{AuthenticationMode, ClusterAccess, ClusterRefs, NetworkRefs, SubnetRef, Tier, WorkersRefs};
+pub use handoff::{
+    AuthenticationMode, ClusterAccess, ClusterRefs, ConfigMapAccess, ConfigMapMapping, NetworkRefs, SubnetRef, Tier, WorkersRefs,
+};
 pub use id::{
     AccountId, AllocationId, AmiId, ClusterName, EgressOnlyGatewayId, IdError, InstanceId, InternetGatewayId, KeyPairId, LaunchTemplateId,
     NatGatewayId, NetworkInterfaceId, PrefixListId, Region, RoleArn, RouteTableAssociationId, RouteTableId, SecurityGroupId,

@@ -266,3 +266,39 @@ async fn changes_take_seconds_to_reach_other_services() -> Tested {
     assert!((Duration::from_secs(4)..=Duration::from_secs(14)).contains(&took), "{took:?}");
     Ok(())
 }
+
+#[tokio::test(start_paused = true)]
+async fn policies_are_simulated_for_users_and_roles() -> Tested {
+    let (_, iam) = iam();
+    let decisions = async |arn: &str, actions: &[&str]| -> Result<Vec<String>, Box<dyn std::error::Error>> {
+        let actions = actions.iter().map(|action| (*action).to_owned()).collect();
+        let answer = iam.simulate_principal_policy().policy_source_arn(arn).set_action_names(Some(actions)).send().await?;
+        Ok(answer.evaluation_results().iter().map(|result| result.eval_decision().as_str().to_owned()).collect())
+    };
+    assert_eq!(decisions("arn:aws:iam::123456789012:user/admin", &["eks:CreateCluster"]).await?, ["allowed"]);
+
+    iam.create_role().role_name("deployer").assume_role_policy_document(TRUST).send().await?;
+    let arn = "arn:aws:iam::123456789012:role/deployer";
+    assert_eq!(decisions(arn, &["eks:CreateCluster"]).await?, ["implicitDeny"]);
+    iam.attach_role_policy().role_name("deployer").policy_arn("arn:aws:iam::aws:policy/PowerUserAccess").send().await?;
+    let denies = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"eks:Delete*","Resource":"*"}}"#;
+    iam.put_role_policy().role_name("deployer").policy_name("keep").policy_document(denies).send().await?;
+    let asked = ["eks:CreateCluster", "eks:DeleteCluster", "iam:CreateRole", "iam:CreateServiceLinkedRole"];
+    assert_eq!(decisions(arn, &asked).await?, ["allowed", "explicitDeny", "implicitDeny", "allowed"]);
+
+    // A boundary takes away what it does not allow, and is told.
+    let reads = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["eks:Describe*","eks:List*"],"Resource":"*"}}"#;
+    let made = iam.create_policy().policy_name("reads").policy_document(reads).send().await?;
+    let boundary = made.policy().and_then(|policy| policy.arn()).expect("an ARN");
+    iam.put_role_permissions_boundary().role_name("deployer").permissions_boundary(boundary).send().await?;
+    let answer = iam.simulate_principal_policy().policy_source_arn(arn).action_names("eks:CreateCluster").send().await?;
+    let [result] = answer.evaluation_results() else { panic!("one result") };
+    assert_eq!(result.eval_decision().as_str(), "implicitDeny");
+    assert!(!result.permissions_boundary_decision_detail().expect("a boundary").allowed_by_permissions_boundary());
+
+    let session = iam.simulate_principal_policy().policy_source_arn("arn:aws:sts::123456789012:assumed-role/deployer/me");
+    assert_eq!(code(session.action_names("eks:CreateCluster").send().await), "InvalidInput");
+    let none = iam.simulate_principal_policy().policy_source_arn("arn:aws:iam::123456789012:role/none");
+    assert_eq!(code(none.action_names("eks:CreateCluster").send().await), "NoSuchEntity");
+    Ok(())
+}

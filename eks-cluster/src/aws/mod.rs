@@ -6,7 +6,9 @@ mod apply;
 mod cluster;
 mod config;
 mod driver;
+mod migration;
 mod observe;
+mod permissions;
 mod preflight;
 mod roles;
 mod settings;
@@ -16,6 +18,7 @@ mod wait;
 mod zones;
 
 pub use apply::{Applied, PlaceError};
+pub use migration::MigrationError;
 #[cfg(feature = "kube")]
 pub use upgrade::KubernetesNodes;
 pub use upgrade::{ReadNodes, SeenNodes};

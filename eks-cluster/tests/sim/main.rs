@@ -1,6 +1,7 @@
 //! Clusters on the simulator, over the wire.
 #![cfg(feature = "aws")]
 
+mod access;
 #[cfg(feature = "kube")]
 mod connect;
 mod faults;
@@ -8,7 +9,10 @@ mod faults;
 mod hours;
 mod life;
 mod plane;
+#[cfg(feature = "kube")]
+mod reach;
 mod support;
 mod sweep;
 #[cfg(feature = "ec2")]
 mod upgrade;
+mod zones;

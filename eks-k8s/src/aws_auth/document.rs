@@ -131,6 +131,17 @@ impl AwsAuth {
         all.into_values().collect()
     }
 
+    /// The same as plain data, with the accounts: eks-cluster makes access entries of it.
+    pub fn access(&self) -> eks_core::ConfigMapAccess {
+        let mapping = |mapping: Mapping| eks_core::ConfigMapMapping {
+            principal: mapping.principal.to_string(),
+            username: mapping.username,
+            groups: mapping.groups,
+        };
+        let accounts = self.list(ACCOUNTS).map(|list| list.items().iter().filter_map(|item| item.as_str().map(str::to_owned)).collect());
+        eks_core::ConfigMapAccess { mappings: self.mappings().into_iter().map(mapping).collect(), accounts: accounts.unwrap_or_default() }
+    }
+
     /// Who may do everything: members of `system:masters`.
     pub fn administrators(&self) -> Vec<Principal> {
         let administrators = self.mappings().into_iter().filter(|mapping| mapping.groups.iter().any(|group| group == ADMINISTRATORS));

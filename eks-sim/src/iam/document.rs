@@ -35,7 +35,7 @@ fn malformed(message: impl Into<String>) -> ApiError {
 }
 
 /// The statements of any policy document; the fields that both kinds share are checked.
-fn statements(text: &str) -> Result<Vec<Value>, ApiError> {
+pub(super) fn statements(text: &str) -> Result<Vec<Value>, ApiError> {
     let document: Value = serde_json::from_str(text).map_err(|_| malformed("This policy contains invalid Json"))?;
     let document = document.as_object().ok_or_else(|| malformed("Syntax errors in policy."))?;
     if document.keys().any(|key| !matches!(key.as_str(), "Version" | "Id" | "Statement")) {
@@ -77,7 +77,7 @@ pub(super) fn check_permissions(text: &str) -> Result<(), ApiError> {
 }
 
 /// One string or a list of them.
-fn strings(value: Option<&Value>) -> Vec<String> {
+pub(super) fn strings(value: Option<&Value>) -> Vec<String> {
     match value {
         Some(Value::String(text)) => vec![text.clone()],
         Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
@@ -86,14 +86,14 @@ fn strings(value: Option<&Value>) -> Vec<String> {
 }
 
 /// Conditions, flat: several keys, and several operators, must all be met (IAM user guide, "Condition operators").
-fn conditions(value: Option<&Value>) -> Vec<(String, String, Vec<String>)> {
+pub(super) fn conditions(value: Option<&Value>) -> Vec<(String, String, Vec<String>)> {
     let blocks = value.and_then(Value::as_object).into_iter().flatten();
     let keys = blocks.filter_map(|(operator, keys)| Some((operator, keys.as_object()?)));
     keys.flat_map(|(operator, keys)| keys.iter().map(|(key, values)| (operator.clone(), key.clone(), strings(Some(values))))).collect()
 }
 
 /// `*` stands for any text, `?` for one character.
-fn like(pattern: &str, text: &str) -> bool {
+pub(super) fn like(pattern: &str, text: &str) -> bool {
     match pattern.chars().next() {
         None => text.is_empty(),
         Some('*') => text.char_indices().map(|(at, _)| at).chain([text.len()]).any(|at| like(&pattern[1..], &text[at..])),

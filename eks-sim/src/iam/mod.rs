@@ -13,6 +13,7 @@ mod policy_version;
 mod principal;
 mod profile;
 mod role;
+mod simulate;
 
 use std::collections::BTreeMap;
 
@@ -83,6 +84,7 @@ pub(crate) fn handle(world: &mut World, caller: &Caller, action: &str, args: &Ar
         "SetDefaultPolicyVersion" => policy_version::set_default(world, args),
         "DeletePolicyVersion" => policy_version::delete(world, args),
         "GetAccountAuthorizationDetails" => details::get(world, args),
+        "SimulatePrincipalPolicy" => simulate::principal(world, args),
         "CreateInstanceProfile" => profile::create(world, args),
         "GetInstanceProfile" => profile::get(world, args),
         "AddRoleToInstanceProfile" => profile::add_role(world, args),

@@ -1,6 +1,6 @@
 //! The control plane, its roles and its add-ons.
 
-use eks_cluster::{AccessEntry, AccessPolicy, Addon, ClusterSpecBuilder, Endpoint, LogType, UpgradePolicy};
+use eks_cluster::{AccessEntry, AccessPolicy, Addon, ClusterSpecBuilder, Encryption, Endpoint, LogType, ScalingTier, UpgradePolicy};
 
 use super::{Act, Flow, Stage, survives_every_fault};
 use crate::support::Tested;
@@ -38,6 +38,16 @@ async fn changing_each_kind_of_configuration() -> Tested {
             .public_access_cidrs(["98.234.106.21/32"])
             .upgrade_policy(UpgradePolicy::Standard)
             .tag("team", "platform")
+    };
+    survives_every_fault(Flow { before: Some(bare), tamper: None, act: Act::Apply(after) }).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn changing_what_a_provisioned_control_plane_has() -> Tested {
+    let after = |stage: &Stage| {
+        let key = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+        let key = Encryption::CustomerManaged(key.parse().expect("the ARN of a key"));
+        bare(stage).zonal_shift(true).scaling_tier(ScalingTier::Xl).encryption(key)
     };
     survives_every_fault(Flow { before: Some(bare), tamper: None, act: Act::Apply(after) }).await
 }

@@ -42,6 +42,7 @@
 
 mod addons;
 mod catalogue;
+mod check;
 mod display;
 mod findings;
 mod gate;

@@ -238,6 +238,27 @@ async fn an_update_that_fails_is_told_with_its_reason_and_another_can_begin() ->
 }
 
 #[tokio::test(start_paused = true)]
+async fn another_update_is_waited_for() -> Tested {
+    let (account, _) = account(34).await?;
+    let eks = aws_sdk_eks::Client::new(&account.sim.sdk_config());
+    let planned = account.clusters.upgrade(&upgrade(&account, 35).build()?).await?;
+    eks.update_cluster_config().name(account.name.as_str()).deletion_protection(true).send().await?;
+    planned.plan().apply(&account.engine()).await?;
+    assert_eq!(version(&account).await?, "1.35");
+    // EKS may tell a cluster ACTIVE while something is under way that it will not have two of.
+    let planned = account.clusters.upgrade(&upgrade(&account, 36).build()?).await?;
+    let busy = "Cannot update because cluster chap10 currently has update 4711 in progress";
+    for nth in 1..=3 {
+        let fault = Fault::Refuse { status: 409, code: "ResourceInUseException".to_owned(), message: busy.to_owned() };
+        let when = When::Action { service: "eks".to_owned(), action: "UpdateClusterVersion".to_owned(), nth };
+        account.sim.inject(when, fault);
+    }
+    planned.plan().apply(&account.engine()).await?;
+    assert_eq!((account.sim.faults_pending(), version(&account).await?.as_str()), (0, "1.36"));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn up_and_back_within_the_week() -> Tested {
     let (account, _) = account(34).await?;
     account.clusters.upgrade(&upgrade(&account, 35).build()?).await?.plan().apply(&account.engine()).await?;

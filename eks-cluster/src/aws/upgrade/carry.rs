@@ -6,10 +6,16 @@ use eks_core::{Class, ClusterName, Error, Outputs, aws::failed, engine::StepCont
 use super::{against, wait};
 use crate::{
     KubernetesVersion, ObservedCluster,
-    aws::{Clusters, wait::cluster_settled},
+    aws::{
+        Clusters,
+        wait::{cluster_free, cluster_settled},
+    },
     plan::{broken, refuse_others, refused},
     upgrade::{AddonHop, ControlPlaneHop, InsightsCheck, Rule, blockers, blocking, remedy},
 };
+
+/// How often another update is waited for: an hour, at fifteen seconds each.
+const MOST_WAITS: u32 = 240;
 
 impl Clusters {
     /// Has EKS look through the cluster again, and refuses what blocks and is not accepted.
@@ -100,10 +106,14 @@ impl Clusters {
         match sent {
             Ok(answer) => answer.update.and_then(|update| update.id).ok_or_else(|| broken("UpdateClusterVersion told no update")),
             // Ours, of a run that was killed, where the cluster was still told ACTIVE; or another, which will end.
-            Err(error) if error.code() == Some("ResourceInUseException") => {
-                let ours = self.found_under_way(hop).await?;
-                ours.ok_or_else(|| error.with_class(Class::Inconsistent))
-            }
+            Err(error) if error.code() == Some("ResourceInUseException") => match self.found_under_way(hop).await? {
+                Some(id) => Ok(id),
+                None if cx.attempt() < MOST_WAITS => {
+                    cx.wait(cluster_free(&hop.cluster)).await?;
+                    Err(error.with_class(Class::Inconsistent))
+                }
+                None => Err(error),
+            },
             Err(error) => Err(self.explained(hop, error)),
         }
     }

@@ -1,12 +1,11 @@
 //! The versions that EKS offers, as it tells them now.
 
 use jiff::civil::Date;
-use serde::{Deserialize, Serialize};
 
 use crate::{KubernetesVersion, Support};
 
 /// A Kubernetes version on EKS. Dates are UTC; each is the last day of its kind of support.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "plain data; users without the feature aws build it")]
 pub struct VersionInfo {
     /// The version.

@@ -150,6 +150,7 @@ impl ClusterChange {
     }
 
     /// Whether a cluster is so already. References must be resolved before.
+    #[cfg(feature = "aws")]
     pub(crate) fn is_made(&self, cluster: &ObservedCluster) -> bool {
         let settings = &cluster.settings;
         match self {

@@ -32,8 +32,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! With the feature `aws`, `Clusters` observes, and its plans and teardowns are applied by `eks_core::engine`. With the feature
-//! `token`, `TokenSigner` signs tokens; with the feature `kube`, `Connector` makes a `kube::Client` that uses them.
+//! With the feature `aws`, `Clusters` observes, and its plans and teardowns are applied by `eks_core::engine`.
+//!
+//! # Entering a cluster
+//! With the feature `token`, `TokenSigner` signs the tokens that `aws eks get-token` prints, with any credentials provider and,
+//! with the feature `assume-role`, under another role ([`AssumeRole`]). With the feature `kube`, `Connector` makes a `kube::Client`
+//! that renews them for as long as it lives, and `Connector::probe` tells why a cluster cannot be reached. With the feature
+//! `kubeconfig`, `KubeconfigPaths` puts a cluster into the files of kubectl, for the AWS CLI, aws-iam-authenticator or a program of one's own.
 //!
 //! # Defaults and what a spec leaves out
 //! The version is the caller's: `Clusters::version_for` takes the one that the cluster runs, else EKS's own default, else the newest in
@@ -46,8 +51,8 @@
 //! | feature | default | brings |
 //! |---|---|---|
 //! | `aws` | yes | `Clusters`: aws-sdk-eks, aws-sdk-iam; and `token` |
-//! | `ec2` | yes | a look at subnets and zones before a control plane is made or moved: aws-sdk-ec2 |
-//! | `kube` | yes | `Connector`: kube, with rustls; and `token` |
+//! | `ec2` | yes | a look at subnets and zones before a control plane is made, moved or upgraded: aws-sdk-ec2 |
+//! | `kube` | yes | `Connector`: kube, with rustls and ring; and `token` |
 //! | `token` | yes | `TokenSigner`: aws-sigv4, no SDK |
 //! | `kubeconfig` | yes | `Kubeconfig`, `KubeconfigPaths`: serde_yaml_ng |
 //! | `assume-role` | no | `AssumeRole::config`: aws-sdk-sts |
@@ -85,6 +90,8 @@ mod permissions;
 mod plan;
 mod plane;
 mod price;
+#[cfg(feature = "kube")]
+mod reach;
 mod refs;
 mod role;
 mod service_cidr;
@@ -123,6 +130,8 @@ pub use plane::{
     AutoMode, Components, EgressMode, Encryption, HealthIssue, IpFamily, KmsKeyArn, KmsKeyArnError, NodePool, Preflight, RemoteNetworks,
     ScalingTier, ScoringStrategy, Settings, SubnetFacts, UnsupportedZones,
 };
+#[cfg(feature = "kube")]
+pub use reach::{Reached, Stage, Unreachable};
 pub use role::{OneOrMore, RoleChoice, RoleKind, TrustPolicy, TrustPrincipal, TrustStatement};
 pub use spec::{ClusterSpec, ClusterSpecBuilder};
 #[cfg(feature = "token")]

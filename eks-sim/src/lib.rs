@@ -11,7 +11,8 @@
 //! # What this crate does not do
 //! It is not a mock: there is nothing to script, and no rule exists to please a caller. Each rule rests on documented AWS
 //! or Kubernetes behaviour, named where it is enforced; what no page tells, above all how long things take, is marked as an
-//! assumption. What is not implemented answers AWS's own unknown-action error.
+//! assumption. What is not implemented answers AWS's own unknown-action error. Its API servers know no schemas: unknown fields
+//! of objects are stored, not refused.
 
 mod autoscaling;
 mod call;

@@ -27,7 +27,7 @@ const PUBLIC_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIgQST6KVgqb/WNVOq
 #[test]
 #[ignore = "needs Python 3 and PyPI; run by .ci/run and by `cargo test --test aws_cli -- --ignored`"]
 fn the_chapter_by_hand() {
-    let server = workspace::simulator();
+    let server = workspace::simulator(1000.0);
     let mut aws = Cli::new(&server.url);
     let network = Network::create(&mut aws);
     network.refuses(&mut aws);
@@ -43,7 +43,7 @@ fn the_chapter_by_hand() {
 #[tokio::test]
 #[ignore = "needs Python 3 and PyPI; run by .ci/run and by `cargo test --test aws_cli -- --ignored`"]
 async fn a_network_by_hand_is_adopted() {
-    let server = workspace::simulator();
+    let server = workspace::simulator(1000.0);
     let mut aws = Cli::new(&server.url);
     let theirs = Network::create(&mut aws);
     let before = everything(&mut aws);

@@ -47,7 +47,7 @@ fn the_chapter_on_moto() {
 #[ignore = "needs Python 3 and PyPI; run by .ci/run and by `cargo test --test foreign -- --ignored`"]
 fn the_chapter_on_the_served_simulator() {
     let python = moto::python();
-    create_again_destroy(&python, &workspace::simulator().url);
+    create_again_destroy(&python, &workspace::simulator(1000.0).url);
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn the_chapters_machines_on_moto() {
 #[test]
 #[ignore = "needs Python 3 and PyPI; run by .ci/run and by `cargo test --test foreign -- --ignored`"]
 fn the_chapters_machines_on_the_served_simulator() {
-    machines(&moto::python(), &workspace::simulator().url, &[], "/dev/xvda", false);
+    machines(&moto::python(), &workspace::simulator(1000.0).url, &[], "/dev/xvda", false);
 }
 
 /// RSA: moto gives ED25519 keys a fingerprint that is not in EC2's form.

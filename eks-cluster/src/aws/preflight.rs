@@ -57,7 +57,6 @@ impl Clusters {
     }
 
     #[cfg(not(feature = "ec2"))]
-    #[expect(clippy::unused_async, reason = "the same as with EC2")]
     async fn subnets(&self, _: &ClusterSpec, _: &[String]) -> Result<Preflight, Error> {
         Ok(Preflight::default())
     }

@@ -21,6 +21,8 @@ type Connect = dyn Fn(&ClusterAccess, kube::Config, Authenticate) -> Result<kube
 pub struct Connector {
     config: SdkConfig,
     connect: Arc<Connect>,
+    /// The transport is ours.
+    https: bool,
 }
 
 impl fmt::Debug for Connector {
@@ -76,7 +78,7 @@ pub enum ConnectError {
 impl Connector {
     /// Connects over HTTPS with the cluster's certificate authority and the credentials of `config`.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { config: config.clone(), connect: Arc::new(https) }
+        Self { config: config.clone(), connect: Arc::new(https), https: true }
     }
 
     /// Uses another transport: a proxy, a tunnel to a private endpoint, a simulator. It gets requests with absolute URIs,
@@ -90,11 +92,16 @@ impl Connector {
         B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
+        self.https = false;
         self.connect = Arc::new(move |access, config, authenticate| {
             let service = config.base_uri_layer().layer(transport(access));
             Ok(ClientBuilder::new(service, config.default_namespace).with_layer(&authenticate).build())
         });
         self
+    }
+
+    pub(crate) fn is_https(&self) -> bool {
+        self.https
     }
 
     /// A client for a cluster. It makes no call yet. Requests that the cluster answers with 401 are sent once more with a
@@ -127,7 +134,7 @@ fn https(access: &ClusterAccess, mut config: kube::Config, authenticate: Authent
 }
 
 /// DER of each certificate in the PEM (RFC 7468) whose base64 the cluster tells.
-fn certificates(access: &ClusterAccess) -> Result<Vec<Vec<u8>>, ConnectError> {
+pub(crate) fn certificates(access: &ClusterAccess) -> Result<Vec<Vec<u8>>, ConnectError> {
     let wrong = |source| ConnectError::CertificateAuthority { cluster: access.name.to_string(), source };
     let pem = BASE64_STANDARD.decode(&access.certificate_authority).map_err(|error| wrong(Some(error)))?;
     let pem = String::from_utf8_lossy(&pem);

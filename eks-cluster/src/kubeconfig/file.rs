@@ -71,7 +71,7 @@ impl KubeconfigPaths {
         let home = documents.iter().position(|document| document.has_cluster(entry.cluster())).unwrap_or(0);
         let pointer = documents.iter().position(|document| document.current_context().is_some()).unwrap_or(home);
         // All edits are tried before the first file is written.
-        documents[home].with_entries(entry)?;
+        documents[home].with_entries(entry).map_err(|error| error.in_file(&self.0[home]))?;
         documents[pointer].pointing_to(entry.context()).map_err(|error| error.in_file(&self.0[pointer]))?;
         let mut written = vec![edit(&self.0[home], |document| {
             let merged = document.with_entries(entry)?;

@@ -40,7 +40,7 @@ impl ClusterSpec {
         if cluster.version != self.version.to_string() {
             return refuse(
                 format!("runs Kubernetes {}, the spec says {}", cluster.version, self.version),
-                "a version upgrade is a flow of its own, one minor version at a time; give the version that it runs",
+                "a version upgrade is a flow of its own, upgrade::Upgrade; give the version that it runs",
             );
         }
         if cluster.settings.ip_family != self.settings.ip_family {

@@ -158,11 +158,11 @@ pub(crate) fn check(components: &Components, minor: u16, tier: ScalingTier, prob
     if let Some(minutes) = components.event_minutes.filter(|minutes| !(10..=60).contains(minutes)) {
         say("event-minutes", "events kept", format!("10 to 60 minutes are allowed, these are {minutes}"), "choose a time between");
     }
-    if let Some((first, last)) = components.node_ports {
-        if first > last || first < 10260 || last > 32767 {
-            let rule = format!("{first} to {last} is no range within 10260 to 32767");
-            say("node-ports", "node ports", rule, "choose ports in that range, the first before the last");
-        }
+    if let Some((first, last)) = components.node_ports
+        && (first > last || first < 10260 || last > 32767)
+    {
+        let rule = format!("{first} to {last} is no range within 10260 to 32767");
+        say("node-ports", "node ports", rule, "choose ports in that range, the first before the last");
     }
     if let Some((_, weights)) = &components.scoring {
         for (name, weight) in weights.iter().filter(|(_, weight)| !(1..=100).contains(*weight)) {

@@ -89,8 +89,11 @@ impl Told<'_> {
             match insight.status {
                 InsightStatus::Passing => {}
                 // Those that are not accepted were refused.
-                InsightStatus::Error if insight.is_about_addons() && !self.upgrade.accepted.accepts(insight) => {
+                InsightStatus::Error if !self.upgrade.accepted.accepts(insight) && insight.is_about_addons() => {
                     found.push(self.note(format!("{}; the plan moves add-ons first, and EKS looks again", insight.what())));
+                }
+                InsightStatus::Error if !self.upgrade.accepted.accepts(insight) && insight.is_about_kubelets() => {
+                    found.push(self.note(format!("{}; the nodes that are there now are not so, and EKS looks again", insight.what())));
                 }
                 InsightStatus::Error if insight.is_about(InsightCategory::UpgradeReadiness, next) => {
                     found.push(self.warning(format!("{}; accepted, so EKS is told to go on by force", insight.what())));

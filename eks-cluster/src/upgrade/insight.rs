@@ -144,6 +144,11 @@ impl Insight {
         matches!(self.name.as_str(), "EKS add-on version compatibility" | "kube-proxy version skew") || !self.addons.is_empty()
     }
 
+    /// Whether it is about the nodes' kubelets, which whoever knows all nodes judges better: EKS looks once a day.
+    pub(crate) fn is_about_kubelets(&self) -> bool {
+        self.name == "Kubelet version skew"
+    }
+
     /// What is so, on one line.
     pub(crate) fn what(&self) -> String {
         let mut text = format!("insight {:?} is in {}", self.name, status_name(self.status));
@@ -188,7 +193,10 @@ fn status_name(status: InsightStatus) -> &'static str {
 pub(crate) fn remedy(insight: &Insight) -> String {
     let first = insight.recommendation.as_deref().map(|text| text.trim_end_matches('.')).unwrap_or("mend what it names");
     let window = if insight.deprecated.is_empty() { "" } else { "; EKS looks 30 days back, so it stays in ERROR for a while" };
-    format!("{first}{window}; or accept it by name, as accept_insight({:?})", insight.name)
+    format!(
+        "{first}, and have EKS look again (Clusters::refresh_insights){window}; or accept it by name, as accept_insight({:?})",
+        insight.name
+    )
 }
 
 /// Insights in ERROR that do not hold an upgrade back.

@@ -10,7 +10,7 @@ use super::{
     catalogue, findings,
     gate::{Gate, named},
     hop::{Hops, Look},
-    insight::{InsightCategory, InsightStatus, age, blocking, remedy},
+    insight::{Insight, InsightCategory, InsightStatus, age, blocking, remedy},
     nodes::blockers,
     observed::UpgradeObserved,
     op::ControlPlaneHop,
@@ -268,11 +268,17 @@ impl<'a> Road<'a> {
         self.check_insights(false, problems);
     }
 
+    /// Whether this plan judges for itself what an insight is about, as it knows all nodes. EKS looks again before the hop.
+    fn judges(&self, insight: &Insight) -> bool {
+        insight.is_about_kubelets() && self.now.nodes.complete
+    }
+
     /// Insights that hold the first hop back. Those about add-ons do so only where the plan moves none first.
     fn check_insights(&self, about_addons: bool, problems: &mut Problems) {
         let next = self.from.next();
         let blocks = blocking(&self.now.insights, InsightCategory::UpgradeReadiness, next, &self.upgrade.accepted);
-        for insight in blocks.filter(|insight| insight.is_about_addons() == about_addons) {
+        let counts = |insight: &&Insight| insight.is_about_addons() == about_addons && !self.judges(insight);
+        for insight in blocks.filter(counts) {
             problems.add(Rule::Insight.code(), format!("Kubernetes {next}"), insight.what(), remedy(insight));
         }
     }
@@ -321,6 +327,12 @@ impl<'a> Road<'a> {
             let look = match () {
                 () if !first => Look::After("the control plane is there"),
                 () if !waits.is_empty() => Look::After("the add-ons have moved"),
+                () if blocking(&self.now.insights, InsightCategory::UpgradeReadiness, to, &self.upgrade.accepted)
+                    .any(|insight| self.judges(insight)) =>
+                {
+                    self.check_insights(true, problems);
+                    Look::After("more, as nodes have changed since")
+                }
                 () => {
                     self.check_insights(true, problems);
                     Look::Known(self.now.now.and_then(|now| age(&self.now.insights, InsightCategory::UpgradeReadiness, to, now)))

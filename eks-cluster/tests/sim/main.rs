@@ -9,5 +9,10 @@ mod faults;
 mod hours;
 mod life;
 mod plane;
+#[cfg(feature = "kube")]
+mod reach;
 mod support;
 mod sweep;
+#[cfg(feature = "ec2")]
+mod upgrade;
+mod zones;

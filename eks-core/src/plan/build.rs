@@ -20,9 +20,9 @@ const FORMAT: u32 = 1;
 pub struct Plan {
     format: u32,
     owner: Owner,
-    steps: Vec<Step>,
+    pub(super) steps: Vec<Step>,
     findings: Vec<Finding>,
-    basis: BTreeMap<String, Basis>,
+    pub(super) basis: BTreeMap<String, Basis>,
 }
 
 /// Why steps are no plan.

@@ -3,6 +3,7 @@
 mod build;
 mod display;
 mod graph;
+mod phase;
 mod step;
 
 pub use build::{Plan, PlanBuilder, PlanError};

@@ -107,10 +107,13 @@ pub(super) fn find(name: &str) -> Option<&'static Kind> {
 impl Kind {
     /// Version texts for a Kubernetes version, the default last.
     pub(super) fn versions(&self, kubernetes: &str) -> Vec<String> {
-        match version::minor(kubernetes).filter(|minor| *minor >= OLDEST && version::find(kubernetes).is_some()) {
-            Some(minor) => self.versions.iter().map(|text| text.replace("{}", &minor.to_string())).collect(),
-            None => Vec::new(),
-        }
+        let Some(minor) = version::minor(kubernetes).filter(|minor| *minor >= OLDEST && version::find(kubernetes).is_some()) else {
+            return Vec::new();
+        };
+        // kube-proxy has versions of its own for each minor, and "the same compatibility and skew policy as Kubernetes" (user guide,
+        // "Manage kube-proxy in Amazon EKS clusters"): up to three minors older run as well.
+        let oldest = if self.versions.iter().any(|text| text.contains("{}")) { minor - 3 } else { minor };
+        (oldest..=minor).flat_map(|minor| self.versions.iter().map(move |text| text.replace("{}", &minor.to_string()))).collect()
     }
 
     pub(super) fn default_version(&self, kubernetes: &str) -> Option<String> {

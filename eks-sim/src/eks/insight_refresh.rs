@@ -23,10 +23,10 @@ pub(super) fn start(world: &mut World, args: &Args) -> Result<Value, ApiError> {
         world.take(Time::InsightsRefresh, &name.clone(), move |world| {
             insight::look(world, &name);
             let now = world.epoch_seconds();
-            if let Ok(cluster) = cluster::find_mut(world, &name) {
-                if let Some(refresh) = &mut cluster.insights.refresh {
-                    (refresh.status, refresh.ended) = ("COMPLETED", Some(now));
-                }
+            if let Ok(cluster) = cluster::find_mut(world, &name)
+                && let Some(refresh) = &mut cluster.insights.refresh
+            {
+                (refresh.status, refresh.ended) = ("COMPLETED", Some(now));
             }
         });
     }

@@ -20,9 +20,9 @@ enum Type {
     Bool,
     Int,
     Of(Message),
-    List(&'static Type),
+    List(&'static Self),
     /// From text to text or bytes.
-    Map(&'static Type),
+    Map(&'static Self),
 }
 
 use Type::{Bool, Bytes, Int, List, Map as Mapping, Of, Text};

@@ -185,7 +185,11 @@ pub(super) mod tests {
 
     /// What a client does to enter a cluster; signed by AWS's own signer.
     pub(crate) fn make(world: &World, cluster: &str, signed_before: Duration, extra: &str) -> String {
-        let identity = Credentials::from_keys(ADMIN_ACCESS_KEY, ADMIN_SECRET_KEY, None).into();
+        make_with(world, Credentials::from_keys(ADMIN_ACCESS_KEY, ADMIN_SECRET_KEY, None), cluster, signed_before, extra)
+    }
+
+    fn make_with(world: &World, credentials: Credentials, cluster: &str, signed_before: Duration, extra: &str) -> String {
+        let identity = credentials.into();
         let mut settings = SigningSettings::default();
         settings.signature_location = SignatureLocation::QueryParams;
         settings.expires_in = Some(Duration::from_secs(60));
@@ -218,6 +222,23 @@ pub(super) mod tests {
         ] {
             assert_eq!(of(region, host), None, "{region}: {host}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sessions_keys_count_with_its_token_until_it_ends() {
+        let mut world = World::for_tests("us-east-1");
+        let caller = Caller { arn: "arn:aws:sts::123456789012:assumed-role/ops/jane".to_owned(), user_id: String::new() };
+        let (key, secret, token) = iam::open_session(&mut world, caller.clone(), "arn:aws:iam::123456789012:role/ops", LIFETIME);
+        let verified = |world: &World, token: Option<&str>| {
+            let credentials = Credentials::from_keys(&key, &secret, token.map(str::to_owned));
+            let token = make_with(world, credentials, "c", Duration::ZERO, "");
+            verify(world, "c", &token, world.clock.wall_at(world.now)).map(|caller| caller.arn)
+        };
+        assert_eq!(verified(&world, Some(&token)), Ok(caller.arn));
+        assert_eq!(verified(&world, None), Err("InvalidClientTokenId"));
+        assert_eq!(verified(&world, Some("another")), Err("InvalidClientTokenId"));
+        world.advance(LIFETIME);
+        assert_eq!(verified(&world, Some(&token)), Err("InvalidClientTokenId"));
     }
 
     /// RFC 4231, test case 2.

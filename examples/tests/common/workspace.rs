@@ -20,11 +20,11 @@ pub(crate) fn built(program: &str) -> PathBuf {
     test.ancestors().nth(2).expect("target/debug").join(program)
 }
 
-/// The simulator, a thousand times as fast as AWS.
-pub(crate) fn simulator() -> Server {
+/// The simulator, so many times as fast as AWS.
+pub(crate) fn simulator(speed: f64) -> Server {
     Server::start(|port| {
         let mut command = Command::new(built("eks-sim"));
-        command.args(["serve", "--speed", "1000", "--addr", &format!("127.0.0.1:{port}")]);
+        command.args(["serve", "--speed", &speed.to_string(), "--addr", &format!("127.0.0.1:{port}")]);
         command
     })
 }

@@ -15,12 +15,7 @@ impl Clusters {
     /// Has EKS look through the cluster again, and refuses what blocks and is not accepted.
     pub(super) async fn check_insights(&self, check: &InsightsCheck, cx: &StepContext) -> Result<Outputs, Error> {
         let cluster = &check.cluster;
-        let sent = self.eks.start_insights_refresh().cluster_name(cluster.as_str()).send().await;
-        match sent.map_err(|error| failed("eks:StartInsightsRefresh", cluster.as_str(), error)) {
-            // One is under way: its end tells as much.
-            Err(error) if matches!(error.code(), Some("InvalidRequestException" | "ResourceInUseException")) => {}
-            result => _ = result?,
-        }
+        self.begin_refresh(cluster).await?;
         cx.wait(wait::insights_refreshed(cluster)).await?;
         let insights = self.insights(cluster, check.category).await?;
         let blocks: Vec<_> = blocking(&insights, check.category, check.version, &check.accepted).collect();
@@ -30,6 +25,15 @@ impl Clusters {
                 let what = blocks.iter().map(|insight| insight.what()).collect::<Vec<_>>().join("; ");
                 Err(against(Rule::Insight, format!("Kubernetes {}", check.version), what, remedy(first)))
             }
+        }
+    }
+
+    pub(super) async fn begin_refresh(&self, cluster: &ClusterName) -> Result<(), Error> {
+        let sent = self.eks.start_insights_refresh().cluster_name(cluster.as_str()).send().await;
+        match sent.map_err(|error| failed("eks:StartInsightsRefresh", cluster.as_str(), error)) {
+            // One is under way: its end tells as much.
+            Err(error) if matches!(error.code(), Some("InvalidRequestException" | "ResourceInUseException")) => Ok(()),
+            result => result.map(|_| ()),
         }
     }
 

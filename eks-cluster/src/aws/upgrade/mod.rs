@@ -7,7 +7,13 @@ mod nodes;
 mod observe;
 mod wait;
 
-use eks_core::{ClusterName, Error, Outputs, Owner, aws::failed, engine::StepContext};
+use std::time::Duration;
+
+use eks_core::{
+    ClusterName, Error, Outputs, Owner,
+    aws::failed,
+    engine::{Poll, StepContext},
+};
 
 #[cfg(feature = "kube")]
 pub use self::kubernetes::KubernetesNodes;
@@ -17,6 +23,10 @@ use crate::{
     plan::broken,
     upgrade::{Rollback, Rule, Upgrade, UpgradeError, UpgradeObserved, UpgradeOp, UpgradePlan, UpgradeScope},
 };
+
+/// Between two looks at a refresh, and for how long.
+const LOOK: Duration = Duration::from_secs(3);
+const LONGEST_LOOK: Duration = Duration::from_secs(20 * 60);
 
 impl Clusters {
     /// Has an upgrade ask `reader` for the nodes' versions. Without one, EKS tells of managed node groups alone, and its insight "Kubelet
@@ -71,6 +81,28 @@ impl Clusters {
         let target = &scope.upgrade;
         self.covers("upgrade", &target.cluster, &target.region)?;
         self.observed_upgrade(owner, target).await
+    }
+
+    /// Has EKS look through a cluster now, and waits until it has: it does so once a day by itself, and plans refuse what it found then.
+    ///
+    /// # Errors
+    /// If a call fails; if EKS cannot look through the cluster, or has not after twenty minutes.
+    pub async fn refresh_insights(&self, cluster: &ClusterName) -> Result<(), Error> {
+        self.begin_refresh(cluster).await?;
+        let began = tokio::time::Instant::now();
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let (subject, waited) = (format!("insights of cluster {cluster}"), began.elapsed());
+            match self.refresh_state(cluster).await? {
+                Poll::Ready(_) => return Ok(()),
+                Poll::Failed { state, reason } => return Err(Error::Terminal { subject, state, reason }),
+                Poll::Pending { state } if waited > LONGEST_LOOK => {
+                    let polls = u32::try_from(waited.as_secs() / LOOK.as_secs()).unwrap_or(u32::MAX);
+                    return Err(Error::Timeout { subject, state, waited, polls });
+                }
+                Poll::Pending { .. } => {}
+            }
+        }
     }
 
     /// Cancels a rollback that is under way, and tells its update's id; `None` if none is. EKS allows that on clusters of EKS Auto Mode,

@@ -71,7 +71,7 @@ impl Clusters {
         }
     }
 
-    async fn refresh_state(&self, cluster: &ClusterName) -> Result<Poll, Error> {
+    pub(super) async fn refresh_state(&self, cluster: &ClusterName) -> Result<Poll, Error> {
         let sent = self.eks.describe_insights_refresh().cluster_name(cluster.as_str()).send().await;
         let refresh = sent.map_err(|error| failed("eks:DescribeInsightsRefresh", cluster.as_str(), error))?;
         let state = refresh.status().map(InsightsRefreshStatus::as_str).unwrap_or("not told").to_owned();

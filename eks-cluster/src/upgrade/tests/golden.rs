@@ -90,7 +90,7 @@ fn one_hop_with_a_deprecated_api_that_is_accepted() {
     assert_eq!(refused.rules(), [Rule::Insight]);
     insta::assert_snapshot!(refused, @r#"
     upgrade of cluster chap10 to 1.35: 1 problem
-      - Kubernetes 1.35: insight "Deprecated APIs removed in Kubernetes v1.35" is in ERROR: Deprecated API usage detected within last 30 days; /apis/flowcontrol.apiserver.k8s.io/v1beta3/flowschemas is in use, served no more from 1.35, replaced by /apis/flowcontrol.apiserver.k8s.io/v1/flowschemas, by flowctl/v0.9 (12 requests in 30 days); Update manifests and API clients to use newer Kubernetes APIs if applicable before upgrading; EKS looks 30 days back, so it stays in ERROR for a while; or accept it by name, as accept_insight("Deprecated APIs removed in Kubernetes v1.35")
+      - Kubernetes 1.35: insight "Deprecated APIs removed in Kubernetes v1.35" is in ERROR: Deprecated API usage detected within last 30 days; /apis/flowcontrol.apiserver.k8s.io/v1beta3/flowschemas is in use, served no more from 1.35, replaced by /apis/flowcontrol.apiserver.k8s.io/v1/flowschemas, by flowctl/v0.9 (12 requests in 30 days); Update manifests and API clients to use newer Kubernetes APIs if applicable before upgrading, and have EKS look again (Clusters::refresh_insights); EKS looks 30 days back, so it stays in ERROR for a while; or accept it by name, as accept_insight("Deprecated APIs removed in Kubernetes v1.35")
     "#);
     let accepted = upgrade(35).accept_insight("Deprecated APIs removed in Kubernetes v1.35").build().unwrap();
     insta::assert_snapshot!(planned(accepted.plan(&now)), @r#"

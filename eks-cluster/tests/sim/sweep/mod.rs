@@ -88,7 +88,7 @@ async fn one(flow: Flow, number: u64, fault: &Fault, begin: u64, portrait: &[Str
         let more: Vec<_> = found.iter().filter(|line| !portrait.contains(line)).collect();
         return Err(format!("another account comes out: without {lost:#?}, with {more:#?}").into());
     }
-    if number % 4 == 0 {
+    if number.is_multiple_of(4) {
         stage.torn_down().await?;
     }
     Ok(survived)

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eks_core::{AuthenticationMode, NetworkRefs, Owner, Problems, Ref, SecurityGroupId, StepKey};
+use eks_core::{AuthenticationMode, NetworkRefs, Problems, Ref, SecurityGroupId, StepKey};
 use ipnet::Ipv4Net;
 use jiff::civil::Date;
 
@@ -10,15 +10,12 @@ use crate::{
     KubernetesVersion, RoleChoice, Support, UpgradePolicy,
     access::AccessEntry,
     partition::{self, Partition},
-    role::RoleKind,
 };
 
 /// Service Quotas, "Control plane security groups per cluster"; not adjustable.
 const MOST_SECURITY_GROUPS: usize = 4;
 /// A resource takes 50 tags, of which three are ours.
 const MOST_TAGS: usize = 47;
-/// IAM, "IAM and AWS STS quotas".
-const LONGEST_ROLE_NAME: usize = 64;
 
 pub(crate) fn version(version: KubernetesVersion, policy: Option<UpgradePolicy>, today: Option<Date>, problems: &mut Problems) {
     let subject = format!("Kubernetes {version}");
@@ -165,17 +162,6 @@ pub(crate) fn role(choice: &RoleChoice, ours: Partition, problems: &mut Problems
             format!("role {arn}"),
             format!("is of another partition than the cluster, which is in {}", ours.name),
             "give a role of the cluster's account and partition",
-        );
-    }
-}
-
-pub(crate) fn role_names(owner: &Owner, region: &str, problems: &mut Problems) {
-    for name in RoleKind::ALL.map(|kind| kind.name(owner, region)).iter().filter(|name| name.len() > LONGEST_ROLE_NAME) {
-        problems.add(
-            "role-name-length",
-            format!("role {name}"),
-            format!("its name has {} characters, IAM allows {LONGEST_ROLE_NAME}", name.len()),
-            "choose a shorter owner",
         );
     }
 }

@@ -47,10 +47,52 @@
 //! nothing of them. EKS changes one kind of thing at a time, so a plan's changes are made one after another, each waited for; what EKS
 //! never changes is refused with the reason, before anything is called.
 //!
+//! # Roles
+//! The control plane's role, add-ons', applications' ([`PodRole`]), the AWS Load Balancer Controller's and nodes' ([`NodeRole`]) are ours or
+//! brought; [`RoleSettings`] gives all of ours a path and a permissions boundary. Pods get them through EKS Pod Identity, or by their
+//! service account's own token (IRSA), for which the cluster's issuer becomes an identity provider of the account. What drifts (trust,
+//! our policies, boundary) is mended field by field; what others attach stays.
+//!
+//! ```
+//! use eks_cluster::{Addon, AddonRole, PodRole, PolicyDocument, PolicyStatement, RoleSettings, ServiceAccount};
+//! # use eks_cluster::{Addons, ClusterSpec, KubernetesVersion, Observed};
+//! # use eks_core::{ClusterName, NetworkRefs, Owner, Ref, SubnetRef, Tier};
+//! # let subnet = |id: &str, zone: &str| -> Result<SubnetRef, eks_core::IdError> {
+//! #     Ok(SubnetRef { id: Ref::Known(id.parse()?), zone: zone.parse()?, tier: Tier::Private })
+//! # };
+//! # let network = NetworkRefs {
+//! #     vpc: Ref::Known("vpc-0123456789abcdef0".parse()?),
+//! #     cidrs: vec!["10.0.0.0/16".into()],
+//! #     subnets: vec![subnet("subnet-00000001", "us-east-1a")?, subnet("subnet-00000002", "us-east-1b")?],
+//! #     security_groups: Default::default(),
+//! #     egress: vec![],
+//! # };
+//! # let builder = ClusterSpec::builder(&Owner::new("shop")?, ClusterName::new("shop")?, KubernetesVersion::V1_36, network);
+//! # let pinned = |name: &str| Addon::new(name).version("v1.0.0-eksbuild.1");
+//! let bucket = PolicyDocument::new([PolicyStatement::allow(["s3:GetObject"], ["arn:aws:s3:::reports/*"])]);
+//! let cluster = builder
+//!     .roles(RoleSettings::new().permissions_boundary("arn:aws:iam::123456789012:policy/edge"))
+//!     .addons(["vpc-cni", "kube-proxy", "coredns", "eks-pod-identity-agent"].map(pinned).into_iter().collect())
+//!     .addon(pinned("aws-efs-csi-driver").role(AddonRole::irsa()))
+//!     .pod_role(PodRole::load_balancer_controller())
+//!     .pod_role(PodRole::new("reports", ServiceAccount::new("shop", "reports")).inline_policy("bucket", bucket))
+//!     .build()?;
+//! let plan = cluster.plan(&Observed::default())?;
+//! assert!(plan.step("cluster/oidc-provider").is_some(), "as the EFS CSI driver takes its role by its own token");
+//! assert!(plan.step("cluster/pod-identity/shop/reports").is_some());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Add-ons
+//! Versions are the pinned one, the newest ([`Addon::latest`]) or EKS's default, of those that EKS offers for the cluster's version; the VPC
+//! CNI goes one minor version at a time. `Clusters::plan` checks configuration against the add-on's own JSON schema before anything is
+//! called that changes something. A self-managed vpc-cni, coredns or kube-proxy is taken over. [`ClusterSpecBuilder::remove_addon`] and
+//! `Clusters::removals` take one away, with its software or without.
+//!
 //! # Features
 //! | feature | default | brings |
 //! |---|---|---|
-//! | `aws` | yes | `Clusters`: aws-sdk-eks, aws-sdk-iam; and `token` |
+//! | `aws` | yes | `Clusters`, `AddonSchema`: aws-sdk-eks, aws-sdk-iam, jsonschema, serde_yaml_ng; and `token` |
 //! | `ec2` | yes | a look at subnets and zones before a control plane is made, moved or upgraded: aws-sdk-ec2 |
 //! | `kube` | yes | `Connector`: kube, with rustls and ring; and `token` |
 //! | `token` | yes | `TokenSigner`: aws-sigv4, no SDK |
@@ -59,11 +101,12 @@
 //!
 //! # What this crate does not do
 //! It replaces no nodes: [`upgrade`] tells what they must become before the next hop. It moves no control plane to other zones, replaces
-//! or takes away no KMS key, and switches deletion protection off only for a teardown that is told to ([`Scope::unprotect`]). It makes no
-//! OIDC provider, and leaves the log group `/aws/eks/<name>/cluster` where it is: a plan that switches logging on says so. Add-ons, access
-//! entries and Pod Identity associations that leave a spec stay until the cluster goes, as a plan never deletes. It makes no local
-//! clusters on Outposts. Of Auto Mode and hybrid nodes it sets what the control plane must know; NodePools and machines are
-//! Kubernetes' and yours.
+//! or takes away no KMS key, and switches deletion protection off only for a teardown that is told to ([`Scope::unprotect`]). It
+//! leaves the log group `/aws/eks/<name>/cluster` where it is: a plan that switches logging on says so. Roles, add-ons, access entries and
+//! Pod Identity associations that leave a spec stay until the cluster goes, as a plan never deletes; policies that leave a role of ours stay
+//! attached, as they may be others'. It writes no service account: the role of [`ClusterSpec::pod_role`] goes into its annotation, where it
+//! is by its own token. It makes no local clusters on Outposts. Of Auto Mode and hybrid nodes it sets what the control plane must know;
+//! NodePools and machines are Kubernetes' and yours.
 
 mod access;
 mod addon;
@@ -79,6 +122,7 @@ mod check_tests;
 mod connect;
 mod control_plane;
 mod endpoint;
+mod identity;
 #[cfg(feature = "kubeconfig")]
 mod kubeconfig;
 mod migration;
@@ -93,7 +137,6 @@ mod price;
 #[cfg(feature = "kube")]
 mod reach;
 mod refs;
-mod role;
 mod service_cidr;
 mod spec;
 mod teardown;
@@ -105,7 +148,9 @@ pub mod upgrade;
 mod version;
 
 pub use access::{AccessEntry, AccessPolicy, AccessRequest, AccessScope, AccessType};
-pub use addon::{Addon, AddonRequest, Addons};
+pub use addon::{Addon, AddonRemoval, AddonRequest, AddonRole, Addons, Conflicts};
+#[cfg(feature = "aws")]
+pub use addon::{AddonSchema, SchemaError, Violation};
 pub use assume_role::{AssumeRole, AssumeRoleBuilder};
 #[cfg(feature = "aws")]
 pub use aws::{Applied, Clusters, MigrationError, PlaceError};
@@ -116,6 +161,10 @@ pub use connect::{ConnectError, Connector};
 pub use control_plane::{ControlPlane, LogType, UpgradePolicy};
 pub use eks_core::ClusterAccess;
 pub use endpoint::Endpoint;
+pub use identity::{
+    Conditions, NodeRole, OneOrMore, PodAccess, PodRole, PolicyDocument, PolicyStatement, RoleChoice, RoleKind, RoleLabel, RoleSettings,
+    RoleTrust, ServiceAccount, TrustPolicy, TrustPrincipal, TrustStatement,
+};
 pub use jiff::civil::Date;
 #[cfg(feature = "kubeconfig")]
 pub use kubeconfig::{
@@ -124,15 +173,14 @@ pub use kubeconfig::{
 #[cfg(feature = "kube")]
 pub use migration::who_am_i;
 pub use migration::{AccessProof, KubernetesIdentity, Migration, MigrationFinding, RoleLookup, Standing};
-pub use observed::{Observed, ObservedAccess, ObservedAddon, ObservedCluster, ObservedRole, Scope};
-pub use op::{ClusterOp, RoleRequest};
+pub use observed::{Observed, ObservedAccess, ObservedAddon, ObservedAssociation, ObservedCluster, ObservedProvider, ObservedRole, Scope};
+pub use op::{AssociationRequest, ClusterOp, RoleRequest};
 pub use plane::{
     AutoMode, Components, EgressMode, Encryption, HealthIssue, IpFamily, KmsKeyArn, KmsKeyArnError, NodePool, Preflight, RemoteNetworks,
     ScalingTier, ScoringStrategy, Settings, SubnetFacts, UnsupportedZones,
 };
 #[cfg(feature = "kube")]
 pub use reach::{Reached, Stage, Unreachable};
-pub use role::{OneOrMore, RoleChoice, RoleKind, TrustPolicy, TrustPrincipal, TrustStatement};
 pub use spec::{ClusterSpec, ClusterSpecBuilder};
 #[cfg(feature = "token")]
 pub use token::{Token, TokenError, TokenSigner};

@@ -8,7 +8,8 @@ use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccessScope, Endpoint, HealthIssue, KubernetesVersion, LogType, Preflight, Settings, UpgradePolicy, VersionInfo, role::RoleKind,
+    AccessScope, Endpoint, HealthIssue, KubernetesVersion, LogType, Preflight, Settings, UpgradePolicy, VersionInfo,
+    identity::{RoleKind, ServiceAccount},
 };
 
 /// What an observation needs to know: names, as EKS and IAM find things by name.
@@ -21,6 +22,27 @@ pub struct Scope {
     pub region: String,
     /// Our roles that are wanted.
     pub roles: BTreeSet<RoleKind>,
+    /// Whether every role of ours is looked for, as a teardown does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub all_roles: bool,
+    /// Whether the identity provider for the cluster's issuer is looked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub oidc_provider: bool,
+    /// Service accounts whose EKS Pod Identity associations are wanted.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub associations: BTreeSet<ServiceAccount>,
+    /// Wanted add-ons that have a role through EKS Pod Identity: whether it is the right one costs a call each.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub addon_identities: BTreeSet<String>,
+    /// Add-ons that shall have the newest version.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub latest: BTreeSet<String>,
+    /// Versions that add-ons shall have.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pinned: BTreeMap<String, String>,
+    /// Whether nothing but add-ons that are to be removed is looked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub removals: bool,
     /// Add-ons that are wanted.
     pub addons: BTreeSet<String>,
     /// Those of them whose version is EKS's default, for this Kubernetes version.
@@ -49,6 +71,13 @@ impl Scope {
             cluster,
             region: region.into(),
             roles: RoleKind::ALL.into(),
+            all_roles: true,
+            oidc_provider: true,
+            associations: BTreeSet::new(),
+            addon_identities: BTreeSet::new(),
+            latest: BTreeSet::new(),
+            pinned: BTreeMap::new(),
+            removals: false,
             addons: BTreeSet::new(),
             unpinned: BTreeSet::new(),
             version: None,
@@ -81,6 +110,12 @@ pub struct Observed {
     pub addons: BTreeMap<String, ObservedAddon>,
     /// EKS's default versions of wanted add-ons that do not exist, by name.
     pub default_versions: BTreeMap<String, String>,
+    /// Versions that EKS offers of add-ons that may have to change theirs, by name; the newest first.
+    pub addon_versions: BTreeMap<String, Vec<String>>,
+    /// The identity provider for the cluster's issuer, whoever made it.
+    pub oidc_provider: Option<ObservedProvider>,
+    /// EKS Pod Identity associations of wanted service accounts, whoever made them.
+    pub associations: BTreeMap<ServiceAccount, ObservedAssociation>,
     /// Access entries that are ours, or for a wanted principal.
     pub access: Vec<ObservedAccess>,
     /// Support dates of the wanted version, if EKS was asked. Not a fact.
@@ -141,6 +176,38 @@ pub struct ObservedCluster {
     pub settings: Settings,
 }
 
+/// An identity provider that exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ObservedProvider {
+    /// Its ARN.
+    pub arn: String,
+    /// Whom tokens must be for.
+    pub audiences: BTreeSet<String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// An EKS Pod Identity association that exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ObservedAssociation {
+    /// Its id: `a-…`.
+    pub id: String,
+    /// The role that EKS Pod Identity assumes.
+    pub role: String,
+    /// The role that it assumes by that one.
+    pub target: Option<String>,
+    /// Whether session tags are left out.
+    pub disable_session_tags: bool,
+    /// What restricts the role for these Pods.
+    pub policy: Option<String>,
+    /// ARN of the add-on that brought it.
+    pub addon: Option<String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
 /// A role that exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -153,6 +220,10 @@ pub struct ObservedRole {
     pub trust: String,
     /// ARNs of attached managed policies.
     pub policies: BTreeSet<String>,
+    /// Policies written into it, decoded, by name.
+    pub inline: BTreeMap<String, String>,
+    /// ARN of the policy that bounds it.
+    pub boundary: Option<String>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
 }
@@ -171,8 +242,14 @@ pub struct ObservedAddon {
     pub version: String,
     /// Its configuration values.
     pub configuration: Option<String>,
-    /// ARNs of its EKS Pod Identity associations. Which role each has, only a call for each would tell.
+    /// ARNs of its EKS Pod Identity associations.
     pub pod_identity_associations: BTreeSet<String>,
+    /// Service accounts and roles of these associations, where they were asked for.
+    pub pod_identity: BTreeMap<String, String>,
+    /// The role that its service accounts take by their own tokens.
+    pub service_account_role: Option<String>,
+    /// Where its software runs, if EKS tells.
+    pub namespace: Option<String>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
 }
@@ -209,7 +286,27 @@ impl ObservedCluster {
     }
 }
 
+impl ObservedProvider {
+    /// Whether `owner` made it.
+    pub fn is_owned_by(&self, owner: &Owner) -> bool {
+        is_owned(&self.tags, owner)
+    }
+}
+
+impl ObservedAssociation {
+    /// Whether `owner` made it.
+    pub fn is_owned_by(&self, owner: &Owner) -> bool {
+        is_owned(&self.tags, owner)
+    }
+}
+
 impl ObservedRole {
+    /// Its path.
+    pub fn path(&self) -> &str {
+        let resource = self.arn.as_str().split_once(":role").map_or("/", |(_, resource)| resource);
+        resource.rfind('/').map_or("/", |end| &resource[..=end])
+    }
+
     /// Whether `owner` made it.
     pub fn is_owned_by(&self, owner: &Owner) -> bool {
         is_owned(&self.tags, owner)
@@ -241,6 +338,12 @@ impl Observed {
             facts.note(&key, "arn", &role.arn);
             facts.note(&key, "trust", &role.trust);
             facts.note(&key, "policies", joined(&role.policies));
+            if let Some(boundary) = &role.boundary {
+                facts.note(&key, "permissions boundary", boundary);
+            }
+            for (name, document) in &role.inline {
+                facts.note(&key, format!("policy {name}"), document);
+            }
             facts.note(&key, "owner", role.tags.get(OWNER_TAG).map(String::as_str).unwrap_or("nobody"));
         }
         if let Some(cluster) = &self.cluster {
@@ -253,11 +356,18 @@ impl Observed {
             facts.note(&key, "failed", addon.has_failed());
             facts.note(&key, "configuration", addon.configuration.as_deref().unwrap_or("default"));
             facts.note(&key, "pod identity associations", joined(&addon.pod_identity_associations));
+            for (account, role) in &addon.pod_identity {
+                facts.note(&key, format!("role of {account}"), role);
+            }
+            if let Some(role) = &addon.service_account_role {
+                facts.note(&key, "service account role", role);
+            }
             facts.note(&key, "owner", addon.tags.get(OWNER_TAG).map(String::as_str).unwrap_or("nobody"));
         }
         for (name, version) in &self.default_versions {
             facts.note("cluster/default-addon-versions", name, version);
         }
+        self.note_identity(&mut facts);
         let mut by_key: BTreeMap<&str, &str> = BTreeMap::new();
         for entry in &self.access {
             let key = entry.tags.get(eks_core::KEY_TAG).map_or(entry.principal.as_str(), String::as_str);
@@ -275,6 +385,26 @@ impl Observed {
             facts.note(key, "policies", joined(entry.policies.iter().map(|(arn, scope)| format!("{arn} in {scope}"))));
         }
         Ok(facts)
+    }
+}
+
+impl Observed {
+    fn note_identity(&self, facts: &mut Facts) {
+        if let Some(provider) = &self.oidc_provider {
+            let key = "cluster/oidc-provider";
+            facts.note(key, "id", &provider.arn);
+            facts.note(key, "audiences", joined(&provider.audiences));
+            facts.note(key, "owner", provider.tags.get(OWNER_TAG).map(String::as_str).unwrap_or("nobody"));
+        }
+        for (account, association) in &self.associations {
+            let key = format!("cluster/pod-identity/{account}");
+            facts.note(&key, "id", &association.id);
+            facts.note(&key, "role", &association.role);
+            facts.note(&key, "target role", association.target.as_deref().unwrap_or("none"));
+            facts.note(&key, "session tags", !association.disable_session_tags);
+            facts.note(&key, "session policy", association.policy.as_deref().unwrap_or("none"));
+            facts.note(&key, "owner", association.tags.get(OWNER_TAG).map(String::as_str).unwrap_or("nobody"));
+        }
     }
 }
 

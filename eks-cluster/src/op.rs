@@ -1,6 +1,8 @@
 //! Every operation of this crate, for plans and removals.
 
-use eks_core::{ClusterName, Operation};
+use std::collections::BTreeMap;
+
+use eks_core::{ClusterName, Operation, Ref, RoleArn};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -8,7 +10,7 @@ use crate::{
     addon::AddonRequest,
     change::ClusterChange,
     control_plane::ControlPlane,
-    role::{RoleKind, TrustPolicy},
+    identity::{PolicyDocument, RoleKind, RoleTrust, ServiceAccount},
     upgrade::UpgradeOp,
 };
 
@@ -49,6 +51,20 @@ pub enum ClusterOp {
         /// Name of the add-on.
         addon: String,
     },
+    /// Makes the cluster's issuer an identity provider of the account, so that IAM believes tokens of its service accounts.
+    OidcProvider {
+        /// `https://oidc.eks.…`
+        issuer: Ref<String>,
+        /// ARN of the cluster, which names partition and account.
+        cluster_arn: Ref<String>,
+    },
+    /// Gives a service account a role through EKS Pod Identity, or another role.
+    PodIdentity {
+        /// Name of the cluster.
+        cluster: ClusterName,
+        /// The association.
+        association: AssociationRequest,
+    },
     /// Makes an access entry and associates its policy.
     Access {
         /// Name of the cluster.
@@ -67,6 +83,22 @@ pub enum ClusterOp {
         /// Whether deletion protection is switched off before.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         unprotect: bool,
+    },
+    /// Deletes an add-on, and waits until it is gone.
+    DeleteAddon {
+        /// Name of the cluster.
+        cluster: ClusterName,
+        /// Its Region.
+        region: String,
+        /// Name of the add-on.
+        addon: String,
+        /// Whether its software stays.
+        preserve: bool,
+    },
+    /// Deletes an identity provider.
+    DeleteOidcProvider {
+        /// Its ARN.
+        arn: String,
     },
     /// Detaches a role's policies and deletes it.
     DeleteRole {
@@ -87,11 +119,42 @@ pub struct RoleRequest {
     pub kind: RoleKind,
     /// Its name.
     pub name: String,
+    /// Its path, if not `/`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
     /// Who may act under it.
-    pub trust: TrustPolicy,
+    pub trust: RoleTrust,
     /// ARNs of its managed policies.
     pub policies: Vec<String>,
+    /// Policies written into it, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inline: BTreeMap<String, PolicyDocument>,
+    /// ARN of the policy that bounds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boundary: Option<String>,
     /// The user's tags, beside ours.
-    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
-    pub tags: std::collections::BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
+}
+
+/// An association as CreatePodIdentityAssociation is asked for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct AssociationRequest {
+    /// Whose Pods.
+    pub service_account: ServiceAccount,
+    /// The role that EKS Pod Identity assumes.
+    pub role: Ref<RoleArn>,
+    /// The role that it assumes by that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<RoleArn>,
+    /// Whether session tags are left out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disable_session_tags: bool,
+    /// What restricts the role for these Pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyDocument>,
+    /// The user's tags, beside ours.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
 }

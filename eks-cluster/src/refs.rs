@@ -1,8 +1,13 @@
 //! What the cluster hands to the layers above it.
 
-use eks_core::{ClusterRefs, StepKey};
+use eks_core::{ClusterRefs, Ref, RoleArn, StepKey};
 
-use crate::{Addon, ClusterSpec, addon::EBS_CSI};
+use crate::{
+    Addon, ClusterSpec,
+    addon::EBS_CSI,
+    identity::{RoleKind, RoleLabel},
+    plan::oidc_provider_arn,
+};
 
 impl ClusterSpec {
     /// The cluster, for workers and Kubernetes objects: by key, so that they can be planned before it exists.
@@ -21,6 +26,23 @@ impl ClusterSpec {
             nodes_need,
             volumes_need: addons.iter().filter(|addon| addon.name == EBS_CSI).filter_map(|addon| self.settled(addon)).collect(),
         }
+    }
+
+    /// The role that Pods get by a [`crate::PodRole`] of that name: for the annotation `eks.amazonaws.com/role-arn` of their service
+    /// accounts, where it is by their own tokens.
+    pub fn pod_role(&self, name: &str) -> Option<Ref<RoleArn>> {
+        self.pod_roles.iter().find(|role| role.name == name).and_then(|role| role.role().ok())
+    }
+
+    /// The role of a [`crate::NodeRole`] of that name.
+    pub fn node_role(&self, name: &str) -> Option<Ref<RoleArn>> {
+        let role = self.node_roles.iter().find(|role| role.name == name)?;
+        Some(Ref::output(RoleKind::Node(RoleLabel::new(&role.name).ok()?).key(), "arn"))
+    }
+
+    /// ARN of the identity provider for the cluster's issuer, if the spec has one.
+    pub fn oidc_provider(&self) -> Option<Ref<String>> {
+        self.needs_oidc_provider().then(oidc_provider_arn)
     }
 
     /// The last step of an add-on.

@@ -10,7 +10,9 @@ use crate::{
     Addon, Addons, AutoMode, Components, EgressMode, Encryption, Endpoint, IpFamily, KubernetesVersion, LogType, RemoteNetworks,
     RoleChoice, ScalingTier, Settings, UpgradePolicy,
     access::{self, AccessEntry, AccessType},
+    addon::AddonRemoval,
     check, endpoint,
+    identity::{self, NodeRole, PodRole, RoleSettings},
     partition::Partition,
     plane, service_cidr,
 };
@@ -33,6 +35,12 @@ pub struct ClusterSpec {
     pub(crate) upgrade_policy: Option<UpgradePolicy>,
     pub(crate) deletion_protection: bool,
     pub(crate) role: RoleChoice,
+    pub(crate) role_settings: RoleSettings,
+    pub(crate) cluster_role_policies: Vec<String>,
+    pub(crate) pod_roles: Vec<PodRole>,
+    pub(crate) node_roles: Vec<NodeRole>,
+    pub(crate) oidc_provider: bool,
+    pub(crate) addon_removals: Vec<AddonRemoval>,
     pub(crate) addons: Addons,
     pub(crate) bootstrap_self_managed_addons: bool,
     pub(crate) access: Vec<AccessEntry>,
@@ -62,6 +70,12 @@ pub struct ClusterSpecBuilder {
     upgrade_policy: Option<UpgradePolicy>,
     deletion_protection: bool,
     role: RoleChoice,
+    role_settings: RoleSettings,
+    cluster_role_policies: Vec<String>,
+    pod_roles: Vec<PodRole>,
+    node_roles: Vec<NodeRole>,
+    oidc_provider: bool,
+    addon_removals: Vec<AddonRemoval>,
     addons: Addons,
     bootstrap_self_managed_addons: Option<bool>,
     access: Vec<AccessEntry>,
@@ -90,6 +104,12 @@ impl ClusterSpec {
             upgrade_policy: None,
             deletion_protection: false,
             role: RoleChoice::default(),
+            role_settings: RoleSettings::new(),
+            cluster_role_policies: Vec::new(),
+            pod_roles: Vec::new(),
+            node_roles: Vec::new(),
+            oidc_provider: false,
+            addon_removals: Vec::new(),
             addons: Addons::default_set(),
             bootstrap_self_managed_addons: None,
             access: Vec::new(),
@@ -266,6 +286,45 @@ impl ClusterSpecBuilder {
         self
     }
 
+    /// One more managed policy for the control plane's own role, by ARN: AmazonEKSVPCResourceController for security groups of Pods,
+    /// say.
+    pub fn cluster_role_policy(mut self, arn: impl Into<String>) -> Self {
+        self.cluster_role_policies.push(arn.into());
+        self
+    }
+
+    /// Path and permissions boundary of every role of our own.
+    pub fn roles(mut self, settings: RoleSettings) -> Self {
+        self.role_settings = settings;
+        self
+    }
+
+    /// A role for the Pods of an application, or for the AWS Load Balancer Controller.
+    pub fn pod_role(mut self, role: PodRole) -> Self {
+        self.pod_roles.push(role);
+        self
+    }
+
+    /// A role for nodes.
+    pub fn node_role(mut self, role: NodeRole) -> Self {
+        self.node_roles.push(role);
+        self
+    }
+
+    /// Makes the cluster's issuer an identity provider of the account, as roles by service accounts' own tokens (IRSA) need it, even if
+    /// no role of this spec does. One that somebody else has made is used, and never deleted.
+    pub fn oidc_provider(mut self) -> Self {
+        self.oidc_provider = true;
+        self
+    }
+
+    /// Says that an add-on shall not be there any more. The plan tells when it is; `Clusters::removals` makes the teardown that
+    /// removes it.
+    pub fn remove_addon(mut self, removal: AddonRemoval) -> Self {
+        self.addon_removals.push(removal);
+        self
+    }
+
     /// Replaces the add-ons.
     pub fn addons(mut self, addons: Addons) -> Self {
         self.addons = addons;
@@ -356,8 +415,15 @@ impl ClusterSpecBuilder {
         check::access_fits_mode(&self.access, self.authentication, &mut problems);
         access::check(&self.access, partition, self.role.account(), &mut problems);
         check::role(&self.role, partition, &mut problems);
-        check::role_names(&self.owner, region(&self.network), &mut problems);
-        self.addons.check(&mut problems);
+        let said = identity::Said {
+            settings: &self.role_settings,
+            cluster_policies: &self.cluster_role_policies,
+            own_cluster_role: matches!(self.role, RoleChoice::Own { .. }),
+            pod_roles: &self.pod_roles,
+            node_roles: &self.node_roles,
+        };
+        identity::check(&said, partition, &mut problems);
+        self.addons.check(&self.addon_removals, &mut problems);
         check::nodes_ready_after(&self.nodes_ready_after, &mut problems);
         check::tags(&self.tags, &mut problems);
         let around = plane::SettingsAround {
@@ -374,7 +440,7 @@ impl ClusterSpecBuilder {
             self.bootstrap_self_managed_addons.unwrap_or_else(|| !self.settings.has_auto_mode() && !self.addons.replace_self_managed());
 
         let subject = format!("cluster {}", self.name);
-        problems.finish(subject, || ClusterSpec {
+        let spec = ClusterSpec {
             owner: self.owner,
             name: self.name,
             version: self.version,
@@ -389,6 +455,12 @@ impl ClusterSpecBuilder {
             upgrade_policy: self.upgrade_policy,
             deletion_protection: self.deletion_protection,
             role: self.role,
+            role_settings: self.role_settings,
+            cluster_role_policies: self.cluster_role_policies,
+            pod_roles: self.pod_roles,
+            node_roles: self.node_roles,
+            oidc_provider: self.oidc_provider,
+            addon_removals: self.addon_removals,
             addons: self.addons,
             bootstrap_self_managed_addons: bootstrap,
             access: self.access,
@@ -397,6 +469,8 @@ impl ClusterSpecBuilder {
             settings: self.settings,
             is_over_network: false,
             today: self.today,
-        })
+        };
+        identity::check_requests(&spec, &mut problems);
+        problems.finish(subject, || spec)
     }
 }

@@ -7,17 +7,29 @@ use eks_core::Survivor;
 use eks_core::{After, Error, Owner, Removal, Teardown};
 
 use crate::{
-    ClusterOp, Observed, Scope,
-    plan::{broken, control_plane_key},
+    ClusterOp, ClusterSpec, Observed, Scope,
+    identity::RoleKind,
+    plan::{broken, control_plane_key, oidc_provider_key, refuse_others},
     price,
-    role::RoleKind,
 };
 
 /// DELETING to gone; public run logs.
 pub(crate) const DELETE_TYPICAL: Duration = Duration::from_secs(175);
 
+/// DELETING to gone, of an add-on; public run logs.
+pub(crate) const ADDON_DELETE_TYPICAL: Duration = Duration::from_secs(15);
+
 /// What a removal looks at first, and the verdict in the end.
-const READS: [&str; 3] = ["eks:DescribeCluster", "iam:GetRole", "iam:ListAttachedRolePolicies"];
+const READS: [&str; 7] = [
+    "eks:DescribeCluster",
+    "iam:GetAccountAuthorizationDetails",
+    "iam:GetOpenIDConnectProvider",
+    "iam:GetRole",
+    "iam:ListAttachedRolePolicies",
+    "iam:ListOpenIDConnectProviders",
+    // Where the account's roles may not be read at once.
+    "iam:ListRoles",
+];
 
 impl crate::ObservedCluster {
     /// What the control plane costs.
@@ -28,8 +40,8 @@ impl crate::ObservedCluster {
 }
 
 impl Observed {
-    /// What will be removed: the cluster and the roles that carry `owner`'s tag, and nothing else. Add-ons, access entries
-    /// and Pod Identity associations go with the cluster.
+    /// What will be removed: the cluster, its identity provider and the roles that carry `owner`'s tag, and nothing else. Add-ons,
+    /// access entries and Pod Identity associations go with the cluster.
     ///
     /// # Errors
     /// Never in practice: the keys are this crate's own.
@@ -67,10 +79,63 @@ impl Observed {
                 .takes(Duration::from_secs(2))
                 .permits(["iam:DeleteRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:ListRolePolicies"])
                 .permits(READS);
-            if *kind == RoleKind::EbsCsi {
-                // The driver deletes volumes under it.
+            if kind.is_for_pods() {
+                // Volumes and load balancers are deleted under it.
                 removal = removal.after(After::Layer("k8s".to_owned())).after(After::Layer("objects".to_owned()));
             }
+            if matches!(kind, RoleKind::Node(_)) {
+                removal = removal.after(After::Layer("nodes".to_owned()));
+            }
+            teardown = teardown.removal(removal);
+        }
+        if let Some(provider) = self.oidc_provider.as_ref().filter(|provider| provider.is_owned_by(owner)) {
+            // As long as the cluster is there, Pods may need it; a later teardown finds it by its tags.
+            let op = ClusterOp::DeleteOidcProvider { arn: provider.arn.clone() };
+            let removal = Removal::new(oidc_provider_key(), "identity provider", &provider.arn, &op)
+                .map_err(broken)?
+                .after(After::Key(control_plane.clone()))
+                .after(After::Layer("k8s".to_owned()))
+                .after(After::Layer("objects".to_owned()))
+                .takes(Duration::from_secs(1))
+                .permits(["iam:DeleteOpenIDConnectProvider"])
+                .permits(READS);
+            teardown = teardown.removal(removal);
+        }
+        teardown.build().map_err(broken)
+    }
+
+    /// What a spec says shall not be there any more: add-ons of ours, by [`crate::AddonRemoval`]. What is not there is removed.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for an add-on that somebody else made.
+    pub fn removals(&self, spec: &ClusterSpec) -> Result<Teardown, Error> {
+        let names = spec.addon_removals.iter().map(|removal| removal.name.clone()).collect();
+        let scope = Scope {
+            addons: names,
+            removals: true,
+            all_roles: false,
+            oidc_provider: false,
+            roles: [].into(),
+            ..Scope::everything(spec.name().clone(), spec.region())
+        };
+        let mut teardown = Teardown::builder(spec.owner(), "cluster", serde_json::to_value(&scope).map_err(broken)?);
+        for removal in &spec.addon_removals {
+            let Some(found) = self.addons.get(&removal.name) else { continue };
+            refuse_others(&removal.name, found, spec.owner())?;
+            let op = ClusterOp::DeleteAddon {
+                cluster: spec.name().clone(),
+                region: spec.region().to_owned(),
+                addon: removal.name.clone(),
+                preserve: removal.preserve,
+            };
+            let title = if removal.preserve { "add-on, without its software," } else { "add-on" };
+            let key = eks_core::StepKey::new(["cluster", "addon", &removal.name]).map_err(broken)?;
+            let removal = Removal::new(key, title, &removal.name, &op).map_err(broken)?.takes(ADDON_DELETE_TYPICAL).permits([
+                "eks:DeleteAddon",
+                "eks:DeletePodIdentityAssociation",
+                "eks:DescribeAddon",
+                "eks:DescribeCluster",
+            ]);
             teardown = teardown.removal(removal);
         }
         teardown.build().map_err(broken)
@@ -80,6 +145,13 @@ impl Observed {
     /// What is left of the owner's after a teardown. CloudWatch Logs is not asked: a log group counts as left if logs were on
     /// when the teardown was made.
     pub(crate) fn survivors(&self, owner: &Owner, scope: &Scope) -> Vec<Survivor> {
+        if scope.removals {
+            let left = self.addons.iter().filter(|(_, addon)| addon.is_owned_by(owner));
+            let told = |(name, addon): (&String, &crate::ObservedAddon)| {
+                Survivor::new("EKS add-on", name, format!("it is {}", addon.status), "remove it again", 0.0)
+            };
+            return left.map(told).collect();
+        }
         let cluster = self.cluster.iter().filter(|cluster| cluster.is_owned_by(owner)).map(|cluster| {
             let (why, remedy) = if cluster.deletion_protection {
                 (
@@ -99,6 +171,8 @@ impl Observed {
             let remedy = format!("aws logs delete-log-group --region {} --log-group-name {name}", scope.region);
             Survivor::new("CloudWatch log group", name, why, remedy, 0.0)
         });
-        cluster.chain(roles).chain(log_group).collect()
+        let provider = self.oidc_provider.iter().filter(|provider| provider.is_owned_by(owner));
+        let provider = provider.map(|it| Survivor::new("IAM identity provider", &it.arn, "it was not deleted", "tear down again", 0.0));
+        cluster.chain(roles).chain(provider).chain(log_group).collect()
     }
 }

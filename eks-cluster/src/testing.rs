@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use eks_core::{ClusterName, KEY_TAG, NetworkRefs, OWNER_TAG, Owner, Ref, SubnetRef, Tier};
 
 use crate::{
-    ClusterSpecBuilder, Endpoint, KubernetesVersion, Observed, ObservedAddon, ObservedCluster, ObservedRole,
-    role::{RoleKind, TrustPolicy},
-    spec::ClusterSpec,
+    ClusterSpecBuilder, Endpoint, KubernetesVersion, Observed, ObservedAddon, ObservedCluster, ObservedRole, identity::RoleKind,
+    op::RoleRequest, spec::ClusterSpec,
 };
 
 pub(crate) fn owner() -> Owner {
@@ -44,15 +43,25 @@ fn tags(key: &str) -> BTreeMap<String, String> {
     [(OWNER_TAG, "chap10"), (KEY_TAG, key)].map(|(k, v)| (k.to_owned(), v.to_owned())).into()
 }
 
+/// A role as it is once the spec of [`builder`] is applied.
 pub(crate) fn role(kind: RoleKind) -> ObservedRole {
-    let name = kind.name(&owner(), "us-east-1");
-    let trust: TrustPolicy = kind.trust();
+    let spec = builder().pod_role(crate::PodRole::load_balancer_controller()).build().unwrap();
+    let wanted = spec.own_roles().into_iter().find(|role| role.kind == kind).unwrap();
+    made(&wanted, None)
+}
+
+/// A role as IAM tells it once it is made.
+pub(crate) fn made(wanted: &RoleRequest, provider: Option<&str>) -> ObservedRole {
+    let path = wanted.path.as_deref().unwrap_or("/");
+    let trust = wanted.trust.document(|_| provider.map(str::to_owned)).unwrap();
     ObservedRole {
-        arn: format!("arn:aws:iam::123456789012:role/{name}").parse().unwrap(),
-        name,
+        arn: format!("arn:aws:iam::123456789012:role{path}{}", wanted.name).parse().unwrap(),
+        name: wanted.name.clone(),
         trust: serde_json::to_string(&trust).unwrap(),
-        policies: kind.policies(crate::partition::Partition::of_region("us-east-1"), false).into_iter().collect(),
-        tags: tags(kind.key().as_str()),
+        policies: wanted.policies.iter().cloned().collect(),
+        inline: wanted.inline.iter().map(|(name, document)| (name.clone(), serde_json::to_string(document).unwrap())).collect(),
+        boundary: wanted.boundary.clone(),
+        tags: tags(wanted.kind.key().as_str()),
     }
 }
 
@@ -92,6 +101,9 @@ pub(crate) fn addon(name: &str, status: &str) -> (String, ObservedAddon) {
         version: "v1.0.0-eksbuild.1".to_owned(),
         configuration: None,
         pod_identity_associations: (name == "aws-ebs-csi-driver").then(|| "association-1".to_owned()).into_iter().collect(),
+        pod_identity: BTreeMap::new(),
+        service_account_role: None,
+        namespace: None,
         tags: tags(&format!("cluster/addon/{name}")),
     };
     (name.to_owned(), addon)
@@ -109,7 +121,7 @@ pub(crate) fn nothing() -> Observed {
 pub(crate) fn everything() -> Observed {
     Observed {
         cluster: Some(cluster()),
-        roles: RoleKind::ALL.map(|kind| (kind, role(kind))).into(),
+        roles: [RoleKind::Cluster, RoleKind::EbsCsi].map(|kind| (kind.clone(), role(kind))).into(),
         addons: DEFAULT_ADDONS.map(|name| addon(name, "ACTIVE")).into(),
         ..Observed::default()
     }

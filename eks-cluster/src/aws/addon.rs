@@ -1,6 +1,8 @@
 //! Add-ons in EKS.
 
-use aws_sdk_eks::types::{AddonPodIdentityAssociations, ResolveConflicts};
+use std::collections::BTreeMap;
+
+use aws_sdk_eks::types::{AddonNamespaceConfigRequest, AddonPodIdentityAssociations, ResolveConflicts};
 use eks_core::{Class, ClusterName, Error, Outputs, Ref, RoleArn, aws::failed, engine::StepContext};
 
 use super::{Clusters, cluster::heals, found, wait};
@@ -28,8 +30,23 @@ impl Clusters {
             version: addon.addon_version().unwrap_or_default().to_owned(),
             configuration: addon.configuration_values().map(str::to_owned),
             pod_identity_associations: addon.pod_identity_associations().iter().cloned().collect(),
+            pod_identity: BTreeMap::new(),
+            namespace: addon.namespace_config().and_then(|config| config.namespace()).map(str::to_owned),
+            service_account_role: addon.service_account_role_arn.filter(|role| !role.is_empty()),
             tags: addon.tags.unwrap_or_default().into_iter().collect(),
         }))
+    }
+
+    /// The add-on, with the roles of its EKS Pod Identity associations: a call for each.
+    pub(super) async fn addon_with_roles(&self, cluster: &ClusterName, name: &str) -> Result<Option<ObservedAddon>, Error> {
+        let Some(mut addon) = self.addon(cluster, name).await? else { return Ok(None) };
+        for arn in &addon.pod_identity_associations {
+            let id = arn.rsplit('/').next().unwrap_or_default();
+            let Some(association) = self.association(cluster, id).await? else { continue };
+            let (account, role) = (association.service_account.unwrap_or_default(), association.role_arn.unwrap_or_default());
+            addon.pod_identity.insert(account, role);
+        }
+        Ok(Some(addon))
     }
 
     pub(super) async fn create_addon(&self, cluster: &ClusterName, addon: &AddonRequest, cx: &StepContext) -> Result<Outputs, Error> {
@@ -47,7 +64,6 @@ impl Clusters {
     }
 
     async fn send_create_addon(&self, cluster: &ClusterName, addon: &AddonRequest, cx: &StepContext) -> Result<String, Error> {
-        let conflicts = if addon.overwrite { ResolveConflicts::Overwrite } else { ResolveConflicts::None };
         let mut create = self
             .eks
             .create_addon()
@@ -55,8 +71,10 @@ impl Clusters {
             .addon_name(&addon.name)
             .addon_version(&addon.version)
             .set_configuration_values(addon.configuration.clone())
-            .resolve_conflicts(conflicts)
-            .set_pod_identity_associations(addon.pod_identity.is_some().then(|| associations(addon, cx)).transpose()?);
+            .resolve_conflicts(ResolveConflicts::from(addon.on_create.as_str()))
+            .set_service_account_role_arn(service_account_role(addon, cx)?)
+            .set_namespace_config(addon.namespace.as_ref().map(|name| AddonNamespaceConfigRequest::builder().namespace(name).build()))
+            .set_pod_identity_associations((!addon.pod_identity.is_empty()).then(|| associations(addon, cx)).transpose()?);
         for (key, value) in cx.tags() {
             create = create.tags(key, value);
         }
@@ -68,33 +86,81 @@ impl Clusters {
         Ok(answer.addon.and_then(|addon| addon.addon_arn).unwrap_or_default())
     }
 
-    /// Sets version, configuration and Pod Identity; on an add-on that has failed, EKS tries again.
+    /// Sets version, configuration and roles, by way of the versions between; on an add-on that has failed, EKS tries again.
     pub(super) async fn change_addon(&self, cluster: &ClusterName, addon: &AddonRequest, cx: &StepContext) -> Result<Outputs, Error> {
-        let found = self.addon(cluster, &addon.name).await?.ok_or_else(|| {
+        let found = self.existing_addon(cluster, addon, cx).await?;
+        let arn = found.arn.clone();
+        // A run that was killed on the way is past some of them.
+        let past = addon.via.iter().position(|version| *version == found.version).map_or(0, |at| at + 1);
+        let ahead = if found.version == addon.version { &[] } else { addon.via.get(past..).unwrap_or_default() };
+        if !ahead.is_empty() && found.status != "ACTIVE" && !found.has_failed() {
+            cx.wait(wait::addon_settled(cluster, &addon.name)).await?;
+        }
+        for version in ahead {
+            self.update_addon(cluster, addon, version, &found, cx).await?;
+            // EKS takes one update at a time; only the software's own troubles end the way.
+            cx.wait(wait::addon_settled(cluster, &addon.name)).await?;
+        }
+        let known = |role: &Ref<RoleArn>| cx.resolve(role).ok().map(|role| role.to_string());
+        if found.has_failed() || !drift(addon, &found, known).is_empty() {
+            self.update_addon(cluster, addon, &addon.version, &found, cx).await?;
+        }
+        self.come_up(cluster, addon, arn, cx).await
+    }
+
+    async fn existing_addon(&self, cluster: &ClusterName, addon: &AddonRequest, cx: &StepContext) -> Result<ObservedAddon, Error> {
+        let found = if addon.pod_identity.is_empty() {
+            self.addon(cluster, &addon.name).await?
+        } else {
+            self.addon_with_roles(cluster, &addon.name).await?
+        };
+        let found = found.ok_or_else(|| {
             crate::plan::refused(format!("add-on {}", addon.name), "was there when the plan was made, and is gone", "plan again")
         })?;
         refuse_others(&addon.name, &found, cx.owner())?;
-        if found.has_failed() || !drift(addon, &found).is_empty() {
-            // What users changed in the cluster stays; a creation that failed has its own rule still.
-            let finishes_creation = found.status == "CREATE_FAILED" && addon.overwrite;
-            let conflicts = if finishes_creation { ResolveConflicts::Overwrite } else { ResolveConflicts::Preserve };
-            let touches_roles = addon.pod_identity.is_some() || !found.pod_identity_associations.is_empty();
-            let update = self
-                .eks
-                .update_addon()
-                .cluster_name(cluster.as_str())
-                .addon_name(&addon.name)
-                .addon_version(&addon.version)
-                .set_configuration_values(addon.configuration.clone())
-                .resolve_conflicts(conflicts)
-                // An empty list takes those away that it has.
-                .set_pod_identity_associations(touches_roles.then(|| associations(addon, cx)).transpose()?);
-            update.send().await.map_err(|error| {
-                let error = heals(failed("eks:UpdateAddon", &addon.name, error));
-                if error.code() == Some("ResourceInUseException") { error.with_class(Class::Inconsistent) } else { error }
-            })?;
+        Ok(found)
+    }
+
+    async fn update_addon(
+        &self,
+        cluster: &ClusterName,
+        addon: &AddonRequest,
+        version: &str,
+        found: &ObservedAddon,
+        cx: &StepContext,
+    ) -> Result<(), Error> {
+        // A creation that failed has its own rule still.
+        let conflicts = if found.status == "CREATE_FAILED" { addon.on_create } else { addon.on_update };
+        let touches_roles = !addon.pod_identity.is_empty() || !found.pod_identity_associations.is_empty();
+        let update = self
+            .eks
+            .update_addon()
+            .cluster_name(cluster.as_str())
+            .addon_name(&addon.name)
+            .addon_version(version)
+            .set_configuration_values(addon.configuration.clone())
+            .resolve_conflicts(ResolveConflicts::from(conflicts.as_str()))
+            .set_service_account_role_arn(service_account_role(addon, cx)?)
+            // An empty list takes those away that it has.
+            .set_pod_identity_associations(touches_roles.then(|| associations(addon, cx)).transpose()?);
+        update.send().await.map(|_| ()).map_err(|error| {
+            let error = heals(failed("eks:UpdateAddon", &addon.name, error));
+            if error.code() == Some("ResourceInUseException") { error.with_class(Class::Inconsistent) } else { error }
+        })
+    }
+
+    /// Deletes the add-on if it is ours, and waits until it is gone.
+    pub(super) async fn delete_addon(&self, cluster: &ClusterName, name: &str, preserve: bool, cx: &StepContext) -> Result<(), Error> {
+        let Some(found) = self.addon(cluster, name).await? else { return Ok(()) };
+        refuse_others(name, &found, cx.owner())?;
+        if found.status != "DELETING" {
+            let sent = self.eks.delete_addon().cluster_name(cluster.as_str()).addon_name(name).preserve(preserve).send().await;
+            let sent = sent.map_err(|error| failed("eks:DeleteAddon", name, error));
+            if super::found(sent)?.is_none() {
+                return Ok(());
+            }
         }
-        self.come_up(cluster, addon, found.arn, cx).await
+        cx.wait(wait::addon_gone(cluster, name)).await.map(|_| ())
     }
 
     async fn come_up(&self, cluster: &ClusterName, addon: &AddonRequest, arn: String, cx: &StepContext) -> Result<Outputs, Error> {
@@ -103,6 +169,10 @@ impl Clusters {
         }
         Ok([("id".to_owned(), arn), ("version".to_owned(), addon.version.clone())].into())
     }
+}
+
+fn service_account_role(addon: &AddonRequest, cx: &StepContext) -> Result<Option<String>, Error> {
+    addon.service_account_role.as_ref().map(|role| cx.resolve(role).map(|role| role.to_string())).transpose()
 }
 
 fn associations(addon: &AddonRequest, cx: &StepContext) -> Result<Vec<AddonPodIdentityAssociations>, Error> {

@@ -21,7 +21,9 @@ impl Driver for Clusters {
     fn check(&self, op: &Op) -> Result<(), Error> {
         match op.decode().map_err(broken)? {
             // Elsewhere the cluster would seem gone, and its roles, which IAM has for all Regions, would go under it.
-            ClusterOp::DeleteCluster { cluster, region, .. } => self.covers("teardown", &cluster, &region),
+            ClusterOp::DeleteCluster { cluster, region, .. } | ClusterOp::DeleteAddon { cluster, region, .. } => {
+                self.covers("teardown", &cluster, &region)
+            }
             _ => Ok(()),
         }
     }
@@ -50,7 +52,12 @@ impl Driver for Clusters {
                 ClusterOp::AwaitAddon { cluster, addon } => cx.wait(wait::addon_settled(&cluster, &addon)).await,
                 ClusterOp::Access { cluster, entry } => self.ensure_access(&cluster, &entry, may_exist, cx).await,
                 ClusterOp::Upgrade(op) => self.run_upgrade(&op, cx).await,
-                ClusterOp::DeleteCluster { .. } | ClusterOp::DeleteRole { .. } => Err(broken("a plan never deletes")),
+                ClusterOp::OidcProvider { issuer, cluster_arn } => self.ensure_provider(&issuer, &cluster_arn, may_exist, cx).await,
+                ClusterOp::PodIdentity { cluster, association } => self.ensure_association(&cluster, &association, may_exist, cx).await,
+                ClusterOp::DeleteCluster { .. }
+                | ClusterOp::DeleteAddon { .. }
+                | ClusterOp::DeleteOidcProvider { .. }
+                | ClusterOp::DeleteRole { .. } => Err(broken("a plan never deletes")),
             }
         })
     }
@@ -60,6 +67,8 @@ impl Driver for Clusters {
             match removal.op.decode().map_err(broken)? {
                 ClusterOp::DeleteCluster { cluster, unprotect, .. } => self.delete_cluster(&cluster, unprotect, cx).await,
                 ClusterOp::DeleteRole { name } => self.delete_role(&name, cx).await,
+                ClusterOp::DeleteOidcProvider { arn } => self.delete_provider(&arn, cx).await,
+                ClusterOp::DeleteAddon { cluster, addon, preserve, .. } => self.delete_addon(&cluster, &addon, preserve, cx).await,
                 _ => Err(broken("a teardown only deletes")),
             }
         })

@@ -1,14 +1,18 @@
 //! Clusters on AWS.
 
 mod access;
+mod account_roles;
 mod addon;
+mod addon_versions;
 mod apply;
 mod cluster;
 mod config;
 mod driver;
 mod migration;
 mod observe;
+mod oidc;
 mod permissions;
+mod pod_identity;
 mod preflight;
 mod roles;
 mod settings;
@@ -68,7 +72,8 @@ impl Clusters {
     /// with the feature `ec2` its subnets are looked at; otherwise that costs no call.
     ///
     /// # Errors
-    /// As [`ClusterSpec::plan`]; if a call fails; if the spec's subnets are of another Region than this handle.
+    /// As [`ClusterSpec::plan`]; if a call fails; if the spec's subnets are of another Region than this handle; [`Error::Refused`] with
+    /// everything in the configuration of add-ons that breaks their schemas, by JSON pointer.
     pub async fn plan(&self, spec: &ClusterSpec) -> Result<Plan, Error> {
         if spec.region() != self.region {
             return Err(refused(
@@ -79,7 +84,17 @@ impl Clusters {
         }
         let mut now = self.observe(spec.owner(), &spec.scope()).await?;
         now.preflight = self.preflight(spec, &now).await?;
-        spec.plan(&now)
+        let plan = spec.plan(&now)?;
+        self.check_configurations(&plan).await?;
+        Ok(plan)
+    }
+
+    /// Observes the add-ons that a spec says shall be removed, and plans their removal.
+    ///
+    /// # Errors
+    /// As [`crate::Observed::removals`]; if a call fails.
+    pub async fn removals(&self, spec: &ClusterSpec) -> Result<Teardown, Error> {
+        self.observe(spec.owner(), &spec.scope()).await?.removals(spec)
     }
 
     /// Observes what exists of a cluster by its name, and of its roles by theirs, and plans their removal.

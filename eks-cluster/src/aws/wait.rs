@@ -14,13 +14,16 @@ use tokio::task::JoinSet;
 use super::{Clusters, observe::all};
 use crate::{
     ObservedAddon, ObservedCluster,
+    addon::{diagnosis, lasts},
     plan::{CREATE_TYPICAL, addon_typical, broken},
+    teardown::ADDON_DELETE_TYPICAL,
 };
 
 const CLUSTER_ACTIVE: &str = "cluster-active";
 pub(super) const CLUSTER_GONE: &str = "cluster-gone";
 pub(super) const CLUSTER_UPDATE: &str = "cluster-update";
 const ADDON_ACTIVE: &str = "addon-active";
+const ADDON_GONE: &str = "addon-gone";
 
 /// A new control plane. It is the longest wait of a plan, so it is looked at often: half an interval is lost on average.
 pub(super) fn cluster_active(name: &ClusterName) -> Wait {
@@ -51,6 +54,10 @@ pub(super) fn addon_settled(cluster: &ClusterName, name: &str) -> Wait {
     addon_active(cluster, name).first(Duration::from_secs(1)).every(Duration::from_secs(4))
 }
 
+pub(super) fn addon_gone(cluster: &ClusterName, name: &str) -> Wait {
+    Wait::typical(ADDON_GONE, format!("{cluster}/{name}"), ADDON_DELETE_TYPICAL)
+}
+
 impl Clusters {
     /// EKS describes one thing a call, so all are asked at once; what one's call fails with is that one's state.
     pub(super) async fn states(&self, kind: &str, ids: &[String]) -> Result<BTreeMap<String, Poll>, Error> {
@@ -74,6 +81,7 @@ impl Clusters {
             CLUSTER_GONE => Ok(Some(self.describe(&cluster).await?.map_or(Poll::Ready(Outputs::new()), |found| judge_deletion(&found)))),
             CLUSTER_UPDATE => self.update(&cluster, rest).await.map(Some),
             ADDON_ACTIVE => Ok(self.addon(&cluster, rest).await?.map(|found| judge_addon(&found))),
+            ADDON_GONE => Ok(Some(self.addon(&cluster, rest).await?.map_or(Poll::Ready(Outputs::new()), |found| judge_removal(&found)))),
             other => self.upgrade_state(other, &cluster, rest).await,
         }
     }
@@ -134,23 +142,19 @@ fn judge_deletion(cluster: &ObservedCluster) -> Poll {
     if state == "FAILED" { Poll::Failed { state, reason: or_unknown(told(cluster)) } } else { Poll::Pending { state } }
 }
 
-/// Troubles that nodes and time do not heal.
-pub(super) const LASTING: [&str; 6] = [
-    "AccessDenied",
-    "AddonPermissionFailure",
-    "AddonSubscriptionNeeded",
-    "AdmissionRequestDenied",
-    "ConfigurationConflict",
-    "UnsupportedAddonModification",
-];
+/// EKS keeps an add-on that it cannot delete.
+fn judge_removal(addon: &ObservedAddon) -> Poll {
+    let state = addon.status.clone();
+    if state == "DELETE_FAILED" { Poll::Failed { state, reason: diagnosis(&addon.issues) } } else { Poll::Pending { state } }
+}
 
 fn judge_addon(addon: &ObservedAddon) -> Poll {
-    let reasons = || or_unknown(addon.issues.iter().map(|(code, message)| format!("{code}: {message}")).collect());
+    let reasons = || diagnosis(&addon.issues);
     let state = addon.status.clone();
     match state.as_str() {
         "ACTIVE" => Poll::Ready([("id".to_owned(), addon.arn.clone()), ("version".to_owned(), addon.version.clone())].into()),
         _ if addon.has_failed() => Poll::Failed { state, reason: reasons() },
-        "DEGRADED" if addon.issues.iter().any(|(code, _)| LASTING.contains(&code.as_str())) => Poll::Failed { state, reason: reasons() },
+        "DEGRADED" if addon.issues.iter().any(|(code, _)| lasts(code)) => Poll::Failed { state, reason: reasons() },
         _ => Poll::Pending { state },
     }
 }

@@ -6,9 +6,8 @@ use eks_core::{AuthenticationMode, Error, Ref};
 
 use super::{placement::Placed, refused};
 use crate::{
-    AutoMode, ClusterChange, ClusterSpec, EgressMode, Encryption, ObservedCluster, RoleChoice, ScalingTier,
+    AutoMode, ClusterChange, ClusterSpec, EgressMode, Encryption, ObservedCluster, RoleChoice, RoleKind, ScalingTier,
     change::{are, rank},
-    role::RoleKind,
 };
 
 impl ClusterSpec {

@@ -42,6 +42,8 @@ impl ClusterSpec {
             found.push(Finding::note(addon.key().map_err(broken)?, message));
         }
         found.extend(self.access_findings(now)?);
+        found.extend(self.identity_findings(now)?);
+        found.extend(self.addon_findings(now)?);
         Ok(found)
     }
 

@@ -7,22 +7,29 @@ mod change_tests;
 mod changes;
 mod control_plane;
 mod findings;
+mod identity;
+mod identity_findings;
+#[cfg(test)]
+mod identity_tests;
 mod placement;
 mod roles;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use addons::typical as addon_typical;
 #[cfg(feature = "aws")]
-pub(crate) use addons::{drift, refuse_others};
+pub(crate) use addons::drift;
+pub(crate) use addons::{refuse_others, typical as addon_typical};
 #[cfg(feature = "aws")]
 pub(crate) use control_plane::CREATE_TYPICAL;
+#[cfg(feature = "aws")]
+pub(crate) use identity::{association_drift, refuse_association};
+pub(crate) use identity::{oidc_provider_arn, oidc_provider_key};
 
 use std::{collections::BTreeSet, fmt};
 
 use eks_core::{Basis, Error, Plan, SpecError, StepKey};
 
-use crate::{ClusterSpec, Observed, RoleChoice, Scope, addon::Identity, role::RoleKind};
+use crate::{ClusterSpec, Observed, Scope, identity::PodAccess};
 
 /// The key of the control plane, which other layers rely on.
 pub(crate) const CONTROL_PLANE: &str = "cluster/control-plane";
@@ -33,8 +40,15 @@ impl ClusterSpec {
         Scope {
             cluster: self.name.clone(),
             region: self.region().to_owned(),
-            roles: self.own_roles().into_iter().collect(),
-            addons: self.addons.0.iter().map(|addon| addon.name.clone()).collect(),
+            roles: self.own_roles().into_iter().map(|role| role.kind).collect(),
+            all_roles: false,
+            oidc_provider: self.needs_oidc_provider(),
+            associations: self.associations().into_iter().map(|(_, association)| association.service_account).collect(),
+            addon_identities: self.addons_by_agent().map(str::to_owned).collect(),
+            latest: self.addons.0.iter().filter(|addon| addon.latest).map(|addon| addon.name.clone()).collect(),
+            pinned: self.addons.0.iter().filter_map(|addon| Some((addon.name.clone(), addon.version.clone()?))).collect(),
+            removals: false,
+            addons: self.wanted_addons(),
             unpinned: self.addons.0.iter().filter(|addon| addon.version.is_none()).map(|addon| addon.name.clone()).collect(),
             version: Some(self.version),
             access: self.access.iter().any(|entry| entry.principal.known().is_none()),
@@ -52,13 +66,28 @@ impl ClusterSpec {
         if !scope.roles.is_empty() {
             reads.extend(["iam:GetRole", "iam:ListAttachedRolePolicies"]);
         }
+        if scope.roles.len() > 1 {
+            reads.insert("iam:GetAccountAuthorizationDetails");
+        }
+        if self.own_roles().iter().any(|role| !role.inline.is_empty()) {
+            reads.extend(["iam:GetRolePolicy", "iam:ListRolePolicies"]);
+        }
+        if scope.oidc_provider {
+            reads.insert("iam:GetOpenIDConnectProvider");
+        }
+        if !scope.addon_identities.is_empty() || !scope.associations.is_empty() {
+            reads.insert("eks:DescribePodIdentityAssociation");
+        }
+        if !scope.associations.is_empty() {
+            reads.insert("eks:ListPodIdentityAssociations");
+        }
         if scope.calendar {
             reads.insert("eks:DescribeClusterVersions");
         }
         if !scope.addons.is_empty() {
             reads.insert("eks:DescribeAddon");
         }
-        if !scope.unpinned.is_empty() {
+        if !scope.addons.is_empty() {
             reads.insert("eks:DescribeAddonVersions");
         }
         if scope.access {
@@ -78,10 +107,12 @@ impl ClusterSpec {
     pub fn plan(&self, now: &Observed) -> Result<Plan, Error> {
         let scope = serde_json::to_value(self.scope()).map_err(broken)?;
         let mut plan = Plan::builder(&self.owner, "cluster").basis(Basis::new(scope, now.facts()?));
-        let mut steps = self.own_roles().into_iter().map(|kind| self.role_step(kind, now)).collect::<Result<Vec<_>, _>>()?;
+        let mut steps = self.own_roles().into_iter().map(|role| self.role_step(role, now)).collect::<Result<Vec<_>, _>>()?;
         let (control_plane, placing) = self.control_plane_step(now)?;
         steps.push(control_plane);
+        steps.extend(self.oidc_provider_step(now)?);
         steps.extend(self.addon_steps(now)?);
+        steps.extend(self.association_steps(now)?);
         for entry in &self.access {
             steps.push(self.access_step(entry, now)?);
         }
@@ -96,11 +127,15 @@ impl ClusterSpec {
         plan.build().map_err(broken)
     }
 
-    /// Roles of our own that it needs.
-    pub(crate) fn own_roles(&self) -> Vec<RoleKind> {
-        let cluster = matches!(self.role, RoleChoice::Own { .. }).then_some(RoleKind::Cluster);
-        let ebs_csi = self.addons.0.iter().any(|addon| addon.identity == Identity::OwnEbsCsi).then_some(RoleKind::EbsCsi);
-        cluster.into_iter().chain(ebs_csi).collect()
+    /// Add-ons that are looked for: wanted, or to be removed.
+    fn wanted_addons(&self) -> BTreeSet<String> {
+        let wanted = self.addons.0.iter().map(|addon| &addon.name);
+        wanted.chain(self.addon_removals.iter().map(|removal| &removal.name)).cloned().collect()
+    }
+
+    /// Add-ons whose role comes through EKS Pod Identity.
+    fn addons_by_agent(&self) -> impl Iterator<Item = &str> {
+        self.addons.0.iter().filter(|addon| addon.access() == Some(PodAccess::PodIdentity)).map(|addon| addon.name.as_str())
     }
 }
 

@@ -2,11 +2,13 @@
 #![cfg(feature = "aws")]
 
 mod access;
+mod addons;
 #[cfg(feature = "kube")]
 mod connect;
 mod faults;
 #[cfg(feature = "kube")]
 mod hours;
+mod identity;
 mod life;
 mod plane;
 #[cfg(feature = "kube")]

@@ -13,7 +13,7 @@ use crate::{
     KubernetesVersion, ObservedAddon,
     aws::{
         Clusters,
-        wait::{CLUSTER_UPDATE, LASTING, or_unknown},
+        wait::{CLUSTER_UPDATE, or_unknown},
     },
     plan::{addon_typical, broken},
     upgrade::{AddonHop, ControlPlaneHop, REFRESH_TYPICAL, UPGRADE_TYPICAL},
@@ -90,7 +90,7 @@ impl Clusters {
 fn judge_addon(addon: &ObservedAddon, to: &str, may_be_degraded: bool) -> Poll {
     let reasons = || or_unknown(addon.issues.iter().map(|(code, message)| format!("{code}: {message}")).collect());
     let state = format!("{} at {}", addon.status, addon.version);
-    let lasting = addon.issues.iter().any(|(code, _)| LASTING.contains(&code.as_str()));
+    let lasting = addon.issues.iter().any(|(code, _)| crate::addon::lasts(code));
     match addon.status.as_str() {
         "ACTIVE" if addon.version == to => {
             Poll::Ready([("id".to_owned(), addon.arn.clone()), ("version".to_owned(), addon.version.clone())].into())

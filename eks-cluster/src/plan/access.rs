@@ -5,10 +5,7 @@ use std::time::Duration;
 use eks_core::{Action, Error, Finding, KEY_TAG, Step, StepKey};
 
 use super::{broken, control_plane_key, refused};
-use crate::{
-    AccessEntry, AccessType, ClusterOp, ClusterSpec, Observed, ObservedAccess,
-    change::rank,
-};
+use crate::{AccessEntry, AccessType, ClusterOp, ClusterSpec, Observed, ObservedAccess, change::rank};
 
 impl ClusterSpec {
     pub(super) fn access_step(&self, entry: &AccessEntry, now: &Observed) -> Result<Step, Error> {

@@ -5,10 +5,7 @@ use std::time::Duration;
 use eks_core::{Action, Error, Finding, KEY_TAG, Step, StepKey};
 
 use super::{broken, control_plane_key, refused};
-use crate::{
-    AccessEntry, AccessType, ClusterOp, ClusterSpec, Observed, ObservedAccess,
-    change::{ClusterChange, rank},
-};
+use crate::{AccessEntry, AccessType, ClusterOp, ClusterSpec, Observed, ObservedAccess, change::rank};
 
 impl ClusterSpec {
     pub(super) fn access_step(&self, entry: &AccessEntry, now: &Observed) -> Result<Step, Error> {
@@ -87,8 +84,8 @@ impl ClusterSpec {
         }
         let mode = now.cluster.as_ref().and_then(|cluster| cluster.authentication);
         if let Some(mode) = mode.filter(|mode| rank(*mode) < rank(self.authentication)) {
-            let to = ClusterChange::Authentication(self.authentication);
-            found.push(Finding::warning(key.clone(), format!("{to}: EKS has no way back to {}", mode.as_str())));
+            let (to, from) = (self.authentication.as_str(), mode.as_str());
+            found.push(Finding::warning(key.clone(), format!("authentication mode {to}: EKS has no way back to {from}")));
             if !self.authentication.has_config_map() {
                 let message = "aws-auth is read no more: whoever has no access entry is locked out, nodes included";
                 found.push(Finding::warning(key, message));

@@ -108,7 +108,7 @@ async fn entries_come_with_the_mode_and_the_mode_is_warned_of() -> Tested {
     let plan = account.clusters.plan(&after).await?;
     let warned: Vec<_> = plan.findings().into_iter().filter(|finding| finding.message.contains("no way back")).collect();
     assert_eq!(warned.len(), 1, "{plan}");
-    assert_eq!(warned[0].message, "authentication mode: API_AND_CONFIG_MAP: EKS has no way back to CONFIG_MAP");
+    assert_eq!(warned[0].message, "authentication mode API_AND_CONFIG_MAP: EKS has no way back to CONFIG_MAP");
     plan.apply(&account.engine()).await?;
     assert!(account.clusters.plan(&after).await?.is_noop());
     Ok(())

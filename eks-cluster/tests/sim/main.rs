@@ -3,6 +3,7 @@
 
 mod access;
 mod addons;
+mod budget;
 #[cfg(feature = "kube")]
 mod connect;
 mod faults;

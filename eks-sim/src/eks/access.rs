@@ -92,7 +92,8 @@ fn check_username(name: &str) -> Result<(), ApiError> {
     if RESERVED.iter().any(|prefix| name.starts_with(prefix)) {
         return Err(invalid_parameter("The username must not begin with system:, eks:, aws:, amazon:, or iam:."));
     }
-    match name.find("{{SessionName}}") {
+    // The same of {{SessionNameRaw}} (user guide, "Set a custom username for EKS access entries").
+    match name.find("{{SessionName") {
         Some(at) if !name[..at].contains(':') => Err(invalid_parameter("The username must have a colon before {{SessionName}}.")),
         _ => Ok(()),
     }
@@ -313,6 +314,7 @@ mod tests {
     fn reserved_names_are_refused() {
         assert!(check_username("system:admin").is_err());
         assert!(check_username("{{SessionName}}").is_err());
+        assert!(check_username("team{{SessionNameRaw}}").is_err());
         assert_eq!(check_username("team:{{SessionName}}"), Ok(()));
         assert!(check_groups(&["system:masters".to_owned()]).is_err());
         assert_eq!(check_groups(&["viewers".to_owned()]), Ok(()));

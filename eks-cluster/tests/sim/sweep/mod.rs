@@ -5,6 +5,7 @@
 
 mod access;
 mod cluster;
+mod identity;
 mod stage;
 
 use std::time::Duration;

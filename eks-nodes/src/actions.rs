@@ -73,3 +73,7 @@ pub(crate) const GROUP: [&str; 35] = [
     "ssm:GetParameter",
     "ssm:GetParameters",
 ];
+
+/// What lifecycle hooks need besides.
+pub(crate) const HOOKS: [&str; 3] =
+    ["autoscaling:DeleteLifecycleHook", "autoscaling:DescribeLifecycleHooks", "autoscaling:PutLifecycleHook"];

@@ -51,8 +51,8 @@ impl AmazonTemplate {
             ("NodeAutoScalingGroupMaxSize".to_owned(), Argument::known(capacity.max().to_string())),
             ("NodeAutoScalingGroupMinSize".to_owned(), Argument::known(capacity.min().to_string())),
             ("NodeGroupName".to_owned(), Argument::known(spec.name.as_str())),
-            ("NodeInstanceType".to_owned(), Argument::known(&spec.instance_type)),
-            ("NodeVolumeSize".to_owned(), Argument::known(spec.volume_gib.to_string())),
+            ("NodeInstanceType".to_owned(), Argument::known(spec.instance_type())),
+            ("NodeVolumeSize".to_owned(), Argument::known(spec.volume_gib().to_string())),
             ("Subnets".to_owned(), Argument::Many(spec.network.subnets.iter().map(|subnet| as_text(&subnet.id)).collect())),
             ("VpcId".to_owned(), Argument::reference(&spec.network.vpc)),
         ]);

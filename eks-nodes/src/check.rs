@@ -5,34 +5,60 @@ use std::collections::BTreeSet;
 use eks_core::{Problems, Tier};
 
 use crate::{
-    image::{Image, is_parameter_name},
+    image::{Family, Image, SUBSTITUTED, USER_DATA_LIMIT, is_parameter_name},
     instance::{GP3_GIB, InstanceType},
+    kubelet::Kubelet,
+    lifecycle::LifecycleHook,
     mapping::RoleMapping,
-    node_config::{SUBSTITUTED, USER_DATA_LIMIT},
+    purchase::Purchase,
     request::TemplateSource,
     spec::{WORKERS_LABEL, WorkersSpec},
     taint,
     template::{MAX_POLICIES, TEMPLATE_LIMIT, own_policies},
 };
 
-/// Root snapshot of the EKS AL2023 images, in GiB: a volume cannot be smaller.
-const IMAGE_GIB: u32 = 20;
+/// Most instance types of a mixed instances policy. Auto Scaling API Reference, "LaunchTemplate".
+const INSTANCE_TYPES: usize = 40;
+/// Most lifecycle hooks of a group. Auto Scaling User Guide, "Quotas for Auto Scaling resources and groups".
+const HOOKS: usize = 50;
 
 pub(crate) fn check(spec: &WorkersSpec) -> Problems {
     let mut problems = Problems::new();
     name(spec, &mut problems);
     subnets(spec, &mut problems);
-    instance(spec, &mut problems);
+    instances(spec, &mut problems);
+    volume(spec, &mut problems);
     match &spec.amazon {
-        Some(amazon) => amazon.check(&mut problems),
+        Some(amazon) => {
+            amazon.check(&mut problems);
+            ours(spec, &mut problems);
+        }
         None => {
             image(spec, &mut problems);
+            scaling(spec, &mut problems);
             kubelet(spec, &mut problems);
             role(spec, &mut problems);
             sizes(spec, &mut problems);
         }
     }
     problems
+}
+
+/// What only our own template can do.
+fn ours(spec: &WorkersSpec, problems: &mut Problems) {
+    let asked = [
+        ("several instance types", spec.instance_types.len() > 1),
+        ("purchase", spec.purchase != Purchase::OnDemand),
+        ("group_per_zone", spec.per_zone),
+        ("instance_warmup", spec.warmup.is_some()),
+        ("lifecycle_hook", !spec.hooks.is_empty()),
+        ("kubelet", spec.kubelet != Kubelet::new()),
+        ("prefix_delegation", spec.prefix_delegation),
+    ];
+    for (subject, _) in asked.into_iter().filter(|(_, asked)| *asked) {
+        let rule = "Amazon's template has no parameter for it";
+        problems.add("amazon-template", subject, rule, "leave it out, or leave amazon_template() out");
+    }
 }
 
 fn name(spec: &WorkersSpec, problems: &mut Problems) {
@@ -74,41 +100,98 @@ fn subnets(spec: &WorkersSpec, problems: &mut Problems) {
     }
 }
 
-fn instance(spec: &WorkersSpec, problems: &mut Problems) {
-    let subject = format!("instance type {}", spec.instance_type);
-    match InstanceType::parse(&spec.instance_type) {
-        None => problems.add("instance-type", subject, "must be a family and a size such as t3.medium", "correct it"),
-        Some(parsed) if spec.amazon.is_none() && spec.image == Image::Recommended => match (parsed.architecture(), spec.architecture) {
-            (None, None) => problems.add(
-                "architecture-unknown",
-                subject,
-                "is of a family whose architecture its name does not tell",
-                "say it with architecture(), or give an image",
-            ),
-            (Some(named), Some(given)) if named != given => problems.add(
-                "architecture-mismatch",
-                subject,
-                format!("has {named} processors, and architecture({given}) was asked for"),
-                "leave architecture() out",
-            ),
-            _ => {}
-        },
-        Some(_) => {}
+fn instances(spec: &WorkersSpec, problems: &mut Problems) {
+    let types = &spec.instance_types;
+    if types.is_empty() || types.len() > INSTANCE_TYPES {
+        let rule = format!("an Auto Scaling group has 1–{INSTANCE_TYPES}");
+        problems.add("instance-types", format!("{} instance types", types.len()), rule, "give so many");
     }
-    if !(1..=GP3_GIB).contains(&spec.volume_gib) {
-        problems.add(
-            "volume-size",
-            format!("root volume of {} GiB", spec.volume_gib),
-            format!("gp3 volumes have 1–{GP3_GIB} GiB"),
-            "choose a size within",
-        );
-    } else if spec.volume_gib < IMAGE_GIB && spec.amazon.is_none() && spec.image == Image::Recommended {
-        problems.add(
-            "volume-size",
-            format!("root volume of {} GiB", spec.volume_gib),
-            format!("cannot be smaller than the image's snapshot of {IMAGE_GIB} GiB"),
-            format!("give it {IMAGE_GIB} GiB or more"),
-        );
+    let mut seen = BTreeSet::new();
+    for text in types {
+        let subject = || format!("instance type {text}");
+        if !seen.insert(text) {
+            problems.add("instance-type-twice", subject(), "is given twice", "give it once");
+        }
+        match InstanceType::parse(text) {
+            None => problems.add("instance-type", subject(), "must be a family and a size such as t3.medium", "correct it"),
+            Some(parsed) if spec.amazon.is_none() => {
+                if spec.image == Image::Recommended {
+                    architecture(spec, parsed, &subject(), problems);
+                }
+                hardware(spec, parsed, &subject(), problems);
+            }
+            Some(_) => {}
+        }
+    }
+    alike(spec, problems);
+}
+
+fn architecture(spec: &WorkersSpec, parsed: InstanceType<'_>, subject: &str, problems: &mut Problems) {
+    match (parsed.architecture(), spec.architecture) {
+        (None, None) => problems.add(
+            "architecture-unknown",
+            subject,
+            "is of a family whose architecture its name does not tell",
+            "say it with architecture(), or give an image",
+        ),
+        (Some(named), Some(given)) if named != given => problems.add(
+            "architecture-mismatch",
+            subject,
+            format!("has {named} processors, and architecture({given}) was asked for"),
+            "leave architecture() out",
+        ),
+        _ => {}
+    }
+}
+
+fn hardware(spec: &WorkersSpec, parsed: InstanceType<'_>, subject: &str, problems: &mut Problems) {
+    if matches!(spec.family, Family::Windows(_)) && parsed.has_no_windows() {
+        problems.add("instance-windows", subject, "EKS has no Windows nodes of this type", "use a newer generation");
+    }
+    if !spec.prefix_delegation || spec.max_pods.is_some() {
+        return;
+    }
+    if matches!(spec.family, Family::Windows(_)) {
+        let rule = "on Windows the VPC resource controller delegates prefixes, and counts otherwise";
+        problems.add("prefix-windows", subject, rule, "say the most Pods with max_pods()");
+    } else if !parsed.is_nitro() {
+        let rule = "prefixes can be delegated to instances of the Nitro system only";
+        problems.add("prefix-nitro", subject, rule, "use a newer generation, or leave prefix_delegation out");
+    } else if parsed.prefix_max_pods().is_none() {
+        let rule = "its name does not tell how many processors it has";
+        problems.add("prefix-pods", subject, rule, "say the most Pods with max_pods()");
+    }
+}
+
+/// Instance types that share an image.
+fn alike(spec: &WorkersSpec, problems: &mut Problems) {
+    let parsed = || spec.instance_types.iter().filter_map(|text| Some((text, InstanceType::parse(text)?)));
+    let Some((first, one)) = parsed().next() else { return };
+    for (text, other) in parsed().skip(1) {
+        let subject = format!("instance types {first} and {text}");
+        if let (Some(left), Some(right)) = (one.architecture(), other.architecture())
+            && left != right
+        {
+            let rule = format!("have {left} and {right} processors, and a group has one image");
+            problems.add("mixed-architectures", &subject, rule, "make a group of workers for each");
+        }
+        if one.variant() != other.variant() {
+            let (left, right) = (one.variant().as_str(), other.variant().as_str());
+            let rule = format!("need the images {left} and {right}, and a group has one");
+            problems.add("mixed-accelerators", &subject, rule, "make a group of workers for each");
+        }
+    }
+}
+
+fn volume(spec: &WorkersSpec, problems: &mut Problems) {
+    let (gib, least) = (spec.volume_gib(), spec.family.volume_gib());
+    let published = spec.amazon.is_none() && spec.image == Image::Recommended;
+    if !(1..=GP3_GIB).contains(&gib) {
+        let rule = format!("gp3 volumes have 1–{GP3_GIB} GiB");
+        problems.add("volume-size", format!("root volume of {gib} GiB"), rule, "choose a size within");
+    } else if gib < least && published && spec.family.system_device().is_none() {
+        let rule = format!("cannot be smaller than the image's snapshot of {least} GiB");
+        problems.add("volume-size", format!("root volume of {gib} GiB"), rule, format!("give it {least} GiB or more"));
     }
     if let Some(key) = &spec.key_pair
         && !((1..=255).contains(&key.len()) && key.is_ascii() && key.trim() == key)
@@ -138,9 +221,43 @@ fn image(spec: &WorkersSpec, problems: &mut Problems) {
         let rule = "a Kubernetes version is 1 and a minor number, such as 1.36";
         problems.add("kubernetes-version", format!("cluster version {version:?}"), rule, "correct it in the cluster's references");
     }
+    spec.family.check(&spec.kubelet, problems);
+    if spec.image == Image::Recommended {
+        spec.family.check_published(spec.target(), problems);
+    }
+    if !spec.family.has_ipv6() && spec.cluster.service_cidr.known().is_some_and(|cidr| cidr.contains(':')) {
+        let rule = "its bootstrap script is given IPv4 addresses of Services only, and the cluster has IPv6";
+        problems.add("image-ipv6", format!("family {}", spec.family.name()), rule, "use AmazonLinux2023 or Bottlerocket");
+    }
+}
+
+fn scaling(spec: &WorkersSpec, problems: &mut Problems) {
+    let (_, percent, _) = spec.purchase.distribution();
+    if percent > 100 {
+        problems.add("on-demand-percent", format!("on_demand_percent {percent}"), "must be 0–100", "correct it");
+    }
+    if spec.hooks.len() > HOOKS {
+        let rule = format!("Auto Scaling's quota is {HOOKS} in a group");
+        problems.add("hook-count", format!("{} lifecycle hooks", spec.hooks.len()), rule, "use fewer");
+    }
+    let mut seen = BTreeSet::new();
+    for hook in &spec.hooks {
+        let subject = format!("lifecycle hook {:?}", hook.name);
+        if !hook.has_name() {
+            problems.add("hook-name", &subject, "names are 1–255 characters of A-Z a-z 0-9 - _ /", "correct it");
+        }
+        if !LifecycleHook::HEARTBEAT.contains(&hook.heartbeat_seconds) {
+            let rule = format!("a heartbeat lasts 30–7200 seconds, and {} are given", hook.heartbeat_seconds);
+            problems.add("hook-heartbeat", &subject, rule, "correct it");
+        }
+        if !seen.insert(&hook.name) {
+            problems.add("hook-twice", &subject, "the name is given twice", "give it once");
+        }
+    }
 }
 
 fn kubelet(spec: &WorkersSpec, problems: &mut Problems) {
+    spec.kubelet.check(problems);
     let mut seen = BTreeSet::new();
     for (key, value) in &spec.labels {
         let subject = format!("label {key}={value}");
@@ -233,7 +350,7 @@ fn sizes(spec: &WorkersSpec, problems: &mut Problems) {
     if user_data > USER_DATA_LIMIT {
         problems.add(
             "user-data-size",
-            "labels and taints",
+            "labels, taints and settings",
             format!("make user data of up to {user_data} bytes; EC2's limit is {USER_DATA_LIMIT}"),
             "use fewer or shorter ones",
         );
@@ -243,7 +360,7 @@ fn sizes(spec: &WorkersSpec, problems: &mut Problems) {
             && body.len() > TEMPLATE_LIMIT
         {
             let rule = format!("its template has {} bytes; CloudFormation's limit is {TEMPLATE_LIMIT}", body.len());
-            problems.add("template-size", format!("stack {}", request.name), rule, "use fewer labels and policies");
+            problems.add("template-size", format!("stack {}", request.name), rule, "use fewer labels, policies, instance types or hooks");
         }
     }
 }

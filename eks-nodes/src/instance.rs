@@ -91,6 +91,48 @@ impl<'a> InstanceType<'a> {
         }
     }
 
+    /// Whether it is built on the Nitro system, which prefix delegation needs; earlier families are a closed list.
+    ///
+    /// EC2 Instance Types Guide, "Instances built on the AWS Nitro System".
+    pub(crate) fn is_nitro(self) -> bool {
+        let plain_i3 = (self.series, self.generation, self.options) == ("i", "3", "") && self.size != "metal";
+        !plain_i3
+            && !matches!(
+                (self.series, self.generation),
+                ("t", "1" | "2")
+                    | ("m", "1" | "2" | "3" | "4")
+                    | ("c", "1" | "3" | "4")
+                    | ("r", "3" | "4")
+                    | ("i" | "d" | "g" | "p", "2")
+                    | ("g" | "p", "3")
+                    | ("x" | "f" | "h" | "cc" | "hs", "1")
+            )
+    }
+
+    /// Whether EKS has no Windows for it. EKS User Guide, "Deploy Windows nodes on EKS clusters".
+    pub(crate) fn has_no_windows(self) -> bool {
+        matches!((self.series, self.generation, self.options), ("c", "3" | "4", _) | ("d" | "i", "2", "") | ("r", "3", _) | ("m", "6", "a"))
+            || (self.series == "m" && self.generation == "4" && self.size != "16xlarge")
+    }
+
+    /// Most Pods with prefix delegation: ENIs × (addresses − 1) × 16 + 2, but 110 below 30 processors and 250 from there on.
+    /// `None` for a size whose number of processors its name does not tell.
+    ///
+    /// EKS User Guide, "Assign more IP addresses to Amazon EKS nodes with prefixes"; amazon-eks-ami, `max-pods-calculator.sh`.
+    pub(crate) fn prefix_max_pods(self) -> Option<u16> {
+        Some(match self.size {
+            // Two interfaces with two addresses each.
+            "nano" | "micro" => 34,
+            // Two interfaces with four addresses each, but for the burstable ones, which have more.
+            "medium" if self.series != "t" => 98,
+            "small" | "medium" | "large" | "xlarge" => 110,
+            size => {
+                let times: u16 = size.strip_suffix("xlarge")?.parse().ok()?;
+                if times.checked_mul(4)? < 30 { 110 } else { 250 }
+            }
+        })
+    }
+
     /// US dollars an hour, on demand, Linux, us-east-1; `None` if this crate's table does not have the family.
     ///
     /// Within a family the price is proportional to the size (EC2 on-demand pricing).
@@ -175,6 +217,20 @@ mod tests {
         ] {
             assert_eq!(InstanceType::parse(text).map(InstanceType::variant), Some(variant), "{text}");
         }
+    }
+
+    #[test]
+    fn prefixes_fill_a_node() {
+        let pods = |text| InstanceType::parse(text).and_then(InstanceType::prefix_max_pods);
+        let expected =
+            [("t3.micro", 34), ("m7g.medium", 98), ("t3.medium", 110), ("m5.large", 110), ("m5.4xlarge", 110), ("m5.8xlarge", 250)];
+        for (text, most) in expected {
+            assert_eq!(pods(text), Some(most), "{text}");
+        }
+        assert_eq!(pods("c7i.metal-24xl"), None);
+        let nitro = |text| InstanceType::parse(text).is_some_and(InstanceType::is_nitro);
+        assert!(nitro("t3.medium") && nitro("m5.large") && nitro("c7gn.large") && nitro("i3en.large") == nitro("i4i.large"));
+        assert!(!nitro("t2.medium") && !nitro("m4.large") && !nitro("i3.large"));
     }
 
     #[test]

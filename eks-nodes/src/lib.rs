@@ -46,6 +46,24 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! The operating system is a [`Family`] with settings of its own, which brings its form of user data and finds its image; several
+//! instance types, Spot, a group in each zone and lifecycle hooks are words of the builder:
+//!
+//! ```
+//! # use eks_core::{ClusterRefs, NetworkRefs, Owner, StackName};
+//! use eks_nodes::{Bottlerocket, Mirror, Purchase, SpotAllocation, WorkersSpec};
+//!
+//! # fn workers(owner: &Owner, cluster: ClusterRefs, network: NetworkRefs) -> Result<WorkersSpec, Box<dyn std::error::Error>> {
+//! let workers = WorkersSpec::builder(owner, StackName::new("batch")?, cluster, network)
+//!     .family(Bottlerocket::new().mirror(Mirror::new("docker.io", "https://mirror.example.com")))
+//!     .instance_types(["m5.large", "m6i.large", "m5a.large"])
+//!     .purchase(Purchase::Spot(SpotAllocation::PriceCapacityOptimized))
+//!     .group_per_zone(true)
+//!     .build()?;
+//! # Ok(workers)
+//! # }
+//! ```
+//!
 //! # Features
 //! | feature | default | brings |
 //! |---|---|---|
@@ -54,7 +72,8 @@
 //! # What this crate does not do
 //! It makes no managed node group and no launch configuration, drains nothing, and does not wait for Kubernetes nodes: the Kubernetes
 //! layer does. CloudFormation resolves the image's SSM parameter when it creates or updates a stack; a newer image alone is
-//! no difference. A cluster that was deleted and made again under its workers is not noticed by their plan.
+//! no difference. User data holds no scripts and no secrets of yours: what a family cannot be told by a setting belongs into an image of
+//! your own. Ends of support are judged by a day that you give ([`WorkersSpecBuilder::as_of`]), for a plan reads no clock. A cluster that was deleted and made again under its workers is not noticed by their plan.
 
 #[cfg(feature = "aws")]
 mod aws;
@@ -64,18 +83,22 @@ mod amazon;
 mod capacity;
 mod check;
 mod decide;
+mod findings;
 mod fingerprint;
 mod image;
 mod instance;
+mod kubelet;
+mod lifecycle;
 mod mapping;
-mod node_config;
 mod observed;
 mod op;
 mod plan;
+mod purchase;
 mod refs;
 mod request;
 mod spec;
 mod stacks;
+mod standing;
 mod status;
 mod taint;
 mod teardown;
@@ -85,11 +108,17 @@ mod template;
 pub use aws::Workers;
 pub use capacity::{Capacity, CapacityError};
 pub use fingerprint::TEMPLATE_TAG;
-pub use image::{Family, Image};
+pub use image::{
+    AmazonLinux2, AmazonLinux2023, Bottlerocket, Date, EndOfSupport, Family, Image, LocalStorage, Mirror, Proxy, Ubuntu, UbuntuRelease,
+    Windows, WindowsInstallation, WindowsRelease,
+};
 pub use instance::Architecture;
+pub use kubelet::{EvictionSignal, Kubelet, ReservedResource};
+pub use lifecycle::{LifecycleHook, Transition};
 pub use mapping::RoleMapping;
 pub use observed::{Observed, Scope, Stack};
 pub use op::WorkersOp;
+pub use purchase::{Purchase, SpotAllocation};
 pub use request::{Argument, StackRequest, TemplateSource};
 pub use spec::{WORKERS_LABEL, WorkersSpec, WorkersSpecBuilder};
 pub use status::{Next, Purpose, StackStatus};

@@ -11,6 +11,7 @@ use crate::{
     op::WorkersOp,
     spec::WorkersSpec,
     status::{Next, Purpose, StackStatus},
+    template::ZONES,
 };
 
 /// Which stacks to look at, and in which Region: stack names say nothing of it.
@@ -89,8 +90,9 @@ impl Stack {
     /// US dollars a month for what its parameters describe; nothing for a stack without instances.
     pub fn usd_per_month(&self) -> f64 {
         let number = |name| self.parameters.get(name).and_then(|text: &String| text.parse::<u32>().ok());
+        let groups = self.outputs.get(ZONES).map_or(1, |zones| u32::try_from(zones.split(',').count()).unwrap_or(u32::MAX));
         match (self.parameters.get("NodeInstanceType"), number("NodeAutoScalingGroupDesiredCapacity")) {
-            (Some(kind), Some(count)) => usd_per_month(kind, count, number("NodeVolumeSize").unwrap_or_default()),
+            (Some(kind), Some(count)) => usd_per_month(kind, count.saturating_mul(groups), number("NodeVolumeSize").unwrap_or_default()),
             _ => 0.0,
         }
     }

@@ -1,14 +1,13 @@
 //! From what is wanted and what exists to steps.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
-use eks_core::{Action, Basis, Error, Finding, Plan, Price, Step, StepKey, Tier};
+use eks_core::{Action, Basis, Error, Finding, Plan, Price, Step, StepKey};
 
 use crate::{
     actions,
     decide::{Decision, Told, decide},
     instance::{GP3_USD_PER_GIB, InstanceType},
-    mapping::RoleMapping,
     observed::{Observed, Scope},
     request::StackRequest,
     spec::WorkersSpec,
@@ -67,6 +66,7 @@ impl WorkersSpec {
     }
 
     fn steps(&self, now: &Observed) -> Result<(Vec<Step>, Vec<Finding>), Error> {
+        self.keeps_what_works(now)?;
         let mut told = Told::new();
         let mut steps = Vec::new();
         if self.amazon.is_none() {
@@ -79,15 +79,17 @@ impl WorkersSpec {
         let (key, request) = (self.key(), self.group_request());
         let decision = decide(request.clone(), &key, now, &told)?;
         let findings = self.findings(&key, &decision, now);
-        let capacity = self.capacity;
         let title = match &self.amazon {
-            None => format!("{} × {} ({}–{})", capacity.desired(), self.instance_type, capacity.min(), capacity.max()),
+            None => self.title(),
             Some(amazon) => format!("workers of {}", amazon.url),
         };
         let takes = if self.amazon.is_some() { AMAZON_TAKES } else { GROUP_TAKES };
         let mut step = step(key, title, decision, &request, takes)?.after_all(&self.network.egress).permits(actions::GROUP);
         if self.amazon.is_some() {
             step = step.permits(actions::BASE);
+        }
+        if !self.hooks.is_empty() {
+            step = step.permits(actions::HOOKS);
         }
         for price in self.prices() {
             step = step.costs(price);
@@ -96,63 +98,30 @@ impl WorkersSpec {
         Ok((steps, findings))
     }
 
-    fn prices(&self) -> Vec<Price> {
-        let hourly = InstanceType::parse(&self.instance_type).and_then(InstanceType::usd_per_hour);
-        let instance = hourly.map(|usd| Price::hourly(format!("{} instance", self.instance_type), usd));
-        let gib = self.volume_gib;
-        let volume = Price::monthly(format!("gp3 volume of {gib} GiB"), f64::from(gib) * GP3_USD_PER_GIB);
-        (0..self.capacity.desired()).flat_map(|_| instance.iter().chain([&volume]).cloned()).collect()
+    /// `2 × t3.medium (2–3)`
+    fn title(&self) -> String {
+        let capacity = self.capacity;
+        let others = self.instance_types.len().saturating_sub(1);
+        let others = if others > 0 { format!(" or {others} other type{}", if others > 1 { "s" } else { "" }) } else { String::new() };
+        let (base, percent, spot) = self.purchase.distribution();
+        let purchase = match spot {
+            None => String::new(),
+            Some(_) if (base, percent) == (0, 0) => ", Spot".to_owned(),
+            Some(_) => format!(", Spot but for {base} and {percent} % of the others"),
+        };
+        let zones = if self.per_zone { format!(" in each of {} zones", self.groups()) } else { String::new() };
+        format!("{} × {}{others}{purchase} ({}–{}){zones}", capacity.desired(), self.instance_type(), capacity.min(), capacity.max())
     }
 
-    fn findings(&self, key: &StepKey, decision: &Decision, now: &Observed) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        let zones: BTreeSet<_> = self.network.subnets.iter().map(|subnet| &subnet.zone).collect();
-        if let (1, Some(zone)) = (zones.len(), zones.first()) {
-            findings.push(Finding::warning(key.clone(), format!("all workers are in {zone}, a single point of failure")));
-        }
-        let any = |tier: Tier| self.network.subnets.iter().any(|subnet| subnet.tier == tier);
-        if any(Tier::Public) {
-            findings.push(Finding::warning(
-                key.clone(),
-                "workers in public subnets can be reached from the internet where security groups let it",
-            ));
-        }
-        if any(Tier::Intra) {
-            findings.push(Finding::warning(
-                key.clone(),
-                "workers in intra subnets have no way out: they need VPC endpoints for ec2, ecr.api, ecr.dkr, s3, sts and eks",
-            ));
-        }
-        if InstanceType::parse(&self.instance_type).and_then(InstanceType::usd_per_hour).is_none() {
-            findings.push(Finding::note(key.clone(), format!("the price of {} is unknown here and not in the sum", self.instance_type)));
-        }
-        if self.amazon.is_some() {
-            findings.push(Finding::note(key.clone(), "nodes join once the template, an access entry or aws-auth maps their role"));
-        } else {
-            match self.mapping {
-                RoleMapping::AccessEntry => {}
-                RoleMapping::AwsAuth => {
-                    findings.push(Finding::note(key.clone(), "nodes join once ConfigMap aws-auth maps their role"));
-                }
-                RoleMapping::None => {
-                    findings.push(Finding::warning(key.clone(), "no mapping of the nodes' role is planned; without one no node joins"));
-                }
-            }
-            if self.hop_limit > 1 {
-                findings.push(Finding::warning(key.clone(), "a metadata hop limit above 1 gives Pods the node's credentials"));
-            }
-        }
-        if decision.action == Action::Update {
-            findings.push(Finding::note(
-                key.clone(),
-                "an update in place drains nothing: nodes that run keep their settings until they are replaced; a new group and a drain replace them gently",
-            ));
-        }
-        let desired = |name: &str| now.stack(name)?.parameters.get("NodeAutoScalingGroupDesiredCapacity")?.parse::<u32>().ok();
-        if desired(self.name.as_str()).is_some_and(|before| before > self.capacity.desired()) {
-            findings.push(Finding::warning(key.clone(), "fewer instances: Auto Scaling terminates nodes without draining them"));
-        }
-        findings
+    /// At the price on demand of the first type.
+    fn prices(&self) -> Vec<Price> {
+        let kind = self.instance_type();
+        let hourly = InstanceType::parse(kind).and_then(InstanceType::usd_per_hour);
+        let instance = hourly.map(|usd| Price::hourly(format!("{kind} instance"), usd));
+        let gib = self.volume_gib();
+        let volume = Price::monthly(format!("gp3 volume of {gib} GiB"), f64::from(gib) * GP3_USD_PER_GIB);
+        let count = self.capacity.desired().saturating_mul(self.groups());
+        (0..count).flat_map(|_| instance.iter().chain([&volume]).cloned()).collect()
     }
 }
 

@@ -11,7 +11,7 @@ impl WorkersSpec {
         WorkersRefs {
             name: self.name.to_string(),
             role: Ref::output(role_of, "NodeInstanceRole"),
-            desired: self.capacity.desired(),
+            desired: self.capacity.desired().saturating_mul(self.groups()),
             node_label: (WORKERS_LABEL.to_owned(), self.name.to_string()),
             running: vec![self.key()],
         }

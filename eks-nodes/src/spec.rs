@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use eks_core::{ClusterRefs, NetworkRefs, Owner, Ref, SpecError, StackName, StepKey};
+use eks_core::{ClusterRefs, NetworkRefs, Owner, Ref, SpecError, StackName, StepKey, ZoneName};
 
 use crate::{
     amazon::AmazonTemplate,
     capacity::Capacity,
     check,
-    image::{Family, Image},
+    image::{Date, Family, Image, NodeSettings, READ, Target},
     instance::{Architecture, InstanceType, Variant},
+    kubelet::Kubelet,
+    lifecycle::LifecycleHook,
     mapping::RoleMapping,
+    purchase::Purchase,
     taint::{Taint, TaintEffect},
 };
 
@@ -25,16 +28,25 @@ pub struct WorkersSpec {
     pub(crate) name: StackName,
     pub(crate) cluster: ClusterRefs,
     pub(crate) network: NetworkRefs,
-    pub(crate) instance_type: String,
+    /// In the order of preference.
+    pub(crate) instance_types: Vec<String>,
     pub(crate) architecture: Option<Architecture>,
     pub(crate) family: Family,
     pub(crate) image: Image,
     pub(crate) capacity: Capacity,
-    pub(crate) volume_gib: u32,
+    pub(crate) per_zone: bool,
+    pub(crate) purchase: Purchase,
+    pub(crate) warmup: Option<u16>,
+    pub(crate) hooks: Vec<LifecycleHook>,
+    pub(crate) volume_gib: Option<u32>,
     pub(crate) key_pair: Option<String>,
     pub(crate) labels: Vec<(String, String)>,
     pub(crate) taints: Vec<Taint>,
     pub(crate) max_pods: Option<u16>,
+    pub(crate) prefix_delegation: bool,
+    pub(crate) kubelet: Kubelet,
+    /// The day that decides what has ended.
+    pub(crate) as_of: Date,
     pub(crate) extra_policies: Vec<String>,
     pub(crate) session_manager: bool,
     pub(crate) hop_limit: u8,
@@ -57,16 +69,23 @@ impl WorkersSpec {
             name,
             cluster,
             network,
-            instance_type: "t3.medium".to_owned(),
+            instance_types: vec!["t3.medium".to_owned()],
             architecture: None,
             family: Family::default(),
             image: Image::default(),
             capacity: Capacity::default(),
-            volume_gib: 20,
+            per_zone: false,
+            purchase: Purchase::OnDemand,
+            warmup: None,
+            hooks: Vec::new(),
+            volume_gib: None,
             key_pair: None,
             labels: Vec::new(),
             taints: Vec::new(),
             max_pods: None,
+            prefix_delegation: false,
+            kubelet: Kubelet::new(),
+            as_of: READ,
             extra_policies: Vec::new(),
             session_manager: false,
             hop_limit: 1,
@@ -115,17 +134,55 @@ impl WorkersSpec {
         self.labels.iter().cloned().chain([(WORKERS_LABEL.to_owned(), self.name.to_string())]).collect()
     }
 
-    /// The SSM parameter that names the image, unless the image is given.
-    pub(crate) fn image_parameter(&self) -> Option<String> {
-        let parsed = InstanceType::parse(&self.instance_type);
+    /// The first of the instance types.
+    pub(crate) fn instance_type(&self) -> &str {
+        self.instance_types.first().map_or("", String::as_str)
+    }
+
+    /// How many groups share the spec: one, or one in each zone.
+    pub(crate) fn groups(&self) -> u32 {
+        if self.per_zone { u32::try_from(self.zones().len()).unwrap_or(u32::MAX) } else { 1 }
+    }
+
+    /// The zones, each with the places of its subnets.
+    pub(crate) fn zones(&self) -> BTreeMap<&ZoneName, Vec<usize>> {
+        let mut zones: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+        for (place, subnet) in self.network.subnets.iter().enumerate() {
+            zones.entry(&subnet.zone).or_default().push(place);
+        }
+        zones
+    }
+
+    /// Size of the volume of images and Pods, in GiB.
+    pub(crate) fn volume_gib(&self) -> u32 {
+        self.volume_gib.unwrap_or_else(|| self.family.volume_gib())
+    }
+
+    /// Most Pods on a node, if it is not left to the node: one number for all instance types, which the smallest decides.
+    pub(crate) fn most_pods(&self) -> Option<u16> {
+        let prefixes = || self.instance_types.iter().filter_map(|kind| InstanceType::parse(kind)?.prefix_max_pods()).min();
+        self.max_pods.or_else(|| self.prefix_delegation.then(prefixes).flatten())
+    }
+
+    /// The user data of the instances, before CloudFormation puts the cluster's values in.
+    pub fn user_data(&self) -> String {
+        let (labels, max_pods) = (self.node_labels(), self.most_pods());
+        self.family.user_data(NodeSettings { labels: &labels, taints: &self.taints, kubelet: &self.kubelet, max_pods })
+    }
+
+    /// What the image must fit.
+    pub(crate) fn target(&self) -> Target<'_> {
+        let parsed = InstanceType::parse(self.instance_type());
         let architecture = self.architecture.or(parsed.and_then(InstanceType::architecture)).unwrap_or(Architecture::X86_64);
+        Target { version: &self.cluster.version, architecture, variant: parsed.map_or(Variant::Standard, InstanceType::variant) }
+    }
+
+    /// The SSM parameter that names the image, unless the image is given.
+    pub fn image_parameter(&self) -> Option<String> {
         match &self.image {
             Image::Ami(_) => None,
             Image::Parameter(name) => Some(name.clone()),
-            Image::Recommended => {
-                let variant = parsed.map_or(Variant::Standard, InstanceType::variant);
-                Some(self.family.parameter(&self.cluster.version, architecture, variant))
-            }
+            Image::Recommended => Some(self.family.parameter(self.target())),
         }
     }
 }
@@ -139,8 +196,44 @@ pub(crate) fn key(segments: &[&str]) -> StepKey {
 impl WorkersSpecBuilder {
     /// Instance type. Default `t3.medium`.
     #[must_use]
-    pub fn instance_type(mut self, instance_type: impl Into<String>) -> Self {
-        self.0.instance_type = instance_type.into();
+    pub fn instance_type(self, instance_type: impl Into<String>) -> Self {
+        self.instance_types([instance_type])
+    }
+
+    /// Instance types in the order of preference, of one architecture and accelerator. More of them give Spot more pools, and on
+    /// demand a way out when one has no capacity.
+    #[must_use]
+    pub fn instance_types<T: Into<String>>(mut self, instance_types: impl IntoIterator<Item = T>) -> Self {
+        self.0.instance_types = instance_types.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// How instances are bought. Default on demand.
+    #[must_use]
+    pub fn purchase(mut self, purchase: Purchase) -> Self {
+        self.0.purchase = purchase;
+        self
+    }
+
+    /// One Auto Scaling group in each zone, with the capacity in each. Volumes stay in their zone, so an autoscaler must be
+    /// able to ask for a node there. Default: one group over all zones.
+    #[must_use]
+    pub fn group_per_zone(mut self, on: bool) -> Self {
+        self.0.per_zone = on;
+        self
+    }
+
+    /// Seconds until the metrics of a new instance count for scaling. Default: Auto Scaling's own.
+    #[must_use]
+    pub fn instance_warmup(mut self, seconds: u16) -> Self {
+        self.0.warmup = Some(seconds);
+        self
+    }
+
+    /// A lifecycle hook.
+    #[must_use]
+    pub fn lifecycle_hook(mut self, hook: LifecycleHook) -> Self {
+        self.0.hooks.push(hook);
         self
     }
 
@@ -158,21 +251,36 @@ impl WorkersSpecBuilder {
         self
     }
 
-    /// Size of the root volume (gp3, encrypted) in GiB. Default 20.
+    /// Size of the volume of images and Pods (gp3, encrypted) in GiB. Default 20, on Windows 50.
     #[must_use]
     pub fn volume_gib(mut self, gib: u32) -> Self {
-        self.0.volume_gib = gib;
+        self.0.volume_gib = Some(gib);
         self
     }
 
-    /// Operating system. Default Amazon Linux 2023.
+    /// Operating system, with its settings. Default Amazon Linux 2023.
     #[must_use]
-    pub fn family(mut self, family: Family) -> Self {
-        self.0.family = family;
+    pub fn family(mut self, family: impl Into<Family>) -> Self {
+        self.0.family = family.into();
         self
     }
 
-    /// Image. Default: the one that AWS recommends.
+    /// Settings of the kubelet. Default: as the image has them.
+    #[must_use]
+    pub fn kubelet(mut self, kubelet: Kubelet) -> Self {
+        self.0.kubelet = kubelet;
+        self
+    }
+
+    /// The day by which the plan judges what images have ended. Default: the day on which this crate's table was read; a plan
+    /// reads no clock.
+    #[must_use]
+    pub fn as_of(mut self, day: Date) -> Self {
+        self.0.as_of = day;
+        self
+    }
+
+    /// Image. Default: the one that the family's maker publishes.
     #[must_use]
     pub fn image(mut self, image: Image) -> Self {
         self.0.image = image;
@@ -200,7 +308,15 @@ impl WorkersSpecBuilder {
         self
     }
 
-    /// Most Pods on a node. Default: what nodeadm finds for the instance type.
+    /// Lets a node have as many Pods as the VPC CNI gives addresses to with prefix delegation: 110, or 250 from 30 processors
+    /// on, less on the smallest types. Ignored where [`max_pods`](Self::max_pods) says a number. Default off.
+    #[must_use]
+    pub fn prefix_delegation(mut self, on: bool) -> Self {
+        self.0.prefix_delegation = on;
+        self
+    }
+
+    /// Most Pods on a node. Default: what the node finds for its instance type.
     #[must_use]
     pub fn max_pods(mut self, pods: u16) -> Self {
         self.0.max_pods = Some(pods);

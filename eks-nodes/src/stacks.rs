@@ -10,21 +10,15 @@ use eks_core::{Ref, SecurityGroupId, StackName};
 use crate::{
     image::Image,
     mapping::RoleMapping,
-    node_config::user_data,
     request::{Argument, StackRequest, TemplateSource, as_text},
     spec::WorkersSpec,
-    template::{GroupShape, ImageSource, base, group},
+    template::{GroupShape, ImageSource, ScalingShape, base, group},
 };
 
 impl WorkersSpec {
     /// The security group of the control plane that nodes talk to: the one given to it, or the one that EKS made for it.
     pub(crate) fn control_plane_group(&self) -> &Ref<SecurityGroupId> {
         self.cluster.security_groups.first().unwrap_or(&self.cluster.cluster_security_group)
-    }
-
-    /// The user data of the instances, before CloudFormation puts the cluster's values in.
-    pub fn user_data(&self) -> String {
-        user_data(&self.node_labels(), &self.taints, self.max_pods)
     }
 
     /// The stack that the instances stand on.
@@ -60,13 +54,25 @@ impl WorkersSpec {
             (_, parameter) => (ImageSource::Parameter, ("NodeImageIdSSMParam", parameter.unwrap_or_default())),
         };
         let shape = GroupShape {
-            access_entry: self.mapping == RoleMapping::AccessEntry,
+            access_entry: (self.mapping == RoleMapping::AccessEntry).then(|| self.family.access_entry()),
             hop_limit: self.hop_limit,
             image,
             key_pair: self.key_pair.is_some(),
-            root_device: self.family.root_device(),
+            scaling: ScalingShape {
+                hooks: &self.hooks,
+                instance_types: &self.instance_types,
+                purchase: self.purchase,
+                warmup: self.warmup,
+                zones: if self.per_zone {
+                    self.zones().into_iter().map(|(zone, places)| (zone.clone(), places)).collect()
+                } else {
+                    Vec::new()
+                },
+            },
+            system_device: self.family.system_device(),
             tags: &tags,
             user_data: &user_data,
+            volume_device: self.family.volume_device(),
         };
         let base = |name: &str| Argument::One(Ref::output(self.base_key(), name));
         let mut parameters = BTreeMap::from([
@@ -79,13 +85,15 @@ impl WorkersSpec {
             ("NodeGroupName", Argument::known(self.name.as_str())),
             ("NodeInstanceProfile", base("NodeInstanceProfile")),
             ("NodeInstanceRole", base("NodeInstanceRole")),
-            ("NodeInstanceType", Argument::known(&self.instance_type)),
+            ("NodeInstanceType", Argument::known(self.instance_type())),
             ("NodeSecurityGroup", base("NodeSecurityGroup")),
-            ("NodeVolumeSize", Argument::known(self.volume_gib.to_string())),
-            ("ServiceCidr", Argument::reference(&self.cluster.service_cidr)),
+            ("NodeVolumeSize", Argument::known(self.volume_gib().to_string())),
             ("Subnets", Argument::Many(self.network.subnets.iter().map(|subnet| as_text(&subnet.id)).collect())),
         ]);
         parameters.insert(image_value.0, Argument::known(image_value.1));
+        if shape.needs_service_cidr() {
+            parameters.insert("ServiceCidr", Argument::reference(&self.cluster.service_cidr));
+        }
         if let Some(key_pair) = &self.key_pair {
             parameters.insert("KeyName", Argument::known(key_pair));
         }

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use eks_core::{Action, AuthenticationMode, Error, Owner, Plan, Ref, Tier};
 use eks_nodes::{
-    Architecture, Capacity, Image, Observed, RoleMapping, Scope, Stack, StackStatus, TEMPLATE_TAG, TaintEffect, WorkersOp, WorkersSpec,
+    Architecture, Capacity, Image, Observed, RoleMapping, Scope, Stack, StackStatus, TEMPLATE_TAG, TaintEffect, Windows, WindowsRelease,
+    WorkersOp, WorkersSpec,
 };
 use proptest::prelude::*;
 use refs::{cluster, key, name, network, owner, workers};
@@ -248,6 +249,34 @@ fn a_group_cannot_move_to_another_cluster() {
     stacks[1].parameters.insert("ClusterName".to_owned(), "other".to_owned());
     let error = spec.plan(&observed(&spec, stacks)).expect_err("another cluster");
     assert!(error.to_string().contains("has ClusterName other, and chap10 is wanted"), "{error}");
+}
+
+#[test]
+fn what_works_is_not_deleted_by_an_update() {
+    let standing = |spec: &WorkersSpec, outputs: &[(&str, &str)]| {
+        let mut stacks = both(spec, StackStatus::CreateComplete, StackStatus::UpdateComplete);
+        stacks[1].outputs.extend(outputs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        observed(spec, stacks)
+    };
+    let refusal = |spec: &WorkersSpec, now: &Observed| spec.plan(now).err().map(|error| error.to_string()).unwrap_or_default();
+    let (one, each) = (workers().build().expect("valid"), workers().group_per_zone(true).build().expect("valid"));
+    let linux = [("NodeAccessEntryType", "EC2_LINUX")];
+    let zones = |zones| [linux[0], ("NodeZones", zones)];
+    for (spec, outputs) in [(&one, &linux[..]), (&each, &zones("us-east-1a,us-east-1b")), (&each, &zones("us-east-1a"))] {
+        assert_eq!(refusal(spec, &standing(spec, outputs)), "");
+    }
+    assert!(refusal(&each, &standing(&each, &linux)).contains("one Auto Scaling group over all zones"));
+    assert!(refusal(&one, &standing(&one, &zones("us-east-1a"))).contains("of its own in us-east-1a"));
+    assert_eq!(
+        refusal(&each, &standing(&each, &zones("us-east-1a,us-east-1c"))),
+        "stack chap10-worker: has an Auto Scaling group of its own in us-east-1c, which an update would delete with its nodes, undrained; \
+         give the new workers another name, drain the old ones, then remove them"
+    );
+    let windows = workers().family(Windows::new(WindowsRelease::Server2022)).build().expect("valid");
+    let unmapped = workers().mapping(RoleMapping::AwsAuth).build().expect("valid");
+    for spec in [windows, unmapped] {
+        assert!(refusal(&spec, &standing(&spec, &linux)).contains("access entry of type EC2_LINUX"));
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use eks_core::{
     Action, Plan, Teardown, Verdict,
     engine::{ApplyError, Engine},
 };
-use eks_nodes::{Capacity, Scope, Workers};
+use eks_nodes::{Capacity, LifecycleHook, Purchase, Scope, SpotAllocation, Transition, Workers};
 use eks_sim::{Fault, When};
 
 fn action(action: &str, nth: u64) -> When {
@@ -88,6 +88,32 @@ async fn a_change_is_made_in_place() -> Tested {
     assert_eq!(account.running_instances(), 3);
     let again = account.workers.plan(&spec).await?;
     assert!(again.is_noop(), "{again}");
+    torn_down(&account).await
+}
+
+/// A group in each zone, of several types, bought as Spot, with a hook before termination that nobody completes: it ends by itself.
+#[tokio::test(start_paused = true)]
+async fn types_spot_zones_and_hooks() -> Tested {
+    let account = Account::new().await?;
+    let spec = account
+        .spec()
+        .capacity(Capacity::new(1, 1, 2)?)
+        .instance_types(["t3.medium", "t3a.medium"])
+        .purchase(Purchase::Spot(SpotAllocation::PriceCapacityOptimized))
+        .group_per_zone(true)
+        .instance_warmup(60)
+        .lifecycle_hook(LifecycleHook::new("drain", Transition::Terminating, 30))
+        .build()?;
+    let plan = account.workers.plan(&spec).await?;
+    let before = account.sim.log().calls().len() as u64;
+    let report = account.apply(&plan).await?;
+    assert_eq!(unlisted(&account, before, &plan, &account.workers.teardown(plan.owner()).await?), [""; 0]);
+    assert_eq!(report.output("nodes/chap10-worker", "NodeZones"), Some("us-east-1a,us-east-1b"));
+    assert_eq!((account.running_instances(), account.count("autoscaling/group")), (2, 2));
+    let again = account.workers.plan(&spec).await?;
+    assert!(again.is_noop(), "{again}");
+    let one = account.workers.plan(&account.spec().build()?).await.expect_err("two groups would be deleted");
+    assert!(one.to_string().contains("an Auto Scaling group of its own in us-east-1a, us-east-1b"), "{one}");
     torn_down(&account).await
 }
 

@@ -68,7 +68,7 @@ pub(crate) fn base(session_manager: bool, extra_policies: &[String]) -> Template
     let egress =
         |description, ports| Resource::from(Body::SecurityGroupEgress(rule(description, CONTROL_PLANE, Some(ports), None, Some(NODES))));
     let resources = BTreeMap::from([
-        ("NodeInstanceRole", Body::Role(role).into()),
+        ("NodeInstanceRole", Resource::from(Body::Role(role))),
         ("NodeInstanceProfile", Body::InstanceProfile(InstanceProfile { roles: vec![Text::reference("NodeInstanceRole")] }).into()),
         (NODES, Body::SecurityGroup(group).into()),
         ("NodeSecurityGroupIngress", ingress("Nodes to one another", NODES, None, NODES)),
@@ -94,7 +94,7 @@ pub(crate) fn base(session_manager: bool, extra_policies: &[String]) -> Template
             ("NodeGroupName", parameter("String", "Name of the group of workers")),
             ("VpcId", parameter("AWS::EC2::VPC::Id", "VPC of the workers")),
         ]),
-        resources,
+        resources: resources.into_iter().map(|(name, resource)| (name.into(), resource)).collect(),
         outputs: BTreeMap::from([
             ("NodeInstanceRole", output("ARN of the nodes' role", Text::attribute("NodeInstanceRole", "Arn"))),
             ("NodeInstanceProfile", output("ARN of the nodes' instance profile", Text::attribute("NodeInstanceProfile", "Arn"))),

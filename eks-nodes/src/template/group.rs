@@ -5,10 +5,16 @@ use std::collections::BTreeMap;
 use super::{
     Output, Parameter, Tag, Template, Text,
     resource::{
-        AccessEntry, AutoScalingGroup, BlockDeviceMapping, Body, Ebs, GroupTag, LaunchTemplate, LaunchTemplateData,
-        LaunchTemplateReference, MetadataOptions, ProfileReference, Resource, TagSpecification,
+        AccessEntry, BlockDeviceMapping, Body, Ebs, LaunchTemplate, LaunchTemplateData, MetadataOptions, ProfileReference, Resource,
+        TagSpecification,
     },
+    scaling::{GroupTag, ScalingShape},
 };
+
+/// The output that tells the zones which have an Auto Scaling group of their own; each has the capacity that the parameters say.
+pub(crate) const ZONES: &str = "NodeZones";
+/// The output that tells the type of the access entry of the nodes' role, if the stack has it.
+pub(crate) const ACCESS_ENTRY_TYPE: &str = "NodeAccessEntryType";
 
 /// How the template is told its image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,13 +26,25 @@ pub(crate) enum ImageSource {
 /// What decides the form of the template; everything else is a parameter of the stack.
 #[derive(Clone, Debug)]
 pub(crate) struct GroupShape<'a> {
-    pub(crate) access_entry: bool,
+    /// The type of the access entry of the nodes' role, if the stack makes it.
+    pub(crate) access_entry: Option<&'static str>,
     pub(crate) hop_limit: u8,
     pub(crate) image: ImageSource,
     pub(crate) key_pair: bool,
-    pub(crate) root_device: &'static str,
+    pub(crate) scaling: ScalingShape<'a>,
+    /// A volume of the operating system's own, as large as its snapshot.
+    pub(crate) system_device: Option<&'static str>,
     pub(crate) tags: &'a [(String, String)],
     pub(crate) user_data: &'a str,
+    /// The volume of images and Pods.
+    pub(crate) volume_device: &'static str,
+}
+
+impl GroupShape<'_> {
+    /// Whether the user data says the Service range; some nodes find it out themselves.
+    pub(crate) fn needs_service_cidr(&self) -> bool {
+        self.user_data.contains("${ServiceCidr}")
+    }
 }
 
 /// The template. Names are those of Amazon's own template where they mean the same.
@@ -51,50 +69,69 @@ pub(crate) fn group(shape: &GroupShape<'_>) -> Template {
             http_tokens: "required",
             http_put_response_hop_limit: shape.hop_limit,
         },
-        block_device_mappings: vec![BlockDeviceMapping {
-            device_name: shape.root_device,
-            ebs: Ebs { delete_on_termination: true, encrypted: true, volume_size: Text::reference("NodeVolumeSize"), volume_type: "gp3" },
-        }],
+        block_device_mappings: shape
+            .system_device
+            .map(|device| volume(device, None))
+            .into_iter()
+            .chain([volume(shape.volume_device, Some(Text::reference("NodeVolumeSize")))])
+            .collect(),
         tag_specifications: vec![tags("instance"), tags("volume")],
         user_data: Text::sub(shape.user_data).base64(),
     };
-    let propagated = [name(), Tag::cluster()].into_iter().chain(own()).map(|tag| GroupTag { tag, propagate_at_launch: true });
-    let group = AutoScalingGroup {
-        launch_template: LaunchTemplateReference {
-            launch_template_id: Text::reference("NodeLaunchTemplate"),
-            version: Text::attribute("NodeLaunchTemplate", "LatestVersionNumber"),
-        },
-        min_size: Text::reference("NodeAutoScalingGroupMinSize"),
-        desired_capacity: Text::reference("NodeAutoScalingGroupDesiredCapacity"),
-        max_size: Text::reference("NodeAutoScalingGroupMaxSize"),
-        subnets: Text::reference("Subnets"),
-        tags: propagated.collect(),
-    };
-    let mut group = Resource::from(Body::AutoScalingGroup(group));
-    let mut resources =
-        BTreeMap::from([("NodeLaunchTemplate", Body::LaunchTemplate(LaunchTemplate { launch_template_data: data }).into())]);
-    if shape.access_entry {
-        let entry = AccessEntry {
-            cluster_name: Text::reference("ClusterName"),
-            principal_arn: Text::reference("NodeInstanceRole"),
-            kind: "EC2_LINUX",
-        };
-        resources.insert("NodeAccessEntry", Body::AccessEntry(entry).into());
-        // No instance starts before its role is let in; and at the end the entry goes after the last instance.
-        group = group.after("NodeAccessEntry");
+    let template = LaunchTemplate { launch_template_data: data };
+    let mut resources = BTreeMap::from([("NodeLaunchTemplate".into(), Resource::from(Body::LaunchTemplate(template)))]);
+    if let Some(kind) = shape.access_entry {
+        let entry = AccessEntry { cluster_name: Text::reference("ClusterName"), principal_arn: Text::reference("NodeInstanceRole"), kind };
+        resources.insert("NodeAccessEntry".into(), Body::AccessEntry(entry).into());
     }
-    resources.insert("NodeGroup", group);
+    let mut groups = Vec::new();
+    for (id, subnets) in shape.scaling.groups() {
+        let tags = [name(), Tag::cluster()].into_iter().chain(own()).map(GroupTag::propagated).collect();
+        let mut group = Resource::from(Body::AutoScalingGroup(shape.scaling.group(subnets, tags)));
+        if shape.access_entry.is_some() {
+            // No instance starts before its role is let in; and at the end the entry goes after the last instance.
+            group = group.after("NodeAccessEntry");
+        }
+        groups.push(Text::reference(id.clone()));
+        resources.insert(id.into(), group);
+    }
     Template {
         format: "2010-09-09",
         description: "EKS workers, made by eks-rs",
         parameters: parameters(shape),
         resources,
-        outputs: BTreeMap::from([
-            ("NodeAutoScalingGroup", Output { description: "The Auto Scaling group", value: Text::reference("NodeGroup") }),
-            ("NodeInstanceRole", Output { description: "ARN of the nodes' role", value: Text::reference("NodeInstanceRole") }),
-            ("NodeSecurityGroup", Output { description: "Security group of the nodes", value: Text::reference("NodeSecurityGroup") }),
-        ]),
+        outputs: outputs(shape, groups),
     }
+}
+
+/// An encrypted volume that goes with its instance.
+fn volume(device_name: &'static str, volume_size: Option<Text>) -> BlockDeviceMapping {
+    BlockDeviceMapping { device_name, ebs: Ebs { delete_on_termination: true, encrypted: true, volume_size, volume_type: "gp3" } }
+}
+
+/// `NodeAutoScalingGroup` is one name, or several with commas between.
+fn outputs(shape: &GroupShape<'_>, mut groups: Vec<Text>) -> BTreeMap<&'static str, Output> {
+    let output = |description, value| Output { description, value };
+    let mut outputs = BTreeMap::from([
+        ("NodeInstanceRole", output("ARN of the nodes' role", Text::reference("NodeInstanceRole"))),
+        ("NodeSecurityGroup", output("Security group of the nodes", Text::reference("NodeSecurityGroup"))),
+    ]);
+    let zones: Vec<_> = shape.scaling.zones.iter().map(|(zone, _)| zone.as_str()).collect();
+    if !zones.is_empty() {
+        outputs.insert(ZONES, output("Zones with a group each", Text::plain(zones.join(","))));
+    }
+    if let Some(kind) = shape.access_entry {
+        outputs.insert(ACCESS_ENTRY_TYPE, output("Type of the access entry of the nodes' role", Text::plain(kind)));
+    }
+    let group = match (groups.len(), groups.pop()) {
+        (1, Some(group)) => output("The Auto Scaling group", group),
+        (_, last) => {
+            groups.extend(last);
+            output("The Auto Scaling groups", Text::joined(groups))
+        }
+    };
+    outputs.insert("NodeAutoScalingGroup", group);
+    outputs
 }
 
 fn parameters(shape: &GroupShape<'_>) -> BTreeMap<&'static str, Parameter> {
@@ -122,6 +159,9 @@ fn parameters(shape: &GroupShape<'_>) -> BTreeMap<&'static str, Parameter> {
             parameter("AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>", "SSM parameter that names the AMI of the nodes"),
         ),
     };
+    if !shape.needs_service_cidr() {
+        parameters.remove("ServiceCidr");
+    }
     if shape.key_pair {
         parameters.insert("KeyName", parameter("AWS::EC2::KeyPair::KeyName", "Key pair for SSH"));
     }
@@ -131,18 +171,29 @@ fn parameters(shape: &GroupShape<'_>) -> BTreeMap<&'static str, Parameter> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Family, Kubelet, Purchase, image::NodeSettings};
 
     #[test]
     fn golden() {
         let tags = [("Name".to_owned(), "o-w".to_owned()), ("eks-rs/owner".to_owned(), "o".to_owned())];
+        let user_data =
+            Family::default().user_data(NodeSettings { labels: &BTreeMap::new(), taints: &[], kubelet: &Kubelet::new(), max_pods: None });
         let shape = GroupShape {
-            access_entry: true,
+            access_entry: Some("EC2_LINUX"),
             hop_limit: 1,
             image: ImageSource::Parameter,
             key_pair: true,
-            root_device: "/dev/xvda",
+            scaling: ScalingShape {
+                hooks: &[],
+                instance_types: &["t3.medium".to_owned()],
+                purchase: Purchase::OnDemand,
+                warmup: None,
+                zones: Vec::new(),
+            },
+            system_device: None,
             tags: &tags,
-            user_data: &crate::node_config::user_data(&BTreeMap::new(), &[], None),
+            user_data: &user_data,
+            volume_device: "/dev/xvda",
         };
         insta::assert_snapshot!("group", serde_json::to_string_pretty(&group(&shape)).expect("serialises"));
     }

@@ -3,14 +3,16 @@
 mod base;
 mod group;
 mod resource;
+mod scaling;
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::Serialize;
 
 pub(crate) use base::{MAX_POLICIES, base, own_policies};
-pub(crate) use group::{GroupShape, ImageSource, group};
+pub(crate) use group::{ACCESS_ENTRY_TYPE, GroupShape, ImageSource, ZONES, group};
 use resource::Resource;
+pub(crate) use scaling::ScalingShape;
 
 /// CloudFormation's limit for a template in the request itself, in bytes.
 pub(crate) const TEMPLATE_LIMIT: usize = 51_200;
@@ -23,7 +25,7 @@ pub(crate) struct Template {
     format: &'static str,
     description: &'static str,
     parameters: BTreeMap<&'static str, Parameter>,
-    resources: BTreeMap<&'static str, Resource>,
+    resources: BTreeMap<Cow<'static, str>, Resource>,
     outputs: BTreeMap<&'static str, Output>,
 }
 
@@ -59,7 +61,15 @@ enum Text {
     Plain(String),
     Ref {
         #[serde(rename = "Ref")]
-        name: &'static str,
+        name: Cow<'static, str>,
+    },
+    Join {
+        #[serde(rename = "Fn::Join")]
+        of: (&'static str, Vec<Self>),
+    },
+    Select {
+        #[serde(rename = "Fn::Select")]
+        of: (usize, Box<Self>),
     },
     Attribute {
         #[serde(rename = "Fn::GetAtt")]
@@ -80,8 +90,18 @@ impl Text {
         Self::Plain(text.into())
     }
 
-    fn reference(name: &'static str) -> Self {
-        Self::Ref { name }
+    fn reference(name: impl Into<Cow<'static, str>>) -> Self {
+        Self::Ref { name: name.into() }
+    }
+
+    /// Texts with commas between.
+    fn joined(texts: Vec<Self>) -> Self {
+        Self::Join { of: (",", texts) }
+    }
+
+    /// One of a list, counted from 0.
+    fn select(self, at: usize) -> Self {
+        Self::Select { of: (at, Box::new(self)) }
     }
 
     fn attribute(resource: &'static str, name: &'static str) -> Self {

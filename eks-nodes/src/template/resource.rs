@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Tag, Text};
+use super::{Tag, Text, scaling::AutoScalingGroup};
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Resource {
@@ -152,7 +152,9 @@ pub(super) struct BlockDeviceMapping {
 pub(super) struct Ebs {
     pub(super) delete_on_termination: bool,
     pub(super) encrypted: bool,
-    pub(super) volume_size: Text,
+    /// That of the snapshot, where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) volume_size: Option<Text>,
     pub(super) volume_type: &'static str,
 }
 
@@ -170,31 +172,4 @@ pub(super) struct AccessEntry {
     pub(super) principal_arn: Text,
     #[serde(rename = "Type")]
     pub(super) kind: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct AutoScalingGroup {
-    pub(super) launch_template: LaunchTemplateReference,
-    pub(super) min_size: Text,
-    pub(super) desired_capacity: Text,
-    pub(super) max_size: Text,
-    #[serde(rename = "VPCZoneIdentifier")]
-    pub(super) subnets: Text,
-    pub(super) tags: Vec<GroupTag>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct LaunchTemplateReference {
-    pub(super) launch_template_id: Text,
-    pub(super) version: Text,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct GroupTag {
-    #[serde(flatten)]
-    pub(super) tag: Tag,
-    pub(super) propagate_at_launch: bool,
 }

@@ -1,0 +1,119 @@
+//! What a reviewer of a plan of workers should see.
+
+use eks_core::{Action, Finding, StepKey, Tier};
+
+use crate::{
+    decide::Decision,
+    image::{Family, Image},
+    instance::{InstanceType, Variant},
+    mapping::RoleMapping,
+    observed::Observed,
+    purchase::SpotAllocation,
+    spec::WorkersSpec,
+};
+
+impl WorkersSpec {
+    pub(crate) fn findings(&self, key: &StepKey, decision: &Decision, now: &Observed) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let zones = self.zones();
+        if let (1, Some((zone, _))) = (zones.len(), zones.first_key_value()) {
+            findings.push(Finding::warning(key.clone(), format!("all workers are in {zone}, a single point of failure")));
+        }
+        let any = |tier: Tier| self.network.subnets.iter().any(|subnet| subnet.tier == tier);
+        if any(Tier::Public) {
+            findings.push(Finding::warning(
+                key.clone(),
+                "workers in public subnets can be reached from the internet where security groups let it",
+            ));
+        }
+        if any(Tier::Intra) {
+            findings.push(Finding::warning(
+                key.clone(),
+                "workers in intra subnets have no way out: they need VPC endpoints for ec2, ecr.api, ecr.dkr, s3, sts and eks",
+            ));
+        }
+        let first = self.instance_type();
+        if InstanceType::parse(first).and_then(InstanceType::usd_per_hour).is_none() {
+            findings.push(Finding::note(key.clone(), format!("the price of {first} is unknown here and not in the sum")));
+        }
+        if self.amazon.is_some() {
+            findings.push(Finding::note(key.clone(), "nodes join once the template, an access entry or aws-auth maps their role"));
+        } else {
+            self.image_findings(key, &mut findings);
+            self.purchase_findings(key, &mut findings);
+            match self.mapping {
+                RoleMapping::AccessEntry => {}
+                RoleMapping::AwsAuth => {
+                    findings.push(Finding::note(key.clone(), "nodes join once ConfigMap aws-auth maps their role"));
+                }
+                RoleMapping::None => {
+                    findings.push(Finding::warning(key.clone(), "no mapping of the nodes' role is planned; without one no node joins"));
+                }
+            }
+            if self.hop_limit > 1 {
+                findings.push(Finding::warning(key.clone(), "a metadata hop limit above 1 gives Pods the node's credentials"));
+            }
+        }
+        if decision.action == Action::Update {
+            findings.push(Finding::note(
+                key.clone(),
+                "an update in place drains nothing: nodes that run keep their settings until they are replaced; a new group and a drain replace them gently",
+            ));
+        }
+        let desired = |name: &str| now.stack(name)?.parameters.get("NodeAutoScalingGroupDesiredCapacity")?.parse::<u32>().ok();
+        if desired(self.name.as_str()).is_some_and(|before| before > self.capacity.desired()) {
+            findings.push(Finding::warning(key.clone(), "fewer instances: Auto Scaling terminates nodes without draining them"));
+        }
+        findings
+    }
+
+    fn image_findings(&self, key: &StepKey, findings: &mut Vec<Finding>) {
+        let mut warn = |text: String| findings.push(Finding::warning(key.clone(), text));
+        if let Some(support) = self.family.end_of_support() {
+            let (images, ends) = (&support.images, support.ends);
+            if ends < self.as_of {
+                warn(format!("{images} ended on {ends}: its images get no more updates; use {}", support.instead));
+            } else if ends <= self.as_of.a_year_later() {
+                warn(format!("{images} ends on {ends}; plan to use {}", support.instead));
+            }
+        }
+        match &self.family {
+            Family::Bottlerocket(bottlerocket) if self.key_pair.is_some() && !bottlerocket.has_admin_container() => {
+                warn("the key pair opens no Bottlerocket node without admin_container(true)".to_owned());
+            }
+            Family::Ubuntu(_) if self.target().variant != Variant::Standard && self.image == Image::Recommended => {
+                warn("Canonical's images have no drivers for accelerators: install them by an operator".to_owned());
+            }
+            Family::Windows(_) => {
+                if matches!(self.image, Image::Ami(_)) {
+                    warn("AWS withdraws Windows images four months after their release: instances launch until then".to_owned());
+                }
+                if self.mapping == RoleMapping::AwsAuth {
+                    warn("ConfigMap aws-auth must map the role to group eks:kube-proxy-windows, too".to_owned());
+                }
+            }
+            _ => {}
+        }
+        let lost = self.kubelet.defaults_lost();
+        if !lost.is_empty() && !matches!(self.family, Family::AmazonLinux2023(_)) {
+            let lost = lost.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            warn(format!("a threshold of hard eviction takes Kubernetes' defaults away: nothing guards {lost}"));
+        }
+        if self.prefix_delegation && self.max_pods.is_none() {
+            let text = "prefix delegation is the VPC CNI's: its add-on needs ENABLE_PREFIX_DELEGATION=true, and subnets free blocks of 16 addresses";
+            findings.push(Finding::note(key.clone(), text));
+        }
+    }
+
+    fn purchase_findings(&self, key: &StepKey, findings: &mut Vec<Finding>) {
+        let Some(allocation) = self.purchase.spot() else { return };
+        findings.push(Finding::note(key.clone(), "Spot prices vary: the price on demand is shown, which they do not exceed"));
+        if self.instance_types.len() == 1 {
+            let text = "Spot of one instance type: give several, so that one pool's end is not the group's";
+            findings.push(Finding::warning(key.clone(), text));
+        }
+        if allocation == SpotAllocation::LowestPrice {
+            findings.push(Finding::warning(key.clone(), "lowest-price takes the pools that are interrupted most"));
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What an update in place would delete though it works: such a change is refused.
+
+use std::collections::BTreeSet;
+
+use eks_core::Error;
+
+use crate::{
+    mapping::RoleMapping,
+    observed::{Observed, Stack},
+    spec::WorkersSpec,
+    status::{Next, Purpose},
+    template::{ACCESS_ENTRY_TYPE, ZONES},
+};
+
+impl WorkersSpec {
+    /// # Errors
+    /// [`Error::Refused`] if CloudFormation would delete an Auto Scaling group with its nodes, or the access entry that lets them in.
+    pub(crate) fn keeps_what_works(&self, now: &Observed) -> Result<(), Error> {
+        let stack = now.stack(self.name.as_str()).filter(|stack| stack.key(now.owner()) == Some(self.key()));
+        let Some(stack) = stack.filter(|stack| self.amazon.is_none() && stack.status.next(Purpose::Make) == Next::Compare) else {
+            return Ok(());
+        };
+        self.keeps_groups(stack)?;
+        self.keeps_access(stack)
+    }
+
+    /// A group has the logical id of its zone, or that of all zones.
+    fn keeps_groups(&self, stack: &Stack) -> Result<(), Error> {
+        let found: BTreeSet<_> = stack.outputs.get(ZONES).into_iter().flat_map(|zones| zones.split(',')).collect();
+        let wanted: BTreeSet<_> = if self.per_zone { self.zones().keys().map(|zone| zone.as_str()).collect() } else { BTreeSet::new() };
+        let lost = match (found.is_empty(), wanted.is_empty()) {
+            (true, true) => return Ok(()),
+            (true, false) => "one Auto Scaling group over all zones".to_owned(),
+            (false, _) => {
+                let lost: Vec<_> = found.difference(&wanted).copied().collect();
+                if lost.is_empty() {
+                    return Ok(());
+                }
+                format!("an Auto Scaling group of its own in {}", lost.join(", "))
+            }
+        };
+        Err(refused(stack, &format!("has {lost}, which an update would delete with its nodes, undrained")))
+    }
+
+    /// The type of an access entry cannot be changed, and a new one cannot stand beside it.
+    fn keeps_access(&self, stack: &Stack) -> Result<(), Error> {
+        let Some(found) = stack.outputs.get(ACCESS_ENTRY_TYPE) else { return Ok(()) };
+        let wanted = (self.mapping == RoleMapping::AccessEntry).then(|| self.family.access_entry());
+        if wanted == Some(found) {
+            return Ok(());
+        }
+        Err(refused(stack, &format!("has an access entry of type {found}, without which its nodes are shut out")))
+    }
+}
+
+fn refused(stack: &Stack, rule: &str) -> Error {
+    Error::Refused {
+        subject: format!("stack {}", stack.name),
+        rule: rule.to_owned(),
+        remedy: "give the new workers another name, drain the old ones, then remove them".to_owned(),
+    }
+}

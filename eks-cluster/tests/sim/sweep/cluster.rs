@@ -1,6 +1,8 @@
 //! The control plane, its roles and its add-ons.
 
-use eks_cluster::{AccessEntry, AccessPolicy, Addon, ClusterSpecBuilder, Encryption, Endpoint, LogType, ScalingTier, UpgradePolicy};
+use eks_cluster::{
+    AccessEntry, AccessPolicy, Addon, AddonRemoval, ClusterSpecBuilder, Encryption, Endpoint, LogType, ScalingTier, UpgradePolicy,
+};
 
 use super::{Act, Flow, Stage, survives_every_fault};
 use crate::support::Tested;
@@ -65,6 +67,12 @@ async fn changing_addons() -> Tested {
         agent(stage).addon(Addon::new("vpc-cni").configuration(r#"{"env":{"WARM_IP_TARGET":"2"}}"#)).addon(Addon::new("aws-ebs-csi-driver"))
     };
     survives_every_fault(Flow { before: Some(before), tamper: None, act: Act::Apply(after) }).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn removing_an_addon() -> Tested {
+    let without = |stage: &Stage| bare(stage).remove_addon(AddonRemoval::new("vpc-cni"));
+    survives_every_fault(Flow { before: Some(agent), tamper: None, act: Act::Remove(without) }).await
 }
 
 fn agent(stage: &Stage) -> ClusterSpecBuilder {

@@ -24,6 +24,8 @@ pub(crate) struct Flow {
 #[derive(Clone, Copy)]
 pub(crate) enum Act {
     Apply(Make),
+    /// Removes what the spec says should go.
+    Remove(Make),
     TearDown,
 }
 
@@ -96,6 +98,11 @@ impl Stage {
     pub(crate) async fn run(&self) -> Tested {
         match self.flow.act {
             Act::Apply(make) => self.apply(make).await,
+            Act::Remove(make) => {
+                let removals = self.account.clusters.removals(&make(self).build()?).await?;
+                let ending = removals.apply(&self.engine()).await?;
+                if ending.verdict.is_clean() { Ok(()) } else { Err(ending.verdict.to_string().into()) }
+            }
             Act::TearDown => self.tear_down().await,
         }
     }

@@ -149,6 +149,15 @@ impl ClusterChange {
         }
     }
 
+    /// As it is sent: with what stands beside it in the cluster.
+    #[cfg(feature = "aws")]
+    pub(crate) fn with_siblings(&self, cluster: &ObservedCluster) -> Self {
+        match self {
+            Self::Components(components) => Self::Components(components.clone().with_siblings(&cluster.settings.components)),
+            other => other.clone(),
+        }
+    }
+
     /// Whether a cluster is so already. References must be resolved before.
     #[cfg(feature = "aws")]
     pub(crate) fn is_made(&self, cluster: &ObservedCluster) -> bool {

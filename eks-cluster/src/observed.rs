@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AccessScope, Endpoint, HealthIssue, KubernetesVersion, LogType, Preflight, Settings, UpgradePolicy, VersionInfo,
-    identity::{RoleKind, ServiceAccount},
+    identity::{CLUSTER_TAG, RoleKind, ServiceAccount},
 };
 
 /// What an observation needs to know: names, as EKS and IAM find things by name.
@@ -301,6 +301,16 @@ impl ObservedAssociation {
 }
 
 impl ObservedRole {
+    /// Whether the owner's cluster of this name has it. Roles are named by owner and Region, so a wrong name would find those of another.
+    pub(crate) fn is_of(&self, owner: &Owner, cluster: &ClusterName) -> bool {
+        self.is_owned_by(owner) && self.other_cluster(cluster).is_none()
+    }
+
+    /// The cluster that it was made for, if that is another one.
+    pub(crate) fn other_cluster(&self, cluster: &ClusterName) -> Option<&str> {
+        self.tags.get(CLUSTER_TAG).map(String::as_str).filter(|name| *name != cluster.as_str())
+    }
+
     /// Its path.
     pub fn path(&self) -> &str {
         let resource = self.arn.as_str().split_once(":role").map_or("/", |(_, resource)| resource);

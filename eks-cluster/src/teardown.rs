@@ -9,7 +9,7 @@ use eks_core::{After, Error, Owner, Removal, Teardown};
 use crate::{
     ClusterOp, ClusterSpec, Observed, Scope,
     identity::RoleKind,
-    plan::{broken, control_plane_key, oidc_provider_key, refuse_others},
+    plan::{broken, control_plane_key, oidc_provider_key, refuse_others, refused},
     price,
 };
 
@@ -44,9 +44,10 @@ impl Observed {
     /// access entries and Pod Identity associations go with the cluster.
     ///
     /// # Errors
-    /// Never in practice: the keys are this crate's own.
+    /// [`Error::Refused`] if a cluster that does not carry the owner's tag acts under the owner's role: it would stay, without it.
     pub fn teardown(&self, owner: &Owner, scope: &Scope) -> Result<Teardown, Error> {
         let ours = self.cluster.as_ref().filter(|cluster| cluster.is_owned_by(owner));
+        self.refuse_stray(owner)?;
         let logged = ours.is_some_and(|cluster| !cluster.logging.is_empty());
         let scope = Scope { logged, unprotect: scope.unprotect, ..Scope::everything(scope.cluster.clone(), scope.region.clone()) };
         let mut teardown = Teardown::builder(owner, "cluster", serde_json::to_value(&scope).map_err(broken)?);
@@ -71,13 +72,19 @@ impl Observed {
             let removal = if unprotect { removal.permits(["eks:DescribeUpdate", "eks:UpdateClusterConfig"]) } else { removal };
             teardown = teardown.removal(removal);
         }
-        for (kind, role) in self.roles.iter().filter(|(_, role)| role.is_owned_by(owner)) {
+        for (kind, role) in self.roles.iter().filter(|(_, role)| role.is_of(owner, &scope.cluster)) {
             let op = ClusterOp::DeleteRole { name: role.name.clone() };
             let mut removal = Removal::new(kind.key(), "role", &role.name, &op)
                 .map_err(broken)?
                 .after(After::Key(control_plane.clone()))
                 .takes(Duration::from_secs(2))
-                .permits(["iam:DeleteRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:ListRolePolicies"])
+                .permits([
+                    "iam:DeleteRole",
+                    "iam:DeleteRolePolicy",
+                    "iam:DetachRolePolicy",
+                    "iam:ListInstanceProfilesForRole",
+                    "iam:ListRolePolicies",
+                ])
                 .permits(READS);
             if kind.is_for_pods() {
                 // Volumes and load balancers are deleted under it.
@@ -102,6 +109,18 @@ impl Observed {
             teardown = teardown.removal(removal);
         }
         teardown.build().map_err(broken)
+    }
+
+    fn refuse_stray(&self, owner: &Owner) -> Result<(), Error> {
+        let Some(stray) = self.cluster.as_ref().filter(|cluster| !cluster.is_owned_by(owner)) else { return Ok(()) };
+        match self.roles.values().find(|role| role.is_owned_by(owner) && role.arn.as_str() == stray.role) {
+            Some(role) => Err(refused(
+                format!("cluster {}", stray.name),
+                format!("does not carry the tag that names {owner} as its owner, and acts under {owner}'s role {}", role.name),
+                "tag it again, or delete it by hand; then tear down again",
+            )),
+            None => Ok(()),
+        }
     }
 
     /// What a spec says shall not be there any more: add-ons of ours, by [`crate::AddonRemoval`]. What is not there is removed.
@@ -163,7 +182,7 @@ impl Observed {
             };
             Survivor::new("EKS cluster", cluster.name.as_str(), why, remedy, cluster.usd_per_month(self.today))
         });
-        let roles = self.roles.values().filter(|role| role.is_owned_by(owner));
+        let roles = self.roles.values().filter(|role| role.is_of(owner, &scope.cluster));
         let roles = roles.map(|role| Survivor::new("IAM role", &role.name, "it was not deleted", "tear down again", 0.0));
         let log_group = scope.logged.then(|| {
             let name = format!("/aws/eks/{}/cluster", scope.cluster);

@@ -54,7 +54,15 @@ impl WorkersSpec {
                 findings.push(Finding::warning(key.clone(), "a metadata hop limit above 1 gives Pods the node's credentials"));
             }
         }
-        if decision.action == Action::Update {
+        if decision.action == Action::Update && self.amazon.is_some() {
+            let message = "Amazon's template rolls: an update replaces the nodes one after another, and drains none";
+            findings.push(Finding::warning(key.clone(), message));
+        } else if decision.action == Action::Update {
+            let message = format!(
+                "an update that changes the Auto Scaling group sets its size to {} again: nodes that an autoscaler added are terminated, undrained",
+                self.capacity.desired()
+            );
+            findings.push(Finding::warning(key.clone(), message));
             findings.push(Finding::note(
                 key.clone(),
                 "an update in place drains nothing: nodes that run keep their settings until they are replaced; a new group and a drain replace them gently",

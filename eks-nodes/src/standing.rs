@@ -17,9 +17,16 @@ impl WorkersSpec {
     /// [`Error::Refused`] if CloudFormation would delete an Auto Scaling group with its nodes, or the access entry that lets them in.
     pub(crate) fn keeps_what_works(&self, now: &Observed) -> Result<(), Error> {
         let stack = now.stack(self.name.as_str()).filter(|stack| stack.key(now.owner()) == Some(self.key()));
-        let Some(stack) = stack.filter(|stack| self.amazon.is_none() && stack.status.next(Purpose::Make) == Next::Compare) else {
+        let Some(stack) = stack.filter(|stack| stack.status.next(Purpose::Make) == Next::Compare) else {
             return Ok(());
         };
+        // Our template is told the nodes' role; Amazon's makes it.
+        if stack.parameters.contains_key("NodeInstanceRole") == self.amazon.is_some() {
+            return Err(refused(stack, "is of another template, whose role and security group its nodes stand on"));
+        }
+        if self.amazon.is_some() {
+            return Ok(());
+        }
         self.keeps_groups(stack)?;
         self.keeps_access(stack)
     }

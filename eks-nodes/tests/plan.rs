@@ -277,6 +277,12 @@ fn what_works_is_not_deleted_by_an_update() {
     for spec in [windows, unmapped] {
         assert!(refusal(&spec, &standing(&spec, &linux)).contains("access entry of type EC2_LINUX"));
     }
+    // Our template and Amazon's do not follow one another: the role that nodes run under would go.
+    let amazon = workers().amazon_template("https://s3.amazonaws.com/x.yaml", []).build().expect("valid");
+    assert!(refusal(&amazon, &standing(&one, &linux)).contains("is of another template"));
+    let mut theirs = both(&one, StackStatus::CreateComplete, StackStatus::UpdateComplete);
+    theirs[1].parameters.remove("NodeInstanceRole");
+    assert!(refusal(&one, &observed(&one, theirs)).contains("is of another template"));
 }
 
 #[test]

@@ -154,11 +154,12 @@ impl Clusters {
                 .encryption_config(settings::encryption(key))
                 .send()
                 .await;
-            sent.map_err(|error| failed("eks:AssociateEncryptionConfig", name.as_str(), error))?.update
+            sent.map_err(|error| heals(failed("eks:AssociateEncryptionConfig", name.as_str(), error)))?.update
         } else {
-            let update = with_change(self.eks.update_cluster_config().name(name.as_str()), change);
+            let whole = change.with_siblings(cluster);
+            let update = with_change(self.eks.update_cluster_config().name(name.as_str()), &whole);
             let sent = update.send().await;
-            sent.map_err(|error| failed("eks:UpdateClusterConfig", name.as_str(), error))?.update
+            sent.map_err(|error| heals(failed("eks:UpdateClusterConfig", name.as_str(), error)))?.update
         };
         let id = update.and_then(|update| update.id).ok_or_else(|| broken("EKS told no update"))?;
         cx.wait(wait::cluster_updated(name, &id, change.typical())).await.map(|_| ())
@@ -175,8 +176,18 @@ impl Clusters {
         let is_protected =
             |cluster: &ObservedCluster| cluster.deletion_protection && !matches!(cluster.status.as_str(), "DELETING" | "FAILED");
         if is_protected(&cluster) && unprotect {
-            cluster = self.settled(name, cx).await?;
-            cluster = self.make(cluster, ClusterChange::DeletionProtection(false), cx).await?;
+            if cluster.status != "ACTIVE" {
+                // One that fails to come up, or is deleted by somebody else meanwhile, needs nothing.
+                let waited = cx.wait(wait::cluster_settled(name)).await;
+                let Some(now) = self.describe(name).await? else { return Ok(()) };
+                if now.status != "FAILED" {
+                    waited?;
+                }
+                cluster = now;
+            }
+            if is_protected(&cluster) {
+                cluster = self.make(cluster, ClusterChange::DeletionProtection(false), cx).await?;
+            }
         }
         if cluster.status != "DELETING" {
             if is_protected(&cluster) {

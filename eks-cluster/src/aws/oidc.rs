@@ -8,7 +8,7 @@ use eks_core::{Class, Error, Outputs, Owner, Ref, aws::failed, engine::StepConte
 use super::{Clusters, found, roles::tags};
 use crate::{
     ObservedCluster, ObservedProvider, Scope,
-    identity::AUDIENCE,
+    identity::{AUDIENCE, CLUSTER_TAG},
     observed::is_owned,
     plan::{broken, refused},
 };
@@ -123,9 +123,6 @@ impl Clusters {
         found(sent.map_err(|error| failed("iam:DeleteOpenIDConnectProvider", arn, error))).map(|_| ())
     }
 }
-
-/// Names the cluster whose issuer it is: the issuer itself does not.
-const CLUSTER_TAG: &str = "eks-rs/cluster";
 
 fn outputs(arn: String) -> Outputs {
     [("id".to_owned(), arn.clone()), ("arn".to_owned(), arn)].into()

@@ -19,3 +19,6 @@ pub(crate) use self::{
     role::{AUDIENCE, InWords},
     settings::Permissions,
 };
+
+/// Names the cluster that a role or an identity provider was made for: their names and keys do not.
+pub(crate) const CLUSTER_TAG: &str = "eks-rs/cluster";

@@ -48,6 +48,11 @@ impl ClusterSpec {
         Ok(step.changes(drift.lines).knows("id", &found.principal))
     }
 
+    /// Whether every entry of the spec is there.
+    pub(super) fn entries_stand(&self, now: &Observed) -> bool {
+        self.access.iter().all(|entry| entry.key().is_ok_and(|key| self.find(entry, &key, now).is_some()))
+    }
+
     /// By principal where it is known, else by the key that its tags carry.
     fn find<'a>(&self, entry: &AccessEntry, key: &StepKey, now: &'a Observed) -> Option<&'a ObservedAccess> {
         now.access.iter().find(|found| match entry.principal.known() {

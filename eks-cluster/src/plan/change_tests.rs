@@ -41,6 +41,7 @@ fn a_change_of_several_kinds() {
     to review
       ! cluster/control-plane: EKS finds wrong: InsufficientFreeAddresses: subnet-11111111 has none; free addresses in the cluster's subnets (6 each, better 16), or give it further ones in the same zones
       ! cluster/control-plane: the control plane's own requests take the routes of its subnets, for good: they must reach every webhook and OIDC provider
+      ! cluster/control-plane: nodes come by the public endpoint, too: public_access_cidrs must hold the addresses with which they leave the VPC, or choose Endpoint::Both
       · cluster/control-plane: Kubernetes 1.36 is in standard support until 2027-08-02, at $73.00 a month; then in extended support until 2028-08-02, at $438.00
 
     critical path

@@ -6,7 +6,8 @@ use eks_core::{AuthenticationMode, Error, Ref};
 
 use super::{placement::Placed, refused};
 use crate::{
-    AutoMode, ClusterChange, ClusterSpec, EgressMode, Encryption, ObservedCluster, RoleChoice, RoleKind, ScalingTier,
+    AutoMode, ClusterChange, ClusterSpec, EgressMode, Encryption, Observed, ObservedCluster, RoleChoice, RoleKind, ScalingTier, Support,
+    UpgradePolicy,
     change::{are, rank},
 };
 
@@ -77,8 +78,8 @@ impl ClusterSpec {
 
     /// What can be changed in place and differs, in an order in which each change is allowed after those before it: access entries
     /// before Auto Mode needs them, a provisioned tier before the parameters that need one.
-    pub(super) fn changes(&self, cluster: &ObservedCluster, placed: &Placed) -> Result<Vec<ClusterChange>, Error> {
-        let mut changes = self.authentication_changes(cluster)?;
+    pub(super) fn changes(&self, cluster: &ObservedCluster, placed: &Placed, now: &Observed) -> Result<Vec<ClusterChange>, Error> {
+        let mut changes = self.authentication_changes(cluster, now)?;
         let subnets: Vec<_> = placed.subnets.iter().map(|subnet| subnet.id.clone()).collect();
         if placed.moves || !self.same_groups(cluster) {
             changes.push(ClusterChange::Placement { subnets, security_groups: self.security_groups.clone() });
@@ -92,6 +93,7 @@ impl ClusterSpec {
         }
         changes.extend(self.setting_changes(cluster)?);
         if let Some(policy) = self.upgrade_policy.filter(|policy| cluster.upgrade_policy.is_some_and(|found| found != *policy)) {
+            self.refuse_standard_policy(now)?;
             changes.push(ClusterChange::UpgradePolicy(policy));
         }
         if cluster.deletion_protection != self.deletion_protection {
@@ -105,7 +107,16 @@ impl ClusterSpec {
         Ok(changes)
     }
 
-    fn authentication_changes(&self, cluster: &ObservedCluster) -> Result<Vec<ClusterChange>, Error> {
+    /// EKS User Guide, "View current cluster upgrade policy".
+    pub(super) fn refuse_standard_policy(&self, now: &Observed) -> Result<(), Error> {
+        if self.upgrade_policy == Some(UpgradePolicy::Standard) && matches!(self.support(now), Some(Support::Extended { .. })) {
+            let rule = format!("Kubernetes {} is in extended support, in which the upgrade policy cannot be STANDARD", self.version);
+            return Err(self.not_in_place(rule, "choose UpgradePolicy::Extended, or a version in standard support"));
+        }
+        Ok(())
+    }
+
+    fn authentication_changes(&self, cluster: &ObservedCluster, now: &Observed) -> Result<Vec<ClusterChange>, Error> {
         let Some(found) = cluster.authentication.filter(|found| *found != self.authentication) else { return Ok(Vec::new()) };
         if rank(self.authentication) < rank(found) {
             return Err(self.not_in_place(
@@ -113,10 +124,15 @@ impl ClusterSpec {
                 "keep the mode that it has",
             ));
         }
-        // EKS goes CONFIG_MAP → API_AND_CONFIG_MAP → API, one at a time.
-        let between = (found, self.authentication) == (AuthenticationMode::ConfigMap, AuthenticationMode::Api);
-        let hops = between.then_some(AuthenticationMode::ApiAndConfigMap).into_iter().chain([self.authentication]);
-        Ok(hops.map(ClusterChange::Authentication).collect())
+        // There is no way back from API, which reads entries alone: they stand before it comes.
+        let waits = self.authentication == AuthenticationMode::Api && !self.entries_stand(now);
+        if waits || (found, self.authentication) == (AuthenticationMode::ConfigMap, AuthenticationMode::Api) {
+            return Err(self.not_in_place(
+                "API would stop reading aws-auth, for good, before the access entries of the spec stand".to_owned(),
+                "apply the spec with the mode ApiAndConfigMap first, and with Api then",
+            ));
+        }
+        Ok(vec![ClusterChange::Authentication(self.authentication)])
     }
 
     /// Groups by id; a reference that nothing resolves is taken for one that the cluster has, if their number agrees.

@@ -65,7 +65,14 @@ impl ClusterSpec {
     }
 
     fn create_step(&self, now: &Observed) -> Result<(Step, Vec<Finding>), Error> {
-        if let Some(Support::Ended { .. }) = self.support(now) {
+        // "On the last day of extended support" EKS makes none any more. (EKS User Guide, "Understand the Kubernetes version lifecycle".)
+        let is_over = match self.support(now) {
+            Some(Support::Ended { .. }) => true,
+            Some(Support::Extended { until }) => self.today.or(now.today).is_some_and(|today| today >= until),
+            _ => false,
+        };
+        self.refuse_standard_policy(now)?;
+        if is_over {
             return Err(refused(
                 format!("cluster {}", self.name),
                 format!("support of Kubernetes {} has ended, and EKS makes no cluster of it", self.version),
@@ -94,7 +101,7 @@ impl ClusterSpec {
         self.refuse(cluster)?;
         let placed = self.placed(cluster, now)?;
         let wanted = self.control_plane(&placed.subnets);
-        let changes = self.changes(cluster, &placed)?;
+        let changes = self.changes(cluster, &placed, now)?;
         let tier = self.settings.tier.or(cluster.settings.tier).unwrap_or_default();
         if changes.is_empty() && cluster.status == "ACTIVE" {
             let op = ClusterOp::ControlPlane(Box::new(wanted.clone()));

@@ -3,7 +3,7 @@
 use eks_core::{Error, Finding, Severity};
 
 use super::{broken, control_plane_key};
-use crate::{AutoMode, ClusterSpec, Observed, ScalingTier, Support, addon, endpoint, price};
+use crate::{AutoMode, ClusterSpec, Endpoint, Observed, ScalingTier, Support, addon, endpoint, price};
 
 /// From when on the end of standard support is worth a second thought.
 const NEAR_DAYS: i32 = 60;
@@ -29,6 +29,7 @@ impl ClusterSpec {
         if self.endpoint.is_public() && self.effective_public_access().iter().any(endpoint::is_anywhere) {
             say(Severity::Warning, "the Kubernetes API is reachable from 0.0.0.0/0; public_access_cidrs narrows it".to_owned());
         }
+        self.reach_findings(now, &mut say);
         if !self.bootstrap_self_managed_addons && !self.addons.has(addon::VPC_CNI) && !self.settings.has_auto_mode() {
             let message = "no CNI will be there: vpc-cni is not among the add-ons, and EKS is told not to install it; nodes stay NotReady";
             say(Severity::Warning, message.to_owned());
@@ -45,6 +46,20 @@ impl ClusterSpec {
         found.extend(self.identity_findings(now)?);
         found.extend(self.addon_findings(now)?);
         Ok(found)
+    }
+
+    /// Whom the endpoint leaves out. (API reference, VpcConfigRequest; EKS User Guide, "Cluster API server endpoint".)
+    fn reach_findings(&self, now: &Observed, say: &mut impl FnMut(Severity, String)) {
+        let narrowed = !self.effective_public_access().iter().any(endpoint::is_anywhere);
+        if self.endpoint == Endpoint::Public && narrowed {
+            let message = "nodes come by the public endpoint, too: public_access_cidrs must hold the addresses with which they leave the VPC, \
+or choose Endpoint::Both";
+            say(Severity::Warning, message.to_owned());
+        }
+        if self.endpoint == Endpoint::Private && now.cluster.as_ref().is_some_and(|cluster| cluster.endpoint.is_public()) {
+            let message = "from then on the Kubernetes API is reached only from inside the VPC, and from what is connected to it";
+            say(Severity::Warning, message.to_owned());
+        }
     }
 
     /// What is worth a thought about settings, and what a cluster has of which the spec says nothing.

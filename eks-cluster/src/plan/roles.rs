@@ -8,7 +8,9 @@ use super::{broken, oidc_provider_arn, refused};
 use crate::{
     Addon, AutoMode, ClusterOp, ClusterSpec, Observed, ObservedRole, PodRole, RoleChoice,
     addon::{self, Identity},
-    identity::{self, InWords, NodeRole, Permissions, PodAccess, PolicyDocument, RoleKind, RoleLabel, RoleTrust, ServiceAccount},
+    identity::{
+        self, CLUSTER_TAG, InWords, NodeRole, Permissions, PodAccess, PolicyDocument, RoleKind, RoleLabel, RoleTrust, ServiceAccount,
+    },
     op::RoleRequest,
     plane::AUTO_MODE_CLUSTER_POLICIES,
 };
@@ -32,7 +34,7 @@ impl ClusterSpec {
             policies: permissions.managed(self.partition()),
             inline: permissions.inline.clone(),
             boundary: self.role_settings.boundary.clone(),
-            tags: self.tags.clone(),
+            tags: self.tags.clone().into_iter().chain([(CLUSTER_TAG.to_owned(), self.name.to_string())]).collect(),
         }
     }
 
@@ -161,6 +163,13 @@ impl ClusterSpec {
                 format!("role {}", role.name),
                 format!("exists, and does not carry the tag that names {} as its owner", self.owner),
                 "choose another owner, or remove the role",
+            ));
+        }
+        if let Some(other) = role.other_cluster(&self.name) {
+            return Err(refused(
+                format!("role {}", role.name),
+                format!("was made for the cluster {other} of the same owner, and goes with it"),
+                "give each cluster of a Region an owner of its own, or bring roles of your own",
             ));
         }
         let path = request.path.as_deref().unwrap_or("/");

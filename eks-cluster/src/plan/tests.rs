@@ -4,7 +4,7 @@ use eks_core::{Action, AuthenticationMode, Error, Plan, Ref, RoleArn};
 use jiff::civil::date;
 
 use crate::{
-    Addon, ClusterOp, Endpoint, LogType, Observed, RoleChoice,
+    Addon, ClusterOp, Endpoint, LogType, Observed, RoleChoice, Scope,
     identity::RoleKind,
     testing::{addon, builder, everything, nothing, role},
 };
@@ -113,7 +113,7 @@ fn a_saved_plan_comes_back_with_its_operations() {
 #[test]
 fn changes_in_place_are_one_update_of_several_kinds() {
     let spec = builder()
-        .authentication(AuthenticationMode::Api)
+        .authentication(AuthenticationMode::ApiAndConfigMap)
         .endpoint(Endpoint::Both)
         .public_access_cidrs(["98.234.106.21/32"])
         .logging([LogType::Audit])
@@ -130,7 +130,6 @@ fn changes_in_place_are_one_update_of_several_kinds() {
         step.changes,
         [
             "authentication mode: CONFIG_MAP → API_AND_CONFIG_MAP",
-            "authentication mode: API_AND_CONFIG_MAP → API",
             "endpoint: public → public and private",
             "public access CIDRs: 0.0.0.0/0 → 98.234.106.21/32",
             "logging: none → audit",
@@ -139,6 +138,54 @@ fn changes_in_place_are_one_update_of_several_kinds() {
         ]
     );
     assert_eq!(plan.changes().count(), 1);
+}
+
+/// There is no way back from API, and nobody comes in by aws-auth any more.
+#[test]
+fn api_comes_when_the_entries_stand() {
+    let admin = "arn:aws:iam::123456789012:role/late";
+    let of = |mode, found| {
+        let mut now = everything();
+        now.cluster.as_mut().unwrap().authentication = Some(found);
+        builder()
+            .authentication(mode)
+            .admin(admin)
+            .build()
+            .unwrap()
+            .plan(&now)
+            .map(|plan| plan.step("cluster/control-plane").unwrap().action)
+    };
+    for found in [AuthenticationMode::ConfigMap, AuthenticationMode::ApiAndConfigMap] {
+        let Err(Error::Refused { rule, remedy, .. }) = of(AuthenticationMode::Api, found) else { panic!("the entry is not there yet") };
+        assert!(rule.contains("stop reading aws-auth") && remedy.contains("ApiAndConfigMap first"), "{rule}; {remedy}");
+    }
+    assert_eq!(of(AuthenticationMode::ApiAndConfigMap, AuthenticationMode::ConfigMap).unwrap(), Action::Update);
+}
+
+/// Roles are named by owner and Region: those of another cluster are neither used nor removed.
+#[test]
+fn roles_of_another_cluster_of_the_owner() {
+    let spec = builder().build().unwrap();
+    let mut now = everything();
+    for role in now.roles.values_mut() {
+        role.tags.insert("eks-rs/cluster".to_owned(), "other".to_owned());
+    }
+    let Err(Error::Refused { rule, .. }) = spec.plan(&now) else { panic!("the role is another cluster's") };
+    assert!(rule.contains("was made for the cluster other"), "{rule}");
+    now.cluster = None;
+    let scope = Scope::everything(spec.name().clone(), spec.region());
+    assert_eq!(now.teardown(spec.owner(), &scope).unwrap().removals().len(), 0, "the name was mistyped");
+}
+
+#[test]
+fn a_cluster_without_our_tag_keeps_its_role() {
+    let spec = builder().build().unwrap();
+    let mut now = everything();
+    now.cluster.as_mut().unwrap().tags.clear();
+    now.cluster.as_mut().unwrap().role = now.roles[&RoleKind::Cluster].arn.to_string();
+    let scope = Scope::everything(spec.name().clone(), spec.region());
+    let Err(Error::Refused { rule, .. }) = now.teardown(spec.owner(), &scope) else { panic!("it would stay without its role") };
+    assert!(rule.contains("acts under"), "{rule}");
 }
 
 #[test]

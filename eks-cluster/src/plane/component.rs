@@ -116,6 +116,20 @@ impl Components {
         }
     }
 
+    /// With what `found` has beside what is said here, in the same component: EKS does not tell whether it keeps what is left out.
+    #[cfg(feature = "aws")]
+    pub(crate) fn with_siblings(mut self, found: &Self) -> Self {
+        if self.event_minutes.is_some() || self.node_ports.is_some() {
+            self.event_minutes = self.event_minutes.or(found.event_minutes);
+            self.node_ports = self.node_ports.or(found.node_ports);
+        }
+        if self.terminated_pods.is_some() || self.autoscaler_seconds.is_some() {
+            self.terminated_pods = self.terminated_pods.or(found.terminated_pods);
+            self.autoscaler_seconds = self.autoscaler_seconds.or(found.autoscaler_seconds);
+        }
+        self
+    }
+
     /// Each parameter that is said: its name and value.
     pub(crate) fn said(&self) -> Vec<(&'static str, String)> {
         let scoring = self.scoring.as_ref().map(|(strategy, weights)| {

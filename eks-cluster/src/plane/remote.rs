@@ -72,6 +72,12 @@ pub(crate) fn check(networks: &RemoteNetworks, around: &Around<'_>, problems: &m
             check_block(*block, what, around, problems);
         }
     }
+    for node in &networks.nodes {
+        for pod in networks.pods.iter().filter(|pod| pod.contains(node) || node.contains(*pod)) {
+            let rule = format!("the nodes' {node} and the Pods' {pod} overlap");
+            problems.add("remote-overlap", subject, rule, "give blocks apart from one another");
+        }
+    }
 }
 
 fn check_block(block: Ipv4Net, what: &str, around: &Around<'_>, problems: &mut Problems) {

@@ -129,7 +129,7 @@ async fn changed_in_place_one_kind_at_a_time() -> Tested {
 
     let after = account
         .builder()
-        .authentication(AuthenticationMode::Api)
+        .authentication(AuthenticationMode::ApiAndConfigMap)
         .endpoint(Endpoint::Both)
         .public_access_cidrs(["98.234.106.21/32"])
         .logging([LogType::Audit, LogType::Authenticator])
@@ -141,7 +141,7 @@ async fn changed_in_place_one_kind_at_a_time() -> Tested {
     assert_eq!(plan.step("cluster/control-plane").map(|step| step.action), Some(Action::Update));
     let report = plan.apply(&account.engine()).await?;
     assert!(report.output("cluster/control-plane", "endpoint").is_some());
-    assert_eq!(account.sim.log().count("eks", "UpdateClusterConfig"), 5);
+    assert_eq!(account.sim.log().count("eks", "UpdateClusterConfig"), 4);
     let again = account.clusters.plan(&after).await?;
     assert!(again.is_noop(), "{again}");
 

@@ -116,9 +116,10 @@ async fn every_kind_of_change_in_place() -> Tested {
     let role = node_role.clone();
     let rows: Vec<(Change, Vec<String>)> = vec![
         (
-            Box::new(|builder| builder.authentication(AuthenticationMode::Api)),
-            vec!["authentication mode: CONFIG_MAP → API_AND_CONFIG_MAP".into(), "authentication mode: API_AND_CONFIG_MAP → API".into()],
+            Box::new(|builder| builder.authentication(AuthenticationMode::ApiAndConfigMap)),
+            vec!["authentication mode: CONFIG_MAP → API_AND_CONFIG_MAP".into()],
         ),
+        (Box::new(|builder| builder.authentication(AuthenticationMode::Api)), vec!["authentication mode: API_AND_CONFIG_MAP → API".into()]),
         (
             Box::new(|builder| builder.endpoint(Endpoint::Both).public_access_cidrs(["198.51.100.0/24"])),
             vec!["endpoint: public → public and private".into(), "public access CIDRs: 0.0.0.0/0 → 198.51.100.0/24".into()],
@@ -369,7 +370,8 @@ async fn versions_are_those_that_eks_offers() -> Tested {
 
     // EKS is asked for dates only where this crate's calendar has none of AWS's.
     assert_eq!(account.sim.log().count("eks", "DescribeClusterVersions"), 3);
-    let newest = ClusterSpec::builder(&account.owner, "other".parse()?, KubernetesVersion::V1_37, account.network.clone()).no_addons();
+    let newest = ClusterSpec::builder(&eks_core::Owner::new("other")?, "other".parse()?, KubernetesVersion::V1_37, account.network.clone())
+        .no_addons();
     let plan = account.clusters.plan(&newest.build()?).await?;
     assert_eq!(account.sim.log().count("eks", "DescribeClusterVersions"), 4);
     let told = plan.findings().iter().any(|finding| finding.message.contains("Kubernetes 1.37 is in standard support until 2027-12-01"));

@@ -134,7 +134,8 @@ impl Collection {
 
     /// Deletes an object if it still is the one that was seen. Gone is fine.
     pub(super) async fn delete(&self, name: &str, preconditions: Preconditions) -> Result<(), Error> {
-        let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+        // Said, as Jobs and ReplicationControllers leave their Pods running otherwise.
+        let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
         match self.api.delete(name, &params).await.map_err(|error| self.failed("delete", name, error)) {
             Ok(_) => Ok(()),
             Err(error) if error.class() == Class::NotFound => Ok(()),

@@ -72,6 +72,16 @@ impl Objects {
         self.gone.lock().unwrap_or_else(PoisonError::into_inner).insert(name_of(&removal.title, &removal.id));
     }
 
+    /// Likewise, by its uid.
+    pub(super) fn note_seen(&self, uid: String) {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner).insert(uid);
+    }
+
+    /// Whether this was seen to go.
+    pub(super) fn has_seen(&self, uid: &str) -> bool {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner).contains(uid)
+    }
+
     /// What is left of an owner's after a teardown.
     pub(super) async fn left(&self, owner: &Owner, leavings: Leavings) -> Result<Vec<Survivor>, Error> {
         let nobody = leavings.removals.is_empty() && leavings.retained.is_empty();

@@ -168,19 +168,7 @@ impl Drain {
             );
         }
         if let Some(taint) = &self.taint {
-            let subject = format!("taint {taint}");
-            name::check_pair(&mut problems, &subject, &taint.key, &taint.value);
-            if !["NoSchedule", "PreferNoSchedule", "NoExecute"].contains(&&*taint.effect) {
-                problems.add(
-                    "drain-taint",
-                    &subject,
-                    "its effect is not one of Kubernetes",
-                    "choose NoSchedule, PreferNoSchedule or NoExecute",
-                );
-            }
-            if taint.effect == "NoExecute" {
-                problems.add("drain-taint", &subject, "NoExecute ends Pods without asking their budgets", "choose NoSchedule");
-            }
+            taint.check(&mut problems);
         }
         problems.finish("drain", || ())
     }
@@ -188,6 +176,20 @@ impl Drain {
     /// What this drain would do to a cluster.
     pub fn forecast(&self, cluster: &Cluster) -> Forecast {
         super::rehearse::rehearse(self, cluster)
+    }
+}
+
+impl Taint {
+    /// What is wrong with it, put on a node that is to keep its Pods until they are evicted.
+    pub(crate) fn check(&self, problems: &mut Problems) {
+        let subject = format!("taint {self}");
+        name::check_pair(problems, &subject, &self.key, &self.value);
+        if !["NoSchedule", "PreferNoSchedule", "NoExecute"].contains(&&*self.effect) {
+            problems.add("drain-taint", &subject, "its effect is not one of Kubernetes", "choose NoSchedule or PreferNoSchedule");
+        }
+        if self.effect == "NoExecute" {
+            problems.add("drain-taint", &subject, "NoExecute ends Pods without asking their budgets", "choose NoSchedule");
+        }
     }
 }
 

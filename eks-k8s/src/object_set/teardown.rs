@@ -85,6 +85,15 @@ impl SetMember {
         }
     }
 
+    /// Whether an object would go if this did: it is its namespace, or defines kinds of its group.
+    fn holds(&self, object: &ObjectId) -> bool {
+        match self.turn {
+            Turn::Namespaces => self.object.name == object.namespace,
+            Turn::Definitions => self.object.name.split_once('.').is_some_and(|(_, group)| group == object.group()),
+            _ => false,
+        }
+    }
+
     #[cfg(feature = "client")]
     pub(crate) fn survivor(&self, why: &str) -> Survivor {
         Survivor::new(self.object.kind.clone(), self.id(), why, "run the teardown again", 0.0)
@@ -136,11 +145,13 @@ pub(crate) fn removing(owner: &Owner, access: Option<&Access>, sets: &[&str], fo
 
 impl ObjectSet {
     /// The members that are no longer in the set: compared by what they are and where, whatever the manifests leave to the set's default.
+    /// A namespace, or a definition, that objects of the set still need is not among them: they would go with it.
     pub fn outdated(&self, members: impl IntoIterator<Item = SetMember>) -> Vec<SetMember> {
         let meant = |member: &SetMember| {
             self.objects.values().any(|manifest| ObjectId::of(manifest).may_be(&self.namespace, &member.object)) && member.set == self.name
         };
-        members.into_iter().filter(|member| !meant(member)).collect()
+        let holds = |member: &SetMember| self.objects.values().any(|manifest| member.holds(&ObjectId::of(manifest).meant(&self.namespace)));
+        members.into_iter().filter(|member| !meant(member) && !holds(member)).collect()
     }
 
     /// Removes members that are no longer in the set: the list to show before.

@@ -52,12 +52,17 @@ impl Turn {
         }
         let mut finalizers = live["metadata"]["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str);
         match pod_spec(live) {
-            Some(spec) if mounts(spec).next().is_some() => Self::Mounting,
+            Some(spec) if mounts(spec).next().is_some() || has_claim_templates(live) => Self::Mounting,
             Some(_) => Self::Others,
             None if !is_built_in(id.group()) || finalizers.any(|name| !OWN_FINALIZERS.contains(&name)) => Self::Held,
             None => Self::Others,
         }
     }
+}
+
+/// Whether a StatefulSet makes claims, which its Pods mount.
+fn has_claim_templates(live: &Value) -> bool {
+    live.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array).is_some_and(|templates| !templates.is_empty())
 }
 
 /// The spec of the Pods that a workload runs, or that it is.

@@ -55,7 +55,12 @@ fn check_role(world: &World, role: &str) -> Result<(), ApiError> {
 
 fn check_version(world: &World, version: &str, support_type: &str) -> Result<(), ApiError> {
     let unsupported = || invalid_parameter(format!("unsupported Kubernetes version {version}"));
-    match version::find(version).ok_or_else(unsupported)?.support(world) {
+    let release = version::find(version).ok_or_else(unsupported)?;
+    // "On the last day of extended support" no new cluster can be made ("Understand the Kubernetes version lifecycle on EKS").
+    if release.is_last_day(world) {
+        return Err(unsupported());
+    }
+    match release.support(world) {
         Support::Ended => Err(unsupported()),
         // User guide, "View current cluster upgrade policy".
         Support::Extended if support_type == "STANDARD" => Err(invalid_parameter(format!(

@@ -262,7 +262,8 @@ fn egress(cluster: &Cluster, mode: &str) -> Result<Planned, ApiError> {
     })
 }
 
-/// Parameters of the components are one kind of change together: those that are given change, the others stay.
+/// Parameters of the components are one kind of change together: those that are given change; that members of one
+/// that are left out stay is an assumption.
 fn components(args: &Args) -> Option<Planned> {
     let given: Vec<(&'static str, Value)> = COMPONENTS.iter().filter_map(|name| Some((*name, args.get(name)?.clone()))).collect();
     if given.is_empty() {

@@ -105,6 +105,11 @@ impl Release {
         }
     }
 
+    /// Whether this is the last day of extended support, or a later one.
+    pub(super) fn is_last_day(&self, world: &World) -> bool {
+        world.epoch_seconds() >= seconds(self.end_extended)
+    }
+
     pub(super) fn platform(&self) -> &'static str {
         self.platform
     }

@@ -194,7 +194,10 @@ fn as_before(node: &Value, of: &str) -> Option<Value> {
             patch["spec"]["unschedulable"] = json!(false);
         }
     }
-    untainted(node, |whose| whose == of, &mut patch);
+    // One that was drained before keeps the taint that a first run put on.
+    if Mark::of(node) != Some(Mark::Drained) {
+        untainted(node, |whose| whose == of, &mut patch);
+    }
     changes(patch)
 }
 

@@ -72,8 +72,9 @@ impl Objects {
     /// is given up opens it again. Whether it was.
     ///
     /// # Errors
-    /// [`Error::Call`].
+    /// [`Error::Refused`] for a taint that Kubernetes does not take, or that ends Pods (`NoExecute`); [`Error::Call`].
     pub async fn cordon(&self, access: Option<&Access>, node: &str, taint: Option<&Taint>) -> Result<bool, Error> {
+        taint.map_or(Ok(()), run::check_taint)?;
         cordon::cordon(&Api::new(self.place(access.cloned())), node, taint).await
     }
 

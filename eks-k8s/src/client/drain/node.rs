@@ -214,8 +214,13 @@ impl Run<'_> {
     pub(super) async fn force_out(&self, node: &str, ends: &std::sync::Mutex<Ends>) -> Result<bool, Error> {
         let params = ListParams::default().fields(&format!("spec.nodeName={node}"));
         let (mut grace, mut failure) = (Duration::ZERO, None);
-        for object in self.api.list(PODS, params).await?.0 {
-            let pod = read_pod(object).map_err(unreadable)?;
+        let found = self.api.list(PODS, params).await?.0.into_iter();
+        let found = found.map(|object| read_pod(object).map_err(unreadable)).collect::<Result<Vec<_>, _>>()?;
+        // What stands in the way of the whole node is found before anything is deleted.
+        if let Some((pod, why)) = found.iter().find_map(|pod| Some((pod, self.filtered(pod).filter(|why| why.refuses())?))) {
+            return Err(refused(pod, why));
+        }
+        for pod in found {
             if self.filtered(&pod).is_some() {
                 continue;
             }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use eks_core::{Class, Error, engine::CancellationToken};
+use eks_core::{Class, Error, Problems, SpecError, engine::CancellationToken};
 use futures::{StreamExt, TryStreamExt, stream};
 use kube::api::ListParams;
 use tokio::{
@@ -22,7 +22,7 @@ use super::{
     node::Ends,
     scale, snapshot,
 };
-use crate::drain::{Drain, DrainEvent, DrainReport, Forecast, NodeEnd, OnBlocked, Reader, read_budget};
+use crate::drain::{Drain, DrainEvent, DrainReport, Forecast, NodeEnd, OnBlocked, Reader, Taint, read_budget};
 
 /// Cordons at a time.
 const CORDONS: usize = 16;
@@ -47,10 +47,18 @@ pub(super) struct Run<'a> {
 
 /// Refuses a drain that contradicts itself.
 pub(super) fn check(drain: &Drain) -> Result<(), Error> {
-    drain.check().map_err(|error| {
-        let rules: Vec<String> = error.problems.iter().map(ToString::to_string).collect();
-        Error::Refused { subject: "drain".to_owned(), rule: rules.join("; "), remedy: "correct it; nothing was touched".to_owned() }
-    })
+    drain.check().map_err(|error| refused("drain", &error))
+}
+
+pub(super) fn check_taint(taint: &Taint) -> Result<(), Error> {
+    let mut problems = Problems::new();
+    taint.check(&mut problems);
+    problems.finish("taint", || ()).map_err(|error| refused("taint", &error))
+}
+
+fn refused(subject: &str, error: &SpecError) -> Error {
+    let rules: Vec<String> = error.problems.iter().map(ToString::to_string).collect();
+    Error::Refused { subject: subject.to_owned(), rule: rules.join("; "), remedy: "correct it; nothing was touched".to_owned() }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

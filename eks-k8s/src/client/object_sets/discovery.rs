@@ -126,18 +126,23 @@ async fn resources(client: &Client, api_version: &str) -> Result<Vec<Served>, ku
         .collect())
 }
 
-/// Every resource whose objects can be listed and deleted, each in its group's preferred version; and the group versions of aggregated
-/// API servers that do not answer.
+/// Every resource whose objects can be listed and deleted, each in its group's preferred version or, if that has it not, in another; and
+/// the group versions of aggregated API servers that do not answer.
 pub(super) async fn everything(client: &Client) -> Result<(Vec<Served>, BTreeSet<String>), Error> {
     let groups = client.list_api_groups().await.map_err(|error| failed("discover", "/apis", error))?;
-    let preferred = groups.groups.into_iter().filter_map(|group| {
-        let version = group.preferred_version.or_else(|| group.versions.into_iter().next())?;
-        Some(version.group_version)
-    });
+    let versions = groups.groups.into_iter().flat_map(|group| group.preferred_version.into_iter().chain(group.versions));
+    let versions = std::iter::once("v1".to_owned()).chain(versions.map(|version| version.group_version));
     let (mut all, mut unlisted) = (Vec::new(), BTreeSet::new());
-    for version in std::iter::once("v1".to_owned()).chain(preferred) {
+    let (mut asked, mut seen) = (BTreeSet::new(), BTreeSet::new());
+    for version in versions {
+        if !asked.insert(version.clone()) {
+            continue;
+        }
         match within_reach(client, &version).await? {
-            Some(served) => all.extend(served.into_iter().filter(|served| served.is_kept)),
+            Some(served) => {
+                let new = |served: &Served| served.is_kept && seen.insert((served.group.clone(), served.plural.clone()));
+                all.extend(served.into_iter().filter(new));
+            }
             None => drop(unlisted.insert(version)),
         }
     }

@@ -171,6 +171,7 @@ impl ObjectSets {
                     left.push(member.survivor("it is still there"));
                 }
                 Ok(_) => {}
+                Err(error) if is_silent(&error) && self.objects.has_seen(&member.uid) => {}
                 // It goes with its cluster; what it made outside, nobody can tell from here.
                 Err(error) if is_silent(&error) => left.push(member.survivor("the API server does not answer, and it was not seen to go")),
                 Err(error) => return Err(error),
@@ -212,7 +213,12 @@ impl Driver for ObjectSets {
     fn remove<'a>(&'a self, removal: &'a Removal, cx: &'a StepContext) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
             match decode(removal.key.as_str(), &removal.op)? {
-                SetOp::Delete { access, object: id, uid, set, volume } => self.take_away(Taken { access, id, uid, set, volume }, cx).await,
+                SetOp::Delete { access, object: id, uid, set, volume } => {
+                    let seen = uid.clone();
+                    self.take_away(Taken { access, id, uid, set, volume }, cx).await?;
+                    self.objects.note_seen(seen);
+                    Ok(())
+                }
                 SetOp::Apply { .. } => Err(not_ours(removal.key.as_str(), "a teardown only removes")),
             }
         })

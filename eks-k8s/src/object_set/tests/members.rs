@@ -45,6 +45,19 @@ fn members_go_in_reverse() {
         .build()
         .unwrap();
     assert_eq!(titles(&fewer.prune(members().collect()).unwrap()), ["Basket shop/first"]);
+    // A namespace and a definition that left the set are not taken from under what is still in it.
+    let within = ObjectSet::builder(&owner(), "shop", access())
+        .yaml(
+            SHOP.split("---")
+                .filter(|part| part.contains("Basket\n") || part.contains("kind: Deployment"))
+                .collect::<Vec<_>>()
+                .join("---")
+                .as_str(),
+        )
+        .build()
+        .unwrap();
+    let outdated: Vec<_> = within.outdated(members()).into_iter().map(|member| member.object.kind).collect();
+    assert_eq!(outdated, ["ValidatingWebhookConfiguration"]);
     let slice = json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": {"name": "web-x", "namespace": "shop", "uid": "u",
         "labels": {"eks-rs/owner": "chap10", "eks-rs/set": "shop"}}});
     assert_eq!(SetMember::of(&slice, &owner(), "shop"), None);

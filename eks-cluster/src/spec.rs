@@ -423,7 +423,7 @@ impl ClusterSpecBuilder {
             node_roles: &self.node_roles,
         };
         identity::check(&said, partition, &mut problems);
-        self.addons.check(&self.addon_removals, &mut problems);
+        self.addons.check(&self.addon_removals, self.settings.has_auto_mode(), &mut problems);
         check::nodes_ready_after(&self.nodes_ready_after, &mut problems);
         check::tags(&self.tags, &mut problems);
         let around = plane::SettingsAround {

@@ -224,6 +224,8 @@ async fn an_update_waits_for_the_one_that_is_under_way() -> Tested {
 async fn what_is_written_into_the_only_role_is_seen() -> Tested {
     let account = Account::new(Sim::new()).await?;
     let cluster = account.role("eksServiceRole", "eks.amazonaws.com").await?;
+    let attach = aws_sdk_iam::Client::new(&account.sim.sdk_config()).attach_role_policy().role_name("eksServiceRole");
+    attach.policy_arn("arn:aws:iam::aws:policy/AmazonEKSClusterPolicy").send().await?;
     let document = PolicyDocument::new([PolicyStatement::allow(["ec2:CreateSnapshot"], ["*"])]);
     let ebs = Addon::new("aws-ebs-csi-driver").role(AddonRole::pod_identity().inline_policy("snapshots", document));
     let builder = account.builder().role(RoleChoice::Existing(cluster.parse()?)).addon(ebs);

@@ -117,7 +117,9 @@
 //! leaves the log group `/aws/eks/<name>/cluster` where it is: a plan that switches logging on says so. Roles, add-ons, access entries and
 //! Pod Identity associations that leave a spec stay until the cluster goes, as a plan never deletes (but policies and groups of an entry
 //! that stays are as the spec says); policies that leave a role of ours stay
-//! attached, as they may be others'. It writes no service account: the role of [`ClusterSpec::pod_role`] goes into its annotation, where it
+//! attached, as they may be others'. A plan warns of those that it sees, in no more calls: policies attached to roles that stay, those
+//! written into them where several roles or one for Pods are read, and entries where one of the spec is for a role that a step tells, so that
+//! all are listed. It writes no service account: the role of [`ClusterSpec::pod_role`] goes into its annotation, where it
 //! is by its own token. It makes no local clusters on Outposts. Of Auto Mode and hybrid nodes it sets what the control plane must know;
 //! NodePools and machines are Kubernetes' and yours.
 

@@ -329,6 +329,12 @@ impl ObservedAddon {
         is_owned(&self.tags, owner)
     }
 
+    /// Whether EKS is making or changing it, and takes no update of it.
+    #[cfg(feature = "aws")]
+    pub(crate) fn is_changing(&self) -> bool {
+        matches!(self.status.as_str(), "CREATING" | "UPDATING")
+    }
+
     /// Whether it will not come up by itself.
     pub(crate) fn has_failed(&self) -> bool {
         matches!(self.status.as_str(), "CREATE_FAILED" | "UPDATE_FAILED" | "DELETE_FAILED")

@@ -370,8 +370,8 @@ impl ClusterSpecBuilder {
 
     /// Lets nodes in that run under `role`, by an access entry of type EC2_LINUX. Its key is `cluster/access/<name>`.
     ///
-    /// A role that a step of the same plan tells is not known while planning, so an entry of ours is found by its key alone,
-    /// and kept even if that step makes another role: nodes of the new role stay out until the old entry is deleted, by `aws
+    /// A role that a step of another layer tells is not known while planning, so an entry of ours is found by its key alone,
+    /// and kept even if that step makes another role (where the role is a [`NodeRole`] of this spec, the plan is refused then): nodes of the new role stay out until the old entry is deleted, by `aws
     /// eks delete-access-entry`, and planned again. A role given by ARN has no such limit.
     pub fn node_role_entry(mut self, name: impl Into<String>, role: impl Into<Ref<RoleArn>>) -> Self {
         self.access.push(AccessEntry::nodes(AccessType::Ec2Linux, name, role));
@@ -423,7 +423,7 @@ impl ClusterSpecBuilder {
             node_roles: &self.node_roles,
         };
         identity::check(&said, partition, &mut problems);
-        self.addons.check(&self.addon_removals, &mut problems);
+        self.addons.check(&self.addon_removals, self.settings.has_auto_mode(), &mut problems);
         check::nodes_ready_after(&self.nodes_ready_after, &mut problems);
         check::tags(&self.tags, &mut problems);
         let around = plane::SettingsAround {

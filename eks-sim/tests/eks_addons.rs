@@ -5,7 +5,10 @@ use std::time::Duration;
 use aws_sdk_eks::{
     Client,
     error::ProvideErrorMetadata,
-    types::{AddonNamespaceConfigRequest, AddonPodIdentityAssociations, AuthenticationMode, CreateAccessConfigRequest, VpcConfigRequest},
+    types::{
+        AddonNamespaceConfigRequest, AddonPodIdentityAssociations, AuthenticationMode, CreateAccessConfigRequest, ResolveConflicts,
+        VpcConfigRequest,
+    },
 };
 use eks_sim::Sim;
 
@@ -117,5 +120,22 @@ async fn an_add_ons_association_keeps_its_id_when_its_role_changes() -> Result<(
     update().set_pod_identity_associations(Some(vec![])).send().await?;
     seconds(60).await;
     assert!(eks.list_pod_identity_associations().cluster_name("prod").send().await?.associations().is_empty());
+    Ok(())
+}
+
+/// API reference, UpdateAddon: without a role, "the add-on uses the permissions assigned to the node IAM role".
+#[tokio::test(start_paused = true)]
+async fn an_update_that_names_no_role_leaves_none() -> Result<(), Failure> {
+    let (_sim, eks) = account().await?;
+    let create = eks.create_addon().cluster_name("prod").addon_name("vpc-cni").resolve_conflicts(ResolveConflicts::Overwrite);
+    create.service_account_role_arn(role("one")).send().await?;
+    seconds(60).await;
+    for wanted in [Some(role("one")), None] {
+        let update = eks.update_addon().cluster_name("prod").addon_name("vpc-cni");
+        update.set_service_account_role_arn(wanted.clone()).send().await?;
+        seconds(60).await;
+        let told = eks.describe_addon().cluster_name("prod").addon_name("vpc-cni").send().await?;
+        assert_eq!(told.addon().and_then(|addon| addon.service_account_role_arn()), wanted.as_deref());
+    }
     Ok(())
 }

@@ -8,10 +8,12 @@ use super::{Addon, AddonRemoval, Addons, Identity, POD_IDENTITY_AGENT, needs, ve
 use crate::identity::PodAccess;
 
 impl Addons {
-    pub(crate) fn check(&self, removals: &[AddonRemoval], problems: &mut Problems) {
+    /// `brings_agent`: with Auto Mode the EKS Pod Identity Agent is there without its add-on. EKS User Guide, "EKS Pod Identity
+    /// Associations".
+    pub(crate) fn check(&self, removals: &[AddonRemoval], brings_agent: bool, problems: &mut Problems) {
         for addon in &self.0 {
             addon.check(problems);
-            if addon.access() == Some(PodAccess::PodIdentity) && !self.has(POD_IDENTITY_AGENT) {
+            if addon.access() == Some(PodAccess::PodIdentity) && !self.has(POD_IDENTITY_AGENT) && !brings_agent {
                 problems.add(
                     "addon-role-without-agent",
                     format!("add-on {}", addon.name),
@@ -127,7 +129,7 @@ mod tests {
 
     fn codes_with(addons: Addons, removals: &[AddonRemoval]) -> Vec<&'static str> {
         let mut problems = Problems::new();
-        addons.check(removals, &mut problems);
+        addons.check(removals, false, &mut problems);
         problems.finish("x", || ()).err().map(|e| e.problems.iter().map(|p| p.code).collect()).unwrap_or_default()
     }
 

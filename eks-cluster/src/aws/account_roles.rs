@@ -111,9 +111,9 @@ impl Clusters {
 }
 
 impl Scope {
-    /// Whether policies are written into roles that are looked for: the Load Balancer Controller's always, applications' perhaps.
+    /// Whether policies may be written into roles that are looked for.
     fn inline_roles(&self) -> bool {
-        self.roles.iter().any(|kind| kind.is_for_pods() && *kind != RoleKind::EbsCsi)
+        self.roles.iter().any(RoleKind::is_for_pods)
     }
 }
 

@@ -88,20 +88,22 @@ impl Clusters {
 
     /// Sets version, configuration and roles, by way of the versions between; on an add-on that has failed, EKS tries again.
     pub(super) async fn change_addon(&self, cluster: &ClusterName, addon: &AddonRequest, cx: &StepContext) -> Result<Outputs, Error> {
-        let found = self.existing_addon(cluster, addon, cx).await?;
+        let known = |role: &Ref<RoleArn>| cx.resolve(role).ok().map(|role| role.to_string());
+        let mut found = self.existing_addon(cluster, addon, cx).await?;
+        // EKS takes one update at a time, and one that is under way may never end well: this one may be what mends it.
+        if found.is_changing() && !drift(addon, &found, known).is_empty() {
+            cx.wait(wait::addon_idle(cluster, &addon.name)).await?;
+            found = self.existing_addon(cluster, addon, cx).await?;
+        }
         let arn = found.arn.clone();
         // A run that was killed on the way is past some of them.
         let past = addon.via.iter().position(|version| *version == found.version).map_or(0, |at| at + 1);
         let ahead = if found.version == addon.version { &[] } else { addon.via.get(past..).unwrap_or_default() };
-        if !ahead.is_empty() && found.status != "ACTIVE" && !found.has_failed() {
-            cx.wait(wait::addon_settled(cluster, &addon.name)).await?;
-        }
         for version in ahead {
             self.update_addon(cluster, addon, version, &found, cx).await?;
             // EKS takes one update at a time; only the software's own troubles end the way.
             cx.wait(wait::addon_settled(cluster, &addon.name)).await?;
         }
-        let known = |role: &Ref<RoleArn>| cx.resolve(role).ok().map(|role| role.to_string());
         if found.has_failed() || !drift(addon, &found, known).is_empty() {
             self.update_addon(cluster, addon, &addon.version, &found, cx).await?;
         }
@@ -132,15 +134,19 @@ impl Clusters {
         // A creation that failed has its own rule still.
         let conflicts = if found.status == "CREATE_FAILED" { addon.on_create } else { addon.on_update };
         let touches_roles = !addon.pod_identity.is_empty() || !found.pod_identity_associations.is_empty();
+        // EKS API Reference, UpdateAddon: without a role "the add-on uses the permissions assigned to the node IAM role". What the spec does
+        // not say stays; only roles through EKS Pod Identity take its place.
+        let stays = || found.service_account_role.clone().filter(|_| addon.pod_identity.is_empty());
         let update = self
             .eks
             .update_addon()
             .cluster_name(cluster.as_str())
             .addon_name(&addon.name)
-            .addon_version(version)
+            // EKS may offer the version that it has no more, and refuses it then.
+            .set_addon_version((version != found.version).then(|| version.to_owned()))
             .set_configuration_values(addon.configuration.clone())
             .resolve_conflicts(ResolveConflicts::from(conflicts.as_str()))
-            .set_service_account_role_arn(service_account_role(addon, cx)?)
+            .set_service_account_role_arn(service_account_role(addon, cx)?.or_else(stays))
             // An empty list takes those away that it has.
             .set_pod_identity_associations(touches_roles.then(|| associations(addon, cx)).transpose()?);
         update.send().await.map(|_| ()).map_err(|error| {

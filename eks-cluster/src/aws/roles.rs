@@ -11,6 +11,9 @@ use crate::{
     plan::{broken, refused},
 };
 
+/// The attempt at a removal, some five seconds each, from which on a conflict is no delay of IAM's.
+const SURELY_HELD: u32 = 6;
+
 impl Clusters {
     /// The role with its policies; the documents of those written into it only if asked for.
     pub(super) async fn role(&self, name: &str, with_documents: bool) -> Result<Option<ObservedRole>, Error> {
@@ -145,10 +148,32 @@ impl Clusters {
             // Someone has written policies into it.
             Err(error) if error.code() == Some("DeleteConflict") => {
                 self.delete_inline_policies(name).await?;
-                self.delete_bare_role(name).await
+                match self.delete_bare_role(name).await {
+                    Err(error) if error.code() == Some("DeleteConflict") => Err(self.held(name, error, cx).await),
+                    result => result,
+                }
             }
             result => result,
         }
+    }
+
+    /// What holds a role that IAM does not delete. A profile that nobody takes it out of holds it for good; one that was emptied a moment
+    /// ago may be told still.
+    async fn held(&self, name: &str, conflict: Error, cx: &StepContext) -> Error {
+        if cx.attempt() < SURELY_HELD {
+            return conflict;
+        }
+        // It may not be permitted.
+        let Ok(answer) = self.iam.list_instance_profiles_for_role().role_name(name).send().await else { return conflict };
+        let profiles: Vec<_> = answer.instance_profiles().iter().map(|profile| profile.instance_profile_name()).collect();
+        let Some(first) = profiles.first() else { return conflict };
+        refused(
+            format!("role {name}"),
+            format!("is in the instance profile {}, which others made", profiles.join(", ")),
+            format!(
+                "take it out, and tear down again: aws iam remove-role-from-instance-profile --role-name {name} --instance-profile-name {first}"
+            ),
+        )
     }
 
     async fn delete_bare_role(&self, name: &str) -> Result<(), Error> {

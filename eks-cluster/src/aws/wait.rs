@@ -24,6 +24,7 @@ pub(super) const CLUSTER_GONE: &str = "cluster-gone";
 pub(super) const CLUSTER_UPDATE: &str = "cluster-update";
 const ADDON_ACTIVE: &str = "addon-active";
 const ADDON_GONE: &str = "addon-gone";
+const ADDON_IDLE: &str = "addon-idle";
 
 /// A new control plane. It is the longest wait of a plan, so it is looked at often: half an interval is lost on average.
 pub(super) fn cluster_active(name: &ClusterName) -> Wait {
@@ -54,6 +55,12 @@ pub(super) fn addon_settled(cluster: &ClusterName, name: &str) -> Wait {
     addon_active(cluster, name).first(Duration::from_secs(1)).every(Duration::from_secs(4))
 }
 
+/// An add-on that something else is making or changing: until EKS takes an update of it again.
+pub(super) fn addon_idle(cluster: &ClusterName, name: &str) -> Wait {
+    let wait = Wait::typical(ADDON_IDLE, format!("{cluster}/{name}"), addon_typical(name));
+    wait.first(Duration::from_secs(1)).every(Duration::from_secs(4)).limit(Duration::from_secs(60 * 60))
+}
+
 pub(super) fn addon_gone(cluster: &ClusterName, name: &str) -> Wait {
     Wait::typical(ADDON_GONE, format!("{cluster}/{name}"), ADDON_DELETE_TYPICAL)
 }
@@ -80,6 +87,7 @@ impl Clusters {
             CLUSTER_ACTIVE => Ok(self.describe(&cluster).await?.map(|found| judge_cluster(&found))),
             CLUSTER_GONE => Ok(Some(self.describe(&cluster).await?.map_or(Poll::Ready(Outputs::new()), |found| judge_deletion(&found)))),
             CLUSTER_UPDATE => self.update(&cluster, rest).await.map(Some),
+            ADDON_IDLE => Ok(self.addon(&cluster, rest).await?.map(|found| judge_change(&found))),
             ADDON_ACTIVE => Ok(self.addon(&cluster, rest).await?.map(|found| judge_addon(&found))),
             ADDON_GONE => Ok(Some(self.addon(&cluster, rest).await?.map_or(Poll::Ready(Outputs::new()), |found| judge_removal(&found)))),
             other => self.upgrade_state(other, &cluster, rest).await,
@@ -148,6 +156,16 @@ fn judge_removal(addon: &ObservedAddon) -> Poll {
     if state == "DELETE_FAILED" { Poll::Failed { state, reason: diagnosis(&addon.issues) } } else { Poll::Pending { state } }
 }
 
+/// A creation or an update, however it ends.
+fn judge_change(addon: &ObservedAddon) -> Poll {
+    let state = addon.status.clone();
+    match state.as_str() {
+        "DELETING" => Poll::Failed { state, reason: "somebody deletes it".to_owned() },
+        _ if addon.is_changing() => Poll::Pending { state },
+        _ => Poll::Ready(Outputs::new()),
+    }
+}
+
 fn judge_addon(addon: &ObservedAddon) -> Poll {
     let reasons = || diagnosis(&addon.issues);
     let state = addon.status.clone();
@@ -179,6 +197,18 @@ mod tests {
         assert!(matches!(judge("DEGRADED", "InsufficientNumberOfReplicas"), Poll::Pending { .. }));
         assert!(matches!(judge("DEGRADED", "ConfigurationConflict"), Poll::Failed { .. }));
         assert!(matches!(judge("CREATE_FAILED", ""), Poll::Failed { .. }));
+    }
+
+    #[test]
+    fn a_change_is_over_however_it_ended() {
+        let judge = |status: &str| judge_change(&addon("coredns", status).1);
+        for status in ["CREATING", "UPDATING"] {
+            assert!(matches!(judge(status), Poll::Pending { .. }), "{status}");
+        }
+        for status in ["ACTIVE", "DEGRADED", "CREATE_FAILED", "UPDATE_FAILED", "DELETE_FAILED"] {
+            assert!(matches!(judge(status), Poll::Ready(_)), "{status}");
+        }
+        assert!(matches!(judge("DELETING"), Poll::Failed { .. }));
     }
 
     #[test]

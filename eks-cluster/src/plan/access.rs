@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eks_core::{Action, Error, Finding, KEY_TAG, Step, StepKey};
+use eks_core::{Action, Error, Finding, KEY_TAG, Ref, Step, StepKey};
 
 use super::{broken, control_plane_key, refused};
 use crate::{AccessEntry, AccessType, ClusterOp, ClusterSpec, Observed, ObservedAccess, change::rank};
@@ -36,6 +36,13 @@ impl ClusterSpec {
                 "change or delete it by aws eks, or leave it out of the spec; what others made is never touched",
             ));
         }
+        if let Some(role) = self.remade_role(entry, found, now) {
+            return Err(refused(
+                subject,
+                format!("was made for an earlier role {role}, and lets only that one in"),
+                "delete it by aws eks delete-access-entry, and plan again",
+            ));
+        }
         if found.type_name != entry.kind.as_str() {
             return Err(refused(
                 subject,
@@ -53,12 +60,26 @@ impl ClusterSpec {
         self.access.iter().all(|entry| entry.key().is_ok_and(|key| self.find(entry, &key, now).is_some()))
     }
 
+    /// The role of ours that an entry is for, if the one that it lets in is gone. EKS User Guide, "Create access entries": an entry is for
+    /// the principal that was there when it was made, and not for a later one of the same ARN.
+    fn remade_role(&self, entry: &AccessEntry, found: &ObservedAccess, now: &Observed) -> Option<String> {
+        let Ref::Output(output) = &entry.principal else { return None };
+        let role = self.own_roles().into_iter().find(|role| role.kind.key() == output.step)?;
+        let is_there = now.roles.get(&role.kind).is_some_and(|is| is.arn.as_str() == found.principal);
+        (!is_there).then_some(role.name)
+    }
+
     /// By principal where it is known, else by the key that its tags carry.
     fn find<'a>(&self, entry: &AccessEntry, key: &StepKey, now: &'a Observed) -> Option<&'a ObservedAccess> {
         now.access.iter().find(|found| match entry.principal.known() {
             Some(principal) => found.principal == *principal,
             None => found.is_owned_by(&self.owner) && found.tags.get(KEY_TAG).is_some_and(|tag| tag == key.as_str()),
         })
+    }
+
+    /// Whether an earlier plan of ours made the entry; other layers have entries of their own.
+    fn made(&self, found: &ObservedAccess) -> bool {
+        found.is_owned_by(&self.owner) && found.tags.get(KEY_TAG).is_some_and(|key| key.starts_with("cluster/access/"))
     }
 
     /// Once the cluster is there, its account is known.
@@ -94,6 +115,16 @@ impl ClusterSpec {
             if !self.authentication.has_config_map() {
                 let message = "aws-auth is read no more: whoever has no access entry is locked out, nodes included";
                 found.push(Finding::warning(key, message));
+            }
+        }
+        let wanted = self.access.iter().map(|entry| Ok((entry, entry.key().map_err(broken)?))).collect::<Result<Vec<_>, Error>>()?;
+        for left in now.access.iter().filter(|found| self.made(found)) {
+            if !wanted.iter().any(|(entry, key)| self.find(entry, key, now).is_some_and(|found| found.principal == left.principal)) {
+                let principal = &left.principal;
+                let message = format!(
+                    "the access entry of {principal} is not in the spec; whoever it lets in stays in; delete it by aws eks delete-access-entry"
+                );
+                found.push(Finding::warning(control_plane_key(), message));
             }
         }
         for entry in self.access.iter().filter(|entry| entry.kind == AccessType::Standard && !helps(entry)) {

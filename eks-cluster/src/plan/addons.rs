@@ -91,6 +91,7 @@ impl ClusterSpec {
         let found = now.addons.get(&addon.name);
         if let Some(found) = found {
             refuse_others(&addon.name, found, &self.owner)?;
+            refuse_deleted(addon, found)?;
             refuse_namespace(addon, found)?;
         }
         let request = self.addon_request(addon, now)?;
@@ -139,8 +140,8 @@ impl ClusterSpec {
             .after_all(&self.nodes_ready_after)
             .takes(typical(&addon.name))
             .permits(["eks:DescribeAddon"]);
-        if addon.access() == Some(PodAccess::PodIdentity) {
-            // Its Pods get credentials only from the agent.
+        if addon.access() == Some(PodAccess::PodIdentity) && self.addons.has(addon::POD_IDENTITY_AGENT) {
+            // Its Pods get credentials only from the agent, which Auto Mode brings along.
             step = step.after(Addon::new(addon::POD_IDENTITY_AGENT).key().map_err(broken)?);
         }
         Ok(step.knows("id", &addon.name))
@@ -157,6 +158,14 @@ pub(crate) fn refuse_others(name: &str, found: &ObservedAddon, owner: &Owner) ->
         format!("exists, and does not carry the tag that names {owner} as its owner"),
         format!("leave it out of the spec, or hand it over: aws eks tag-resource --resource-arn {} --tags {OWNER_TAG}={owner}", found.arn),
     ))
+}
+
+/// What is on its way out is neither there nor can be made.
+fn refuse_deleted(addon: &Addon, found: &ObservedAddon) -> Result<(), Error> {
+    if found.status != "DELETING" {
+        return Ok(());
+    }
+    Err(refused(format!("add-on {}", addon.name), "is being deleted", "wait until it is gone, then plan again"))
 }
 
 /// EKS gives an add-on its namespace when it makes it.

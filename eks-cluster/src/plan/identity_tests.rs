@@ -1,11 +1,11 @@
 //! Plans for roles, their ways to Pods, and add-ons: read as a person reads them, and what is noticed of what changed.
 
-use eks_core::{Action, Error, Plan, Ref};
+use eks_core::{Action, Error, Plan, Ref, Severity};
 
 use crate::{
-    Addon, AddonRemoval, AddonRole, ClusterSpec, ClusterSpecBuilder, NodeRole, Observed, ObservedAssociation, ObservedProvider, PodRole,
-    RoleChoice, RoleSettings, ServiceAccount,
-    identity::RoleKind,
+    Addon, AddonRemoval, AddonRole, AutoMode, ClusterSpec, ClusterSpecBuilder, IpFamily, NodeRole, Observed, ObservedAccess,
+    ObservedAssociation, ObservedProvider, PodRole, RoleChoice, RoleSettings, ServiceAccount,
+    identity::{RoleKind, RoleLabel},
     testing::{builder, everything, made, nothing, owner},
 };
 
@@ -304,4 +304,98 @@ fn removals_are_a_teardown_of_their_own() {
     assert_eq!(teardown.removals().iter().map(|removal| removal.key.as_str()).collect::<Vec<_>>(), ["cluster/addon/coredns"]);
     now.addons.get_mut("coredns").unwrap().tags.clear();
     assert!(now.removals(&spec).is_err(), "others made it");
+}
+
+#[test]
+fn an_add_on_on_its_way_out_is_not_kept() {
+    let mut now = everything();
+    "DELETING".clone_into(&mut now.addons.get_mut("coredns").unwrap().status);
+    let refused = refusal(builder().build().unwrap().plan(&now));
+    assert!(refused.contains("add-on coredns") && refused.contains("is being deleted"), "{refused}");
+}
+
+fn warnings(plan: &Plan) -> Vec<String> {
+    plan.findings().iter().filter(|finding| finding.severity == Severity::Warning).map(ToString::to_string).collect()
+}
+
+#[test]
+fn permissions_that_left_the_spec_are_told() {
+    let spec = whole().build().unwrap();
+    let mut now = applied(&spec);
+    let stays = |now: &Observed| {
+        let plan = spec.plan(now).unwrap();
+        assert!(plan.is_noop(), "{plan}");
+        warnings(&plan).into_iter().filter(|said| said.contains("in the spec")).collect::<Vec<_>>()
+    };
+    assert!(stays(&now).is_empty());
+    let old = "arn:aws:iam::123456789012:policy/old";
+    now.roles.get_mut(&RoleKind::Node(RoleLabel::new("gpu").unwrap())).unwrap().policies.insert(old.to_owned());
+    let lbc = now.roles.get_mut(&RoleKind::LoadBalancerController).unwrap();
+    lbc.policies.insert(old.to_owned());
+    lbc.inline.insert("wide".to_owned(), "{}".to_owned());
+    // What Auto Mode needed.
+    now.roles.get_mut(&RoleKind::Cluster).unwrap().policies.insert("arn:aws:iam::aws:policy/AmazonEKSComputePolicy".to_owned());
+    assert_eq!(
+        stays(&now),
+        [
+            format!("cluster/role/load-balancer-controller: {old}, wide are not in the spec; they stay until they are detached by hand"),
+            format!("cluster/role/node/gpu: {old} is not in the spec; it stays until it is detached by hand"),
+        ]
+    );
+}
+
+#[test]
+fn an_entry_lets_in_only_the_role_that_it_was_made_for() {
+    let role: Ref<eks_core::RoleArn> = Ref::output("cluster/role/node/gpu".parse().unwrap(), "arn");
+    let spec = builder().node_role(NodeRole::new("gpu")).node_role_entry("gpu", role).build().unwrap();
+    let entry = |name: &str, principal: &str| ObservedAccess {
+        principal: role_arn(principal).to_string(),
+        type_name: "EC2_LINUX".to_owned(),
+        username: "system:node:{{EC2PrivateDNSName}}".to_owned(),
+        groups: ["system:nodes".to_owned()].into(),
+        policies: Default::default(),
+        created: None,
+        tags: ours(name),
+    };
+    let mut now = applied(&spec);
+    now.access = vec![entry("cluster/access/gpu", "chap10-node-gpu-us-east-1")];
+    let plan = spec.plan(&now).unwrap();
+    assert!(plan.is_noop() && !warnings(&plan).iter().any(|said| said.contains("access entry")), "{plan}");
+
+    // What an earlier spec said; and what another layer made.
+    now.access.extend([entry("cluster/access/old", "old"), entry("nodes/w/entry", "w")]);
+    let plan = spec.plan(&now).unwrap();
+    let told: Vec<_> = warnings(&plan).into_iter().filter(|said| said.contains("access entry")).collect();
+    let message = "cluster/control-plane: the access entry of arn:aws:iam::123456789012:role/old is not in the spec; whoever it lets in stays in; delete it by aws eks delete-access-entry";
+    assert_eq!(told, [message]);
+
+    now.roles.remove(&RoleKind::Node(RoleLabel::new("gpu").unwrap()));
+    let refused = refusal(spec.plan(&now));
+    assert!(refused.contains("was made for an earlier role chap10-node-gpu-us-east-1, and lets only that one in"), "{refused}");
+}
+
+#[test]
+fn a_cni_for_ipv6_needs_a_policy_of_its_own() {
+    let told = |cni: Addon| {
+        let spec = builder().ip_family(IpFamily::Ipv6).public_access_cidrs(["198.51.100.0/24"]).addon(cni).build().unwrap();
+        warnings(&spec.plan(&nothing()).unwrap()).iter().any(|said| said.starts_with("cluster/addon/vpc-cni: gives no IPv6 addresses"))
+    };
+    let cni = || Addon::new("vpc-cni");
+    assert!(told(cni()), "the nodes' policy is for IPv4");
+    assert!(told(cni().role(AddonRole::pod_identity())), "and so is the one that AWS names");
+    assert!(!told(cni().role(AddonRole::pod_identity().vpc_cni_ipv6())));
+    assert!(!told(cni().irsa(role_arn("cni"))), "what others wrote into it is not known");
+    let ipv4 = builder().build().unwrap().plan(&nothing()).unwrap();
+    assert!(!warnings(&ipv4).iter().any(|said| said.contains("IPv6 addresses")));
+}
+
+#[test]
+fn auto_mode_brings_the_agent_along() {
+    let ebs = || builder().no_addons().addon(Addon::new("aws-ebs-csi-driver")).pod_role(PodRole::load_balancer_controller());
+    assert!(ebs().build().is_err());
+    let spec = ebs().auto_mode(AutoMode::without_pools()).nodes_ready_after(["k8s/nodes/w".parse().unwrap()]).build().unwrap();
+    let plan = spec.plan(&nothing()).unwrap();
+    let needs = &plan.step("cluster/addon-ready/aws-ebs-csi-driver").unwrap().needs;
+    assert!(!needs.iter().any(|key| key.as_str() == "cluster/addon/eks-pod-identity-agent"), "{needs:?}");
+    assert!(!warnings(&plan).iter().any(|said| said.contains("EKS Pod Identity Agent")));
 }

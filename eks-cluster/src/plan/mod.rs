@@ -29,7 +29,10 @@ use std::{collections::BTreeSet, fmt};
 
 use eks_core::{Basis, Error, Plan, SpecError, StepKey};
 
-use crate::{ClusterSpec, Observed, Scope, identity::PodAccess};
+use crate::{
+    ClusterSpec, Observed, Scope,
+    identity::{PodAccess, RoleKind},
+};
 
 /// The key of the control plane, which other layers rely on.
 pub(crate) const CONTROL_PLANE: &str = "cluster/control-plane";
@@ -69,7 +72,9 @@ impl ClusterSpec {
         if scope.roles.len() > 1 {
             reads.insert("iam:GetAccountAuthorizationDetails");
         }
-        if self.own_roles().iter().any(|role| !role.inline.is_empty()) {
+        // One role alone is read by its name, with what is written into it.
+        let by_name = scope.roles.len() == 1 && scope.roles.iter().any(RoleKind::is_for_pods);
+        if by_name || self.own_roles().iter().any(|role| !role.inline.is_empty()) {
             reads.extend(["iam:GetRolePolicy", "iam:ListRolePolicies"]);
         }
         if scope.oidc_provider {

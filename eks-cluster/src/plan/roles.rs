@@ -92,13 +92,13 @@ impl ClusterSpec {
     }
 
     /// Whether Auto Mode is wanted, or still on: it works under this role until it is off.
-    fn keeps_auto_mode(&self, now: &Observed) -> bool {
+    pub(super) fn keeps_auto_mode(&self, now: &Observed) -> bool {
         let found = now.cluster.as_ref().and_then(|cluster| cluster.settings.auto_mode.as_ref());
         self.settings.has_auto_mode() || found.is_some_and(AutoMode::is_on)
     }
 
     /// The control plane's role, for Auto Mode where that is on.
-    fn for_auto_mode(&self, mut request: RoleRequest, now: &Observed) -> RoleRequest {
+    pub(super) fn for_auto_mode(&self, mut request: RoleRequest, now: &Observed) -> RoleRequest {
         if request.kind == RoleKind::Cluster && self.keeps_auto_mode(now) {
             request.trust = request.trust.and_tags_sessions();
             request.policies.extend(AUTO_MODE_CLUSTER_POLICIES.map(|name| self.partition().managed_policy(name)));

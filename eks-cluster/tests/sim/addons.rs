@@ -1,7 +1,7 @@
 //! Add-ons: versions, configuration, roles, take-over, removal.
 
 use crate::support::{Account, Tested};
-use eks_cluster::{Addon, AddonRemoval, AddonRole, ClusterSpec};
+use eks_cluster::{Addon, AddonRemoval, AddonRole, ClusterSpec, PolicyDocument, PolicyStatement, RoleChoice};
 use eks_core::{Action, Error};
 use eks_sim::{Fault, Sim, When};
 
@@ -184,5 +184,55 @@ async fn an_add_on_with_two_service_accounts_gets_both_a_role() -> Tested {
     assert!(account.clusters.plan(&irsa).await?.is_noop());
     let listed = eks(&account).list_pod_identity_associations().cluster_name("chap10").send().await?;
     assert_eq!(listed.associations().len(), 1);
+    Ok(())
+}
+
+async fn role_of(account: &Account, name: &str) -> Result<Option<String>, Box<dyn std::error::Error>> {
+    let told = eks(account).describe_addon().cluster_name("chap10").addon_name(name).send().await?;
+    Ok(told.addon().and_then(|addon| addon.service_account_role_arn()).map(str::to_owned))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_that_the_spec_does_not_say_survives_an_update() -> Tested {
+    let account = Account::new(Sim::new()).await?;
+    let cni = || Addon::new("vpc-cni");
+    applied(&account, &account.builder().addon(cni().role(AddonRole::irsa())).build()?).await?;
+    let role = role_of(&account, "vpc-cni").await?;
+    assert!(role.is_some());
+    let tuned = cni().configuration(r#"{"env":{"WARM_IP_TARGET":"2"}}"#);
+    applied(&account, &account.builder().addon(tuned.clone()).build()?).await?;
+    assert_eq!(role_of(&account, "vpc-cni").await?, role);
+    // Through EKS Pod Identity it gets another in its place.
+    applied(&account, &account.builder().addon(tuned.role(AddonRole::pod_identity())).build()?).await?;
+    assert_eq!(role_of(&account, "vpc-cni").await?, None);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_waits_for_the_one_that_is_under_way() -> Tested {
+    let account = Account::new(Sim::new()).await?;
+    applied(&account, &account.builder().build()?).await?;
+    let values = |target: u8| format!(r#"{{"env":{{"WARM_IP_TARGET":"{target}"}}}}"#);
+    let theirs = eks(&account).update_addon().cluster_name("chap10").addon_name("vpc-cni");
+    theirs.configuration_values(values(9)).send().await?;
+    applied(&account, &account.builder().addon(Addon::new("vpc-cni").configuration(values(2))).build()?).await?;
+    assert_eq!(account.sim.log().count("eks", "UpdateAddon"), 2, "theirs and ours, and none that EKS refused");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_written_into_the_only_role_is_seen() -> Tested {
+    let account = Account::new(Sim::new()).await?;
+    let cluster = account.role("eksServiceRole", "eks.amazonaws.com").await?;
+    let attach = aws_sdk_iam::Client::new(&account.sim.sdk_config()).attach_role_policy().role_name("eksServiceRole");
+    attach.policy_arn("arn:aws:iam::aws:policy/AmazonEKSClusterPolicy").send().await?;
+    let document = PolicyDocument::new([PolicyStatement::allow(["ec2:CreateSnapshot"], ["*"])]);
+    let ebs = Addon::new("aws-ebs-csi-driver").role(AddonRole::pod_identity().inline_policy("snapshots", document));
+    let builder = account.builder().role(RoleChoice::Existing(cluster.parse()?)).addon(ebs);
+    let spec = builder.build()?;
+    applied(&account, &spec).await?;
+    let before = account.sim.log().len();
+    assert!(account.clusters.plan(&spec).await?.is_noop());
+    assert!(account.calls_since(before).contains(&"iam:GetRolePolicy".to_owned()), "it is read by its name");
     Ok(())
 }

@@ -278,3 +278,20 @@ async fn a_teardown_killed_at_the_provider_is_finished_by_the_next() -> Tested {
     }
     Ok(())
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_instance_profile_that_holds_a_role_is_named() -> Tested {
+    let account = Account::new(Sim::new()).await?;
+    applied(&account, &account.builder().no_addons().node_role(NodeRole::new("gpu")).build()?).await?;
+    let (iam, role) = (iam(&account), "chap10-node-gpu-us-east-1");
+    iam.create_instance_profile().instance_profile_name("by-hand").send().await?;
+    iam.add_role_to_instance_profile().instance_profile_name("by-hand").role_name(role).send().await?;
+    let ending = account.clusters.teardown(&account.owner, &account.name).await?.apply(&account.engine()).await?;
+    let failures: Vec<_> = ending.report.failures().collect();
+    let [(key, Error::Refused { rule, remedy, .. })] = failures.as_slice() else { panic!("{failures:?}") };
+    assert_eq!(key.as_str(), "cluster/role/node/gpu");
+    assert_eq!(rule, "is in the instance profile by-hand, which others made");
+    assert!(remedy.contains(&format!("--role-name {role} --instance-profile-name by-hand")), "{remedy}");
+    iam.remove_role_from_instance_profile().instance_profile_name("by-hand").role_name(role).send().await?;
+    torn_down(&account).await
+}

@@ -263,7 +263,11 @@ pub(super) fn update(world: &mut World, args: &Args) -> Result<Value, ApiError> 
         let message = format!("Addon {} cannot be updated as it is currently in {} state", addon.name, addon.status);
         return Err(in_use(message).field("addonName", addon.name.as_str()).field("clusterName", cluster.name));
     }
-    let version = version_for(&cluster, kind, args.str("addonVersion").or(Some(&addon.version)))?;
+    // What is not asked for is not judged: the add-on keeps the version that it has.
+    let version = match args.str("addonVersion") {
+        Some(asked) => version_for(&cluster, kind, Some(asked))?,
+        None => addon.version.clone(),
+    };
     let rule = conflict_rule(args)?;
     let configuration = args.str("configurationValues").map(str::to_owned);
     configuration.as_deref().map_or(Ok(()), |values| kind.check_configuration(values))?;
@@ -292,7 +296,9 @@ pub(super) fn update(world: &mut World, args: &Args) -> Result<Value, ApiError> 
         let Ok(found) = cluster::find_mut(world, &cluster) else { return };
         let Some(addon) = found.addons.get_mut(&name).filter(|addon| addon.status == "UPDATING") else { return };
         addon.version = version;
-        addon.role = role.or_else(|| addon.role.take());
+        // API reference, UpdateAddon, serviceAccountRoleArn: "If you don't specify an existing IAM role, then the add-on uses the
+        // permissions assigned to the node IAM role."
+        addon.role = role;
         addon.configuration = configuration.or_else(|| addon.configuration.take());
         addon.installed = true;
         settle_by_nodes(addon, nodes, now);

@@ -12,7 +12,7 @@ use eks_cluster::{
     },
 };
 use eks_core::{
-    Error,
+    Error, Owner,
     engine::{ApplyError, BoxFuture, Engine},
 };
 use eks_sim::{DeprecatedUse, Fault, Sim, When};
@@ -271,7 +271,9 @@ async fn up_and_back_within_the_week() -> Tested {
     assert_eq!(version(&account).await?, "1.34");
     assert!(addon(&account, "kube-proxy").await?.starts_with("v1.34."), "never newer than the API server");
     assert!(account.clusters.rollback(&back).await?.is_done());
-    assert_eq!(account.clusters.cancel_rollback(&account.name).await?, None);
+    assert_eq!(account.clusters.cancel_rollback(&account.owner, &account.name).await?, None);
+    let refused = account.clusters.cancel_rollback(&Owner::new("others")?, &account.name).await.err().ok_or("not refused")?;
+    assert!(refused.to_string().contains("(rule cluster-of-others;"), "{refused}");
     // And up again.
     account.clusters.upgrade(&upgrade(&account, 35).build()?).await?.plan().apply(&account.engine()).await?;
     tokio::time::sleep(Duration::from_secs(8 * 86_400)).await;
@@ -367,7 +369,7 @@ mod kubernetes {
     };
     use serde_json::json;
 
-    use super::{Tested, account, run, upgrade, v, version};
+    use super::{Tested, account, failure, run, upgrade, v, version};
     use crate::support::Account;
     use eks_sim::{Fault, When};
 
@@ -431,7 +433,7 @@ mod kubernetes {
         assert!(blind.upgrade(&upgrade).await.is_err());
         let planned = account.clusters.upgrade(&upgrade).await?;
         let step = planned.plan().step("cluster/upgrade/1.35/insights").ok_or("no look")?;
-        assert_eq!(step.changes, ["looked at once more, as nodes have changed since"]);
+        assert_eq!(step.changes, ["looked at once more, as nodes or add-ons have changed since"]);
         blind.refresh_insights(&account.name).await?;
         assert!(blind.upgrade(&upgrade).await?.gate().is_none());
         // An old node that comes in between is seen by EKS, where it looks again.
@@ -440,7 +442,9 @@ mod kubernetes {
             tokio::time::sleep(std::time::Duration::from_secs(3600)).await;
             blind.upgrade(&upgrade).await?
         };
-        assert!(!planned.plan().is_noop(), "EKS's look is an hour old, and passes");
+        let told = failure(planned.plan().apply(&eks_core::engine::Engine::new().driver(blind.clone())).await);
+        assert!(told.contains("\"Kubelet version skew\" is in ERROR") && told.contains("(rule insight;"), "{told}");
+        assert_eq!(version(&account).await?, "1.34", "EKS's look is an hour old, and passed: it had to look again");
         put(&api, "old.ec2.internal", "v1.34.4-eks-1").await?;
         run(&account, &upgrade).await?;
         assert_eq!(version(&account).await?, "1.35");

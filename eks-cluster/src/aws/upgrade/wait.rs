@@ -30,9 +30,13 @@ pub(super) fn insights_refreshed(cluster: &ClusterName) -> Wait {
     Wait::typical(INSIGHTS, cluster.as_str(), REFRESH_TYPICAL).first(Duration::from_secs(5))
 }
 
+/// How long EKS waits for Auto Mode's nodes in a rollback, in minutes, if nobody says (API reference, RollbackConfig).
+const ROLLBACK_MINUTES: u16 = 720;
+
 /// A rollback on EKS Auto Mode waits for nodes first, as long as it is told to.
 pub(super) fn version_updated(hop: &ControlPlaneHop, id: &str) -> Wait {
-    let nodes = hop.timeout_minutes.map(|minutes| Duration::from_secs(u64::from(minutes) * 60)).unwrap_or_default();
+    let minutes = if hop.is_rollback() { hop.timeout_minutes.unwrap_or(ROLLBACK_MINUTES) } else { 0 };
+    let nodes = Duration::from_secs(u64::from(minutes) * 60);
     let wait = Wait::typical(CLUSTER_UPDATE, format!("{}/{id}", hop.cluster), UPGRADE_TYPICAL);
     wait.every(Duration::from_secs(6)).limit(LONGEST_UPDATE + nodes)
 }

@@ -8,7 +8,7 @@ use crate::{
     KubernetesVersion, ObservedCluster,
     aws::{
         Clusters,
-        wait::{addon_settled, cluster_free, cluster_settled},
+        wait::{cluster_free, cluster_settled},
     },
     plan::{broken, refuse_others, refused},
     upgrade::{AddonHop, ControlPlaneHop, InsightsCheck, NodeKind, NodeVersion, Rule, blockers, blocking, remedy},
@@ -162,13 +162,11 @@ impl Clusters {
                 Err(error) if error.code() == Some("ResourceInUseException") => {
                     let again = self.addon(&hop.cluster, &hop.name).await?.ok_or_else(gone)?;
                     if again.version != hop.to {
-                        // However somebody else's ends, ours comes after it.
-                        if cx.attempt() < MOST_WAITS {
-                            match cx.wait(addon_settled(&hop.cluster, &hop.name)).await {
-                                Ok(_) | Err(Error::Terminal { .. }) => {}
-                                Err(error) => return Err(error),
-                            }
+                        if cx.attempt() >= MOST_WAITS {
+                            return Err(error);
                         }
+                        // However somebody else's ends, ours comes after it.
+                        cx.wait(wait::addon_free(&hop.cluster, &hop.name)).await?;
                         return Err(error.with_class(Class::Inconsistent));
                     }
                 }

@@ -22,6 +22,7 @@ use crate::{
 const INSIGHTS: &str = "insights-refreshed";
 const VERSION: &str = "cluster-version";
 const ADDON_VERSION: &str = "addon-version";
+const ADDON_FREE: &str = "addon-free";
 
 /// AWS's word is "several minutes"; more than 45 were reported.
 const LONGEST_UPDATE: Duration = Duration::from_secs(90 * 60);
@@ -52,6 +53,12 @@ pub(super) fn addon_moved(hop: &AddonHop) -> Wait {
     Wait::typical(ADDON_VERSION, id, addon_typical(&hop.name)).every(Duration::from_secs(3))
 }
 
+/// An add-on that something else may be changing, while EKS does not tell so yet.
+pub(super) fn addon_free(cluster: &ClusterName, name: &str) -> Wait {
+    let wait = Wait::typical(ADDON_FREE, format!("{cluster}/{name}"), addon_typical(name)).first(Duration::from_secs(5));
+    wait.every(Duration::from_secs(4)).limit(Duration::from_secs(30 * 60))
+}
+
 impl Clusters {
     /// `None` if it is not seen.
     pub(in crate::aws) async fn upgrade_state(&self, kind: &str, cluster: &ClusterName, rest: &str) -> Result<Option<Poll>, Error> {
@@ -71,6 +78,10 @@ impl Clusters {
                 };
                 Ok(self.addon(cluster, name).await?.map(|found| judge_addon(&found, to, degraded == "true")))
             }
+            ADDON_FREE => Ok(self.addon(cluster, rest).await?.map(|found| match found.status.as_str() {
+                "CREATING" | "UPDATING" => Poll::Pending { state: found.status },
+                _ => Poll::Ready(Outputs::new()),
+            })),
             other => Err(broken(format!("nothing is known of waiting for {other}"))),
         }
     }

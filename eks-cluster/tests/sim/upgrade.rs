@@ -341,9 +341,24 @@ fn back(account: &Account, to: u16) -> Result<Rollback, Box<dyn std::error::Erro
     Ok(Rollback::builder(&account.owner, account.name.clone(), "us-east-1".parse()?, v(to)).build()?)
 }
 
-/// Hits every call of a journey with every fault, killed runs with a second one after them; at the end the cluster has the version `goal`,
-/// by as many updates as without faults.
-async fn sweep<S>(start: impl Fn() -> S, goal: &str, updates: usize) -> Tested
+fn refusal() -> Fault {
+    Fault::Refuse { status: 500, code: "ServerException".to_owned(), message: "These errors are usually caused by EKS".to_owned() }
+}
+
+/// Every fault at every call.
+fn every(_: usize) -> Vec<Fault> {
+    vec![Fault::KillBefore, Fault::KillAfter, Fault::LoseAnswer, Fault::Throttle, refusal()]
+}
+
+/// A kill after every call, which is as good as one before the next, and of the other faults one a call in turn.
+fn in_turn(call: usize) -> Vec<Fault> {
+    let others = [Fault::LoseAnswer, refusal(), Fault::Throttle];
+    vec![Fault::KillAfter, others[call % others.len()].clone()]
+}
+
+/// Hits every call of a journey with faults, killed runs with a second one after them; at the end the cluster has the version `goal`, by as
+/// many updates as without faults.
+async fn sweep<S>(start: impl Fn() -> S, faults: fn(usize) -> Vec<Fault>, goal: &str, updates: usize) -> Tested
 where
     S: Future<Output = Result<(Account, Journey), Box<dyn std::error::Error>>>,
 {
@@ -351,12 +366,9 @@ where
     let before = whole.sim.log().len();
     journey.run(&whole).await?;
     let calls = whole.sim.log().len() - before;
-    let refusal =
-        Fault::Refuse { status: 500, code: "ServerException".to_owned(), message: "These errors are usually caused by EKS".to_owned() };
-    let faults = [Fault::KillBefore, Fault::KillAfter, Fault::LoseAnswer, Fault::Throttle, refusal];
     let (mut hit, mut runs_again) = (0, 0);
     for number in 1..=calls {
-        for fault in faults.clone() {
+        for fault in faults(number) {
             let (account, journey) = start().await?;
             let case = format!("{fault:?} at call {number} of {calls}");
             let call = account.sim.log().len() + number;
@@ -384,7 +396,10 @@ where
             assert_eq!(told.update_ids().len(), updates, "{case}: no hop is asked for twice");
         }
     }
-    assert!(hit > 5 * calls - 25 && runs_again > 2 * calls - 20, "{hit} faults over {calls} calls, {runs_again} runs again");
+    let all = faults(0);
+    let kills = all.iter().filter(|fault| matches!(fault, Fault::KillBefore | Fault::KillAfter)).count();
+    let near = |count: usize, kinds: usize| count > kinds * calls.saturating_sub(10);
+    assert!(near(hit, all.len()) && near(runs_again, kills), "{hit} faults over {calls} calls, {runs_again} runs again");
     Ok(())
 }
 
@@ -395,7 +410,7 @@ async fn a_fault_at_every_call_of_two_hops_converges() -> Tested {
         let up = Journey::Up(upgrade(&account, 36).build()?);
         Ok((account, up))
     };
-    sweep(start, "1.36", 2).await
+    sweep(start, every, "1.36", 2).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -408,7 +423,7 @@ async fn a_fault_at_every_call_of_a_hop_that_needs_an_add_on_first_converges() -
     let (account, journey) = start().await?;
     let planned = journey.plan(&account).await?;
     assert!(planned.plan().step("cluster/upgrade/1.35/prepare/kube-proxy").is_some(), "{planned}");
-    sweep(start, "1.35", 1).await
+    sweep(start, in_turn, "1.35", 1).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -424,7 +439,7 @@ async fn a_fault_at_every_call_of_a_rollback_converges() -> Tested {
     let (account, journey) = start().await?;
     let planned = journey.plan(&account).await?;
     assert!(planned.plan().step("cluster/rollback/1.34/prepare/kube-proxy").is_some(), "{planned}");
-    sweep(start, "1.34", 2).await
+    sweep(start, in_turn, "1.34", 2).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -488,7 +503,7 @@ mod kubernetes {
     };
     use serde_json::json;
 
-    use super::{Journey, Tested, account, failure, upgrade, v, version};
+    use super::{Journey, Tested, account, back, failure, upgrade, v, version};
     use crate::support::Account;
     use eks_sim::{Fault, When};
 
@@ -528,6 +543,26 @@ mod kubernetes {
         let planned = account.clusters.upgrade(&upgrade(&account, 36).build()?).await?;
         planned.plan().apply(&account.engine()).await?;
         assert_eq!((account.sim.faults_pending(), version(&account).await?.as_str()), (0, "1.36"));
+        Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_leads_holds_a_rollback_up_unless_auto_mode_takes_it_back() -> Tested {
+        let (account, _) = account(34).await?;
+        Journey::Up(upgrade(&account, 35).build()?).run(&account).await?;
+        let (api, _) = nodes(&account).await?;
+        let blind = eks_cluster::Clusters::new(&account.sim.sdk_config());
+        let labels = json!({"eks.amazonaws.com/compute-type": "auto"});
+        api.create(&PostParams::default(), &serde_json::from_value(json!({"metadata": {"name": "i-1", "labels": labels}}))?).await?;
+        put(&api, "i-1", "v1.35.2-eks-1").await?;
+        blind.refresh_insights(&account.name).await?;
+        let back = back(&account, 34)?;
+        assert!(blind.rollback(&back).await.is_ok());
+        put(&api, "own.ec2.internal", "v1.35.2-eks-1").await?;
+        blind.refresh_insights(&account.name).await?;
+        let refused = blind.rollback(&back).await.err().ok_or("not refused")?.to_string();
+        assert!(refused.contains("\"Kubelet version skew\" is in ERROR") && refused.contains("own.ec2.internal"), "{refused}");
+        assert!(!refused.contains("i-1"), "{refused}");
         Ok(())
     }
 

@@ -95,7 +95,9 @@ impl AddonOffer {
     pub(crate) fn way(&self, name: &str, now: &str, to: &str, kubernetes: KubernetesVersion) -> Vec<String> {
         let mut way = Vec::new();
         if name == addon::VPC_CNI && numbers(now).first() == numbers(to).first() {
-            for between in minor(now) + 1..minor(to) {
+            let (now, to) = (minor(now), minor(to));
+            let between: Vec<u64> = if now < to { (now + 1..to).collect() } else { (to + 1..now).rev().collect() };
+            for between in between {
                 let of_minor = self.candidates(name, kubernetes).into_iter().filter(|offered| minor(&offered.version) == between);
                 way.extend(Self::newest(of_minor).map(str::to_owned));
             }
@@ -143,6 +145,8 @@ mod tests {
         let way = |name| cni().way(name, "v1.18.6-eksbuild.1", "v1.21.0-eksbuild.1", v(35));
         assert_eq!(way("vpc-cni"), ["v1.19.10-eksbuild.1", "v1.20.1-eksbuild.1", "v1.21.0-eksbuild.1"]);
         assert_eq!(way("coredns"), ["v1.21.0-eksbuild.1"]);
+        let back = cni().way("vpc-cni", "v1.22.0-eksbuild.1", "v1.19.10-eksbuild.1", v(35));
+        assert_eq!(back, ["v1.21.0-eksbuild.1", "v1.20.1-eksbuild.1", "v1.19.10-eksbuild.1"]);
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl Road<'_> {
             problems.add(Rule::ClusterHealth.code(), format!("cluster {name}"), rule, issue.remedy());
         }
         self.check_addresses(problems);
-        self.check_insights(false, problems);
+        self.check_insights(problems);
     }
 
     /// Whether this plan judges for itself what an insight is about, as it knows all nodes. EKS looks again before the hop.
@@ -66,11 +66,12 @@ impl Road<'_> {
         insight.is_about_kubelets() && self.now.nodes.complete
     }
 
-    /// Insights that hold the first hop back. Those about add-ons do so only where the plan moves none first.
-    pub(crate) fn check_insights(&self, about_addons: bool, problems: &mut Problems) {
+    /// Insights that hold the first hop back. Those about add-ons do so only once EKS has looked again: what it saw may have been moved
+    /// since, by this plan or by a run before it.
+    fn check_insights(&self, problems: &mut Problems) {
         let next = self.from.next();
         let blocks = blocking(&self.now.insights, InsightCategory::UpgradeReadiness, next, &self.upgrade.accepted);
-        let counts = |insight: &&Insight| insight.is_about_addons() == about_addons && !self.judges(insight);
+        let counts = |insight: &&Insight| !insight.is_about_addons() && !self.judges(insight);
         for insight in blocks.filter(counts) {
             problems.add(Rule::Insight.code(), format!("Kubernetes {next}"), insight.what(), remedy(insight));
         }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use eks_core::ClusterName;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -25,6 +26,8 @@ pub struct GatedNode {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Gate {
+    /// The cluster.
+    pub cluster: ClusterName,
     /// The hop that waits: to this version.
     pub before: KubernetesVersion,
     /// The control plane's version at that time.
@@ -39,6 +42,7 @@ pub struct Gate {
 
 impl Gate {
     pub(crate) fn new(
+        cluster: &ClusterName,
         control_plane: KubernetesVersion,
         before: KubernetesVersion,
         nodes: Vec<(Rule, &NodeVersion)>,
@@ -46,6 +50,7 @@ impl Gate {
     ) -> Self {
         let match_first = nodes.iter().any(|(rule, _)| *rule == Rule::ManagedNodesMatch);
         Self {
+            cluster: cluster.clone(),
             before,
             control_plane,
             nodes: nodes.into_iter().map(|(rule, node)| GatedNode { node: node.clone(), rule }).collect(),
@@ -77,7 +82,8 @@ impl Gate {
             .iter()
             .take(Self::NAMED)
             .map(|GatedNode { node, rule }| {
-                format!("{} ({}) is at {}, rule {rule}: {}", node.name, node.kind, node.kubelet, node.kind.remedy())
+                let remedy = node.kind.remedy(&self.cluster, self.become_version(), false);
+                format!("{} ({}) is at {}, rule {rule}: {remedy}", node.name, node.kind, node.kubelet)
             })
             .collect();
         if self.nodes.len() > Self::NAMED {

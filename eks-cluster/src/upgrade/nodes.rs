@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use eks_core::ClusterName;
 use serde::{Deserialize, Serialize};
 
 use super::{rule::Rule, skew::Component};
@@ -43,14 +44,17 @@ impl NodeKind {
         kind
     }
 
-    /// What brings it to the control plane's version.
-    pub(crate) fn remedy(&self) -> String {
+    /// What brings it to the version `goal`: the control plane's, or the one that the control plane goes back to.
+    pub(crate) fn remedy(&self, cluster: &ClusterName, goal: KubernetesVersion, goes_back: bool) -> String {
         match self {
-            Self::SelfManaged => "replace it by a newer node".to_owned(),
-            Self::Managed { group } => format!("aws eks update-nodegroup-version --nodegroup-name {group}"),
+            Self::Managed { group } => {
+                format!("aws eks update-nodegroup-version --cluster-name {cluster} --nodegroup-name {group} --kubernetes-version {goal}")
+            }
+            Self::Fargate if goes_back => "delete its Pod; start it again after the rollback".to_owned(),
             Self::Fargate => "delete its Pod, and a new one comes up at the control plane's version".to_owned(),
             Self::AutoMode => "wait until EKS Auto Mode has replaced it; its disruption budgets and those of Pods may hold it".to_owned(),
-            Self::Hybrid => "nodeadm upgrade on the host".to_owned(),
+            Self::Hybrid if !goes_back => format!("nodeadm upgrade {goal} on the host"),
+            Self::SelfManaged | Self::Hybrid => format!("replace it by a node of {goal}"),
         }
     }
 

@@ -228,7 +228,7 @@ impl<'a> Road<'a> {
         }
         let held = blockers(&self.now.nodes.nodes, from, to, self.upgrade.managed_nodes);
         let proxy = self.kube_proxy_of_others().filter(|version| Component::KubeProxy.broken_by(*version, from, to).is_some());
-        (!held.is_empty() || proxy.is_some()).then(|| Gate::new(from, to, held, proxy))
+        (!held.is_empty() || proxy.is_some()).then(|| Gate::new(&self.upgrade.cluster, from, to, held, proxy))
     }
 
     /// One minor version further.
@@ -242,16 +242,13 @@ impl<'a> Road<'a> {
             let look = match () {
                 () if !first => Look::After("the control plane is there"),
                 () if !waits.is_empty() => Look::After("the add-ons have moved"),
-                () if blocking(&self.now.insights, InsightCategory::UpgradeReadiness, to, &self.upgrade.accepted)
-                    .any(|insight| self.judges(insight)) =>
-                {
-                    self.check_insights(true, problems);
-                    Look::After("more, as nodes have changed since")
+                () if !self.now.nodes.complete => Look::After("more, as not all nodes are seen here"),
+                // The others among them have refused the plan.
+                () if blocking(&self.now.insights, InsightCategory::UpgradeReadiness, to, &self.upgrade.accepted).next().is_some() => {
+                    Look::After("more, as nodes or add-ons have changed since")
                 }
-                () => {
-                    self.check_insights(true, problems);
-                    Look::Known(self.now.now.and_then(|now| age(&self.now.insights, InsightCategory::UpgradeReadiness, to, now)))
-                }
+                () if self.forces(to, first) => Look::After("more, as EKS is told to overrule what it finds"),
+                () => Look::Known(self.now.now.and_then(|now| age(&self.now.insights, InsightCategory::UpgradeReadiness, to, now))),
             };
             let step = hops.insights(to, look)?.after_all(&self.settled).after_all(&waits);
             waits = vec![step.key.clone()];

@@ -1,5 +1,7 @@
 //! The way back: one minor version, within seven days of the upgrade.
 
+use std::collections::BTreeSet;
+
 use eks_core::{Basis, ClusterName, Error, Finding, Owner, Plan, Problems, Region, SpecError, Step, StepKey};
 use jiff::{SignedDuration, civil::Date};
 
@@ -8,7 +10,7 @@ use super::{
     catalogue,
     gate::named,
     hop::{Hops, Look},
-    insight::{AcceptedInsights, InsightCategory, InsightStatus, age, blocking, remedy},
+    insight::{AcceptedInsights, Insight, InsightCategory, InsightStatus, age, blocking, remedy},
     nodes::{ManagedNodes, blockers},
     observed::{ObservedUpdate, UpgradeObserved, UpgradeScope, UpgradeTarget},
     op::ControlPlaneHop,
@@ -149,7 +151,7 @@ impl Rollback {
         let under_way = now.under_way().is_some_and(|update| update.leads_to(self.to));
         let ways = if from == self.to { Vec::new() } else { self.addon_ways(now, from, &mut problems) };
         if from != self.to && !under_way {
-            self.check(now, cluster, (from, today), !ways.is_empty(), &mut problems);
+            self.check(now, cluster, (from, today), &mut problems);
         }
         if !problems.is_empty() {
             return Err(finish(problems, subject));
@@ -185,7 +187,6 @@ impl Rollback {
         now: &UpgradeObserved,
         cluster: &ObservedCluster,
         (from, today): (KubernetesVersion, Option<Date>),
-        moves_addons: bool,
         problems: &mut Problems,
     ) {
         let subject = format!("cluster {}", self.cluster);
@@ -196,7 +197,7 @@ impl Rollback {
             problems.add(Rule::RollbackOneMinor.code(), &subject, rule, remedy);
             return;
         }
-        match last_upgrade(&now.updates, from) {
+        match upgrade_to(from, &now.updates) {
             None => {
                 let rule = format!("was not upgraded to {from}, or EKS tells of it no more ({})", Rule::RollbackWithoutUpgrade.page());
                 problems.add(
@@ -240,17 +241,15 @@ impl Rollback {
             .filter(|(_, node)| node.kind != super::NodeKind::AutoMode)
             .collect();
         if !held.is_empty() {
-            let rule = format!("{} would be newer than the API server ({})", named(&held), Rule::RollbackNodes.page());
-            problems.add(
-                Rule::RollbackNodes.code(),
-                format!("nodes of {}", self.cluster),
-                rule,
-                format!("bring them to {} first", self.to),
-            );
+            let rule = format!("{} does not go with {from} and {} ({})", named(&held), self.to, Rule::RollbackNodes.page());
+            let remedies: BTreeSet<_> = held.iter().map(|(_, node)| node.kind.remedy(&self.cluster, self.to, true)).collect();
+            let remedy = format!("first: {}", remedies.into_iter().collect::<Vec<_>>().join("; "));
+            problems.add(Rule::RollbackNodes.code(), format!("nodes of {}", self.cluster), rule, remedy);
         }
-        // Add-ons that are moved first may heal what EKS sees now; it looks again.
+        // Add-ons may have been moved since EKS looked, by this plan or by a run before it, and nodes are judged above: EKS looks again.
+        let healed = |insight: &Insight| insight.is_about_addons() || (insight.is_about_kubelets() && now.nodes.complete);
         let blocks = blocking(&now.insights, InsightCategory::RollbackReadiness, self.to, &self.accepted);
-        for insight in blocks.filter(|insight| !(moves_addons && insight.is_about_addons())) {
+        for insight in blocks.filter(|insight| !healed(insight)) {
             problems.add(Rule::Insight.code(), format!("Kubernetes {}", self.to), insight.what(), remedy(insight));
         }
     }
@@ -272,7 +271,7 @@ impl Rollback {
             // Before the control plane moves it must run on both.
             let goal = offer.newest_for(name, &[self.to, from]).or_else(|| offer.default_version(name, self.to).filter(|_| leads));
             match goal.filter(|goal| numbers(goal) < numbers(&found.version)) {
-                Some(goal) => ways.push((name.as_str(), found, vec![goal.to_owned()])),
+                Some(goal) => ways.push((name.as_str(), found, offer.way(name, &found.version, goal, from))),
                 None => {
                     let rule = format!("{} does not run on {}, and EKS offers none that runs on both", found.version, self.to);
                     let page = Rule::AddonIncompatible.page();
@@ -303,32 +302,40 @@ impl Rollback {
             return Ok(vec![hops.kept(self.to)?.costs(price)]);
         }
         let mut steps: Vec<Step> = Vec::new();
+        for (name, found, way) in ways {
+            steps.extend(hops.addon(self.to, "prepare", (name, &found.version, found), way, found.status == "DEGRADED")?);
+        }
+        let mut waits: Vec<StepKey> = steps.iter().map(|step| step.key.clone()).collect();
+        let accepted = now.insights.iter().any(|insight| insight.status == InsightStatus::Error && self.accepted.accepts(insight));
+        let under_way = now.under_way().is_some_and(|update| update.leads_to(self.to));
+        if !under_way {
+            let category = InsightCategory::RollbackReadiness;
+            let look = match () {
+                () if !ways.is_empty() => Look::After("the add-ons have moved"),
+                () if !now.nodes.complete => Look::After("more, as not all nodes are seen here"),
+                // The others among them have refused the plan.
+                () if blocking(&now.insights, category, self.to, &self.accepted).next().is_some() => {
+                    Look::After("more, as nodes or add-ons have changed since")
+                }
+                () if accepted => Look::After("more, as EKS is told to overrule what it finds"),
+                () => Look::Known(now.now.and_then(|now_at| age(&now.insights, category, self.to, now_at))),
+            };
+            let step = hops.insights(self.to, look)?.after_all(&waits);
+            waits.push(step.key.clone());
+            steps.push(step);
+        }
+        // Dearer, so only once nothing else stands in the way.
         let extended = matches!(today.map(|today| catalogue::support(&now.versions, self.to, today)), Some(Support::Extended { .. }));
         if extended && cluster.upgrade_policy == Some(UpgradePolicy::Standard) {
             let change = ClusterChange::UpgradePolicy(UpgradePolicy::Extended);
             let op = ClusterOp::ChangeControlPlane { cluster: self.cluster.clone(), changes: vec![change.clone()] };
             let step = Step::new(hops.key(self.to, "upgrade-policy")?, eks_core::Action::Update, "upgrade policy EXTENDED", &op);
-            let step = step.map_err(broken)?.changes([change.to_string()]).takes(UPDATE_TYPICAL);
-            steps.push(step.permits(["eks:DescribeCluster", "eks:UpdateClusterConfig", "eks:DescribeUpdate"]));
-        }
-        let policy: Vec<StepKey> = steps.iter().map(|step| step.key.clone()).collect();
-        for (name, found, way) in ways {
-            let moved = hops.addon(self.to, "prepare", (name, &found.version, found), way, found.status == "DEGRADED")?;
-            steps.extend(moved.into_iter().map(|step| step.after_all(&policy)));
-        }
-        let before: Vec<StepKey> = steps.iter().map(|step| step.key.clone()).collect();
-        let under_way = now.under_way().is_some_and(|update| update.leads_to(self.to));
-        let mut waits = before.clone();
-        if !under_way {
-            let known = now.now.and_then(|now_at| age(&now.insights, InsightCategory::RollbackReadiness, self.to, now_at));
-            let look = if ways.is_empty() { Look::Known(known) } else { Look::After("the add-ons have moved") };
-            let step = hops.insights(self.to, look)?.after_all(&before);
+            let step = step.map_err(broken)?.changes([change.to_string()]).takes(UPDATE_TYPICAL).after_all(&waits);
             waits.push(step.key.clone());
-            steps.push(step);
+            steps.push(step.permits(["eks:DescribeCluster", "eks:UpdateClusterConfig", "eks:DescribeUpdate"]));
         }
         let key = hops.key(self.to, "control-plane")?;
         let ids: Vec<_> = now.update_ids.iter().map(String::as_str).collect();
-        let accepted = now.insights.iter().any(|insight| insight.status == InsightStatus::Error && self.accepted.accepts(insight));
         let hop = ControlPlaneHop {
             cluster: self.cluster.clone(),
             from,
@@ -368,8 +375,10 @@ impl Rollback {
     }
 }
 
-/// The last upgrade to the present version that went well.
-fn last_upgrade(updates: &[ObservedUpdate], version: KubernetesVersion) -> Option<&ObservedUpdate> {
-    let to = |update: &&ObservedUpdate| update.kind == "VersionUpdate" && update.status == "Successful" && update.version == Some(version);
-    updates.iter().filter(to).max_by_key(|update| update.created)
+/// The upgrade to the present version, if nothing has changed the version since.
+fn upgrade_to(version: KubernetesVersion, updates: &[ObservedUpdate]) -> Option<&ObservedUpdate> {
+    let moved =
+        |update: &&ObservedUpdate| matches!(update.kind.as_str(), "VersionUpdate" | "VersionRollback") && update.status == "Successful";
+    let last = updates.iter().filter(moved).max_by_key(|update| update.created)?;
+    (last.kind == "VersionUpdate" && last.version == Some(version)).then_some(last)
 }

@@ -6,13 +6,14 @@ use std::{
 };
 
 use eks_cluster::{
-    Addon, Addons, ClusterAccess, ClusterSpec, KubernetesVersion,
+    Addon, Addons, AutoMode, ClusterAccess, ClusterSpec, KubernetesVersion,
     upgrade::{
         InsightStatus, ManagedNodes, NodeKind, NodeVersion, ReadNodes, Rollback, Rule, SeenNodes, Upgrade, UpgradeBuilder, UpgradeError,
+        UpgradePlan,
     },
 };
 use eks_core::{
-    Error,
+    AuthenticationMode, Error, Owner,
     engine::{ApplyError, BoxFuture, Engine},
 };
 use eks_sim::{DeprecatedUse, Fault, Sim, When};
@@ -47,8 +48,12 @@ impl ReadNodes for Nodes {
 
 /// An account with a cluster of a version, vpc-cni and kube-proxy as add-ons, and nodes of that version.
 async fn account(minor: u16) -> Result<(Account, Nodes), Box<dyn std::error::Error>> {
+    account_with(minor, Addon::new("kube-proxy")).await
+}
+
+async fn account_with(minor: u16, kube_proxy: Addon) -> Result<(Account, Nodes), Box<dyn std::error::Error>> {
     let mut account = Account::new(sim()).await?;
-    let addons: Addons = ["vpc-cni", "kube-proxy"].map(Addon::new).into_iter().collect();
+    let addons: Addons = [Addon::new("vpc-cni"), kube_proxy].into_iter().collect();
     let spec = ClusterSpec::builder(&account.owner, account.name.clone(), v(minor), account.network.clone())
         .addons(addons)
         .bootstrap_self_managed_addons(false)
@@ -262,7 +267,7 @@ async fn another_update_is_waited_for() -> Tested {
 async fn up_and_back_within_the_week() -> Tested {
     let (account, _) = account(34).await?;
     account.clusters.upgrade(&upgrade(&account, 35).build()?).await?.plan().apply(&account.engine()).await?;
-    let back = Rollback::builder(&account.owner, account.name.clone(), "us-east-1".parse()?, v(34)).build()?;
+    let back = back(&account, 34)?;
     let before = account.sim.log().len();
     let planned = account.clusters.rollback(&back).await?;
     planned.plan().apply(&account.engine()).await?;
@@ -271,7 +276,9 @@ async fn up_and_back_within_the_week() -> Tested {
     assert_eq!(version(&account).await?, "1.34");
     assert!(addon(&account, "kube-proxy").await?.starts_with("v1.34."), "never newer than the API server");
     assert!(account.clusters.rollback(&back).await?.is_done());
-    assert_eq!(account.clusters.cancel_rollback(&account.name).await?, None);
+    assert_eq!(account.clusters.cancel_rollback(&account.owner, &account.name).await?, None);
+    let refused = account.clusters.cancel_rollback(&Owner::new("others")?, &account.name).await.err().ok_or("not refused")?;
+    assert!(refused.to_string().contains("(rule cluster-of-others;"), "{refused}");
     // And up again.
     account.clusters.upgrade(&upgrade(&account, 35).build()?).await?.plan().apply(&account.engine()).await?;
     tokio::time::sleep(Duration::from_secs(8 * 86_400)).await;
@@ -301,35 +308,73 @@ fn slow(account: &Account) -> Engine {
     account.engine().speed(0.1)
 }
 
-/// Applies what can be done now. What a killed run began may end between the plan and its application: then it is planned again.
-async fn run(account: &Account, upgrade: &Upgrade) -> Result<(), String> {
-    for _ in 0..3 {
-        let planned = account.clusters.upgrade(upgrade).await.map_err(|error| error.to_string())?;
-        match planned.plan().apply(&slow(account)).await {
-            Ok(_) => return Ok(()),
-            Err(ApplyError::Stale { .. }) => {}
-            Err(error) => return Err(error.to_string()),
-        }
-    }
-    Err("stale three times".to_owned())
+/// A way through versions.
+#[derive(Clone, Debug)]
+enum Journey {
+    Up(Upgrade),
+    Back(Rollback),
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_fault_at_every_call_of_two_hops_converges() -> Tested {
-    let (whole, _) = account(34).await?;
-    let start = whole.sim.log().len();
-    run(&whole, &upgrade(&whole, 36).build()?).await?;
-    let calls = whole.sim.log().len() - start;
+impl Journey {
+    async fn plan(&self, account: &Account) -> Result<UpgradePlan, UpgradeError> {
+        match self {
+            Self::Up(upgrade) => account.clusters.upgrade(upgrade).await,
+            Self::Back(rollback) => account.clusters.rollback(rollback).await,
+        }
+    }
+
+    /// Applies what can be done now. What a killed run began may end between the plan and its application: then it is planned again.
+    async fn run(&self, account: &Account) -> Result<(), String> {
+        for _ in 0..3 {
+            let planned = self.plan(account).await.map_err(|error| error.to_string())?;
+            match planned.plan().apply(&slow(account)).await {
+                Ok(_) => return Ok(()),
+                Err(ApplyError::Stale { .. }) => {}
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+        Err("stale three times".to_owned())
+    }
+}
+
+fn back(account: &Account, to: u16) -> Result<Rollback, Box<dyn std::error::Error>> {
+    Ok(Rollback::builder(&account.owner, account.name.clone(), "us-east-1".parse()?, v(to)).build()?)
+}
+
+fn refusal() -> Fault {
+    Fault::Refuse { status: 500, code: "ServerException".to_owned(), message: "These errors are usually caused by EKS".to_owned() }
+}
+
+/// Every fault at every call.
+fn every(_: usize) -> Vec<Fault> {
+    vec![Fault::KillBefore, Fault::KillAfter, Fault::LoseAnswer, Fault::Throttle, refusal()]
+}
+
+/// A kill after every call, which is as good as one before the next, and of the other faults one a call in turn.
+fn in_turn(call: usize) -> Vec<Fault> {
+    let others = [Fault::LoseAnswer, refusal(), Fault::Throttle];
+    vec![Fault::KillAfter, others[call % others.len()].clone()]
+}
+
+/// Hits every call of a journey with faults, killed runs with a second one after them; at the end the cluster has the version `goal`, by as
+/// many updates as without faults.
+async fn sweep<S>(start: impl Fn() -> S, faults: fn(usize) -> Vec<Fault>, goal: &str, updates: usize) -> Tested
+where
+    S: Future<Output = Result<(Account, Journey), Box<dyn std::error::Error>>>,
+{
+    let (whole, journey) = start().await?;
+    let before = whole.sim.log().len();
+    journey.run(&whole).await?;
+    let calls = whole.sim.log().len() - before;
     let (mut hit, mut runs_again) = (0, 0);
     for number in 1..=calls {
-        for fault in [Fault::KillBefore, Fault::KillAfter, Fault::LoseAnswer, Fault::Throttle] {
-            let (account, _) = account(34).await?;
+        for fault in faults(number) {
+            let (account, journey) = start().await?;
             let case = format!("{fault:?} at call {number} of {calls}");
             let call = account.sim.log().len() + number;
             let kills = matches!(fault, Fault::KillBefore | Fault::KillAfter);
             account.sim.inject(When::Call(u64::try_from(call)?), fault);
-            let upgrade = upgrade(&account, 36).build()?;
-            let first = run(&account, &upgrade).await;
+            let first = journey.run(&account).await;
             if account.sim.faults_pending() > 0 {
                 // Concurrent calls make the log of one run a little longer than that of another.
                 first.map_err(|error| format!("{case}: {error}"))?;
@@ -339,19 +384,110 @@ async fn a_fault_at_every_call_of_two_hops_converges() -> Tested {
             if kills {
                 account.sim.revive();
                 runs_again += 1;
-                run(&account, &upgrade).await.map_err(|error| format!("{case}, run again: {error}"))?;
+                journey.run(&account).await.map_err(|error| format!("{case}, run again: {error}"))?;
             } else {
                 first.map_err(|error| format!("{case}: {error}"))?;
             }
-            let after = account.clusters.upgrade(&upgrade).await.map_err(|error| format!("{case}: {error}"))?;
+            let after = journey.plan(&account).await.map_err(|error| format!("{case}: {error}"))?;
             assert!(after.is_done(), "{case}: {after}");
-            assert_eq!(version(&account).await?, "1.36", "{case}");
+            assert_eq!(version(&account).await?, goal, "{case}");
             let eks = aws_sdk_eks::Client::new(&account.sim.sdk_config());
-            let updates = eks.list_updates().name(account.name.as_str()).send().await?;
-            assert_eq!(updates.update_ids().len(), 2, "{case}: no hop is asked for twice");
+            let told = eks.list_updates().name(account.name.as_str()).send().await?;
+            assert_eq!(told.update_ids().len(), updates, "{case}: no hop is asked for twice");
         }
     }
-    assert!(hit > 4 * calls - 20 && runs_again > 2 * calls - 20, "{hit} faults over {calls} calls, {runs_again} runs again");
+    let all = faults(0);
+    let kills = all.iter().filter(|fault| matches!(fault, Fault::KillBefore | Fault::KillAfter)).count();
+    let near = |count: usize, kinds: usize| count > kinds * calls.saturating_sub(10);
+    assert!(near(hit, all.len()) && near(runs_again, kills), "{hit} faults over {calls} calls, {runs_again} runs again");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_at_every_call_of_two_hops_converges() -> Tested {
+    let start = async || {
+        let (account, _) = account(34).await?;
+        let up = Journey::Up(upgrade(&account, 36).build()?);
+        Ok((account, up))
+    };
+    sweep(start, every, "1.36", 2).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_at_every_call_of_a_hop_that_needs_an_add_on_first_converges() -> Tested {
+    let start = async || {
+        let (account, _) = account_with(34, Addon::new("kube-proxy").version("v1.31.1-eksbuild.1")).await?;
+        let up = Journey::Up(upgrade(&account, 35).build()?);
+        Ok((account, up))
+    };
+    let (account, journey) = start().await?;
+    let planned = journey.plan(&account).await?;
+    assert!(planned.plan().step("cluster/upgrade/1.35/prepare/kube-proxy").is_some(), "{planned}");
+    sweep(start, in_turn, "1.35", 1).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_at_every_call_of_a_rollback_converges() -> Tested {
+    let start = async || {
+        let (account, _) = account(34).await?;
+        Journey::Up(upgrade(&account, 35).build()?).run(&account).await?;
+        // EKS has looked by itself, and saw the add-ons as they are before the rollback.
+        tokio::time::sleep(Duration::from_secs(25 * 3600)).await;
+        let back = Journey::Back(back(&account, 34)?);
+        Ok((account, back))
+    };
+    let (account, journey) = start().await?;
+    let planned = journey.plan(&account).await?;
+    assert!(planned.plan().step("cluster/rollback/1.34/prepare/kube-proxy").is_some(), "{planned}");
+    sweep(start, in_turn, "1.34", 2).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_on_auto_mode_that_was_killed_goes_on_while_nodes_go_back() -> Tested {
+    let mut account = Account::new(sim()).await?;
+    let role: eks_core::RoleArn = account.role("auto-nodes", "ec2.amazonaws.com").await?.parse()?;
+    let spec = ClusterSpec::builder(&account.owner, account.name.clone(), v(34), account.network.clone())
+        .authentication(AuthenticationMode::Api)
+        .auto_mode(AutoMode::with_pools(role))
+        .no_addons()
+        .build()?;
+    account.clusters.plan(&spec).await?.apply(&slow(&account)).await?;
+    let nodes = Nodes::default();
+    account.clusters = account.clusters.with_nodes(nodes.clone());
+    account.clusters.upgrade(&upgrade(&account, 35).build()?).await?.plan().apply(&account.engine()).await?;
+    *nodes.0.lock().expect("a lock") = vec![NodeVersion::new("i-1", NodeKind::AutoMode, "v1.35.2-eks-1")?];
+
+    let back = back(&account, 34)?;
+    let planned = account.clusters.rollback(&back).await?;
+    at(&account, "UpdateClusterVersion", Fault::KillAfter);
+    assert!(planned.plan().apply(&account.engine()).await.is_err());
+    account.sim.revive();
+    let eks = aws_sdk_eks::Client::new(&account.sim.sdk_config());
+    let told = eks.describe_cluster().name(account.name.as_str()).send().await?;
+    assert_eq!(told.cluster().and_then(|cluster| cluster.status()).map(|status| status.as_str()), Some("ACTIVE"), "nodes go first");
+    assert_eq!(version(&account).await?, "1.35");
+    let again = account.clusters.rollback(&back).await?;
+    let step = again.plan().step("cluster/rollback/1.34/control-plane").ok_or("no step")?;
+    assert_eq!(step.changes, ["version: 1.35 → 1.34, already under way"]);
+    again.plan().apply(&account.engine()).await?;
+    assert_eq!(version(&account).await?, "1.34");
+    assert_eq!(account.sim.log().count("eks", "UpdateClusterVersion"), 2, "one up, one back");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_add_on_that_somebody_else_updates_is_waited_for() -> Tested {
+    let (account, _) = account(34).await?;
+    let planned = account.clusters.upgrade(&upgrade(&account, 35).build()?).await?;
+    let busy = "Addon kube-proxy cannot be updated as it is currently in UPDATING state";
+    // More often than two minutes of repeated calls would last.
+    for nth in 1..=100 {
+        let fault = Fault::Refuse { status: 409, code: "ResourceInUseException".to_owned(), message: busy.to_owned() };
+        account.sim.inject(When::Action { service: "eks".to_owned(), action: "UpdateAddon".to_owned(), nth }, fault);
+    }
+    planned.plan().apply(&account.engine()).await?;
+    assert_eq!(account.sim.faults_pending(), 0);
+    assert!(addon(&account, "kube-proxy").await?.starts_with("v1.35."));
     Ok(())
 }
 
@@ -367,7 +503,7 @@ mod kubernetes {
     };
     use serde_json::json;
 
-    use super::{Tested, account, run, upgrade, v, version};
+    use super::{Journey, Tested, account, back, failure, upgrade, v, version};
     use crate::support::Account;
     use eks_sim::{Fault, When};
 
@@ -411,6 +547,26 @@ mod kubernetes {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_node_that_leads_holds_a_rollback_up_unless_auto_mode_takes_it_back() -> Tested {
+        let (account, _) = account(34).await?;
+        Journey::Up(upgrade(&account, 35).build()?).run(&account).await?;
+        let (api, _) = nodes(&account).await?;
+        let blind = eks_cluster::Clusters::new(&account.sim.sdk_config());
+        let labels = json!({"eks.amazonaws.com/compute-type": "auto"});
+        api.create(&PostParams::default(), &serde_json::from_value(json!({"metadata": {"name": "i-1", "labels": labels}}))?).await?;
+        put(&api, "i-1", "v1.35.2-eks-1").await?;
+        blind.refresh_insights(&account.name).await?;
+        let back = back(&account, 34)?;
+        assert!(blind.rollback(&back).await.is_ok());
+        put(&api, "own.ec2.internal", "v1.35.2-eks-1").await?;
+        blind.refresh_insights(&account.name).await?;
+        let refused = blind.rollback(&back).await.err().ok_or("not refused")?.to_string();
+        assert!(refused.contains("\"Kubelet version skew\" is in ERROR") && refused.contains("own.ec2.internal"), "{refused}");
+        assert!(!refused.contains("i-1"), "{refused}");
+        Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn nodes_are_judged_here_and_by_eks_alike() -> Tested {
         let (mut account, _) = account(34).await?;
         let (api, reader) = nodes(&account).await?;
@@ -431,7 +587,7 @@ mod kubernetes {
         assert!(blind.upgrade(&upgrade).await.is_err());
         let planned = account.clusters.upgrade(&upgrade).await?;
         let step = planned.plan().step("cluster/upgrade/1.35/insights").ok_or("no look")?;
-        assert_eq!(step.changes, ["looked at once more, as nodes have changed since"]);
+        assert_eq!(step.changes, ["looked at once more, as nodes or add-ons have changed since"]);
         blind.refresh_insights(&account.name).await?;
         assert!(blind.upgrade(&upgrade).await?.gate().is_none());
         // An old node that comes in between is seen by EKS, where it looks again.
@@ -440,9 +596,11 @@ mod kubernetes {
             tokio::time::sleep(std::time::Duration::from_secs(3600)).await;
             blind.upgrade(&upgrade).await?
         };
-        assert!(!planned.plan().is_noop(), "EKS's look is an hour old, and passes");
+        let told = failure(planned.plan().apply(&eks_core::engine::Engine::new().driver(blind.clone())).await);
+        assert!(told.contains("\"Kubelet version skew\" is in ERROR") && told.contains("(rule insight;"), "{told}");
+        assert_eq!(version(&account).await?, "1.34", "EKS's look is an hour old, and passed: it had to look again");
         put(&api, "old.ec2.internal", "v1.34.4-eks-1").await?;
-        run(&account, &upgrade).await?;
+        Journey::Up(upgrade).run(&account).await?;
         assert_eq!(version(&account).await?, "1.35");
         Ok(())
     }

@@ -69,9 +69,13 @@ fn kubelets(world: &World, cluster: &Cluster, category: &'static str, target: &s
     let advice = "Upgrade your worker nodes to match the Kubernetes version of your cluster control plane.";
     let mut insight = insight(category, "Kubelet version skew", target, description, advice);
     let (Some(from), Some(to)) = (minor(&cluster.version), minor(target)) else { return insight };
-    let nodes: Vec<(String, Option<u32>)> = kube::kubelets(world, &cluster.name)
+    // In a rollback, EKS takes Auto Mode's nodes back by itself (user guide, "Rollback cluster": no action is required for them). That it
+    // therefore leaves them out here is an assumption.
+    let counts = |node: &kube::SeenNode| !(category == ROLLBACK && node.is_auto_mode);
+    let nodes: Vec<(String, Option<u32>)> = kube::seen_nodes(world, &cluster.name)
         .into_iter()
-        .map(|(name, version)| (name, version.strip_prefix("v1.").and_then(|rest| rest.split('.').next()?.parse().ok())))
+        .filter(counts)
+        .map(|node| (node.name, node.kubelet.strip_prefix("v1.").and_then(|rest| rest.split('.').next()?.parse().ok())))
         .collect();
     let bad = nodes.iter().filter(|(_, version)| version.is_some_and(|version| !fits(version, from, to)));
     insight.resources = bad.map(|(name, _)| name.clone()).collect();

@@ -228,10 +228,24 @@ pub(crate) fn instance_gone(world: &mut World, instance: &str) {
     nodes::instance_gone(world, instance);
 }
 
-/// The nodes and their kubelets' versions, as the API server tells them: `v1.36.0-eks-…`.
-pub(crate) fn kubelets(world: &World, cluster: &str) -> Vec<(String, String)> {
+/// A node as EKS looks at it from outside.
+pub(crate) struct SeenNode {
+    pub(crate) name: String,
+    /// `v1.36.0-eks-…`.
+    pub(crate) kubelet: String,
+    /// EKS Auto Mode runs it.
+    pub(crate) is_auto_mode: bool,
+}
+
+/// The nodes and their kubelets' versions, as the API server tells them.
+pub(crate) fn seen_nodes(world: &World, cluster: &str) -> Vec<SeenNode> {
     let nodes = store::all(world, cluster, &kinds::NODE);
-    nodes.iter().map(|(key, node)| (key.name.clone(), store::text(node, "/status/nodeInfo/kubeletVersion").to_owned())).collect()
+    let seen = nodes.iter().map(|(key, node)| SeenNode {
+        name: key.name.clone(),
+        kubelet: store::text(node, "/status/nodeInfo/kubeletVersion").to_owned(),
+        is_auto_mode: store::text(node, "/metadata/labels/eks.amazonaws.com~1compute-type") == "auto",
+    });
+    seen.collect()
 }
 
 /// How many nodes are Ready.

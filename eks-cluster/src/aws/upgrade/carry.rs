@@ -11,7 +11,7 @@ use crate::{
         wait::{cluster_free, cluster_settled},
     },
     plan::{broken, refuse_others, refused},
-    upgrade::{AddonHop, ControlPlaneHop, InsightsCheck, Rule, blockers, blocking, remedy},
+    upgrade::{AddonHop, ControlPlaneHop, InsightsCheck, NodeKind, NodeVersion, Rule, blockers, blocking, remedy},
 };
 
 /// How often another update is waited for: an hour, at fifteen seconds each.
@@ -67,9 +67,10 @@ impl Clusters {
         self.describe(name).await?.ok_or_else(gone)
     }
 
-    /// The update that does this already. Only one is under way at a time, and the cluster is UPDATING meanwhile, or will be told so.
+    /// The update that does this already. Only one is under way at a time, and the cluster is UPDATING meanwhile, or will be told so; but
+    /// on EKS Auto Mode it "remains ACTIVE while nodes are rolling back" (EKS User Guide, "Rollback cluster").
     async fn under_way(&self, hop: &ControlPlaneHop, cluster: &ObservedCluster) -> Result<Option<String>, Error> {
-        if cluster.status == "ACTIVE" {
+        if cluster.status == "ACTIVE" && !hop.is_rollback() {
             return Ok(None);
         }
         self.found_under_way(hop).await
@@ -86,12 +87,15 @@ impl Clusters {
         if cluster.status != "ACTIVE" {
             cx.wait(cluster_settled(&hop.cluster)).await?;
         }
-        // Nodes come and go since the plan was made.
+        // Nodes come and go since the plan was made. Those of EKS Auto Mode go back by EKS's own doing, before the control plane.
+        let counts = |node: &NodeVersion| !(hop.is_rollback() && node.kind == NodeKind::AutoMode);
         if let Some(seen) = self.seen_nodes(cluster).await?
-            && let Some((rule, node)) = blockers(&seen.nodes, hop.from, hop.to, hop.managed_nodes).into_iter().next()
+            && let Some((rule, node)) =
+                blockers(&seen.nodes, hop.from, hop.to, hop.managed_nodes).into_iter().find(|(_, node)| counts(node))
         {
             let what = format!("is at {}, which does not go with {} and {}", node.kubelet, hop.from, hop.to);
-            return Err(against(rule, format!("node {}", node.name), what, format!("{}, and plan again", node.kind.remedy())));
+            let remedy = node.kind.remedy(&hop.cluster, hop.from.min(hop.to), hop.is_rollback());
+            return Err(against(rule, format!("node {}", node.name), what, format!("{remedy}, and plan again")));
         }
         let config = hop.timeout_minutes.map(|minutes| RollbackConfig::builder().timeout_minutes(i32::from(minutes)).build());
         let request = self
@@ -158,6 +162,11 @@ impl Clusters {
                 Err(error) if error.code() == Some("ResourceInUseException") => {
                     let again = self.addon(&hop.cluster, &hop.name).await?.ok_or_else(gone)?;
                     if again.version != hop.to {
+                        if cx.attempt() >= MOST_WAITS {
+                            return Err(error);
+                        }
+                        // However somebody else's ends, ours comes after it.
+                        cx.wait(wait::addon_free(&hop.cluster, &hop.name)).await?;
                         return Err(error.with_class(Class::Inconsistent));
                     }
                 }

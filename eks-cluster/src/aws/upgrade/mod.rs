@@ -109,8 +109,17 @@ impl Clusters {
     /// while nodes are rolled back and the control plane is not.
     ///
     /// # Errors
-    /// If a call fails: EKS refuses to cancel what can be cancelled no more.
-    pub async fn cancel_rollback(&self, cluster: &ClusterName) -> Result<Option<String>, Error> {
+    /// If the cluster is not there, or is not this owner's; if a call fails: EKS refuses to cancel what can be cancelled no more.
+    pub async fn cancel_rollback(&self, owner: &Owner, cluster: &ClusterName) -> Result<Option<String>, Error> {
+        let subject = format!("cluster {cluster}");
+        match self.describe(cluster).await? {
+            None => return Err(against(Rule::ClusterMissing, subject, "does not exist", "check its name and Region")),
+            Some(found) if !found.is_owned_by(owner) => {
+                let what = format!("does not carry the tag that names {owner} as its owner");
+                return Err(against(Rule::ClusterOfOthers, subject, what, "have its owner cancel it"));
+            }
+            Some(_) => {}
+        }
         let ids = self.update_ids(cluster).await?;
         let updates = self.updates(cluster, &ids).await?;
         let Some(update) = updates.into_iter().find(|update| update.is_in_progress() && update.kind == "VersionRollback") else {

@@ -22,6 +22,7 @@ use crate::{
 const INSIGHTS: &str = "insights-refreshed";
 const VERSION: &str = "cluster-version";
 const ADDON_VERSION: &str = "addon-version";
+const ADDON_FREE: &str = "addon-free";
 
 /// AWS's word is "several minutes"; more than 45 were reported.
 const LONGEST_UPDATE: Duration = Duration::from_secs(90 * 60);
@@ -30,9 +31,13 @@ pub(super) fn insights_refreshed(cluster: &ClusterName) -> Wait {
     Wait::typical(INSIGHTS, cluster.as_str(), REFRESH_TYPICAL).first(Duration::from_secs(5))
 }
 
+/// How long EKS waits for Auto Mode's nodes in a rollback, in minutes, if nobody says (API reference, RollbackConfig).
+const ROLLBACK_MINUTES: u16 = 720;
+
 /// A rollback on EKS Auto Mode waits for nodes first, as long as it is told to.
 pub(super) fn version_updated(hop: &ControlPlaneHop, id: &str) -> Wait {
-    let nodes = hop.timeout_minutes.map(|minutes| Duration::from_secs(u64::from(minutes) * 60)).unwrap_or_default();
+    let minutes = if hop.is_rollback() { hop.timeout_minutes.unwrap_or(ROLLBACK_MINUTES) } else { 0 };
+    let nodes = Duration::from_secs(u64::from(minutes) * 60);
     let wait = Wait::typical(CLUSTER_UPDATE, format!("{}/{id}", hop.cluster), UPGRADE_TYPICAL);
     wait.every(Duration::from_secs(6)).limit(LONGEST_UPDATE + nodes)
 }
@@ -46,6 +51,12 @@ pub(super) fn version_seen(cluster: &ClusterName, version: KubernetesVersion) ->
 pub(super) fn addon_moved(hop: &AddonHop) -> Wait {
     let id = format!("{}/{}/{}/{}", hop.cluster, hop.name, hop.to, hop.may_be_degraded);
     Wait::typical(ADDON_VERSION, id, addon_typical(&hop.name)).every(Duration::from_secs(3))
+}
+
+/// An add-on that something else may be changing, while EKS does not tell so yet.
+pub(super) fn addon_free(cluster: &ClusterName, name: &str) -> Wait {
+    let wait = Wait::typical(ADDON_FREE, format!("{cluster}/{name}"), addon_typical(name)).first(Duration::from_secs(5));
+    wait.every(Duration::from_secs(4)).limit(Duration::from_secs(30 * 60))
 }
 
 impl Clusters {
@@ -67,6 +78,10 @@ impl Clusters {
                 };
                 Ok(self.addon(cluster, name).await?.map(|found| judge_addon(&found, to, degraded == "true")))
             }
+            ADDON_FREE => Ok(self.addon(cluster, rest).await?.map(|found| match found.status.as_str() {
+                "CREATING" | "UPDATING" => Poll::Pending { state: found.status },
+                _ => Poll::Ready(Outputs::new()),
+            })),
             other => Err(broken(format!("nothing is known of waiting for {other}"))),
         }
     }

@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use eks_core::{Action, Plan, StepKey};
 
-use super::{addon, node, observed, upgrade};
+use super::{addon, name, node, observed, owner, region, upgrade, v};
 use crate::{
     ClusterOp,
-    upgrade::{ManagedNodes, NodeKind, Rule, UpgradeObserved, UpgradeOp, UpgradePlan},
+    upgrade::{ManagedNodes, NodeKind, ObservedUpdate, Rollback, Rule, UpgradeObserved, UpgradeOp, UpgradePlan},
 };
 
 /// What runs at one moment, as minor versions.
@@ -216,6 +216,66 @@ fn no_state_on_the_way_breaks_the_policy_and_every_refusal_names_its_rule() {
     // 49 pairs of versions, each with 66 pairs of nodes in 3 ways, 11 × 5 of a node and kube-proxy, and no node.
     assert_eq!(counts.values().sum::<u32>(), 49 * (66 * 3 + 11 * 5 + 1), "{counts:?}");
     assert!(counts.values().all(|count| *count > 1000), "{counts:?}");
+}
+
+/// A rollback from one version to another, and what stands on its way.
+fn check_back(from: u16, to: u16, kubelets: &[u16], proxy: u16) -> &'static str {
+    let case = Case { from, to, kubelets: kubelets.to_vec(), proxy, managed: ManagedNodes::MayLag };
+    let told = format!("1.{from} back to 1.{to}, nodes {kubelets:?}, kube-proxy 1.{proxy}");
+    let mut now = case.observed();
+    now.insights.clear();
+    let upgraded = ObservedUpdate::new("u-1", "VersionUpdate", "Successful");
+    now.updates = vec![ObservedUpdate { version: Some(v(from)), created: now.now, ..upgraded }];
+    let mut refused = BTreeSet::new();
+    if from != to {
+        // One minor version; beside both versions of the API server the nodes must be allowed to run.
+        let one = from == to + 1;
+        refused.extend((!one).then_some(Rule::RollbackOneMinor));
+        refused.extend((one && violation(&case.moment(&[from, to], to)).is_some()).then_some(Rule::RollbackNodes));
+    }
+    let back = Rollback::builder(&owner(), name(), region(), v(to)).build().expect("no timeout");
+    let planned = match back.plan(&now) {
+        Ok(planned) => planned,
+        Err(error) => {
+            let mut rules: BTreeSet<_> = error.rules().into_iter().collect();
+            if refused.contains(&Rule::RollbackOneMinor) {
+                // Add-ons have no way there either.
+                rules.retain(|rule| !matches!(rule, Rule::AddonIncompatible | Rule::KubeProxyNewer));
+            }
+            assert_eq!(rules, refused, "{told}: {error}");
+            return "refused";
+        }
+    };
+    assert!(refused.is_empty(), "{told}: not refused");
+    let states = moments(planned.plan(), case.moment(&[from], proxy));
+    let hops = states.iter().filter(|state| state.api_servers.len() > 1).count();
+    assert_eq!((minor(&planned.reached().to_string()), hops), (to, usize::from(from - to)), "{told}");
+    let mends = violation(&case.moment(&[from], proxy)).is_some();
+    let first_hop = states.iter().position(|state| state.api_servers.len() > 1).unwrap_or(states.len());
+    for state in &states[if mends { first_hop } else { 0 }..] {
+        assert_eq!(violation(state), None, "{told}: {state:?}\n{planned}");
+    }
+    "planned"
+}
+
+#[test]
+fn no_state_on_the_way_back_breaks_the_policy_either() {
+    let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
+    for from in 31..=37_u16 {
+        for to in 31..=37_u16 {
+            for one in 27..=37_u16 {
+                for other in one..=37 {
+                    *counts.entry(check_back(from, to, &[one, other], from)).or_default() += 1;
+                }
+                for proxy in from - 3..=from + 1 {
+                    *counts.entry(check_back(from, to, &[one], proxy)).or_default() += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(counts.values().sum::<u32>(), 49 * (66 + 11 * 5), "{counts:?}");
+    // Of each of the six ways back, four versions of a node go with both: ten pairs of nodes, and 4 × 5 of a node and kube-proxy at least.
+    assert!(counts["planned"] >= 6 * (10 + 20 - 5) && counts["refused"] > 1000, "{counts:?}");
 }
 
 #[test]

@@ -98,7 +98,10 @@ fn managed_nodes_by_the_stricter_reading() {
     let gated = upgrade(35).managed_nodes(ManagedNodes::MatchFirst).build().unwrap().plan(&now).unwrap();
     let gate = gated.gate().unwrap();
     assert_eq!((gate.rules(), gate.at_least), (vec![Rule::ManagedNodesMatch], v(34)));
-    assert!(gate.to_string().contains("aws eks update-nodegroup-version --nodegroup-name web"), "{gate}");
+    assert!(
+        gate.to_string().contains("aws eks update-nodegroup-version --cluster-name chap10 --nodegroup-name web --kubernetes-version 1.34"),
+        "{gate}"
+    );
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! The way back, and what stands against it.
 
-use super::{insight, name, node, observed, owner, region, v};
+use super::{addon, insight, name, node, observed, offered, owner, region, v};
 use crate::{
     UpgradePolicy,
-    upgrade::{InsightStatus, NodeKind, ObservedUpdate, Rollback, RollbackBuilder, Rule, UpgradeObserved},
+    upgrade::{InsightStatus, NodeKind, ObservedNodes, ObservedUpdate, Rollback, RollbackBuilder, Rule, UpgradeObserved},
 };
 
 fn rollback(to: u16) -> RollbackBuilder {
@@ -80,6 +80,16 @@ fn prerequisites() {
     assert!(rollback(34).build().unwrap().plan(&now).is_ok());
     now.updates = vec![upgraded(35, "2026-11-15T10:59:59Z")];
     assert_eq!(rules(34, &now), [Rule::RollbackWindow]);
+    // Only the last change of the version has a way back: neither a rollback, nor an upgrade before it.
+    let back = ObservedUpdate {
+        version: Some(v(35)),
+        created: Some("2026-11-22T06:00:00Z".parse().unwrap()),
+        ..ObservedUpdate::new("u-2", "VersionRollback", "Successful")
+    };
+    now.updates = vec![upgraded(35, "2026-11-21T12:00:00Z"), back.clone()];
+    assert_eq!(rules(34, &now), [Rule::RollbackWithoutUpgrade]);
+    now.updates[1].status = "Failed".to_owned();
+    assert!(rollback(34).build().unwrap().plan(&now).is_ok());
     let mut now = yesterday();
     now.nodes.nodes.push(node("b", 35));
     assert_eq!(rules(34, &now), [Rule::RollbackNodes]);
@@ -95,6 +105,52 @@ fn prerequisites() {
 }
 
 #[test]
+fn what_holds_nodes_up_is_told_by_their_kind() {
+    let told = |kind: NodeKind| {
+        let mut now = yesterday();
+        now.nodes.nodes = vec![node("b", 35)];
+        now.nodes.nodes[0].kind = kind;
+        rollback(34).build().unwrap().plan(&now).unwrap_err().to_string()
+    };
+    let group = told(NodeKind::Managed { group: "web".to_owned() });
+    let command = "aws eks update-nodegroup-version --cluster-name chap10 --nodegroup-name web --kubernetes-version 1.34";
+    assert!(group.contains(command), "{group}");
+    assert!(told(NodeKind::SelfManaged).contains("replace it by a node of 1.34"));
+    assert!(told(NodeKind::Fargate).contains("delete its Pod; start it again after the rollback"));
+}
+
+#[test]
+fn what_eks_saw_before_a_killed_run_moved_add_ons_does_not_hold_the_next_one_back() {
+    let mut now = yesterday();
+    now.addons.insert("kube-proxy".to_owned(), addon("kube-proxy", "v1.34.1-eksbuild.1"));
+    now.insights.push(insight("kube-proxy version skew", 34, InsightStatus::Error, ""));
+    let plan = rollback(34).build().unwrap().plan(&now).unwrap();
+    let steps: Vec<_> = plan.plan().changes().map(|step| (step.key.as_str(), step.changes.join(""))).collect();
+    assert_eq!(steps[0].1, "looked at once more, as nodes or add-ons have changed since");
+    assert_eq!((steps[0].0, steps.len()), ("cluster/rollback/1.34/insights", 2));
+    // Without a reader of nodes, EKS's look of the morning is not enough either.
+    now.insights.pop();
+    let look = |now: &UpgradeObserved| rollback(34).build().unwrap().plan(now).unwrap().plan().steps()[0].action;
+    assert_eq!(look(&now), eks_core::Action::Keep);
+    now.nodes = ObservedNodes::managed_only([]);
+    assert_eq!(look(&now), eks_core::Action::Update);
+}
+
+#[test]
+fn vpc_cni_goes_back_one_minor_at_a_time() {
+    let mut now = yesterday();
+    let versions = [
+        offered("v1.19.5-eksbuild.3", 33..=35, 33..=34),
+        offered("v1.20.4-eksbuild.2", 35..=35, 35..=35),
+        offered("v1.21.1-eksbuild.1", 35..=35, 36..=36),
+    ];
+    now.offers.insert("vpc-cni".to_owned(), versions.into_iter().collect());
+    let plan = rollback(34).build().unwrap().plan(&now).unwrap();
+    let keys: Vec<_> = plan.plan().steps().iter().map(|step| step.key.as_str()).filter(|key| key.contains("vpc-cni")).collect();
+    assert_eq!(keys, ["cluster/rollback/1.34/prepare/vpc-cni/1.20", "cluster/rollback/1.34/prepare/vpc-cni"]);
+}
+
+#[test]
 fn into_extended_support_only_with_its_policy() {
     let mut now = observed(34, &[node("a", 33)]);
     now.insights.clear();
@@ -106,9 +162,9 @@ fn into_extended_support_only_with_its_policy() {
     assert_eq!(
         keys,
         [
-            "cluster/rollback/1.33/upgrade-policy",
             "cluster/rollback/1.33/prepare/kube-proxy",
             "cluster/rollback/1.33/insights",
+            "cluster/rollback/1.33/upgrade-policy",
             "cluster/rollback/1.33/control-plane",
         ]
     );

@@ -31,7 +31,7 @@ pub enum KubeconfigError {
         rule: String,
     },
     /// A user or a context that is not of this cluster has the entry's name.
-    #[error("the {what} {name:?} is another cluster's; give the entry another {what} name")]
+    #[error("the {what} {name:?} is not this cluster's; name the {what} of the entry otherwise")]
     Foreign {
         /// `user` or `context`.
         what: &'static str,

@@ -41,12 +41,12 @@ fn assume_role(world: &mut World, caller: &Caller, args: &Args) -> Result<Value,
     if !(900..=43_200).contains(&seconds) {
         return Err(invalid("The requested DurationSeconds must be between 900 and 43200."));
     }
-    // A role that is absent, too new, or trusts somebody else: STS does not tell which.
+    // A role that is absent, too new, trusts somebody else, or asks for another external id: STS does not tell which.
     let denied = || {
         let message = format!("User: {} is not authorized to perform: sts:AssumeRole on resource: {role_arn}", caller.arn);
         ApiError::new("AccessDenied", message).status(403)
     };
-    if iam::trust_caller(world, role_arn, caller) != Trust::Ready {
+    if iam::trust_caller(world, role_arn, caller, args.str("ExternalId")) != Trust::Ready {
         return Err(denied());
     }
     let (role, role_id, longest) = iam::role_facts(world, role_arn).ok_or_else(denied)?;

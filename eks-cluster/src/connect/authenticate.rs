@@ -57,10 +57,10 @@ where
             let response = send(&inner, request, &token).await?;
             match again {
                 // The token may have been revoked with its credentials, or signed by a clock that was wrong.
-                Some(request) if response.status() == StatusCode::UNAUTHORIZED => {
-                    let token = signer.instead_of(&token).await?;
-                    send(&inner, request, &token).await
-                }
+                Some(request) if response.status() == StatusCode::UNAUTHORIZED => match signer.instead_of(&token).await? {
+                    Some(token) => send(&inner, request, &token).await,
+                    None => Ok(response),
+                },
                 _ => Ok(response),
             }
         })

@@ -46,6 +46,14 @@ pub enum ConnectError {
         #[source]
         source: http::uri::InvalidUri,
     },
+    /// The endpoint is not an https URL: a token would be readable on the way.
+    #[error("the endpoint {endpoint:?} of cluster {cluster} is no https URL with a host, and a token is sent over nothing else")]
+    Insecure {
+        /// The cluster.
+        cluster: String,
+        /// Its endpoint.
+        endpoint: String,
+    },
     /// The certificate authority is not base64 of PEM.
     #[error("the certificate authority of cluster {cluster} is not base64 of a PEM certificate")]
     CertificateAuthority {
@@ -105,7 +113,7 @@ impl Connector {
     }
 
     /// A client for a cluster. It makes no call yet. Requests that the cluster answers with 401 are sent once more with a
-    /// new token; nothing else is repeated, as callers repeat with knowledge of what they do.
+    /// new token, which is made every ten seconds at most; nothing else is repeated, as callers repeat with knowledge of what they do.
     ///
     /// # Errors
     /// [`ConnectError`] if the endpoint, the certificate authority or the configuration cannot be used.
@@ -127,6 +135,9 @@ impl Connector {
 }
 
 fn https(access: &ClusterAccess, mut config: kube::Config, authenticate: Authenticate) -> Result<kube::Client, ConnectError> {
+    if config.cluster_url.scheme_str() != Some("https") || config.cluster_url.host().is_none_or(str::is_empty) {
+        return Err(ConnectError::Insecure { cluster: access.name.to_string(), endpoint: access.endpoint.clone() });
+    }
     config.root_cert = Some(certificates(access)?);
     let builder = ClientBuilder::try_from(config);
     let builder = builder.map_err(|source| ConnectError::Client { cluster: access.name.to_string(), source: Box::new(source) })?;
@@ -156,6 +167,20 @@ mod tests {
             name: "chap10".parse().unwrap(),
             endpoint: "https://ABC.gr7.us-east-1.eks.amazonaws.com".to_owned(),
             certificate_authority: BASE64_STANDARD.encode(pem),
+        }
+    }
+
+    /// A transport of one's own answers for where it leads; ours sends a token over TLS alone.
+    #[test]
+    fn tokens_go_over_https_alone() {
+        let config = SdkConfig::builder().region(aws_types::region::Region::new("us-east-1"));
+        let keys = aws_credential_types::Credentials::from_keys("AKIAIOSFODNN7EXAMPLE", "secret", None);
+        let config = config.credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(keys)).build();
+        for endpoint in ["http://ABC.gr7.us-east-1.eks.amazonaws.com", "ABC.gr7.us-east-1.eks.amazonaws.com", "/", "http://127.0.0.1:6443"]
+        {
+            let access = ClusterAccess { endpoint: endpoint.to_owned(), ..access("") };
+            let refused = Connector::new(&config).connect(&access).err();
+            assert!(matches!(refused, Some(ConnectError::Insecure { .. })), "{endpoint}: {refused:?}");
         }
     }
 

@@ -83,18 +83,20 @@ impl Kubeconfig {
         self.position(CLUSTERS, name).is_some()
     }
 
-    /// With the entry in it: its cluster and user replace those of the same names, as `aws eks update-kubeconfig` does; a context
-    /// that leads to them already stays as it is, with its namespace.
+    /// With the entry in it: its cluster, and a user who runs a program for tokens of this cluster, replace those of the same names,
+    /// as `aws eks update-kubeconfig` does; a context that leads to them already stays as it is, with its namespace. Users with keys
+    /// or for other clusters, and contexts of other clusters, are not replaced, which `aws eks update-kubeconfig` would do.
     ///
     /// # Errors
-    /// [`KubeconfigError::Form`] if an entry cannot be put in without touching the others.
+    /// [`KubeconfigError::Foreign`] if the user or the context of this name is another cluster's; [`KubeconfigError::Form`] if an
+    /// entry cannot be put in without touching the others.
     pub fn with(&self, entry: &KubeconfigEntry) -> Result<Self, KubeconfigError> {
         let merged = self.with_entries(entry)?;
         if entry.is_current() { merged.pointing_to(entry.context()) } else { Ok(merged) }
     }
 
     /// Without the entry: its context, and its cluster and user if no other context uses them. A context of the same name that leads
-    /// elsewhere stays. If the context was the current one, none is.
+    /// elsewhere stays, as does a user who runs no program for tokens of this cluster. If the context was the current one, none is.
     ///
     /// # Errors
     /// [`KubeconfigError::Form`] if an entry cannot be cut without touching the others.
@@ -102,7 +104,21 @@ impl Kubeconfig {
         self.without_unless(entry, &BTreeSet::new())
     }
 
+    /// Whether the names of the entry's user and context are free, or its own.
+    pub(super) fn is_free_for(&self, entry: &KubeconfigEntry) -> Result<(), KubeconfigError> {
+        let foreign = |what, of: &str| Err(KubeconfigError::Foreign { what, name: of.to_owned() });
+        if self.named(USERS, entry.user()).any(|user| !runs_for(user, entry)) {
+            return foreign("user", entry.user());
+        }
+        let leads_here = |context: &Value| uses(context).any(|using| using == (CLUSTERS, entry.cluster()));
+        if !self.named(CONTEXTS, entry.context()).all(leads_here) {
+            return foreign("context", entry.context());
+        }
+        Ok(())
+    }
+
     pub(super) fn with_entries(&self, entry: &KubeconfigEntry) -> Result<Self, KubeconfigError> {
+        self.is_free_for(entry)?;
         let document = if self.value.is_null() { self.started()? } else { self.clone() };
         document.put(CLUSTERS, entry.cluster(), &entry.cluster_lines())?.put(CONTEXTS, entry.context(), &entry.context_lines())?.put(
             USERS,
@@ -136,7 +152,8 @@ impl Kubeconfig {
         }
         for (list, of) in [(CLUSTERS, entry.cluster()), (USERS, entry.user())] {
             let here = document.items(CONTEXTS).iter().any(|context| uses(context).any(|using| using == (list, of)));
-            if !here && !used.contains(&(list, of.to_owned())) {
+            let ours = list == CLUSTERS || document.named(list, of).all(|user| runs_for(user, entry));
+            if ours && !here && !used.contains(&(list, of.to_owned())) {
                 document = document.cut(list, of)?;
             }
         }
@@ -189,6 +206,10 @@ impl Kubeconfig {
         self.value.get(list).and_then(Value::as_sequence).map_or(&[], Vec::as_slice)
     }
 
+    fn named(&self, list: &str, of: &str) -> impl Iterator<Item = &Value> {
+        self.items(list).iter().filter(move |item| name(item) == Some(of))
+    }
+
     fn position(&self, list: &str, of: &str) -> Option<usize> {
         self.items(list).iter().position(|item| name(item) == Some(of))
     }
@@ -221,6 +242,17 @@ fn uses(context: &Value) -> impl Iterator<Item = (&'static str, &str)> {
     [(CLUSTERS, "cluster"), (USERS, "user")]
         .into_iter()
         .filter_map(|(list, field)| Some((list, context.get("context")?.get(field)?.as_str()?)))
+}
+
+/// Whether a user runs a program for tokens of the entry's cluster: its arguments tell the cluster's name and, if they tell a Region,
+/// the cluster's.
+fn runs_for(user: &Value, entry: &KubeconfigEntry) -> bool {
+    let arguments = user.get("user").and_then(|user| user.get("exec")?.get("args")?.as_sequence());
+    let arguments: Vec<&str> = arguments.into_iter().flatten().filter_map(Value::as_str).collect();
+    let tells =
+        |argument: &&str| *argument == entry.cluster_name() || argument.split_once('=').is_some_and(|(_, is)| is == entry.cluster_name());
+    let elsewhere = arguments.windows(2).any(|pair| pair[0] == "--region" && pair[1] != entry.region());
+    arguments.iter().any(tells) && !elsewhere
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What a cluster is in a kubeconfig: a cluster, a user who runs a program for tokens, and a context of both.
 
+use std::fmt;
+
 use eks_core::{ClusterAccess, Outputs, Problems, SpecError};
 
 use super::{arn::ClusterArn, scalar::scalar};
@@ -61,7 +63,24 @@ pub struct KubeconfigEntry {
     version: ExecVersion,
     role: Option<AssumeRole>,
     profile: Option<String>,
-    proxy_url: Option<String>,
+    proxy_url: Option<ProxyUrl>,
+}
+
+/// The URL of a proxy, which may carry a password.
+#[derive(Clone, PartialEq, Eq)]
+struct ProxyUrl(String);
+
+/// Without what stands before the host.
+impl fmt::Debug for ProxyUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, rest) = self.0.split_once("://").unwrap_or(("", &self.0));
+        let shown = match (rest.rsplit_once('@'), scheme) {
+            (None, _) => self.0.clone(),
+            (Some((_, host)), "") => format!("…@{host}"),
+            (Some((_, host)), scheme) => format!("{scheme}://…@{host}"),
+        };
+        fmt::Debug::fmt(&shown, f)
+    }
 }
 
 /// Collects what a [`KubeconfigEntry`] is.
@@ -117,6 +136,16 @@ impl KubeconfigEntry {
         self.current
     }
 
+    /// Name of the cluster as EKS knows it.
+    pub(super) fn cluster_name(&self) -> &str {
+        self.access.name.as_str()
+    }
+
+    /// The cluster's Region.
+    pub(super) fn region(&self) -> &str {
+        &self.region
+    }
+
     /// The list item of `clusters`, a line each.
     pub(super) fn cluster_lines(&self) -> Vec<String> {
         let mut lines = vec![
@@ -124,7 +153,7 @@ impl KubeconfigEntry {
             format!("    certificate-authority-data: {}", scalar(&self.access.certificate_authority)),
             format!("    server: {}", scalar(&self.access.endpoint)),
         ];
-        lines.extend(self.proxy_url.as_deref().map(|url| format!("    proxy-url: {}", scalar(url))));
+        lines.extend(self.proxy_url.iter().map(|url| format!("    proxy-url: {}", scalar(&url.0))));
         lines.push(format!("  name: {}", scalar(&self.arn)));
         lines
     }
@@ -247,15 +276,15 @@ impl KubeconfigEntryBuilder {
     /// The proxy to the cluster. Default: what the environment says.
     #[must_use]
     pub fn proxy_url(mut self, url: impl Into<String>) -> Self {
-        self.entry.proxy_url = Some(url.into());
+        self.entry.proxy_url = Some(ProxyUrl(url.into()));
         self
     }
 
     /// The entry, checked.
     ///
     /// # Errors
-    /// [`SpecError`] with every rule that is broken: codes `cluster-arn`, `kubeconfig-name`, `exec-command`, `exec-role`,
-    /// `exec-profile`, `proxy-url`.
+    /// [`SpecError`] with every rule that is broken: codes `cluster-arn`, `cluster-endpoint`, `kubeconfig-name`, `exec-command`,
+    /// `exec-role`, `exec-profile`, `proxy-url`.
     pub fn build(mut self) -> Result<KubeconfigEntry, SpecError> {
         let mut problems = Problems::new();
         let subject = format!("kubeconfig of cluster {}", self.entry.access.name);
@@ -273,6 +302,15 @@ impl KubeconfigEntryBuilder {
         self.entry.context = self.context.unwrap_or_else(|| self.entry.arn.clone());
         self.entry.user = self.user.unwrap_or_else(|| self.entry.arn.clone());
         let unfit = |text: &str| text.trim().is_empty() || text.contains(char::is_control);
+        let endpoint = &self.entry.access.endpoint;
+        if endpoint.strip_prefix("https://").is_none_or(unfit) {
+            problems.add(
+                "cluster-endpoint",
+                &subject,
+                format!("{endpoint:?} is no https URL, and kubectl would send tokens to it"),
+                "give the endpoint that DescribeCluster tells",
+            );
+        }
         for (what, name) in [("context", &self.entry.context), ("user", &self.entry.user)] {
             if unfit(name) {
                 problems.add(
@@ -298,7 +336,8 @@ impl KubeconfigEntryBuilder {
             problems.add("exec-profile", &subject, format!("{profile:?} is no profile's name"), "give the name of a profile");
         }
         let known = ["http://", "https://", "socks5://"];
-        if let Some(url) = self.entry.proxy_url.as_deref().filter(|url| unfit(url) || !known.iter().any(|scheme| url.starts_with(scheme))) {
+        let usable = |url: &ProxyUrl| !unfit(&url.0) && known.iter().any(|scheme| url.0.starts_with(scheme));
+        if let Some(url) = self.entry.proxy_url.as_ref().filter(|url| !usable(url)) {
             // "Organizing Cluster Access Using kubeconfig Files", proxy.
             problems.add(
                 "proxy-url",
@@ -360,5 +399,21 @@ mod tests {
             assert_eq!(codes(KubeconfigEntry::builder(&access, arn).build()), ["cluster-arn"], "{arn}");
         }
         assert_eq!(codes(builder().plugin(ExecPlugin::Program { command: String::new() }).build()), ["exec-command"]);
+        for endpoint in ["", "https://", "http://0A1B.yl4.cn-north-1.eks.amazonaws.com.cn", "0A1B.yl4.cn-north-1.eks.amazonaws.com.cn"] {
+            let access = ClusterAccess { endpoint: endpoint.to_owned(), ..access.clone() };
+            assert_eq!(codes(KubeconfigEntry::builder(&access, ARN).build()), ["cluster-endpoint"], "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn a_proxys_password_is_not_shown() {
+        let entry = builder().proxy_url("https://jane:s3cr3t@proxy.example:3128").build().unwrap();
+        let shown = format!("{entry:?}");
+        assert!(shown.contains("https://…@proxy.example:3128") && !shown.contains("s3cr3t"), "{shown}");
+        assert!(entry.cluster_lines().contains(&"    proxy-url: https://jane:s3cr3t@proxy.example:3128".to_owned()));
+        for url in ["ftp://jane:s3cr3t@proxy.example", "jane:s3cr3t@proxy.example"] {
+            let error = builder().proxy_url(url).build().unwrap_err();
+            assert!(error.to_string().contains("@proxy.example") && !format!("{error} {error:?}").contains("s3cr3t"), "{error}");
+        }
     }
 }

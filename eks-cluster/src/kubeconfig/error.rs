@@ -2,7 +2,8 @@
 
 use std::{fmt, io, path::PathBuf};
 
-/// Why a kubeconfig was not written. Nothing has changed.
+/// Why a kubeconfig was not written. Whatever the documents themselves forbid is found before the first file is written; if a file then
+/// cannot be written, it is as it was, and those before it are written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KubeconfigError {
@@ -11,7 +12,7 @@ pub enum KubeconfigError {
     Broken {
         /// Counted from 1.
         line: usize,
-        /// The line, without values that may be secret.
+        /// The line's key, if it is one that kubeconfigs have; its value may be secret.
         near: String,
         /// Why not.
         #[source]
@@ -28,6 +29,14 @@ pub enum KubeconfigError {
     Form {
         /// What stands against it.
         rule: String,
+    },
+    /// A user or a context that is not of this cluster has the entry's name.
+    #[error("the {what} {name:?} is not this cluster's; name the {what} of the entry otherwise")]
+    Foreign {
+        /// `user` or `context`.
+        what: &'static str,
+        /// Its name.
+        name: String,
     },
     /// A file.
     #[error("kubeconfig {}", path.display())]
@@ -90,18 +99,51 @@ impl KubeconfigError {
     }
 }
 
-/// A line for people: of values that may be a token, a password or a key, nothing.
+/// Keys of a kubeconfig, which are no secrets ("kubeconfig (v1)").
+const KEYS: [&str; 33] = [
+    "apiVersion",
+    "args",
+    "as",
+    "auth-provider",
+    "certificate-authority",
+    "certificate-authority-data",
+    "client-certificate",
+    "client-certificate-data",
+    "client-key",
+    "client-key-data",
+    "cluster",
+    "clusters",
+    "command",
+    "config",
+    "context",
+    "contexts",
+    "current-context",
+    "env",
+    "exec",
+    "interactiveMode",
+    "kind",
+    "name",
+    "namespace",
+    "password",
+    "preferences",
+    "proxy-url",
+    "server",
+    "token",
+    "tokenFile",
+    "user",
+    "username",
+    "users",
+    "value",
+];
+
+/// A line for people. Any value may be a token, a password or a key, and in flow style a line has several: none is shown. Nor is what
+/// only looks like a key, as it may be the middle of a value.
 fn without_secrets(line: &str) -> String {
-    let shown = |text: &str| text.chars().take(60).collect::<String>();
-    match line.split_once(':') {
-        Some((key, value)) => {
-            let lower = key.to_ascii_lowercase();
-            let secret = ["token", "password", "key", "secret", "data", "value"].iter().any(|word| lower.contains(word));
-            if secret && !value.trim().is_empty() { format!("{}: …", shown(key)) } else { shown(line) }
-        }
-        // Perhaps the middle of a value.
-        None => line.chars().take(8).chain(line.chars().nth(8).map(|_| '…')).collect(),
+    let Some((key, value)) = line.split_once(':') else { return "…".to_owned() };
+    if !KEYS.contains(&key.trim_start_matches([' ', '-'])) {
+        return "…".to_owned();
     }
+    if value.trim().is_empty() { format!("{key}:") } else { format!("{key}: …") }
 }
 
 #[cfg(test)]
@@ -112,8 +154,12 @@ mod tests {
     fn secrets_are_not_shown() {
         assert_eq!(without_secrets("    token: abc: def"), "    token: …");
         assert_eq!(without_secrets("  client-key-data: AAAA"), "  client-key-data: …");
-        assert_eq!(without_secrets("AAAABBBBCCCC"), "AAAABBBB…");
-        assert_eq!(without_secrets("- name: x: y"), "- name: x: y");
+        assert_eq!(without_secrets("AAAABBBBCCCC"), "…");
+        assert_eq!(without_secrets("s3cr3t: more"), "…", "the middle of a value");
+        assert_eq!(without_secrets("- name: x: y"), "- name: …");
         assert_eq!(without_secrets("users:"), "users:");
+        for flow in ["  user: {token: s3cr3t}", "- {name: a, user: {token: s3cr3t}}", "  server: https://jane:s3cr3t@proxy"] {
+            assert!(!without_secrets(flow).contains("s3cr3t"), "{flow}");
+        }
     }
 }

@@ -65,14 +65,21 @@ impl KubeconfigPaths {
     /// context is set in the first file that sets one, as that is the one that counts; else beside the entry.
     ///
     /// # Errors
-    /// [`KubeconfigError`]; if one of the files is broken, none is written.
+    /// [`KubeconfigError`]; if one of the files is broken, or has a user or a context of the entry's name that is another cluster's, none
+    /// is written.
     pub fn write(&self, entry: &KubeconfigEntry) -> Result<Vec<Written>, KubeconfigError> {
         let documents = self.read()?;
         let home = documents.iter().position(|document| document.has_cluster(entry.cluster())).unwrap_or(0);
         let pointer = documents.iter().position(|document| document.current_context().is_some()).unwrap_or(home);
+        // For kubectl, the first file that has a name counts, wherever the entry is.
+        for (document, path) in documents.iter().zip(&self.0) {
+            document.is_free_for(entry).map_err(|error| error.in_file(path))?;
+        }
         // All edits are tried before the first file is written.
         documents[home].with_entries(entry).map_err(|error| error.in_file(&self.0[home]))?;
-        documents[pointer].pointing_to(entry.context()).map_err(|error| error.in_file(&self.0[pointer]))?;
+        if entry.is_current() {
+            documents[pointer].pointing_to(entry.context()).map_err(|error| error.in_file(&self.0[pointer]))?;
+        }
         let mut written = vec![edit(&self.0[home], |document| {
             let merged = document.with_entries(entry)?;
             if entry.is_current() && pointer == home { merged.pointing_to(entry.context()) } else { Ok(merged) }
@@ -86,20 +93,20 @@ impl KubeconfigPaths {
     /// Takes an entry out, wherever it is: its context, and its cluster and user if no context of any file uses them.
     ///
     /// # Errors
-    /// [`KubeconfigError`]; if one of the files is broken, none is written.
+    /// [`KubeconfigError`]; if one of the files is broken or cannot be edited, none is written.
     pub fn remove(&self, entry: &KubeconfigEntry) -> Result<Vec<Written>, KubeconfigError> {
         let documents = self.read()?;
-        let mut written = Vec::new();
-        for (at, path) in self.0.iter().enumerate() {
-            let elsewhere = documents.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, document)| document);
-            // The same entry in another file goes, too, and uses nothing any more.
-            let used: BTreeSet<_> =
-                elsewhere.filter_map(|document| document.without(entry).ok()).flat_map(|document| document.used()).collect();
-            if path.exists() {
-                written.push(edit(path, |document| document.without_unless(entry, &used))?);
-            }
-        }
-        Ok(written)
+        let without = |(document, path): (&Kubeconfig, &PathBuf)| document.without(entry).map_err(|error| error.in_file(path));
+        // The same entry in another file goes, too, and uses nothing any more.
+        let using: Vec<_> =
+            documents.iter().zip(&self.0).map(without).map(|left| left.map(|left| left.used())).collect::<Result<_, _>>()?;
+        let present = self.0.iter().enumerate().filter(|(_, path)| path.exists());
+        let edits = present.map(|(at, path)| {
+            let elsewhere = using.iter().enumerate().filter(|(other, _)| *other != at);
+            let used: BTreeSet<_> = elsewhere.flat_map(|(_, used)| used.iter().cloned()).collect();
+            edit(path, |document| document.without_unless(entry, &used))
+        });
+        edits.collect()
     }
 
     fn read(&self) -> Result<Vec<Kubeconfig>, KubeconfigError> {

@@ -83,7 +83,11 @@ impl Connector {
                 let remedy = stage::no_connection(&addresses);
                 fails(Stage::Connection, evidence, remedy, None)
             })?;
-            let encrypted = handshake(access, &host, stream, patience).await;
+            let roots = authority(access).map_err(|error| {
+                let evidence = "the certificate authority that was given cannot be used".to_owned();
+                fails(Stage::Tls, evidence, stage::NO_AUTHORITY, Some(error))
+            })?;
+            let encrypted = handshake(roots, &host, stream, patience).await;
             encrypted.map_err(|error| {
                 let (evidence, remedy) = stage::no_tls(&host, &*error);
                 fails(Stage::Tls, evidence, remedy, Some(error))
@@ -157,11 +161,16 @@ async fn connect(addresses: &[SocketAddr], patience: Duration) -> Result<TcpStre
     Err(failures.join(", "))
 }
 
-async fn handshake(access: &ClusterAccess, host: &str, stream: TcpStream, patience: Duration) -> Result<(), BoxError> {
+/// What the cluster's certificate must be signed by.
+fn authority(access: &ClusterAccess) -> Result<RootCertStore, BoxError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(access)? {
         roots.add(certificate.into())?;
     }
+    Ok(roots)
+}
+
+async fn handshake(roots: RootCertStore, host: &str, stream: TcpStream, patience: Duration) -> Result<(), BoxError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     let config = config.with_root_certificates(roots).with_no_client_auth();

@@ -65,6 +65,9 @@ fn is_private(address: IpAddr) -> bool {
     }
 }
 
+pub(super) const NO_AUTHORITY: &str =
+    "give the certificate authority as DescribeCluster tells it (certificateAuthority.data: base64 of PEM), whole and unchanged";
+
 /// Evidence and remedy of a failed handshake.
 pub(super) fn no_tls(host: &str, error: &(dyn Error + 'static)) -> (String, &'static str) {
     use rustls::CertificateError::{

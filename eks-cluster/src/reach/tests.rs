@@ -46,6 +46,22 @@ async fn somebody_listens_and_is_silent() {
     assert_eq!((failed.stage, failed.evidence.as_str()), (Stage::Tls, "127.0.0.1 accepts connections but completes no handshake"));
 }
 
+/// No firewall is to blame: no handshake is begun.
+#[tokio::test]
+async fn an_authority_that_is_none() {
+    use base64::{Engine, prelude::BASE64_STANDARD};
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("https://{}", listener.local_addr().unwrap());
+    let no_certificate = BASE64_STANDARD.encode("-----BEGIN CERTIFICATE-----\nAAEC\n-----END CERTIFICATE-----\n");
+    for authority in ["", "*", "bm90aGluZw==", &no_certificate] {
+        let access = ClusterAccess { certificate_authority: authority.to_owned(), ..access(endpoint.clone()) };
+        let config = SdkConfig::builder().region(Region::new("us-east-1")).build();
+        let failed = Connector::new(&config).probe(&access).await.unwrap_err();
+        assert_eq!((failed.stage, failed.evidence.as_str()), (Stage::Tls, "the certificate authority that was given cannot be used"));
+        assert!(failed.remedy.contains("DescribeCluster") && failed.source.is_some(), "{failed}");
+    }
+}
+
 #[test]
 fn the_remedy_fits_the_addresses() {
     let remedy = |addresses: &[&str]| stage::no_connection(&addresses.iter().map(|address| address.parse().unwrap()).collect::<Vec<_>>());

@@ -12,7 +12,11 @@ use std::{
 };
 
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError};
-use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
+use aws_smithy_async::{
+    future::timeout::Timeout,
+    rt::sleep::{AsyncSleep, SharedAsyncSleep},
+    time::{SharedTimeSource, SystemTimeSource},
+};
 use aws_types::SdkConfig;
 use eks_core::{BoxError, ClusterName};
 use tokio::sync::Mutex;
@@ -21,6 +25,13 @@ use tokio::sync::Mutex;
 const LIFETIME: Duration = Duration::from_secs(14 * 60);
 /// A new token is made when this little is left of the old one.
 const MARGIN: Duration = Duration::from_secs(2 * 60);
+
+/// How long whoever provides credentials may take: everybody who needs a token waits meanwhile.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// After this a provider that failed is asked again, and a token that was made in the place of a refused one is replaced, too, if it
+/// is refused: a cluster that knows nobody must not cost a signature and a session for each request.
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// A bearer token for one cluster.
 #[derive(Clone, PartialEq, Eq)]
@@ -93,8 +104,32 @@ struct Signer {
     endpoint: String,
     credentials: SharedCredentialsProvider,
     time: SharedTimeSource,
+    /// Bounds the provider; a configuration without one has no bound.
+    sleep: Option<SharedAsyncSleep>,
     /// Held while a new one is made: of many requests at once, one asks for credentials.
-    current: Mutex<Option<Token>>,
+    current: Mutex<Current>,
+}
+
+#[derive(Default)]
+struct Current {
+    token: Option<Token>,
+    /// When the provider failed last while the token served still.
+    failed_at: Option<SystemTime>,
+    /// When a token was last made, or tried to be, because the cluster refused the one before.
+    #[cfg(feature = "kube")]
+    refused_at: Option<SystemTime>,
+}
+
+impl Current {
+    fn set(&mut self, token: Token) -> Token {
+        self.failed_at = None;
+        self.token.insert(token).clone()
+    }
+}
+
+/// Whether this was less than the pause ago.
+fn lately(at: Option<SystemTime>, now: SystemTime) -> bool {
+    at.and_then(|at| now.duration_since(at).ok()).is_some_and(|passed| passed < PAUSE)
 }
 
 impl fmt::Debug for TokenSigner {
@@ -117,25 +152,34 @@ impl TokenSigner {
             region,
             credentials: config.credentials_provider().ok_or(TokenError::NoCredentials)?,
             time: config.time_source().unwrap_or_else(|| SharedTimeSource::new(SystemTimeSource::new())),
+            sleep: config.sleep_impl(),
             current: Mutex::default(),
         })))
     }
 
     /// The current token, or a new one if that has less than two minutes left. No call leaves the process, other than what
-    /// the credentials provider makes; if that fails, the current token serves until it expires.
+    /// the credentials provider makes; if that fails or takes more than 30 seconds, the current token serves until it expires, and
+    /// the provider is asked again after ten seconds. The configuration's `sleep_impl` measures these 30 seconds; without one the
+    /// provider may take for ever.
     ///
     /// # Errors
     /// [`TokenError::Credentials`], [`TokenError::Expired`], [`TokenError::Signing`].
     pub async fn token(&self) -> Result<Token, TokenError> {
         let mut current = self.0.current.lock().await;
         let now = self.0.time.now();
-        match &*current {
-            Some(token) if now + MARGIN < token.expires_at => Ok(token.clone()),
-            Some(token) if now < token.expires_at => {
-                let new = self.0.make().await.unwrap_or_else(|_| token.clone());
-                Ok(current.insert(new).clone())
-            }
-            _ => Ok(current.insert(self.0.make().await?).clone()),
+        match current.token.clone() {
+            Some(token) if now + MARGIN < token.expires_at => Ok(token),
+            Some(token) if now < token.expires_at && lately(current.failed_at, now) => Ok(token),
+            Some(token) if now < token.expires_at => match self.0.make().await {
+                Ok(new) => Ok(current.set(new)),
+                Err(error) => {
+                    let now = self.0.time.now();
+                    current.failed_at = Some(now);
+                    // The provider may have taken what was left.
+                    if now < token.expires_at { Ok(token) } else { Err(error) }
+                }
+            },
+            _ => Ok(current.set(self.0.make().await?)),
         }
     }
 
@@ -145,24 +189,36 @@ impl TokenSigner {
     /// As [`TokenSigner::token`].
     pub async fn renew(&self) -> Result<Token, TokenError> {
         let mut current = self.0.current.lock().await;
-        Ok(current.insert(self.0.make().await?).clone())
+        Ok(current.set(self.0.make().await?))
     }
 
-    /// Another token than this one, which was refused: the current one if someone has renewed it meanwhile, a new one else.
+    /// Another token than this one, which was refused: the current one if someone has renewed it meanwhile, a new one else; `None`
+    /// if a new one was made for such a reason less than ten seconds ago, as another would be refused, too.
     #[cfg(feature = "kube")]
-    pub(crate) async fn instead_of(&self, refused: &Token) -> Result<Token, TokenError> {
+    pub(crate) async fn instead_of(&self, refused: &Token) -> Result<Option<Token>, TokenError> {
         let mut current = self.0.current.lock().await;
-        match &*current {
-            Some(token) if token != refused => Ok(token.clone()),
-            _ => Ok(current.insert(self.0.make().await?).clone()),
+        if let Some(token) = current.token.as_ref().filter(|token| *token != refused) {
+            return Ok(Some(token.clone()));
         }
+        let now = self.0.time.now();
+        if lately(current.refused_at, now) {
+            return Ok(None);
+        }
+        current.refused_at = Some(now);
+        Ok(Some(current.set(self.0.make().await?)))
     }
 }
 
 impl Signer {
     async fn make(&self) -> Result<Token, TokenError> {
         let cluster = || self.cluster.clone();
-        let credentials = self.credentials.provide_credentials().await;
+        let provided = self.credentials.provide_credentials();
+        let credentials = match &self.sleep {
+            None => provided.await,
+            Some(sleep) => {
+                Timeout::new(provided, sleep.sleep(PATIENCE)).await.unwrap_or_else(|_| Err(CredentialsError::provider_timed_out(PATIENCE)))
+            }
+        };
         let credentials = credentials.map_err(|source| TokenError::Credentials { cluster: cluster(), source })?;
         let now = self.time.now();
         let expires_at = credentials.expiry().map_or(now + LIFETIME, |expiry| expiry.min(now + LIFETIME));

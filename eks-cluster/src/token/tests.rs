@@ -7,7 +7,7 @@ use std::{
 };
 
 use aws_credential_types::{Credentials, provider::future};
-use aws_smithy_async::time::TimeSource;
+use aws_smithy_async::{rt::sleep::TokioSleep, time::TimeSource};
 use aws_types::region::Region;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
@@ -37,6 +37,7 @@ fn signer_with(region: &'static str, credentials: impl ProvideCredentials + 'sta
         .region(Region::new(region))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .time_source(time.clone())
+        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
         .build();
     (TokenSigner::new(&config, &"chap10".parse().unwrap()).unwrap(), time)
 }
@@ -114,7 +115,7 @@ fn a_signer_needs_credentials_and_a_region() {
 
 /// Credentials that the n-th asking tells.
 #[derive(Debug)]
-struct Told<F>(AtomicU64, F);
+struct Told<F>(Arc<AtomicU64>, F);
 
 impl<F: Fn(u64) -> Option<Credentials> + Send + Sync + fmt::Debug> ProvideCredentials for Told<F> {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
@@ -135,12 +136,77 @@ async fn a_provider_that_is_away_costs_nothing_while_the_token_lasts() {
     fn once(asked: u64) -> Option<Credentials> {
         (asked == 0).then(|| Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "test"))
     }
-    let (signer, time) = signer_with("us-east-1", Told(AtomicU64::new(0), once as fn(u64) -> _));
+    let (signer, time) = signer_with("us-east-1", Told(Arc::default(), once as fn(u64) -> _));
     let first = signer.token().await.unwrap();
     *time.0.lock().unwrap() = at(13 * 60);
     assert_eq!(signer.token().await.unwrap(), first, "within the margin");
     *time.0.lock().unwrap() = at(14 * 60);
     assert!(matches!(signer.token().await, Err(TokenError::Credentials { .. })));
+}
+
+#[tokio::test]
+async fn a_provider_that_is_away_is_not_asked_for_each_request() {
+    fn once(asked: u64) -> Option<Credentials> {
+        (asked == 0).then(|| Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "test"))
+    }
+    let asked = Arc::new(AtomicU64::new(0));
+    let (signer, time) = signer_with("us-east-1", Told(asked.clone(), once as fn(u64) -> _));
+    signer.token().await.unwrap();
+    for (second, wanted) in [(780, 2), (781, 2), (789, 2), (790, 3), (791, 3)] {
+        *time.0.lock().unwrap() = at(second);
+        signer.token().await.unwrap();
+        assert_eq!(asked.load(Ordering::Relaxed), wanted, "after {second} s");
+    }
+}
+
+/// Credentials at the first asking; whoever asks again waits for ever.
+#[derive(Debug)]
+struct Hanging(AtomicU64);
+
+impl ProvideCredentials for Hanging {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        match self.0.fetch_add(1, Ordering::Relaxed) {
+            0 => future::ProvideCredentials::ready(Ok(Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "test"))),
+            _ => future::ProvideCredentials::new(std::future::pending()),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_hangs_blocks_nobody_for_ever() {
+    let (signer, time) = signer_with("us-east-1", Hanging(AtomicU64::new(0)));
+    let first = signer.token().await.unwrap();
+    *time.0.lock().unwrap() = at(13 * 60);
+    let began = tokio::time::Instant::now();
+    let (one, two) = tokio::join!(signer.token(), signer.token());
+    assert_eq!((one.unwrap(), two.unwrap()), (first.clone(), first), "within the margin");
+    assert_eq!(began.elapsed(), PATIENCE, "one of both has waited for the provider");
+    *time.0.lock().unwrap() = at(14 * 60);
+    let error = signer.token().await.unwrap_err();
+    assert!(matches!(&error, TokenError::Credentials { source: CredentialsError::ProviderTimedOut(_), .. }), "{error:?}");
+}
+
+/// A cluster that refuses whatever we sign costs one token each ten seconds, not one for each request.
+#[cfg(feature = "kube")]
+#[tokio::test]
+async fn what_was_renewed_for_a_refusal_is_not_renewed_for_the_next() {
+    fn counted(asked: u64) -> Option<Credentials> {
+        Some(Credentials::new(ACCESS_KEY, SECRET_KEY, Some(asked.to_string()), None, "test"))
+    }
+    let (signer, time) = signer_with("us-east-1", Told(Arc::default(), counted as fn(u64) -> _));
+    let first = signer.token().await.unwrap();
+    let second = signer.instead_of(&first).await.unwrap().unwrap();
+    assert_ne!(first, second);
+    assert_eq!(signer.instead_of(&first).await.unwrap(), Some(second.clone()), "somebody else's renewal serves");
+    *time.0.lock().unwrap() = at(9);
+    assert_eq!(signer.instead_of(&second).await.unwrap(), None);
+    assert_eq!(signer.token().await.unwrap(), second);
+    *time.0.lock().unwrap() = at(10);
+    let third = signer.instead_of(&second).await.unwrap().unwrap();
+    assert!(url(&third).contains("X-Amz-Security-Token=2&"), "{third:?}");
 }
 
 #[tokio::test]
@@ -154,7 +220,7 @@ async fn many_at_once_ask_for_credentials_once() {
     fn counted(asked: u64) -> Option<Credentials> {
         Some(Credentials::new(ACCESS_KEY, SECRET_KEY, Some(asked.to_string()), None, "test"))
     }
-    let (signer, _) = signer_with("us-east-1", Told(AtomicU64::new(0), counted as fn(u64) -> _));
+    let (signer, _) = signer_with("us-east-1", Told(Arc::default(), counted as fn(u64) -> _));
     let tokens = [signer.token(), signer.token(), signer.token()];
     let [one, two, three] = tokens.map(|token| async { url(&token.await.unwrap()) });
     let (one, two, three) = tokio::join!(one, two, three);

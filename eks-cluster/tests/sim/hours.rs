@@ -15,6 +15,8 @@ use aws_credential_types::{
 };
 use aws_types::SdkConfig;
 use eks_cluster::{AssumeRole, ClusterAccess, Connector};
+#[cfg(feature = "assume-role")]
+use eks_cluster::{TokenError, TokenSigner};
 use eks_core::RoleArn;
 use eks_sim::Sim;
 use futures::{StreamExt, TryStreamExt};
@@ -151,5 +153,54 @@ async fn keys_that_were_replaced_are_asked_for_once() -> Tested {
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     assert_eq!(provider.0.load(Ordering::Relaxed), 2, "twenty refusals, one new token");
     assert_eq!(account.sim.log().len() - before, 40);
+    Ok(())
+}
+
+/// A role without an access entry: each request is refused, and asks STS for nothing once a new token was refused, too.
+#[cfg(feature = "assume-role")]
+#[tokio::test(start_paused = true)]
+async fn a_lasting_refusal_does_not_assume_the_role_for_each_request() -> Tested {
+    let (account, access, _) = operated().await?;
+    let iam = aws_sdk_iam::Client::new(&account.sim.sdk_config());
+    let role = iam.create_role().role_name("nobody").assume_role_policy_document(TRUST).send().await?;
+    let role: RoleArn = role.role().ok_or("no role")?.arn().parse()?;
+    account.sim.clock().sleep(Duration::from_secs(60)).await;
+    let config = AssumeRole::builder(&role).build()?.config(&account.sim.sdk_config());
+    let namespaces: Api<Namespace> = Api::all(client(&account, &config, &access)?);
+    let before = called(&account, "AssumeRole");
+    for wanted in [2, 3] {
+        let params = ListParams::default();
+        for answer in futures::future::join_all((0..20).map(|_| namespaces.list(&params))).await {
+            assert!(matches!(&answer, Err(kube::Error::Api(status)) if status.code == 401), "{answer:?}");
+        }
+        assert_eq!(called(&account, "AssumeRole") - before, wanted);
+        account.sim.clock().sleep(Duration::from_secs(15)).await;
+    }
+    Ok(())
+}
+
+/// IAM user guide, "Access to AWS accounts owned by third parties": the trust policy asks for the id that both have agreed on.
+#[cfg(feature = "assume-role")]
+#[tokio::test(start_paused = true)]
+async fn a_role_may_ask_for_an_external_id() -> Tested {
+    let (account, ..) = operated().await?;
+    let trust = TRUST.replace("}]}", r#","Condition":{"StringEquals":{"sts:ExternalId":"agreed-1"}}}]}"#);
+    let iam = aws_sdk_iam::Client::new(&account.sim.sdk_config());
+    let role = iam.create_role().role_name("third").assume_role_policy_document(trust).send().await?;
+    let role: RoleArn = role.role().ok_or("no role")?.arn().parse()?;
+    account.sim.clock().sleep(Duration::from_secs(60)).await;
+    let signed = async |id: Option<&str>| {
+        let builder = AssumeRole::builder(&role);
+        let assumed = match id {
+            Some(id) => builder.external_id(id),
+            None => builder,
+        };
+        let config = assumed.build().expect("valid").config(&account.sim.sdk_config());
+        TokenSigner::new(&config, &account.name).expect("complete").token().await
+    };
+    signed(Some("agreed-1")).await?;
+    for wrong in [None, Some("agreed-2")] {
+        assert!(matches!(signed(wrong).await, Err(TokenError::Credentials { .. })), "{wrong:?}");
+    }
     Ok(())
 }

@@ -21,7 +21,7 @@ pub struct Plan {
     format: u32,
     owner: Owner,
     pub(super) steps: Vec<Step>,
-    findings: Vec<Finding>,
+    pub(super) findings: Vec<Finding>,
     pub(super) basis: BTreeMap<String, Basis>,
 }
 

@@ -12,6 +12,9 @@ impl Plan {
     /// with AWS credentials; then, where the endpoint can be reached, the same specs are planned again. What the first phase
     /// made is kept in that plan, so that references to it resolve, and only what was left is done.
     ///
+    /// The layers need not be planned: where they cannot be observed, take this part of each plan before [`Plan::join`], which
+    /// would miss them. Findings of steps that are left go with them.
+    ///
     /// ```
     /// # use eks_core::{Action, Operation, Owner, Plan, Step};
     /// # #[derive(serde::Serialize, serde::Deserialize)]
@@ -34,14 +37,16 @@ impl Plan {
         let layers: BTreeSet<&str> = layers.into_iter().collect();
         let mut first = self.clone();
         let mut later: Vec<StepKey> = Vec::new();
+        let waits = |key: &StepKey, later: &[StepKey]| layers.contains(key.layer()) || later.contains(key);
         // Steps come in order: whatever a step needs was judged before it.
         first.steps.retain(|step| {
-            let stays = !layers.contains(step.key.layer()) && !step.needs.iter().any(|need| later.contains(need));
+            let stays = !waits(&step.key, &later) && !step.needs.iter().any(|need| waits(need, &later));
             if !stays {
                 later.push(step.key.clone());
             }
             stays
         });
+        first.findings.retain(|finding| !waits(&finding.step, &later));
         first.basis.retain(|layer, _| !layers.contains(layer.as_str()));
         (first, later)
     }
@@ -87,5 +92,20 @@ mod tests {
         assert_eq!(first.basis().keys().collect::<Vec<_>>(), ["cluster", "nodes"]);
         first.whole().unwrap();
         assert_eq!(joined.without_layers([]), (joined.clone(), vec![]));
+    }
+
+    /// The first phase again, from where the API server is out of reach: nobody can plan `k8s`.
+    #[test]
+    fn a_layer_that_is_not_planned_is_left_too() {
+        let mut cluster = plan("cluster", &[("cluster/plane", &[]), ("cluster/dns", &["k8s/nodes"]), ("cluster/last", &["cluster/dns"])]);
+        let of = |key: &str| crate::Finding::warning(key.parse().unwrap(), "look");
+        cluster.findings = vec![of("cluster/plane"), of("cluster/last")];
+        let nodes = plan("nodes", &[("nodes/workers", &["cluster/plane"])]);
+        assert!(matches!(Plan::join([cluster.clone(), nodes.clone()]), Err(crate::PlanError::Missing { .. })));
+        let parts = [cluster, nodes].map(|plan| plan.without_layers(["k8s", "objects"]));
+        assert_eq!(parts.iter().flat_map(|(_, later)| later).map(StepKey::as_str).collect::<Vec<_>>(), ["cluster/dns", "cluster/last"]);
+        let first = Plan::join(parts.map(|(first, _)| first)).unwrap();
+        assert_eq!(first.steps().iter().map(|step| step.key.as_str()).collect::<Vec<_>>(), ["cluster/plane", "nodes/workers"]);
+        assert_eq!(first.findings(), [&of("cluster/plane")]);
     }
 }

@@ -26,9 +26,11 @@ struct Statement {
     /// Kind (`Service`, `AWS`, `Federated`) and name; `*` is an AWS principal.
     principals: Vec<(String, String)>,
     actions: Vec<String>,
-    /// Operator, key and values of each condition.
-    conditions: Vec<(String, String, Vec<String>)>,
+    conditions: Vec<Condition>,
 }
+
+/// Operator, key and values.
+type Condition = (String, String, Vec<String>);
 
 fn malformed(message: impl Into<String>) -> ApiError {
     ApiError::new("MalformedPolicyDocument", message)
@@ -86,7 +88,7 @@ pub(super) fn strings(value: Option<&Value>) -> Vec<String> {
 }
 
 /// Conditions, flat: several keys, and several operators, must all be met (IAM user guide, "Condition operators").
-pub(super) fn conditions(value: Option<&Value>) -> Vec<(String, String, Vec<String>)> {
+pub(super) fn conditions(value: Option<&Value>) -> Vec<Condition> {
     let blocks = value.and_then(Value::as_object).into_iter().flatten();
     let keys = blocks.filter_map(|(operator, keys)| Some((operator, keys.as_object()?)));
     keys.flat_map(|(operator, keys)| keys.iter().map(|(key, values)| (operator.clone(), key.clone(), strings(Some(values))))).collect()
@@ -137,13 +139,15 @@ impl TrustDocument {
         Ok(Self { text: text.to_owned(), statements: parsed })
     }
 
+    /// Conditions on a service's request (`aws:SourceArn`, `aws:SourceAccount`) count as met: they are ours to get right.
     pub(super) fn allows_service(&self, service: &str) -> bool {
-        self.allows(|kind, name| kind == "Service" && name == service)
+        self.allows(|kind, name| kind == "Service" && name == service, |_, _| true)
     }
 
-    /// Whether a principal that goes by any of these names can assume the role.
-    pub(super) fn allows_aws(&self, names: &[String]) -> bool {
-        self.allows(|kind, name| kind == "AWS" && (name == "*" || names.iter().any(|known| known == name)))
+    /// Whether a principal that goes by any of these names, and gives this external id, can assume the role.
+    pub(super) fn allows_aws(&self, names: &[String], external_id: Option<&str>) -> bool {
+        let named = |kind: &str, name: &str| kind == "AWS" && (name == "*" || names.iter().any(|known| known == name));
+        self.allows(named, |allow, condition| external_id_meets(condition, external_id).unwrap_or(!allow))
     }
 
     /// Whether a token of an identity provider can assume the role: the provider is named, and every condition is met by the
@@ -151,7 +155,7 @@ impl TrustDocument {
     /// identity federation"). A condition on anything else is not met.
     pub(super) fn allows_web_identity(&self, provider: &str, claims: &[(&str, &str)]) -> bool {
         let url = provider.split_once(":oidc-provider/").map_or("", |(_, url)| url);
-        let met = |(operator, key, wanted): &(String, String, Vec<String>)| {
+        let met = |(operator, key, wanted): &Condition| {
             let claim = key.strip_prefix(url).and_then(|rest| rest.strip_prefix(':'));
             let value = claim.and_then(|claim| claims.iter().find(|(name, _)| *name == claim)).map(|(_, value)| *value);
             value.is_some_and(|value| match operator.as_str() {
@@ -172,17 +176,36 @@ impl TrustDocument {
         matching(true) && !matching(false)
     }
 
-    /// Conditions are not evaluated: a statement with one counts as if it were met.
-    fn allows(&self, named: impl Fn(&str, &str) -> bool) -> bool {
+    /// `met` judges a condition of a statement that allows, or denies.
+    fn allows(&self, named: impl Fn(&str, &str) -> bool, met: impl Fn(bool, &Condition) -> bool) -> bool {
         let assume = |action: &String| matches!(action.to_lowercase().as_str(), "*" | "sts:*" | "sts:assumerole" | "sts:assumerole*");
         let matching = |allow: bool| {
             self.statements.iter().any(|statement| {
                 statement.allow == allow
                     && statement.actions.iter().any(assume)
                     && statement.principals.iter().any(|(kind, name)| named(kind, name))
+                    && statement.conditions.iter().all(|condition| met(allow, condition))
             })
         };
         matching(true) && !matching(false)
+    }
+}
+
+/// Whether a condition on `sts:ExternalId` is met; `None` if it is on another key, or by an operator that is not simulated: such a
+/// statement allows nothing, and denies. Keys are not case-sensitive; a key that the request lacks does not match, which is what a
+/// negated operator asks for (IAM user guide, "Condition operators").
+fn external_id_meets((operator, key, wanted): &Condition, external_id: Option<&str>) -> Option<bool> {
+    if !key.eq_ignore_ascii_case("sts:ExternalId") {
+        return None;
+    }
+    let equal = external_id.is_some_and(|id| wanted.iter().any(|wanted| wanted == id));
+    let alike = external_id.is_some_and(|id| wanted.iter().any(|wanted| like(wanted, id)));
+    match operator.as_str() {
+        "StringEquals" => Some(equal),
+        "StringNotEquals" => Some(!equal),
+        "StringLike" => Some(alike),
+        "StringNotLike" => Some(!alike),
+        _ => None,
     }
 }
 
@@ -218,7 +241,7 @@ mod tests {
         let document = TrustDocument::parse(&trust("eks.amazonaws.com"), |_| true)?;
         assert!(document.allows_service("eks.amazonaws.com"));
         assert!(!document.allows_service("ec2.amazonaws.com"));
-        assert!(!document.allows_aws(&["arn:aws:iam::123456789012:root".to_owned()]));
+        assert!(!document.allows_aws(&["arn:aws:iam::123456789012:root".to_owned()], None));
         Ok(())
     }
 
@@ -252,8 +275,34 @@ mod tests {
             {"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"},
             {"Effect":"Deny","Principal":{"AWS":"123456789012"},"Action":"sts:*"}]}"#;
         let document = TrustDocument::parse(text, |_| true)?;
-        assert!(!document.allows_aws(&["123456789012".to_owned()]));
-        assert!(document.allows_aws(&["210987654321".to_owned()]));
+        assert!(!document.allows_aws(&["123456789012".to_owned()], None));
+        assert!(document.allows_aws(&["210987654321".to_owned()], None));
+        Ok(())
+    }
+
+    #[test]
+    fn a_third_party_gives_the_id_that_was_agreed_on() -> Result<(), ApiError> {
+        let allows = |effect: &str, condition: &str, id: Option<&str>| -> Result<bool, ApiError> {
+            let text = format!(
+                r#"{{"Statement":[{{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}},
+                {{"Effect":"{effect}","Principal":"*","Action":"sts:AssumeRole","Condition":{{{condition}}}}}]}}"#
+            );
+            // A statement that allows stands alone.
+            let text = if effect == "Allow" {
+                text.replacen(r#"{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"},"#, "", 1)
+            } else {
+                text
+            };
+            Ok(TrustDocument::parse(&text, |_| true)?.allows_aws(&["123456789012".to_owned()], id))
+        };
+        let equals = r#""StringEquals":{"sts:externalid":["a1","b2"]}"#;
+        assert!(allows("Allow", equals, Some("b2"))?);
+        assert!(!allows("Allow", equals, Some("c3"))? && !allows("Allow", equals, None)?);
+        let unequal = r#""StringNotEquals":{"sts:ExternalId":"a1"}"#;
+        assert!(allows("Deny", unequal, Some("a1"))?);
+        assert!(!allows("Deny", unequal, Some("b2"))? && !allows("Deny", unequal, None)?);
+        let unknown = r#""IpAddress":{"aws:SourceIp":"10.0.0.0/8"}"#;
+        assert!(!allows("Allow", unknown, None)? && !allows("Deny", unknown, None)?);
         Ok(())
     }
 

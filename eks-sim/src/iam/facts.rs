@@ -33,10 +33,10 @@ pub(crate) fn trust_service_account(world: &World, role_arn: &str, issuer: &str,
     }
 }
 
-/// Whether the caller can assume the role.
-pub(crate) fn trust_caller(world: &World, role_arn: &str, caller: &Caller) -> Trust {
+/// Whether the caller can assume the role with this external id.
+pub(crate) fn trust_caller(world: &World, role_arn: &str, caller: &Caller, external_id: Option<&str>) -> Trust {
     let names = principal::names(world, caller);
-    role::trust(world, role_arn, |document| document.allows_aws(&names))
+    role::trust(world, role_arn, |document| document.allows_aws(&names, external_id))
 }
 
 /// ARNs of the managed policies attached to a role, as far as services see them yet.

@@ -134,17 +134,19 @@ fn from_config_map(roles: &str, users: &str, principal: &str) -> Option<Entry> {
     entries.into_iter().rev().find(|entry| canonical(entry.arn.trim()).to_ascii_lowercase() == wanted && !entry.arn.is_empty())
 }
 
-/// Whether the user may do it. RBAC objects are not simulated: `system:masters` and EKS's access policies decide.
+/// Whether the user may do it. RBAC objects are not simulated: `system:masters` and EKS's access policies decide. AmazonEKSAdminPolicy,
+/// EditPolicy and ViewPolicy are made for namespaces: of what has none they grant the reading of namespaces alone, even cluster-wide;
+/// AdminViewPolicy reads everything (EKS user guide, "Review access policy permissions").
 pub(super) fn authorize(user: &User, verb: Verb, kind: &Kind, namespace: &str, name: &str, sub: &str) -> Verdict<()> {
     let has = |policy: &str| user.policies.iter().any(|have| have == policy);
     let secret = *kind == kinds::SECRET;
     let reads = matches!(verb, Verb::Get | Verb::List | Verb::Watch);
+    let theirs = kind.namespaced || (reads && *kind == kinds::NAMESPACE);
     let allowed = user.groups.iter().any(|group| group == "system:masters")
         || has("AmazonEKSClusterAdminPolicy")
-        || has("AmazonEKSAdminPolicy")
-        || (has("AmazonEKSEditPolicy") && (reads || kind.namespaced))
+        || ((has("AmazonEKSAdminPolicy") || has("AmazonEKSEditPolicy")) && theirs)
         || (has("AmazonEKSAdminViewPolicy") && reads)
-        || (has("AmazonEKSViewPolicy") && reads && !secret);
+        || (has("AmazonEKSViewPolicy") && reads && theirs && !secret);
     if allowed {
         return Ok(());
     }
@@ -184,6 +186,23 @@ mod tests {
     fn a_path_matches_nothing() {
         let map = "- rolearn: arn:aws:iam::123456789012:role/team/nodes\n  username: a\n";
         assert!(from_config_map(map, "", ROLE).is_none());
+    }
+
+    #[test]
+    fn policies_for_namespaces_grant_nothing_else() {
+        let may = |policy: &str, verb: Verb, kind: &Kind| {
+            let user = User { name: "ann".to_owned(), groups: vec![], policies: vec![policy.to_owned()] };
+            authorize(&user, verb, kind, "", "", "").is_ok()
+        };
+        for policy in ["AmazonEKSAdminPolicy", "AmazonEKSEditPolicy"] {
+            assert!(may(policy, Verb::Delete, &kinds::POD) && may(policy, Verb::Get, &kinds::SECRET), "{policy}");
+            assert!(may(policy, Verb::List, &kinds::NAMESPACE) && !may(policy, Verb::Delete, &kinds::NAMESPACE), "{policy}");
+            assert!(!may(policy, Verb::List, &kinds::NODE) && !may(policy, Verb::Delete, &kinds::NODE), "{policy}");
+        }
+        assert!(may("AmazonEKSViewPolicy", Verb::List, &kinds::NAMESPACE) && !may("AmazonEKSViewPolicy", Verb::List, &kinds::NODE));
+        assert!(!may("AmazonEKSViewPolicy", Verb::Get, &kinds::SECRET));
+        assert!(may("AmazonEKSAdminViewPolicy", Verb::List, &kinds::NODE) && may("AmazonEKSAdminViewPolicy", Verb::Get, &kinds::SECRET));
+        assert!(!may("AmazonEKSAdminViewPolicy", Verb::Delete, &kinds::POD));
     }
 
     #[test]

@@ -75,6 +75,34 @@ fn what_others_use_stays() {
     assert_eq!(Kubeconfig::parse(theirs.clone()).unwrap().without(&entry()).unwrap().text, theirs);
 }
 
+/// kubectl would send our tokens there, and keys that nobody else has would be gone.
+#[test]
+fn what_is_another_clusters_is_neither_replaced_nor_removed() {
+    let named = |user: &str| {
+        let endpoint = "https://0A1B.gr7.us-east-1.eks.amazonaws.com".to_owned();
+        let access = ClusterAccess { name: "shop".parse().unwrap(), endpoint, certificate_authority: "LS0t".to_owned() };
+        KubeconfigEntry::builder(&access, ARN).context("shop").user(user).build().unwrap()
+    };
+    let refused = |text: &str, wanted: &str| {
+        let document = Kubeconfig::parse(text).unwrap();
+        let error = document.with(&named("jane")).unwrap_err();
+        assert!(matches!(&error, KubeconfigError::Foreign { what, .. } if *what == wanted), "{text}{error}");
+        assert_eq!(document.without(&named("jane")).unwrap().as_str(), text);
+    };
+    let user = |exec: &str| format!("users:\n- name: jane\n  user: {{exec: {{command: aws, args: [{exec}]}}}}\n");
+    refused("users:\n- name: jane\n  user: {client-key-data: AAAA}\n", "user");
+    refused("users:\n- name: jane\n", "user");
+    refused(&user("eks, get-token, --cluster-name, other"), "user");
+    refused(&user("--region, us-west-2, eks, get-token, --cluster-name, shop"), "user");
+    refused("contexts:\n- name: shop\n  context: {cluster: kind-shop, user: kind}\n", "context");
+    // A program that runs for this cluster is ours to set, whoever wrote it.
+    for exec in ["eks, get-token, --cluster-name, shop", "eks, get-token, --cluster-name=shop", "--region, us-east-1, token, -i, shop"] {
+        let document = Kubeconfig::parse(user(exec)).unwrap();
+        assert!(document.with(&named("jane")).unwrap().as_str().contains("      - get-token\n"), "{exec}");
+        assert!(document.without(&named("jane")).unwrap().as_str().contains("users: []"), "{exec}");
+    }
+}
+
 #[test]
 fn lines_end_as_they_did() {
     let merged = with("apiVersion: v1\r\nkind: Config\r\nclusters:\r\n- name: a\r\n  cluster: {server: http://a}\r\n");

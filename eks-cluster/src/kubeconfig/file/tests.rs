@@ -127,6 +127,43 @@ fn several_files_are_one() {
     assert!(!read(&absent).has_cluster(entry("b").cluster()));
 }
 
+/// For kubectl, the first file that has a name counts: the current context would be another cluster's.
+#[test]
+fn names_are_free_in_every_file() {
+    let directory = Directory::new("names");
+    let theirs = format!("contexts:\n- name: {}\n  context: {{cluster: k, user: k}}\n", entry("a").context());
+    let (first, second) = (directory.file("first", &theirs), directory.file("second", FOREIGN));
+    let held = read(&second).with_entries(&entry("a")).unwrap().as_str().to_owned();
+    for second_text in [FOREIGN, &held] {
+        fs::write(&second, second_text).unwrap();
+        for files in [paths(&[&first, &second]), paths(&[&second, &first])] {
+            let error = files.write(&entry("a")).unwrap_err();
+            let KubeconfigError::In { path, source } = &error else { panic!("{error}") };
+            assert!(*path == first && matches!(**source, KubeconfigError::Foreign { what: "context", .. }), "{error}: {source}");
+            assert_eq!(
+                (fs::read_to_string(&first).unwrap(), fs::read_to_string(&second).unwrap()),
+                (theirs.clone(), second_text.to_owned())
+            );
+        }
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_edited_keeps_the_entry_in_the_others() {
+    let directory = Directory::new("form");
+    let good = directory.file("good", FOREIGN);
+    fs::write(&good, read(&good).with(&entry("a")).unwrap().as_str()).unwrap();
+    let cluster = format!("clusters: [{{name: \"{}\", cluster: {{server: \"https://a\"}}}}]\n", entry("a").cluster());
+    let flow = directory.file("flow", &cluster);
+    let before = fs::read_to_string(&good).unwrap();
+    for files in [paths(&[&good, &flow]), paths(&[&flow, &good])] {
+        let error = files.remove(&entry("a")).unwrap_err();
+        let KubeconfigError::In { path, source } = &error else { panic!("{error}") };
+        assert!(*path == flow && matches!(**source, KubeconfigError::Form { .. }), "{error}: {source}");
+        assert_eq!((fs::read_to_string(&good).unwrap(), fs::read_to_string(&flow).unwrap()), (before.clone(), cluster.clone()));
+    }
+}
+
 #[test]
 fn a_broken_file_is_told_and_left() {
     let directory = Directory::new("broken");

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::problem::SpecError;
+
 /// Any error, as a source.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -88,6 +90,9 @@ pub enum Error {
         /// What to do about it.
         remedy: String,
     },
+    /// What is wanted breaks rules that only AWS's own answers told.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
     /// The plan itself is at fault: an operation of another layer, an output that no step told.
     #[error("{subject}: {reason}")]
     Plan {
@@ -104,7 +109,7 @@ impl Error {
         match self {
             Self::Call { class, .. } => *class,
             Self::Stopped { .. } => Class::Transient,
-            Self::Refused { .. } | Self::Terminal { .. } | Self::Timeout { .. } | Self::Plan { .. } => Class::Permanent,
+            Self::Refused { .. } | Self::Spec(_) | Self::Terminal { .. } | Self::Timeout { .. } | Self::Plan { .. } => Class::Permanent,
         }
     }
 

@@ -96,6 +96,7 @@ mod plan;
 mod purchase;
 mod refs;
 mod request;
+mod sizing;
 mod spec;
 mod stacks;
 mod standing;
@@ -104,6 +105,10 @@ mod taint;
 mod teardown;
 mod template;
 
+pub use amazon::{
+    Capability, CustomTemplate, NodeGroup2018, NodeGroup2022, NodeGroup2025, NodeGroupTemplate, TemplateAuthentication, TemplateParameter,
+    TemplateSummary, VolumeType,
+};
 #[cfg(feature = "aws")]
 pub use aws::Workers;
 pub use capacity::{Capacity, CapacityError};
@@ -120,6 +125,7 @@ pub use observed::{Observed, Scope, Stack};
 pub use op::WorkersOp;
 pub use purchase::{Purchase, SpotAllocation};
 pub use request::{Argument, StackRequest, TemplateSource};
+pub use sizing::{DESIRED_TAG, GroupSize};
 pub use spec::{WORKERS_LABEL, WorkersSpec, WorkersSpecBuilder};
 pub use status::{Next, Purpose, StackStatus};
 pub use taint::TaintEffect;

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use crate::{
     clock::Clock,
-    ec2, eks,
+    cloudformation, ec2, eks,
     fault::{Fault, When},
     iam,
     inventory::Inventory,
@@ -223,6 +223,12 @@ impl Sim {
     /// capacity").
     pub fn exhaust_zone(&self, zone: &str) {
         self.with(|world| eks::exhaust_zone(world, zone));
+    }
+
+    /// Puts a template, in JSON or YAML, where `TemplateURL` finds it: at an `https://` address in S3. Another one there is replaced.
+    pub fn serve_template(&self, url: impl Into<String>, body: impl Into<String>) {
+        let (url, body) = (url.into(), body.into());
+        self.with(|world| cloudformation::serve(world, url, body));
     }
 
     /// How many injected faults have not happened yet.

@@ -45,7 +45,10 @@ impl Driver for Workers {
                     self.clear(&id, cx).await?;
                     self.create(&stack, step.typical, cx).await
                 }
-                WorkersOp::UpdateStack { id, stack } => self.update(&id, &stack, step.typical, cx).await,
+                WorkersOp::UpdateStack { id, stack } => {
+                    let stack = self.with_size_of_now(&id, &stack).await?;
+                    self.update(&id, &stack, step.typical, cx).await
+                }
                 WorkersOp::KeepStack { .. } => Ok(step.outputs.clone()),
                 WorkersOp::DeleteStack { name, .. } => Err(Error::Plan {
                     subject: cx.key().to_string(),

@@ -19,6 +19,8 @@ pub(crate) const BASE_TAKES: Duration = Duration::from_secs(130);
 pub(crate) const GROUP_TAKES: Duration = Duration::from_secs(50);
 /// Both, one after the other.
 const AMAZON_TAKES: Duration = Duration::from_secs(180);
+/// An instance that Amazon's template replaces: its `UpdatePolicy` pauses for five minutes after each.
+const REPLACEMENT_TAKES: Duration = Duration::from_secs(330);
 
 impl WorkersSpec {
     /// What must be done so that these workers exist. Pure: the same spec and the same account give the same plan.
@@ -89,7 +91,11 @@ impl WorkersSpec {
             None => self.title(),
             Some(template) => format!("{} by {}", self.title(), template.url()),
         };
-        let takes = if self.amazon.is_some() { AMAZON_TAKES } else { GROUP_TAKES };
+        let takes = match (&self.amazon, decision.action) {
+            (None, _) => GROUP_TAKES,
+            (Some(_), Action::Update) => AMAZON_TAKES + REPLACEMENT_TAKES.saturating_mul(self.instances(now)),
+            (Some(_), _) => AMAZON_TAKES,
+        };
         let mut step = step(key, title, decision, &request, takes)?.after_all(&self.network.egress).permits(actions::GROUP);
         if self.amazon.is_some() {
             step = step.permits(actions::BASE).permits(actions::AMAZON);

@@ -29,7 +29,7 @@ fn names_an_object(url: &str) -> bool {
     let Some(at) = labels.iter().position(|label| is_s3(label)) else { return false };
     let region = match labels[at + 1..] {
         [] => true,
-        [region] | ["dualstack", region] if labels[at] == "s3" => is_region(region),
+        [region] | ["dualstack", region] if matches!(labels[at], "s3" | "s3-fips") => is_region(region),
         _ => false,
     };
     let bucket = labels[..at].iter().all(|label| !label.is_empty());
@@ -37,16 +37,17 @@ fn names_an_object(url: &str) -> bool {
     region && bucket && (at > 0 || path.split('/').filter(|segment| !segment.is_empty()).count() >= 2)
 }
 
-/// `s3`, or `s3-us-west-2`.
+/// `s3`, `s3-fips`, or `s3-us-west-2`.
 fn is_s3(label: &str) -> bool {
-    label == "s3" || label.strip_prefix("s3-").is_some_and(is_region)
+    matches!(label, "s3" | "s3-fips") || label.strip_prefix("s3-").is_some_and(is_region)
 }
 
 /// `us-gov-west-1`
 fn is_region(text: &str) -> bool {
     let parts: Vec<_> = text.split('-').collect();
     let (Some(number), true) = (parts.last(), parts.len() >= 3) else { return false };
-    !number.is_empty()
+    parts[0].len() == 2
+        && !number.is_empty()
         && number.bytes().all(|b| b.is_ascii_digit())
         && parts[..parts.len() - 1].iter().all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase()))
 }

@@ -193,8 +193,10 @@ fn held(error: Error) -> Error {
 }
 
 fn wait(goal: Goal, id: &str, typical: Duration) -> Wait {
-    // CloudFormation gives up first, and then its events tell why.
-    Wait::typical(goal.kind(), id, typical).limit(Duration::from_secs(60 * (u64::from(TIMEOUT_MINUTES) + 5)))
+    // CloudFormation gives up first, and then its events tell why. An update that replaces instances one after another takes long, and
+    // knows no limit of its own.
+    let limit = Duration::from_secs(60 * (u64::from(TIMEOUT_MINUTES) + 5)).max(typical * 2);
+    Wait::typical(goal.kind(), id, typical).limit(limit)
 }
 
 fn unknown(error: OpError) -> Error {

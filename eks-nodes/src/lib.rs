@@ -64,16 +64,33 @@
 //! # }
 //! ```
 //!
+//! Amazon's own template is a type for each of its generations. CloudFormation is asked what the template really declares, and a
+//! plan refuses what does not fit, with the name that was probably meant:
+//!
+//! ```
+//! # use eks_core::{ClusterRefs, NetworkRefs, Owner, StackName};
+//! use eks_nodes::{NodeGroup2025, VolumeType, WorkersSpec};
+//!
+//! # fn workers(owner: &Owner, cluster: ClusterRefs, network: NetworkRefs) -> Result<WorkersSpec, Box<dyn std::error::Error>> {
+//! let workers = WorkersSpec::builder(owner, StackName::new("by-amazon")?, cluster, network)
+//!     .amazon_template(NodeGroup2025::new("my-key".to_owned()).volume_type(VolumeType::Gp3))
+//!     .build()?;
+//! # Ok(workers)
+//! # }
+//! ```
+//!
 //! # Features
 //! | feature | default | brings |
 //! |---|---|---|
 //! | `aws` | yes | observing, applying and tearing down: the SDK crates of CloudFormation and Auto Scaling |
 //!
 //! # What this crate does not do
-//! It makes no managed node group and no launch configuration, drains nothing, and does not wait for Kubernetes nodes: the Kubernetes
-//! layer does. CloudFormation resolves the image's SSM parameter when it creates or updates a stack; a newer image alone is
-//! no difference. User data holds no scripts and no secrets of yours: what a family cannot be told by a setting belongs into an image of
-//! your own. Ends of support are judged by a day that you give ([`WorkersSpecBuilder::as_of`]), for a plan reads no clock. A cluster that was deleted and made again under its workers is not noticed by their plan.
+//! It makes no managed node group, and a launch configuration only by [`NodeGroup2018`]; it drains nothing, and does not wait for
+//! Kubernetes nodes: the Kubernetes layer does. CloudFormation resolves the image's SSM parameter when it creates or updates a stack; a newer
+//! image alone is no difference, nor is a number of instances that an autoscaler chose. User data holds no scripts and no secrets of
+//! yours: what a family cannot be told by a setting belongs into an image of your own. Ends of support are judged by a day that you give
+//! ([`WorkersSpecBuilder::as_of`]), for a plan reads no clock. A cluster that was deleted and made again under its workers is not noticed by
+//! their plan.
 
 #[cfg(feature = "aws")]
 mod aws;

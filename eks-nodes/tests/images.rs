@@ -258,6 +258,24 @@ fn parameters_are_those_that_are_published() {
             format!("{canonical}/eks/24.04/1.36/stable/current/amd64/hvm/ebs-gp3/ami-id"),
         ),
         (
+            "1.36",
+            "m5.large",
+            Ubuntu::new(UbuntuRelease::Resolute).into(),
+            format!("{canonical}/eks/26.04/1.36/stable/current/amd64/hvm/ebs-gp3/ami-id"),
+        ),
+        (
+            "1.36",
+            "m7g.large",
+            Bottlerocket::new().fips(true).into(),
+            "/aws/service/bottlerocket/aws-k8s-1.36-fips/arm64/latest/image_id".to_owned(),
+        ),
+        (
+            "1.34",
+            "m5.large",
+            Windows::new(WindowsRelease::Server2019).installation(WindowsInstallation::Full).into(),
+            format!("{windows}-2019-English-Full-EKS_Optimized-1.34/image_id"),
+        ),
+        (
             "1.31",
             "m7g.large",
             Ubuntu::new(UbuntuRelease::Jammy).pro(true).serial("20261104").into(),
@@ -291,6 +309,7 @@ fn what_there_is_no_image_for_is_refused() {
         ("1.36", "m6a.large", windows(WindowsRelease::Server2019), &["instance-windows"]),
         ("1.30", "m5.large", Ubuntu::new(UbuntuRelease::Noble).into(), &["image-version"]),
         ("1.31", "m5.large", Ubuntu::new(UbuntuRelease::Focal).into(), &["image-version"]),
+        ("1.34", "m5.large", Ubuntu::new(UbuntuRelease::Jammy).into(), &["image-version"]),
         ("1.31", "m5.large", Ubuntu::new(UbuntuRelease::Jammy).serial("today").into(), &["image-release"]),
     ];
     for (version, kind, family, expected) in cases {

@@ -9,6 +9,7 @@ use crate::{
     decide::{Decision, Told, decide},
     instance::{GP3_USD_PER_GIB, InstanceType},
     observed::{Observed, Scope},
+    op::WorkersOp,
     request::StackRequest,
     spec::WorkersSpec,
 };
@@ -73,10 +74,10 @@ impl WorkersSpec {
         let mut steps = Vec::new();
         if self.amazon.is_none() {
             let (key, request) = (self.base_key(), self.base_request());
-            let decision = decide(request.clone(), &key, now, &told)?;
+            let decision = decide(request.clone(), &key, now, &told, &self.skip_in_rollback)?;
             told.extend(decision.told.clone().map(|outputs| (key.clone(), outputs)));
             let title = format!("role, instance profile and security group of workers {}", self.name);
-            steps.push(step(key, title, decision, &request, BASE_TAKES)?.permits(actions::BASE));
+            steps.push(step(key, title, decision, &request, BASE_TAKES)?.permits(actions::BASE.iter().copied()));
         }
         let key = self.key();
         let mut request = match &self.amazon {
@@ -84,7 +85,7 @@ impl WorkersSpec {
             Some(template) => template.request(self, now)?,
         };
         self.settle_size(&mut request, now);
-        let mut decision = decide(request.clone(), &key, now, &told)?;
+        let mut decision = decide(request.clone(), &key, now, &told, &self.skip_in_rollback)?;
         let mut findings = self.findings(&key, &decision, now);
         self.tell_size(&key, &mut decision, now, &mut findings);
         let title = match &self.amazon {
@@ -96,9 +97,9 @@ impl WorkersSpec {
             (Some(_), Action::Update) => AMAZON_TAKES + REPLACEMENT_TAKES.saturating_mul(self.instances(now)),
             (Some(_), _) => AMAZON_TAKES,
         };
-        let mut step = step(key, title, decision, &request, takes)?.after_all(&self.network.egress).permits(actions::GROUP);
+        let mut step = step(key, title, decision, &request, takes)?.after_all(&self.network.egress).permits(actions::GROUP.iter().copied());
         if self.amazon.is_some() {
-            step = step.permits(actions::BASE).permits(actions::AMAZON);
+            step = step.permits(actions::BASE.iter().copied()).permits(actions::AMAZON);
         }
         if self.makes_launch_configuration(now) {
             step = step.permits(actions::LAUNCH_CONFIGURATION);
@@ -147,6 +148,9 @@ fn step(key: StepKey, title: String, decision: Decision, request: &StackRequest,
     step = references.into_iter().fold(step, |step, reference| step.uses(reference));
     if decision.action != Action::Keep {
         step = step.takes(takes);
+    }
+    if matches!(decision.op, WorkersOp::ContinueRollback { .. } | WorkersOp::RollBack { .. }) {
+        step = step.permits(actions::RESTORE);
     }
     Ok(decision.outputs.into_iter().fold(step, |step, (name, value)| step.knows(name, value)))
 }

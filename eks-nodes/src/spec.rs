@@ -1,6 +1,6 @@
 //! What workers should exist.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use eks_core::{ClusterRefs, NetworkRefs, Owner, SpecError, StackName, StepKey, ZoneName};
 
@@ -55,6 +55,7 @@ pub struct WorkersSpec {
     pub(crate) amazon: Option<NodeGroupTemplate>,
     /// Whether an update sets the number of instances again.
     pub(crate) resize_on_update: bool,
+    pub(crate) skip_in_rollback: BTreeSet<String>,
 }
 
 /// Collects what workers should be like. See [`WorkersSpec::builder`].
@@ -95,6 +96,7 @@ impl WorkersSpec {
             mapping,
             amazon: None,
             resize_on_update: false,
+            skip_in_rollback: BTreeSet::new(),
         })
     }
 
@@ -392,6 +394,18 @@ impl WorkersSpecBuilder {
     #[must_use]
     pub fn resize_on_update(mut self, on: bool) -> Self {
         self.0.resize_on_update = on;
+        self
+    }
+
+    /// Logical ids of resources (`NodeGroup`) that may stay as a failed update left them, where its rollback cannot restore them.
+    /// Default none: then such a rollback ends in a [`StackFailure`](crate::StackFailure) that names them, and is continued once
+    /// what held them is repaired.
+    ///
+    /// CloudFormation takes a skipped resource to be as it was before, which it is not: bring it there by hand, or by the next
+    /// update. API Reference, "ContinueUpdateRollback", `ResourcesToSkip`.
+    #[must_use]
+    pub fn skip_in_rollback<T: Into<String>>(mut self, logical_ids: impl IntoIterator<Item = T>) -> Self {
+        self.0.skip_in_rollback = logical_ids.into_iter().map(Into::into).collect();
         self
     }
 

@@ -107,7 +107,7 @@ async fn the_template_of_2025_makes_nodes_that_join() -> Tested {
     );
     let report = account.apply(&plan).await?;
     assert!(report.output("nodes/chap10-worker", "NodeInstanceRole").is_some_and(|role| role.starts_with("arn:aws:iam::")));
-    let group = security_group_of(&account, "nodes/chap10-worker").await?;
+    let group = security_group_of(&account).await?;
     assert_eq!(report.output("nodes/chap10-worker", "NodeSecurityGroup"), Some(group.as_str()));
     minutes(3).await;
     assert_eq!((account.running_instances(), ready(&account)), (2, 2));

@@ -278,7 +278,7 @@ async fn a_leak_is_told_with_its_reason() -> Tested {
     let account = Account::new().await?;
     account.apply(&account.workers.plan(&account.spec().build()?).await?).await?;
     let subnet = account.network.subnets[0].id.known().expect("known").to_string();
-    let group = security_group_of(&account, "nodes/chap10-worker/base").await?;
+    let group = security_group_of(&account).await?;
     let left = account.ec2.create_network_interface().subnet_id(subnet).groups(group).send().await?;
     let left = left.network_interface().and_then(|interface| interface.network_interface_id()).expect("an id").to_owned();
     let ending = account.workers.teardown(&owner()).await?.apply(&account.engine()).await?;

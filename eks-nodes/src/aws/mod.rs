@@ -1,5 +1,7 @@
 //! On AWS: observing stacks, and the handle that plans and tears down.
 
+#[cfg(feature = "diagnosis")]
+mod blockers;
 mod driver;
 mod events;
 mod observe;
@@ -29,6 +31,9 @@ pub struct Workers {
     client: Client,
     /// Asked only why instances never came, which CloudFormation does not tell.
     scaling: aws_sdk_autoscaling::Client,
+    /// Asked only what keeps a stack from being deleted.
+    #[cfg(feature = "diagnosis")]
+    holders: blockers::Holders,
 }
 
 impl fmt::Debug for Workers {
@@ -42,7 +47,13 @@ impl Workers {
     pub fn new(config: &SdkConfig) -> Self {
         let config = patient(config);
         let region = config.region().map(|region| region.as_ref().to_owned()).unwrap_or_default();
-        Self { region, client: Client::new(&config), scaling: aws_sdk_autoscaling::Client::new(&config) }
+        Self {
+            region,
+            client: Client::new(&config),
+            scaling: aws_sdk_autoscaling::Client::new(&config),
+            #[cfg(feature = "diagnosis")]
+            holders: blockers::Holders::new(&config),
+        }
     }
 
     /// Looks at the stacks of a scope: one call for each name, or one listing; and one for each template that is not ours.

@@ -29,7 +29,7 @@ fn url(date: &str) -> String {
 async fn account(version: &str) -> Tested<Account> {
     // 2026-11-22: Kubernetes 1.32, the last with Amazon Linux 2, is in extended support.
     let today = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_305_600);
-    prepared(Account::on(Sim::builder().standard_vcpus(64).starting_at(today).build(), version).await?).await
+    prepared(Account::of_version(Sim::builder().standard_vcpus(64).starting_at(today).build(), version).await?).await
 }
 
 /// The image that an SSM parameter names.

@@ -20,6 +20,7 @@ use crate::{
     ledger::{Ledger, ServiceTime},
     log::CallLog,
     node, ssm, sts,
+    throttle::Throttle,
     times::Time,
 };
 
@@ -36,6 +37,9 @@ pub(crate) struct World {
     pub(crate) ledger: Ledger,
     pub(crate) log: CallLog,
     pub(crate) faults: FaultPlan,
+    pub(crate) throttle: Throttle,
+    /// How many times its default every quota of the Region is that Service Quotas can raise.
+    pub(crate) quota_factor: usize,
     /// The client's process is dead: nothing of it reaches us.
     pub(crate) killed: bool,
     /// Grows with each change that a Kubernetes watch may have to tell.
@@ -77,6 +81,8 @@ impl World {
             ledger: Ledger::default(),
             log: CallLog::default(),
             faults: FaultPlan::default(),
+            throttle: Throttle::default(),
+            quota_factor: 1,
             killed: false,
             watch_revision: 0,
             doors: Doors::default(),

@@ -33,6 +33,7 @@ pub mod aws;
 #[cfg(feature = "engine")]
 pub mod engine;
 
+mod diagnosis;
 mod error;
 mod facts;
 mod finding;
@@ -47,6 +48,7 @@ mod problem;
 mod reference;
 mod teardown;
 
+pub use diagnosis::Diagnosis;
 pub use error::{BoxError, Class, Error};
 pub use facts::{Basis, Difference, Facts};
 pub use finding::{Finding, Severity};

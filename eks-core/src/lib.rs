@@ -33,6 +33,7 @@ pub mod aws;
 #[cfg(feature = "engine")]
 pub mod engine;
 
+mod awaited;
 mod diagnosis;
 mod error;
 mod facts;
@@ -48,6 +49,7 @@ mod problem;
 mod reference;
 mod teardown;
 
+pub use awaited::{AwaitedNodes, SeenNode};
 pub use diagnosis::Diagnosis;
 pub use error::{BoxError, Class, Error};
 pub use facts::{Basis, Difference, Facts};

@@ -75,6 +75,7 @@ pub struct SimBuilder {
     speed: f64,
     starting_at: Option<SystemTime>,
     standard_vcpus: Option<u32>,
+    slowness: f64,
 }
 
 impl fmt::Debug for SimBuilder {
@@ -123,6 +124,13 @@ impl SimBuilder {
         self
     }
 
+    /// How many times longer than usual everything takes in this account. Default 1.
+    #[must_use]
+    pub fn slowness(mut self, times: f64) -> Self {
+        self.slowness = times;
+        self
+    }
+
     /// The calendar time at which the account comes to be: what is in support, and for how long, depends on it. Default: now.
     #[must_use]
     pub fn starting_at(mut self, time: SystemTime) -> Self {
@@ -144,6 +152,7 @@ impl SimBuilder {
     pub fn build(self) -> Sim {
         let clock = Clock::new(self.starting_at.unwrap_or_else(SystemTime::now), self.speed);
         let mut world = World::new(self.account, self.region, self.seed, clock);
+        world.slowness = self.slowness;
         if let Some(vcpus) = self.standard_vcpus {
             ec2::set_standard_vcpus(&mut world, vcpus);
         }
@@ -166,6 +175,7 @@ impl Sim {
             speed: 1.0,
             starting_at: None,
             standard_vcpus: None,
+            slowness: 1.0,
             on_call: None,
         }
     }
@@ -223,6 +233,24 @@ impl Sim {
     /// capacity").
     pub fn exhaust_zone(&self, zone: &str) {
         self.with(|world| eks::exhaust_zone(world, zone));
+    }
+
+    /// From now on EC2 has no room for another instance in this zone: RunInstances there is refused with InsufficientInstanceCapacity, as
+    /// may happen at any time (EC2 user guide, "Insufficient instance capacity").
+    pub fn exhaust_capacity(&self, zone: &str) {
+        self.with(|world| ec2::exhaust_capacity(world, zone));
+    }
+
+    /// From now on the machines under instances in this zone fail: they are impaired by their status checks and run nothing (EC2 user
+    /// guide, "Status checks for Amazon EC2 instances").
+    pub fn impair_zone(&self, zone: &str) {
+        self.with(|world| ec2::impair_zone(world, zone));
+    }
+
+    /// From now on the key of encrypted EBS volumes may not be used: an instance with such a volume ends at launch with
+    /// Client.InternalError (Auto Scaling user guide, "Client.InternalError: Client error on launch").
+    pub fn lock_volume_key(&self) {
+        self.with(ec2::lock_volume_key);
     }
 
     /// How many injected faults have not happened yet.

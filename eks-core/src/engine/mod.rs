@@ -22,7 +22,7 @@ pub use apply::{ApplyError, Ending};
 pub use context::{StepContext, Wait};
 pub use driver::{BoxFuture, Driver, Poll};
 pub use event::Event;
-pub use nodes::{AwaitedNodes, SeenNode, WatchNodes};
+pub use nodes::WatchNodes;
 pub use report::{Report, Status, StepReport};
 pub use settings::Engine;
 pub use tokio_util::sync::CancellationToken;

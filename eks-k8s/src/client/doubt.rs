@@ -6,10 +6,7 @@ use std::{
     time::Duration,
 };
 
-use eks_core::{
-    ConfigMapAccess, Error,
-    engine::{AwaitedNodes, SeenNode},
-};
+use eks_core::{AwaitedNodes, ConfigMapAccess, Error, SeenNode};
 use kube::{Client, api::ListParams};
 use serde_json::Value;
 use tokio::time::Instant;

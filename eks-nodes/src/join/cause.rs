@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 mod page {
     pub(super) const ENDPOINT: &str = "EKS user guide, \"Cluster API server endpoint\"";
     pub(super) const ENTRIES: &str = "EKS user guide, \"Create access entries\"";
-    pub(super) const FAIL: &str = "EKS user guide, \"Troubleshoot problems with Amazon EKS clusters and nodes\", \"Nodes fail to join cluster\"";
+    pub(super) const FAIL: &str =
+        "EKS user guide, \"Troubleshoot problems with Amazon EKS clusters and nodes\", \"Nodes fail to join cluster\"";
     pub(super) const LAUNCH: &str = "Amazon EC2 Auto Scaling user guide, \"Troubleshoot: EC2 instance launch failure\"";
     pub(super) const NETWORK: &str = "EKS user guide, \"View Amazon EKS networking requirements for VPC and subnets\"";
     pub(super) const PRIVATE: &str = "EKS user guide, \"Deploy private clusters with limited internet access\"";
@@ -16,8 +17,10 @@ mod page {
     pub(super) const SECURITY_GROUPS: &str = "EKS user guide, \"View Amazon EKS security group requirements for clusters\"";
     pub(super) const SKEW: &str = "Kubernetes documentation, \"Version Skew Policy\"";
     pub(super) const STATUS: &str = "Amazon EC2 user guide, \"Status checks for Amazon EC2 instances\"";
-    pub(super) const TERMINATED: &str = "Amazon EC2 user guide, \"Troubleshoot Amazon EC2 instance launch issues\", \"Instance terminates immediately\"";
-    pub(super) const UNREADY: &str = "EKS user guide, \"Troubleshoot problems with Amazon EKS clusters and nodes\", \"Container runtime network not ready\"";
+    pub(super) const TERMINATED: &str =
+        "Amazon EC2 user guide, \"Troubleshoot Amazon EC2 instance launch issues\", \"Instance terminates immediately\"";
+    pub(super) const UNREADY: &str =
+        "EKS user guide, \"Troubleshoot problems with Amazon EKS clusters and nodes\", \"Container runtime network not ready\"";
     pub(super) const USER_DATA: &str = "EKS user guide, \"Customize managed nodes with launch templates\", \"Amazon EC2 user data\"";
 }
 

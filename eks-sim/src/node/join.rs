@@ -82,12 +82,15 @@ pub(super) fn join(world: &mut World, facts: &InstanceFacts) -> Result<(), Refus
     kube::register(world, &cluster.name, kubelet).map_err(retries)
 }
 
+/// Policies that permit ec2:DescribeInstances (AWS Managed Policy Reference). What policies of the account's own making permit is not
+/// judged: they are taken to suffice.
+const DESCRIBING: [&str; 3] = ["AmazonEKSWorkerNodePolicy", "AmazonEKS_CNI_Policy", "AdministratorAccess"];
+
 /// The node asks EC2 for its own private DNS name, which the worker policies allow ("Amazon EKS node IAM role").
 fn may_describe(world: &World, role: &str) -> Result<(), Refusal> {
-    let allowed = iam::attached_policies(world, role)
-        .iter()
-        .any(|arn| arn.ends_with(":policy/AmazonEKSWorkerNodePolicy") || arn.ends_with(":policy/AmazonEKSWorkerNodeMinimalPolicy"));
-    if allowed {
+    let attached = iam::attached_policies(world, role);
+    let managed = attached.iter().filter_map(|arn| arn.strip_prefix("arn:aws:iam::aws:policy/")).any(|name| DESCRIBING.contains(&name));
+    if managed || iam::has_own_policies(world, role) {
         return Ok(());
     }
     Err(retries(format!(

@@ -284,8 +284,11 @@ mod tests {
             let said = journal(&account.world, &id);
             assert!(said.ends_with(reason), "{said}");
         }
-        let detach = json!({"RoleName": "node", "PolicyArn": "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy"});
-        account.call(Service::Iam, "DetachRolePolicy", detach);
+        // The CNI's policy permits it, too.
+        for policy in ["AmazonEKSWorkerNodePolicy", "AmazonEKS_CNI_Policy"] {
+            let detach = json!({"RoleName": "node", "PolicyArn": format!("arn:aws:iam::aws:policy/{policy}")});
+            account.call(Service::Iam, "DetachRolePolicy", detach);
+        }
         let id = account.launch(&config);
         assert!(journal(&account.world, &id).contains("UnauthorizedOperation"));
         assert_eq!(kube::ready_nodes(&account.world, "c"), 0);

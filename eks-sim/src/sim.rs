@@ -75,7 +75,6 @@ pub struct SimBuilder {
     speed: f64,
     starting_at: Option<SystemTime>,
     standard_vcpus: Option<u32>,
-    slowness: f64,
 }
 
 impl fmt::Debug for SimBuilder {
@@ -124,13 +123,6 @@ impl SimBuilder {
         self
     }
 
-    /// How many times longer than usual everything takes in this account. Default 1.
-    #[must_use]
-    pub fn slowness(mut self, times: f64) -> Self {
-        self.slowness = times;
-        self
-    }
-
     /// The calendar time at which the account comes to be: what is in support, and for how long, depends on it. Default: now.
     #[must_use]
     pub fn starting_at(mut self, time: SystemTime) -> Self {
@@ -152,7 +144,6 @@ impl SimBuilder {
     pub fn build(self) -> Sim {
         let clock = Clock::new(self.starting_at.unwrap_or_else(SystemTime::now), self.speed);
         let mut world = World::new(self.account, self.region, self.seed, clock);
-        world.slowness = self.slowness;
         if let Some(vcpus) = self.standard_vcpus {
             ec2::set_standard_vcpus(&mut world, vcpus);
         }
@@ -175,7 +166,6 @@ impl Sim {
             speed: 1.0,
             starting_at: None,
             standard_vcpus: None,
-            slowness: 1.0,
             on_call: None,
         }
     }
@@ -233,6 +223,11 @@ impl Sim {
     /// capacity").
     pub fn exhaust_zone(&self, zone: &str) {
         self.with(|world| eks::exhaust_zone(world, zone));
+    }
+
+    /// From now on whatever begins takes this many times longer than usual.
+    pub fn slow_down(&self, times: f64) {
+        self.with(|world| world.slowness = times);
     }
 
     /// From now on EC2 has no room for another instance in this zone: RunInstances there is refused with InsufficientInstanceCapacity, as

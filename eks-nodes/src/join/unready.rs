@@ -9,8 +9,9 @@ use super::{
     evidence::{Evidence, InstanceEvidence},
 };
 
-/// For how long a node may be without its network: aws-node's image is pulled and its Pod starts meanwhile, which takes seconds.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// For how long a node may be without its network: aws-node's image is pulled and its Pod starts meanwhile, which takes seconds. No cause
+/// rests on the time alone.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// DaemonSets that are no network plugin although they run on every node.
 const OTHERS: [&str; 4] = ["kube-proxy", "ebs-csi-node", "eks-pod-identity-agent", "eks-node-monitoring-agent"];

@@ -34,7 +34,7 @@ async fn nodes(stage: &Stage) -> Tested<Vec<SeenNode>> {
     Ok(seen.collect())
 }
 
-/// Makes workers, and looks at them every few seconds all the while.
+/// Makes workers, and looks at them all the while, out of step with everything else.
 async fn joins_unsuspected(stage: &Stage, family: Family, image: Option<&str>) -> Tested {
     let mut spec = stage.spec().family(family);
     if let Some(parameter) = image {
@@ -49,7 +49,7 @@ async fn joins_unsuspected(stage: &Stage, family: Family, image: Option<&str>) -
                 cluster: Some(stage.account.cluster.name.clone()),
                 group: spec.name().to_string(),
                 desired: 2,
-                waited: Duration::from_secs(looks * 7),
+                waited: Duration::from_secs(looks * 11),
                 nodes: Some(nodes.clone()),
                 aws_auth: None,
                 daemon_sets: Some(vec!["aws-node".to_owned(), "kube-proxy".to_owned()]),
@@ -61,7 +61,7 @@ async fn joins_unsuspected(stage: &Stage, family: Family, image: Option<&str>) -
             assert_eq!(diagnose(&evidence, awaited.waited), [], "{evidence:#?}");
             assert_eq!(evidence.unseen, BTreeSet::new());
             looks += 1;
-            tokio::time::sleep(Duration::from_secs(7)).await;
+            tokio::time::sleep(Duration::from_secs(11)).await;
         }
     };
     tokio::select! {
@@ -73,7 +73,7 @@ async fn joins_unsuspected(stage: &Stage, family: Family, image: Option<&str>) -
 
 #[tokio::test(start_paused = true)]
 async fn every_family_joins_unsuspected_at_any_pace() -> Tested {
-    for (seed, pace) in [(1, 1.0), (2, 2.0), (3, 2.0)] {
+    for (seed, pace) in [(1, 1.0), (2, 2.0)] {
         for (family, image) in [
             (Family::from(AmazonLinux2023::new()), None),
             (AmazonLinux2::new().into(), Some("/aws/service/eks/optimized-ami/1.32/amazon-linux-2/recommended/image_id")),

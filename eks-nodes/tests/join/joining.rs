@@ -260,7 +260,7 @@ async fn a_node_config_lacks_a_member() -> Tested {
 async fn another_cluster_is_named() -> Tested {
     let stage = Stage::new().await?;
     let spec = stage.empty(stage.spec()).await?;
-    stage.tampered_user_data("\"name\":\"chap10\"", "\"name\":\"chap11\"").await?;
+    stage.tampered_user_data("\"name\": \"chap10\"", "\"name\": \"chap11\"").await?;
     stage.doomed_later(&spec).await?.is(Cause::WrongClusterName, &["chap10"]);
     Ok(())
 }

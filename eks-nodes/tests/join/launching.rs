@@ -9,6 +9,8 @@ use crate::{
     stage::Stage,
 };
 
+const PUBLIC_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIgQST6KVgqb/WNVOqMEECxMDpGYr5NbSY8KkdJ3h+Ie me@example.org";
+
 /// Workers in one further private subnet.
 async fn in_subnet(stage: &Stage, block: &str, zone: &str) -> Tested<(String, WorkersSpecBuilder)> {
     let ec2 = &stage.account.ec2;
@@ -55,8 +57,9 @@ async fn one_full_zone_is_no_doom() -> Tested {
 #[tokio::test(start_paused = true)]
 async fn the_image_is_missing() -> Tested {
     let stage = Stage::new().await?;
-    let doom = stage.doomed(stage.spec().image(Image::Ami("ami-00000000000000000".parse()?))).await?;
-    doom.is(Cause::ImageMissing, &["image", "SSM parameter"]);
+    let spec = stage.empty(stage.spec()).await?;
+    stage.tampered(|data, _| data.image_id("ami-00000000000000000")).await?;
+    stage.doomed_later(&spec).await?.is(Cause::ImageMissing, &["image", "SSM parameter"]);
     Ok(())
 }
 
@@ -72,7 +75,11 @@ async fn the_image_is_of_another_architecture() -> Tested {
 #[tokio::test(start_paused = true)]
 async fn the_key_pair_is_missing() -> Tested {
     let stage = Stage::new().await?;
-    stage.doomed(stage.spec().key_pair("lost")).await?.is(Cause::KeyPairMissing, &["key pair"]);
+    let key = aws_sdk_ec2::primitives::Blob::new(PUBLIC_KEY);
+    stage.account.ec2.import_key_pair().key_name("lost").public_key_material(key).send().await?;
+    let spec = stage.empty(stage.spec().key_pair("lost")).await?;
+    stage.account.ec2.delete_key_pair().key_name("lost").send().await?;
+    stage.doomed_later(&spec).await?.is(Cause::KeyPairMissing, &["key pair"]);
     Ok(())
 }
 

@@ -141,7 +141,7 @@ proptest! {
         let mut evidence = healthy();
         evidence.instances.iter_mut().for_each(|instance| instance.age = Duration::from_secs(age));
         if joined {
-            let node = SeenNode { name: "n".to_owned(), instance: Some("i-1".to_owned()), labelled: true, ready: false, not_ready_for: Duration::from_secs(59), message: "cni plugin not initialized".to_owned() };
+            let node = SeenNode { name: "n".to_owned(), instance: Some("i-1".to_owned()), labelled: true, ready: false, not_ready_for: Duration::from_secs(age), message: "cni plugin not initialized".to_owned() };
             evidence.nodes = Some(vec![node]);
         }
         gaps.into_iter().for_each(|gap| forget(&mut evidence, gap));

@@ -125,7 +125,9 @@ impl Diagnostician {
         let found: Vec<_> = diagnose(&evidence, waited).into_iter().filter(Diagnosis::is_certain).collect();
         let causes: BTreeSet<Cause> = found.iter().map(|diagnosis| diagnosis.cause).collect();
         let before = self.notes(group.stack, |notes| std::mem::replace(&mut notes.certain, causes));
-        found.into_iter().find(|diagnosis| before.contains(&diagnosis.cause)).map(eks_core::Diagnosis::from)
+        // What rests on nodes that were seen for a while needs no second look.
+        let is_sure = |cause: Cause| cause.is_of_nodes() || before.contains(&cause);
+        found.into_iter().find(|diagnosis| is_sure(diagnosis.cause)).map(eks_core::Diagnosis::from)
     }
 
     fn notes<T>(&self, stack: &str, work: impl FnOnce(&mut Notes) -> T) -> T {

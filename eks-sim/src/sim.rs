@@ -247,6 +247,29 @@ impl Sim {
         self.with(|world| eks::exhaust_zone(world, zone));
     }
 
+    /// From now on whatever begins takes this many times longer than usual.
+    pub fn slow_down(&self, times: f64) {
+        self.with(|world| world.slowness = times);
+    }
+
+    /// From now on EC2 has no room for another instance in this zone: RunInstances there is refused with InsufficientInstanceCapacity, as
+    /// may happen at any time (EC2 user guide, "Insufficient instance capacity").
+    pub fn exhaust_capacity(&self, zone: &str) {
+        self.with(|world| ec2::exhaust_capacity(world, zone));
+    }
+
+    /// From now on the machines under instances in this zone fail: they are impaired by their status checks and run nothing (EC2 user
+    /// guide, "Status checks for Amazon EC2 instances").
+    pub fn impair_zone(&self, zone: &str) {
+        self.with(|world| ec2::impair_zone(world, zone));
+    }
+
+    /// From now on the key of encrypted EBS volumes may not be used: an instance with such a volume ends at launch with
+    /// Client.InternalError (Auto Scaling user guide, "Client.InternalError: Client error on launch").
+    pub fn lock_volume_key(&self) {
+        self.with(ec2::lock_volume_key);
+    }
+
     /// How many injected faults have not happened yet.
     pub fn faults_pending(&self) -> usize {
         self.with(|world| world.faults.pending())

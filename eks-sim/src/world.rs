@@ -34,6 +34,8 @@ pub(crate) struct World {
     /// Simulated time, as far as events have been carried out.
     pub(crate) now: Duration,
     pub(crate) draw: Draw,
+    /// How many times longer than usual everything takes.
+    pub(crate) slowness: f64,
     pub(crate) ledger: Ledger,
     pub(crate) log: CallLog,
     pub(crate) faults: FaultPlan,
@@ -78,6 +80,7 @@ impl World {
             clock,
             now: Duration::ZERO,
             draw: Draw::new(seed),
+            slowness: 1.0,
             ledger: Ledger::default(),
             log: CallLog::default(),
             faults: FaultPlan::default(),
@@ -153,7 +156,7 @@ impl World {
 
     /// Draws a service time that belongs to no subject.
     pub(crate) fn duration(&mut self, time: Time) -> Duration {
-        Duration::from_secs_f64(self.draw.triangular(&format!("{time:?}"), time.seconds()))
+        Duration::from_secs_f64(self.draw.triangular(&format!("{time:?}"), time.seconds()) * self.slowness)
     }
 
     /// A fresh resource id such as `vpc-0a1b2c3d4e5f60718`.

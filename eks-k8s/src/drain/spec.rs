@@ -63,6 +63,17 @@ impl Drain {
         }
     }
 
+    /// Settings alone, for nodes that are named later ([`Drain::for_nodes`]).
+    pub fn settings() -> Self {
+        Self::of([""; 0])
+    }
+
+    /// The same drain, of these nodes.
+    #[must_use]
+    pub fn for_nodes(&self, nodes: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { nodes: nodes.into_iter().map(Into::into).collect(), ..self.clone() }
+    }
+
     /// Drains so many nodes at a time, beginning with the first. The Pods of a node go together in any case.
     #[must_use]
     pub fn in_parallel(mut self, nodes: usize) -> Self {

@@ -10,13 +10,15 @@ mod run;
 mod scale;
 mod snapshot;
 
+use std::collections::BTreeMap;
+
 use eks_core::{Error, engine::CancellationToken};
 
 use self::{calls::Api, run::Run};
 use super::connect::Objects;
 use crate::{
     Access,
-    drain::{Cluster, Drain, DrainEvent, DrainReport, Forecast, Taint},
+    drain::{Cluster, Drain, DrainEvent, DrainReport, Forecast, Node, Taint},
 };
 
 impl Objects {
@@ -27,6 +29,14 @@ impl Objects {
     /// [`Error::Call`].
     pub async fn snapshot(&self, access: Option<&Access>) -> Result<Cluster, Error> {
         snapshot::read(&Api::new(self.place(access.cloned()))).await
+    }
+
+    /// The nodes of a cluster, by name.
+    ///
+    /// # Errors
+    /// [`Error::Call`].
+    pub async fn nodes(&self, access: Option<&Access>) -> Result<BTreeMap<String, Node>, Error> {
+        snapshot::nodes(&Api::new(self.place(access.cloned()))).await
     }
 
     /// Tells what a drain would meet. Nothing is touched.

@@ -3,6 +3,7 @@
 mod api;
 mod apply;
 mod auth;
+mod calls;
 mod connect;
 mod controllers;
 mod drain;
@@ -11,6 +12,7 @@ mod error;
 mod object_sets;
 mod observe;
 mod remove;
+mod replacing;
 mod watch;
 
 pub use auth::Backup;

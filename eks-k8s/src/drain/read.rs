@@ -11,7 +11,8 @@ use std::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use self::wire::{BudgetWire, MetaWire, NodeSpecWire, NodeWire, OwnerWire, Page, PodSpecWire, PodTermWire, PodWire, SpreadWire, VolumeWire};
+pub(crate) use self::wire::Page;
+use self::wire::{BudgetWire, MetaWire, NodeSpecWire, NodeWire, OwnerWire, PodSpecWire, PodTermWire, PodWire, SpreadWire, VolumeWire};
 use super::{
     budget::{Budget, Threshold},
     cluster::{Cluster, Controller, Labels, Node, Phase, Pod, Resources, Volume},

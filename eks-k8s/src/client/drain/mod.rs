@@ -1,6 +1,6 @@
 //! Draining nodes through the API: the forecast, the drain, and its parts.
 
-mod calls;
+mod closing;
 mod cordon;
 mod evict;
 mod follow;
@@ -14,8 +14,12 @@ use std::collections::BTreeMap;
 
 use eks_core::{Error, engine::CancellationToken};
 
-use self::{calls::Api, run::Run};
-use super::connect::Objects;
+use self::run::Run;
+// As the parts of a drain know it.
+use super::{
+    calls::{self, Api},
+    connect::Objects,
+};
 use crate::{
     Access,
     drain::{Cluster, Drain, DrainEvent, DrainReport, Forecast, Node, Taint},
@@ -112,5 +116,26 @@ impl Objects {
     /// [`Error::Call`].
     pub async fn restore_replicas(&self, access: Option<&Access>, nodes: &[String]) -> Result<Vec<String>, Error> {
         scale::restore(&Api::new(self.place(access.cloned())), nodes, &CancellationToken::new(), &|_| ()).await
+    }
+
+    /// Closes nodes that are to be replaced: cordons and taints them ([`crate::replacing::TAINT`]), and has load balancers let them go
+    /// ([`crate::replacing::EXCLUDE_LABEL`]). An annotation of each node tells what of it was done, and for which mark; a drain finds such a
+    /// node closed, and leaves it so however it ends. A node that is gone is left out. Those that were changed.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for a mark that is no value of a label; [`Error::Call`].
+    pub async fn close_nodes(&self, access: Option<&Access>, nodes: &[String], mark: &str) -> Result<Vec<String>, Error> {
+        closing::check(mark)?;
+        closing::change_all(&Api::new(self.place(access.cloned())), nodes, |node| closing::closed(node, mark)).await
+    }
+
+    /// Takes back what was done to nodes for this mark, and nothing else: one that was closed before, or by somebody else since, stays closed. Those
+    /// that were changed.
+    ///
+    /// # Errors
+    /// As those of [`Objects::close_nodes`].
+    pub async fn open_nodes(&self, access: Option<&Access>, nodes: &[String], mark: &str) -> Result<Vec<String>, Error> {
+        closing::check(mark)?;
+        closing::change_all(&Api::new(self.place(access.cloned())), nodes, |node| closing::opened(node, mark)).await
     }
 }

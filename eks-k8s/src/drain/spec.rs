@@ -6,7 +6,7 @@ use eks_core::{Problems, SpecError};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    cluster::{Cluster, Taint},
+    cluster::{Cluster, Pod, Taint},
     forecast::Forecast,
 };
 use crate::name;
@@ -148,6 +148,16 @@ impl Drain {
     /// The nodes, in order.
     pub fn nodes(&self) -> &[String] {
         &self.nodes
+    }
+
+    /// Seconds that the containers of a Pod get to end.
+    pub fn grace_of(&self, pod: &Pod) -> u32 {
+        self.grace.unwrap_or(pod.grace)
+    }
+
+    /// What is done about Pods that cannot be evicted.
+    pub fn on_blocked_policy(&self) -> OnBlocked {
+        self.on_blocked
     }
 
     /// Everything that is wrong with it.

@@ -162,7 +162,8 @@ mod tests {
         }
         assert!("with=x min=1".parse::<Mark>().is_err());
         // Auto Scaling API Reference, "Tag": at most 256 characters.
-        let processes = ["AddToLoadBalancer", "HealthCheck", "InstanceRefresh", "Launch", "ReplaceUnhealthy", "ScheduledActions", "Terminate"];
+        let processes =
+            ["AddToLoadBalancer", "HealthCheck", "InstanceRefresh", "Launch", "ReplaceUnhealthy", "ScheduledActions", "Terminate"];
         let suspended = processes.iter().chain(&NEW_PROCESSES).map(|name| (*name).to_owned()).collect();
         let longest = Mark { with: "x".repeat(63), min: 10_000, desired: 10_000, max: 10_000, suspended };
         assert!(longest.to_string().len() <= 256, "{}", longest.to_string().len());

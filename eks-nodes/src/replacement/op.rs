@@ -3,11 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use eks_core::{InstanceId, Operation, Ref, RoleArn, SecurityGroupId, StackName};
-use eks_k8s::{
-    Access,
-    drain::Drain,
-    replacing::Health,
-};
+use eks_k8s::{Access, drain::Drain, replacing::Health};
 use serde::{Deserialize, Serialize};
 
 /// What a step of layer `replace` does.

@@ -44,7 +44,8 @@ impl Replacement {
     pub(crate) fn made(&self, now: &ReplacementObserved) -> WorkersSpec {
         let mut made = self.new.clone();
         let ends = now.old_live().next().is_none();
-        let size = |name: &str| now.stacks.stack(self.new.name.as_str())?.parameters.get(&format!("NodeAutoScalingGroup{name}"))?.parse().ok();
+        let size =
+            |name: &str| now.stacks.stack(self.new.name.as_str())?.parameters.get(&format!("NodeAutoScalingGroup{name}"))?.parse().ok();
         let standing = || Some((size("MinSize")?, size("DesiredCapacity")?, size("MaxSize")?));
         let capacity = match (standing(), self.surge) {
             _ if ends => None,

@@ -129,6 +129,16 @@ impl Objects {
         closing::change_all(&Api::new(self.place(access.cloned())), nodes, |node| closing::closed(node, mark)).await
     }
 
+    /// As [`Objects::close_nodes`], but load balancers go on sending to them: where only nodes with Pods of a Service pass health checks
+    /// (`externalTrafficPolicy: Local`), a node must have lost its Pods before it is let go, or nobody answers.
+    ///
+    /// # Errors
+    /// As those of [`Objects::close_nodes`].
+    pub async fn shut_nodes(&self, access: Option<&Access>, nodes: &[String], mark: &str) -> Result<Vec<String>, Error> {
+        closing::check(mark)?;
+        closing::change_all(&Api::new(self.place(access.cloned())), nodes, |node| closing::shut(node, mark)).await
+    }
+
     /// Takes back what was done to nodes for this mark, and nothing else: one that was closed before, or by somebody else since, stays closed. Those
     /// that were changed.
     ///

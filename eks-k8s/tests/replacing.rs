@@ -125,7 +125,7 @@ async fn health_tells_what_has_become_worse() -> Tested {
     // Nobody takes Pods any more, and one node is emptied.
     let names: Vec<String> = before.nodes.iter().map(|node| node.name.clone()).collect();
     objects.close_nodes(access, &names, MARK).await?;
-    let drain = Drain::of(&names[..1]).on_blocked(eks_k8s::drain::OnBlocked::Wait).force().deadline(Duration::from_secs(120));
+    let drain = Drain::of(&names).in_parallel(2).on_blocked(eks_k8s::drain::OnBlocked::Wait).force().deadline(Duration::from_secs(120));
     objects.drain(access, &drain, &eks_core::engine::CancellationToken::new(), |_| ()).await?;
     sleep(Duration::from_secs(60)).await;
     let found = objects.health(access).await?.regressions(&before);

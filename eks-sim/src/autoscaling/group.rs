@@ -33,6 +33,8 @@ pub(super) struct Group {
     pub(super) members: BTreeMap<String, Member>,
     /// Launches that were decided and did not reach EC2 yet.
     pub(super) launching: i64,
+    /// One more than the desired capacity is launched, to balance zones.
+    pub(super) balancing: bool,
     /// Failed launches in a row.
     pub(super) failures: u32,
     /// A retry is due; until then nothing is launched.

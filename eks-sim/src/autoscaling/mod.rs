@@ -22,7 +22,7 @@ use crate::{
 pub(crate) use capacity::{has_member, instance_running, instance_terminated};
 
 /// The service's state.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct State {
     groups: BTreeMap<String, group::Group>,
 }

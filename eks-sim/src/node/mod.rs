@@ -15,7 +15,7 @@ use crate::{autoscaling, ec2, kube, times::Time, world::World};
 const RETRY: Duration = Duration::from_secs(10);
 
 /// Boots of instances.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct State {
     /// What the console of an instance last said.
     consoles: BTreeMap<String, String>,

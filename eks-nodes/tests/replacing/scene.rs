@@ -157,7 +157,8 @@ impl Scene {
             let app = budget.name_any();
             let of_it = pods.iter().filter(|pod| pod.labels().get("app") == Some(&app));
             let desired = budget.status.as_ref().and_then(|status| status.desired_healthy).map_or(0, i64::from);
-            met.insert(app, (of_it.filter(ready).count() as i64, desired));
+            let ready = of_it.filter(ready).count() as i64;
+            met.insert(app, (ready, desired));
         }
         Ok(met)
     }

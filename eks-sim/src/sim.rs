@@ -53,6 +53,41 @@ impl fmt::Debug for Sim {
     }
 }
 
+/// An account as it was at one moment: from it, the same moment can be lived through again and again.
+#[derive(Clone)]
+pub struct Snapshot(World);
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Snapshot").field(&self.0).finish()
+    }
+}
+
+impl Snapshot {
+    /// An account of its own that goes on from that moment.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime, as its clock is tokio's.
+    pub fn open(&self) -> Sim {
+        self.opened(None)
+    }
+
+    /// The same; `told` is told of each call when it has ended, as by [`SimBuilder::on_call`].
+    ///
+    /// # Panics
+    /// As [`Snapshot::open`].
+    pub fn open_telling(&self, told: impl Fn(&Call) + Send + Sync + 'static) -> Sim {
+        self.opened(Some(Arc::new(told)))
+    }
+
+    fn opened(&self, on_call: Option<OnCall>) -> Sim {
+        let mut world = self.0.clone();
+        world.clock = world.clock.set(world.now);
+        let clock = world.clock;
+        Sim(Arc::new(Shared { world: Mutex::new(world), clock, on_call, watched: watch::Sender::new(0) }))
+    }
+}
+
 /// A [`Sim`] that does not keep the account alive: what the account itself holds has it.
 #[derive(Clone)]
 pub(crate) struct WeakSim(Weak<Shared>);
@@ -268,6 +303,11 @@ impl Sim {
     /// Client.InternalError (Auto Scaling user guide, "Client.InternalError: Client error on launch").
     pub fn lock_volume_key(&self) {
         self.with(ec2::lock_volume_key);
+    }
+
+    /// The account as it is now, to begin anew from.
+    pub fn snapshot(&self) -> Snapshot {
+        self.with(|world| Snapshot(world.clone()))
     }
 
     /// How many injected faults have not happened yet.

@@ -95,6 +95,8 @@ mod op;
 mod plan;
 mod purchase;
 mod refs;
+#[cfg(feature = "replacement")]
+pub mod replacement;
 mod request;
 mod spec;
 mod stacks;

@@ -77,6 +77,16 @@ impl Objects {
         }
     }
 
+    /// The minor version of the API server: `1.36`.
+    ///
+    /// # Errors
+    /// [`Error::Call`].
+    pub async fn version(&self, access: Option<&Access>) -> Result<String, Error> {
+        let told = Api::new(self.place(access.cloned())).get("", "version").await?.unwrap_or_default();
+        let part = |name: &str| told[name].as_str().unwrap_or_default().trim_end_matches('+').to_owned();
+        Ok(format!("{}.{}", part("major"), part("minor")))
+    }
+
     /// How long load balancers of Services and Ingresses go on sending to a node that they have let go. Three lists.
     ///
     /// # Errors

@@ -149,7 +149,7 @@ impl Workers {
     }
 
     /// Deletes the stack and waits until it is gone.
-    async fn delete(&self, id: &str, typical: Duration, cx: &StepContext) -> Result<(), Error> {
+    pub(crate) async fn delete(&self, id: &str, typical: Duration, cx: &StepContext) -> Result<(), Error> {
         while let Some(stack) = self.describe(id).await? {
             match stack.status.next(Purpose::Remove) {
                 Next::Gone => return Ok(()),

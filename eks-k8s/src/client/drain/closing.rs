@@ -55,6 +55,15 @@ fn is_ours(taint: &Value) -> bool {
 
 /// What is to be changed of a node to close it; `None` if it is closed for this mark.
 pub(super) fn closed(node: &Value, mark: &str) -> Option<Value> {
+    change_of(node, mark, true)
+}
+
+/// The same, but load balancers go on sending to it.
+pub(super) fn shut(node: &Value, mark: &str) -> Option<Value> {
+    change_of(node, mark, false)
+}
+
+fn change_of(node: &Value, mark: &str, excluded: bool) -> Option<Value> {
     let mut all = done(node);
     let known = all.get(mark).copied();
     let mut own = known.unwrap_or_default();
@@ -69,7 +78,7 @@ pub(super) fn closed(node: &Value, mark: &str) -> Option<Value> {
         patch["spec"]["taints"] = json!(taints);
         own.tainted = true;
     }
-    if node["metadata"]["labels"][EXCLUDE_LABEL].is_null() {
+    if excluded && node["metadata"]["labels"][EXCLUDE_LABEL].is_null() {
         patch["metadata"]["labels"][EXCLUDE_LABEL] = json!(OURS);
         own.excluded = true;
     }
@@ -151,6 +160,19 @@ mod tests {
             assert_eq!(closed(&during, "a"), None, "a second run finds it done");
             assert_eq!(opened(&during, "b"), None, "another mark has closed nothing");
             assert_eq!(merged(&during, opened(&during, "a")), before);
+        }
+    }
+
+    #[test]
+    fn load_balancers_may_let_go_later() {
+        let shut = merged(&node(false), shut(&node(false), "a"));
+        assert_eq!(shut["metadata"]["labels"], node(false)["metadata"]["labels"]);
+        assert_eq!(super::shut(&shut, "a"), None);
+        let closed = merged(&shut, closed(&shut, "a"));
+        assert!(closed["metadata"]["labels"][EXCLUDE_LABEL].is_string());
+        assert_eq!(super::shut(&closed, "a"), None, "nothing is taken back");
+        for during in [&shut, &closed] {
+            assert_eq!(merged(during, opened(during, "a")), node(false));
         }
     }
 

@@ -10,6 +10,8 @@ mod run;
 mod scale;
 mod snapshot;
 
+use std::collections::BTreeMap;
+
 use eks_core::{Error, engine::CancellationToken};
 
 use self::run::Run;
@@ -20,7 +22,7 @@ use super::{
 };
 use crate::{
     Access,
-    drain::{Cluster, Drain, DrainEvent, DrainReport, Forecast, Taint},
+    drain::{Cluster, Drain, DrainEvent, DrainReport, Forecast, Node, Taint},
 };
 
 impl Objects {
@@ -31,6 +33,14 @@ impl Objects {
     /// [`Error::Call`].
     pub async fn snapshot(&self, access: Option<&Access>) -> Result<Cluster, Error> {
         snapshot::read(&Api::new(self.place(access.cloned()))).await
+    }
+
+    /// The nodes of a cluster, by name.
+    ///
+    /// # Errors
+    /// [`Error::Call`].
+    pub async fn nodes(&self, access: Option<&Access>) -> Result<BTreeMap<String, Node>, Error> {
+        snapshot::nodes(&Api::new(self.place(access.cloned()))).await
     }
 
     /// Tells what a drain would meet. Nothing is touched.
@@ -117,6 +127,16 @@ impl Objects {
     pub async fn close_nodes(&self, access: Option<&Access>, nodes: &[String], mark: &str) -> Result<Vec<String>, Error> {
         closing::check(mark)?;
         closing::change_all(&Api::new(self.place(access.cloned())), nodes, |node| closing::closed(node, mark)).await
+    }
+
+    /// As [`Objects::close_nodes`], but load balancers go on sending to them: where only nodes with Pods of a Service pass health checks
+    /// (`externalTrafficPolicy: Local`), a node must have lost its Pods before it is let go, or nobody answers.
+    ///
+    /// # Errors
+    /// As those of [`Objects::close_nodes`].
+    pub async fn shut_nodes(&self, access: Option<&Access>, nodes: &[String], mark: &str) -> Result<Vec<String>, Error> {
+        closing::check(mark)?;
+        closing::change_all(&Api::new(self.place(access.cloned())), nodes, |node| closing::shut(node, mark)).await
     }
 
     /// Takes back what was done to nodes for this mark, and nothing else: one that was closed before, or by somebody else since, stays closed. Those

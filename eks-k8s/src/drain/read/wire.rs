@@ -77,12 +77,24 @@ pub(super) struct NodeWire {
 pub(super) struct NodeSpecWire {
     pub(super) unschedulable: bool,
     pub(super) taints: Vec<Taint>,
+    #[serde(rename = "providerID")]
+    pub(super) provider_id: String,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct NodeStatusWire {
     pub(super) allocatable: BTreeMap<String, String>,
+    pub(super) conditions: Vec<ConditionWire>,
+    #[serde(rename = "nodeInfo")]
+    pub(super) node_info: NodeInfoWire,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct NodeInfoWire {
+    #[serde(rename = "kubeletVersion")]
+    pub(super) kubelet_version: String,
 }
 
 #[derive(Deserialize)]

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use eks_core::{Action, Basis, Error, Finding, Plan, PlanBuilder, Problems, Ref, Step, StepKey, WorkersRefs};
+use eks_core::{
+    Action, Basis, Error, Finding, Plan, PlanBuilder, Problems, Ref, Step, StepKey, WorkersRefs,
+    engine::{ApplyError, Engine, Report},
+};
 use eks_k8s::{Access, ObjectsSpec, drain::Forecast};
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +61,15 @@ impl ReplacementPlan {
     /// Whether nothing is to be done.
     pub fn is_done(&self) -> bool {
         self.plan.is_noop()
+    }
+
+    /// Carries it out, with an engine that has `Workers`, `Objects` and `Replacements` as drivers. It refuses if what exists is no longer what
+    /// the plan was made on. Stopped, failed or killed, it goes on when it is planned again.
+    ///
+    /// # Errors
+    /// As [`Plan::apply`]. A workload that stays worse than before is [`Error::Terminal`], and names the way back.
+    pub async fn apply(&self, engine: &Engine) -> Result<Report, ApplyError> {
+        self.plan.apply(engine).await
     }
 
     /// Whither it leads.

@@ -6,6 +6,7 @@ pub mod account;
 pub mod environment;
 pub mod floor;
 pub mod progress;
+pub mod workloads;
 
 /// The README's program compiles.
 #[cfg(doctest)]

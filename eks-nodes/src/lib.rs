@@ -87,6 +87,7 @@ mod findings;
 mod fingerprint;
 mod image;
 mod instance;
+pub mod join;
 mod kubelet;
 mod lifecycle;
 mod mapping;

@@ -6,6 +6,7 @@ mod auth;
 mod calls;
 mod connect;
 mod controllers;
+mod doubt;
 mod drain;
 mod driver;
 mod error;

@@ -4,6 +4,7 @@ mod driver;
 mod events;
 mod observe;
 mod stack_calls;
+mod stand;
 mod wait;
 
 use std::fmt;
@@ -27,6 +28,9 @@ pub struct Workers {
     client: Client,
     /// Asked only why instances never came, which CloudFormation does not tell.
     scaling: aws_sdk_autoscaling::Client,
+    /// Who tells why instances do not come.
+    #[cfg(feature = "diagnosis")]
+    pub(crate) diagnostician: Option<crate::join::Diagnostician>,
 }
 
 impl fmt::Debug for Workers {
@@ -40,7 +44,13 @@ impl Workers {
     pub fn new(config: &SdkConfig) -> Self {
         let config = patient(config);
         let region = config.region().map(|region| region.as_ref().to_owned()).unwrap_or_default();
-        Self { region, client: Client::new(&config), scaling: aws_sdk_autoscaling::Client::new(&config) }
+        Self {
+            region,
+            client: Client::new(&config),
+            scaling: aws_sdk_autoscaling::Client::new(&config),
+            #[cfg(feature = "diagnosis")]
+            diagnostician: None,
+        }
     }
 
     /// Looks at the stacks of a scope: one call for each name, or one listing.

@@ -98,7 +98,8 @@ fn removal(step: StepKey, stack: &Stack) -> Result<Removal, Error> {
         Removal::new(step.clone(), title, &stack.id, &op).map_err(fault)?.saves(stack.usd_per_month()).permits(ACTIONS.iter().copied());
     let removal = NEED_NODES.into_iter().fold(removal, |removal, prefix| removal.after(After::Prefix(prefix.to_owned())));
     Ok(match step.as_str().split('/').collect::<Vec<_>>()[..] {
-        [_, group, "base"] => removal.after(After::Key(key(&[group]))).takes(BASE_GOES),
+        // Rules that a replacement left between two security groups keep both.
+        [_, group, "base"] => removal.after(After::Key(key(&[group]))).after(After::Prefix("replace/".to_owned())).takes(BASE_GOES),
         _ => removal.takes(GROUP_GOES),
     })
 }

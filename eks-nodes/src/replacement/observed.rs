@@ -12,7 +12,10 @@ use super::{
     group::{GroupInstance, ScalingGroup},
     spec::{Replacement, key},
 };
-use crate::observed::{Observed, Scope};
+use crate::{
+    observed::{Observed, Scope},
+    status::StackStatus,
+};
 
 /// What to observe for a replacement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -157,20 +160,15 @@ impl ReplacementObserved {
         self.cluster.nodes.iter().find(|(_, node)| is(node)).map(|(name, _)| name.as_str())
     }
 
-    /// What a plan's decisions rest on. What only goes its way does not count: an instance that is being terminated is gone, and how many
-    /// Pods there are is looked at when its time comes.
+    /// What a plan's decisions rest on. What goes its way by itself does not count: who has joined or gone, a group that comes or goes with its
+    /// stack, and how many Pods there are is looked at when its time comes.
     pub fn facts(&self) -> Facts {
         let mut facts = Facts::new();
         let old = &self.scope.old;
-        for group in &self.groups {
-            let at = key(old, &["group"]).to_string();
-            let field = |name: &str| format!("{} {name}", group.name);
-            facts.note(&at, field("tag"), group.mark.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string));
-            facts.note(&at, field("suspended"), group.suspended.iter().map(String::as_str).collect::<Vec<_>>().join(", "));
-            if group.stack == old.as_str() {
-                let mut live: Vec<_> = group.live().map(|instance| instance.id.as_str()).collect();
-                live.sort_unstable();
-                facts.note(&at, field("instances"), live.join(", "));
+        let goes = self.stacks.stack(old.as_str()).is_none_or(|stack| stack.status == StackStatus::DeleteInProgress);
+        for group in self.groups.iter().filter(|group| !(goes && group.stack == old.as_str())) {
+            if let Some(mark) = &group.mark {
+                facts.note(key(old, &["group"]), group.name.as_str(), mark);
             }
         }
         for rule in &self.rules {

@@ -6,7 +6,7 @@ use eks_core::{
     Action, Basis, Error, Finding, Plan, PlanBuilder, Problems, Ref, Step, StepKey, WorkersRefs,
     engine::{ApplyError, Engine, Report},
 };
-use eks_k8s::{Access, ObjectsSpec, drain::Forecast};
+use eks_k8s::{Access, ObjectsSpec, drain::Forecast, replacing::Registers};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -26,6 +26,10 @@ pub(crate) const CALL: Duration = Duration::from_secs(1);
 const NODE_COMES: Duration = Duration::from_secs(90);
 /// An instance until it and its node are gone.
 pub(crate) const NODE_GOES: Duration = Duration::from_secs(50);
+/// Until whoever manages load balancers has seen that a node is to be let go, beyond the time for which they go on.
+pub(crate) const NOTICE: Duration = Duration::from_secs(10);
+/// A stack whose instances are gone already.
+const EMPTY_GOES: Duration = Duration::from_secs(12);
 /// A Pod elsewhere, until it is ready.
 const POD_COMES: Duration = Duration::from_secs(10);
 
@@ -368,7 +372,7 @@ impl Draft<'_> {
         let mark = self.of.mark();
         let closed = |name: &String| self.now.cluster.nodes.get(name).is_some_and(|node| is_closed(node, &mark));
         let action = if nodes.iter().all(closed) { Action::Keep } else { Action::Update };
-        let title = format!("cordon {} and taint it {}={mark}:NoSchedule", some(nodes), eks_k8s::replacing::TAINT);
+        let title = format!("no more Pods for {}: cordoned, and tainted {}={mark}:NoSchedule", some(nodes), eks_k8s::replacing::TAINT);
         let op = ReplaceOp::Close { access: self.access.clone(), nodes: nodes.to_vec(), mark };
         let step = self.step(segments, action, title, &op)?.after_all(after);
         Ok(Some(self.add(step)))
@@ -447,7 +451,8 @@ impl Draft<'_> {
         let mut after = health.clone();
         let delay = self.now.deregistration.longest();
         let count = round.instances.len();
-        if !delay.is_zero() {
+        // Without a delay, too, nobody should be sent to an instance that is gone.
+        if self.now.deregistration.balancers.iter().any(|balancer| balancer.registers == Registers::Instances) {
             let op = ReplaceOp::Deregister {
                 access: self.access.clone(),
                 instances: round.instances.keys().cloned().collect(),
@@ -455,7 +460,7 @@ impl Draft<'_> {
                 delay,
             };
             let title = format!("load balancers let go of {}", some(&round.nodes));
-            let step = self.step(&[name, "deregister"], Action::Update, title, &op)?.takes(delay).after(after);
+            let step = self.step(&[name, "deregister"], Action::Update, title, &op)?.takes(delay + NOTICE).after(after);
             after = self.add(step);
         }
         let op = ReplaceOp::Terminate { access: self.access.clone(), instances: round.instances.clone() };
@@ -469,9 +474,9 @@ impl Draft<'_> {
         let unmapped = self.unmap(&last)?;
         let closed = self.close_rules(&last)?;
         let apart: Vec<StepKey> = last.iter().cloned().chain(unmapped).chain(closed).collect();
-        let stack = self.delete_stack(self.of.old.as_str(), "stack", &apart, teardown::GROUP_GOES)?;
+        let stack = self.delete_stack(self.of.old.as_str(), "stack", &apart, EMPTY_GOES)?;
         let after: Vec<StepKey> = apart.iter().cloned().chain(stack.clone()).collect();
-        self.delete_stack(&self.of.old_base(), "base", &after, teardown::BASE_GOES)?;
+        self.delete_stack(&self.of.old_base(), "base", &after, EMPTY_GOES)?;
         self.release(&last)?;
         // An autoscaler that finds the old group would make it larger again.
         let gone: Vec<StepKey> = last.into_iter().chain(stack).collect();

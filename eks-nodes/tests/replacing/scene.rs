@@ -9,7 +9,7 @@ use std::{
 use eks_cluster::Connector;
 use eks_core::{
     BoxError, ClusterAccess, StackName,
-    engine::{ApplyError, Engine, Event, Report},
+    engine::{ApplyError, CancellationToken, Engine, Event, Report},
 };
 use eks_k8s::client::Objects;
 use eks_nodes::{
@@ -157,17 +157,54 @@ impl Scene {
             let app = budget.name_any();
             let of_it = pods.iter().filter(|pod| pod.labels().get("app") == Some(&app));
             let desired = budget.status.as_ref().and_then(|status| status.desired_healthy).map_or(0, i64::from);
-            met.insert(app, (of_it.filter(ready).count() as i64, desired));
+            let ready = of_it.filter(ready).count() as i64;
+            met.insert(app, (ready, desired));
         }
         Ok(met)
     }
 
     /// Applies a plan, and looks every second whether budgets that were met still are.
     pub(crate) async fn apply(&self, plan: &ReplacementPlan) -> Tested<Result<Report, ApplyError>> {
-        self.apply_by(plan, self.engine()).await
+        self.apply_watching(plan, self.engine(), || {}).await
     }
 
-    pub(crate) async fn apply_by(&self, plan: &ReplacementPlan, engine: Engine) -> Tested<Result<Report, ApplyError>> {
+    /// Applies a plan to what may have changed a moment ago: a second later, at most.
+    pub(crate) async fn apply_late(&self, plan: &ReplacementPlan) -> Tested<Result<Report, ApplyError>> {
+        match self.apply(plan).await? {
+            Err(ApplyError::Stale { differences }) => Err(format!("{differences:?}").into()),
+            ended => Ok(ended),
+        }
+    }
+
+    /// Applies a plan until a step whose key ends so is done.
+    pub(crate) async fn stop_after(&self, step: &str, plan: &ReplacementPlan) -> Tested {
+        let token = CancellationToken::new();
+        let (stop, end) = (token.clone(), step.to_owned());
+        let observer = move |event: &Event| {
+            if let Event::StepFinished { key, .. } = event
+                && key.as_str().ends_with(&end)
+            {
+                stop.cancel();
+            }
+        };
+        let ended = self.apply_watching(plan, self.engine().observer(observer).cancelled_by(token), || {}).await?;
+        match ended {
+            Err(ApplyError::Incomplete { .. }) => Ok(()),
+            other => Err(format!("not stopped after {step}: {other:?}\n{plan}").into()),
+        }
+    }
+
+    pub(crate) async fn deployment_ready(&self, name: &str) -> Tested<i32> {
+        let found = Api::<Deployment>::namespaced(self.client()?, "default").get(name).await?;
+        Ok(found.status.and_then(|status| status.ready_replicas).unwrap_or_default())
+    }
+
+    pub(crate) async fn apply_watching(
+        &self,
+        plan: &ReplacementPlan,
+        engine: Engine,
+        watch: impl Fn(),
+    ) -> Tested<Result<Report, ApplyError>> {
         let before = self.budgets().await?;
         let plan = plan.clone();
         let mut running = tokio::spawn(async move { plan.apply(&engine).await });
@@ -176,6 +213,7 @@ impl Scene {
                 ended = &mut running => return Ok(ended?),
                 () = tokio::time::sleep(Duration::from_secs(1)) => {}
             }
+            watch();
             for (budget, (ready, desired)) in self.budgets().await? {
                 let was = before.get(&budget).map_or(i64::MAX, |(ready, _)| *ready);
                 assert!(ready >= desired.min(was), "{budget} has {ready} of {desired} ready Pods");

@@ -23,7 +23,7 @@ pub(crate) struct State {
 }
 
 /// How far an instance has come to be a node.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Boot {
     /// Why it is none, in the words of its journal.
     said: Option<String>,

@@ -12,11 +12,10 @@ use eks_k8s::{
 };
 
 use super::Replacements;
+use crate::replacement::plan::NOTICE;
 
 /// How often a drain is begun anew because a node was gone when its turn came.
 const TRIES: u32 = 3;
-/// Until whoever manages load balancers has seen the label, beyond what they go on for.
-const NOTICE: Duration = Duration::from_secs(10);
 
 impl Replacements {
     /// The nodes that are there of these instances; one that is gone was interrupted or lost, and has no Pods to be moved.

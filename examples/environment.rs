@@ -64,7 +64,15 @@ pub struct Variant {
 
 impl Default for Variant {
     fn default() -> Self {
-        Self { owner: "chap10".to_owned(), top: Layer::K8s, auth: Auth::Api, addons: true, version: KubernetesVersion::V1_36, workers: "worker".to_owned(), nodes: 2 }
+        Self {
+            owner: "chap10".to_owned(),
+            top: Layer::K8s,
+            auth: Auth::Api,
+            addons: true,
+            version: KubernetesVersion::V1_36,
+            workers: "worker".to_owned(),
+            nodes: 2,
+        }
     }
 }
 

@@ -108,6 +108,7 @@ mod findings;
 mod fingerprint;
 mod image;
 mod instance;
+pub mod join;
 mod kubelet;
 mod lifecycle;
 mod mapping;
@@ -116,6 +117,8 @@ mod op;
 mod plan;
 mod purchase;
 mod refs;
+#[cfg(feature = "replacement")]
+pub mod replacement;
 mod request;
 mod sizing;
 mod spec;

@@ -7,6 +7,7 @@ mod events;
 mod observe;
 mod sizes;
 mod stack_calls;
+mod stand;
 mod templates;
 mod wait;
 
@@ -31,6 +32,9 @@ pub struct Workers {
     client: Client,
     /// Asked only why instances never came, which CloudFormation does not tell.
     scaling: aws_sdk_autoscaling::Client,
+    /// Who tells why instances do not come.
+    #[cfg(feature = "diagnosis")]
+    pub(crate) diagnostician: Option<crate::join::Diagnostician>,
     /// Asked only what keeps a stack from being deleted.
     #[cfg(feature = "diagnosis")]
     holders: blockers::Holders,
@@ -51,6 +55,8 @@ impl Workers {
             region,
             client: Client::new(&config),
             scaling: aws_sdk_autoscaling::Client::new(&config),
+            #[cfg(feature = "diagnosis")]
+            diagnostician: None,
             #[cfg(feature = "diagnosis")]
             holders: blockers::Holders::new(&config),
         }

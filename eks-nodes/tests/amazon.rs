@@ -27,9 +27,12 @@ fn url(date: &str) -> String {
 
 /// An account that can read the templates and has a key pair.
 async fn account(version: &str) -> Tested<Account> {
-    // 2026-11-22: Kubernetes 1.32, the last with Amazon Linux 2, is in extended support.
-    let today = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_305_600);
-    prepared(Account::of_version(Sim::builder().standard_vcpus(64).starting_at(today).build(), version).await?).await
+    prepared(Account::on(Sim::builder().standard_vcpus(64).starting_at(today()).build(), version).await?).await
+}
+
+/// 2026-11-22: Kubernetes 1.32, the last with Amazon Linux 2, is in extended support.
+fn today() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_305_600)
 }
 
 /// The image that an SSM parameter names.
@@ -163,6 +166,29 @@ async fn the_template_of_2018_is_refused_by_accounts_of_today() -> Tested {
     let error = account.apply(&plan).await.expect_err("a new account").to_string();
     assert!(error.contains("AWS::AutoScaling::LaunchConfiguration NodeLaunchConfig"), "{error}");
     assert!(error.contains("Use launch templates"), "{error}");
+    torn_down(&account).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_template_of_2018_still_works_in_old_accounts() -> Tested {
+    let sim = Sim::builder().standard_vcpus(64).starting_at(today()).launch_configurations(true).build();
+    let account = prepared(Account::on(sim, "1.32").await?).await?;
+    let template = NodeGroup2018::new(key(), image(&account, IMAGE).await?);
+    let spec = account.spec().label("team", "books").amazon_template(template).build()?;
+    let report = account.apply(&account.workers.plan(&spec).await?).await?;
+    let role = report.output("nodes/chap10-worker", "NodeInstanceRole").expect("an output").to_owned();
+    let eks = aws_sdk_eks::Client::new(&account.sim.sdk_config());
+    eks.create_access_entry().cluster_name("chap10").principal_arn(&role).r#type("EC2_LINUX").send().await?;
+    minutes(4).await;
+    assert_eq!((account.running_instances(), ready(&account)), (2, 2));
+    // Its stack does not tell the group's name: its size is found by the resource, and only when it is changed.
+    autoscaled(&account, 3).await?;
+    assert!(account.workers.plan(&spec).await?.is_noop());
+    let wider = account.spec().capacity(Capacity::new(1, 2, 6)?).label("team", "books");
+    let wider = wider.amazon_template(NodeGroup2018::new(key(), image(&account, IMAGE).await?)).build()?;
+    account.apply(&account.workers.plan(&wider).await?).await?;
+    assert_eq!(account.running_instances(), 3);
+    assert!(account.workers.plan(&wider).await?.is_noop());
     torn_down(&account).await
 }
 

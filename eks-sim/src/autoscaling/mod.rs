@@ -2,6 +2,7 @@
 
 mod capacity;
 mod describe;
+mod facts;
 mod group;
 mod hooks;
 mod launch;
@@ -20,6 +21,7 @@ use crate::{
 };
 
 pub(crate) use capacity::{has_member, instance_running, instance_terminated};
+pub(crate) use facts::{last_failure, members, sizes};
 
 /// The service's state.
 #[derive(Debug, Default)]

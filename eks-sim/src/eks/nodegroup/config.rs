@@ -101,6 +101,9 @@ fn finish(world: &mut World, place: &Place, id: &str, after: NodeGroup, scales: 
     let Some(group) = get(world, place).cloned() else { return };
     if scales {
         scaling::resize(world, &group, group.sizes);
+        if let Some(group) = get_mut(world, place) {
+            group.before_update = None;
+        }
     }
     if (&group.labels, &group.taints) != (&before.labels, &before.taints) {
         drop(scaling::write_template(world, &group));

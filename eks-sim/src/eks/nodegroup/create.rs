@@ -115,6 +115,7 @@ fn checked(
         modified: now,
         capacity_type: capacity_type.to_owned(),
         sizes,
+        before_update: None,
         instance_types,
         subnets,
         zones,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{ApiError, NodeGroup, Place, Service, World, ask, get, get_mut, health, scaling, service};
 use crate::{
     call::Args,
-    eks::{self, access, cluster},
+    eks::{access, cluster},
     iam, kube,
     times::Time,
 };
@@ -60,7 +60,7 @@ fn check_public_addresses(world: &mut World, group: &NodeGroup) -> Result<(), (&
 /// EKS lets the role in: by an access entry where the cluster has them, else by aws-auth ("Create access entries": "you don't need to
 /// create an access entry for an IAM role that's used for … managed node groups").
 fn map_role(world: &mut World, group: &NodeGroup) {
-    let Some(facts) = eks::cluster(world, &group.cluster) else { return };
+    let Some(facts) = cluster(world, &group.cluster) else { return };
     let windows = group.ami_type.starts_with("WINDOWS");
     if facts.authentication_mode == "CONFIG_MAP" {
         kube::map_node_role(world, &group.cluster, &group.role, windows);
@@ -80,7 +80,7 @@ fn map_role(world: &mut World, group: &NodeGroup) {
 
 /// "the port on the nodes is opened" to the given groups, or to everybody (RemoteAccessConfig).
 fn remote_group(world: &mut World, group: &NodeGroup, access: &Value) -> Result<Option<String>, ApiError> {
-    let Some(facts) = eks::cluster(world, &group.cluster) else { return Ok(None) };
+    let Some(facts) = cluster(world, &group.cluster) else { return Ok(None) };
     if access["ec2SshKey"].as_str().is_none() {
         return Ok(None);
     }

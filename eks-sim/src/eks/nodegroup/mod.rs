@@ -60,6 +60,8 @@ pub(super) struct NodeGroup {
     capacity_type: String,
     /// Minimum, maximum and desired size, as they were last asked for.
     sizes: (i64, i64, i64),
+    /// Desired size before the update that has launched more beside, or that left them when it failed.
+    before_update: Option<i64>,
     instance_types: Vec<String>,
     subnets: Vec<String>,
     zones: BTreeSet<String>,
@@ -109,11 +111,11 @@ impl NodeGroup {
     }
 
     /// "the desiredSize parameter is altered by the Cluster Autoscaler": it is the Auto Scaling group's (NodegroupScalingConfig).
-    /// Bounds are the request's; what an update adds to them for a while is not told: assumption.
+    /// What an update adds for a while is not told: assumption.
     fn told_sizes(&self, world: &World) -> (i64, i64, i64) {
         let (min, max, desired) = self.sizes;
         let live = autoscaling::sizes(world, &self.scaling_group()).map_or(desired, |(_, _, desired)| desired);
-        (min, max, live.min(max))
+        (min, max, self.before_update.unwrap_or(live))
     }
 
     fn describe(&self, world: &World) -> Value {

@@ -116,9 +116,8 @@ fn set_up(world: &mut World, place: &Place, after: NodeGroup, update: String, fo
     };
     scaling::use_newest(world, &group, &template);
     let old = outdated(world, &after);
-    let (min, max, desired) = scaling::sizes(world, &group);
-    // A failed update left what it had launched.
-    let sizes = (min, group.sizes.1, desired.min(group.sizes.1));
+    // A failed update may have left what it had launched.
+    let sizes = group.told_sizes(world);
     let batch = batch(&group, old.len());
     let minimal = group.update_config["updateStrategy"] == "MINIMAL";
     let limit = world.now + world.record(Time::NodegroupFail, &group.arn);
@@ -127,7 +126,10 @@ fn set_up(world: &mut World, place: &Place, after: NodeGroup, update: String, fo
         // "increments the Auto Scaling Group's maximum size and desired size by the larger of either: up to twice the number of
         // Availability Zones …; the maximum unavailable of upgrade".
         let more = i64::try_from((group.zones.len() * 2).max(batch)).unwrap_or(1);
-        scaling::resize(world, &group, (min, max.max(sizes.1 + more), sizes.2 + more));
+        scaling::resize(world, &group, (sizes.0, sizes.1 + more, sizes.2 + more));
+        if let Some(group) = get_mut(world, place) {
+            group.before_update = Some(sizes.2);
+        }
     }
     scale_up(world, place, rolling);
 }
@@ -254,13 +256,13 @@ fn scale_down(world: &mut World, place: &Place, rolling: Rolling) {
         scaling::resize(world, &group, (min, rolling.sizes.1.max(desired), desired));
         if let Some(group) = get_mut(world, place) {
             let after = *rolling.after;
+            group.before_update = None;
             (group.version, group.release, group.image, group.template) = (after.version, after.release, after.image, after.template);
         }
         return end(world, place, &rolling.update, Vec::new());
     }
-    // Auto Scaling chooses; what it ends is drained first ("Amazon EKS automatically drains nodes … during terminations").
-    let spare = kube::group_nodes(world, &group.cluster, &group.name).pop();
-    if let Some(node) = spare {
+    // What goes is drained first ("Amazon EKS automatically drains nodes … during terminations").
+    if let Some(node) = spare(world, &group) {
         kube::close_node(world, &group.cluster, &node.name);
         drain::step(world, &group.cluster, &node.name);
         scaling::terminate(world, &node.instance, true);
@@ -269,6 +271,16 @@ fn scale_down(world: &mut World, place: &Place, rolling: Rolling) {
     }
     let place = place.clone();
     world.after(POLL, move |world| scale_down(world, &place, rolling));
+}
+
+/// A node in the zone that has most of them ("Default termination policy").
+fn spare(world: &World, group: &NodeGroup) -> Option<kube::GroupNode> {
+    let members: Vec<String> = autoscaling::members(world, &group.scaling_group()).into_iter().map(|member| member.instance).collect();
+    let mut nodes = kube::group_nodes(world, &group.cluster, &group.name);
+    nodes.retain(|node| members.contains(&node.instance));
+    let zone = |node: &kube::GroupNode| node.labels.get("topology.kubernetes.io/zone").cloned();
+    let count = |of: &kube::GroupNode| nodes.iter().filter(|node| zone(node) == zone(of)).count();
+    nodes.iter().max_by_key(|node| count(node)).cloned()
 }
 
 fn error(code: &str, message: impl Into<String>, ids: &[String]) -> Value {

@@ -64,13 +64,30 @@
 //! # }
 //! ```
 //!
+//! The same words make a managed node group, of which EKS keeps the Auto Scaling group and replaces the nodes; what EKS's API cannot be
+//! told is refused by name. A group and workers by CloudFormation go into one plan:
+//!
+//! ```
+//! # use eks_core::{ClusterRefs, NetworkRefs, Owner, StackName};
+//! use eks_nodes::{Managed, Share, WorkersSpec};
+//!
+//! # fn workers(owner: &Owner, cluster: ClusterRefs, network: NetworkRefs) -> Result<WorkersSpec, Box<dyn std::error::Error>> {
+//! let workers = WorkersSpec::builder(owner, StackName::new("web")?, cluster, network)
+//!     .label("team", "books")
+//!     .managed(Managed::new().max_unavailable(Share::Percent(25)))
+//!     .build()?;
+//! # Ok(workers)
+//! # }
+//! ```
+//!
 //! # Features
 //! | feature | default | brings |
 //! |---|---|---|
 //! | `aws` | yes | observing, applying and tearing down: the SDK crates of CloudFormation and Auto Scaling |
+//! | `managed` | no | the same of managed node groups: the SDK crate of EKS. Their planning needs no feature |
 //!
 //! # What this crate does not do
-//! It makes no managed node group and no launch configuration, drains nothing, and does not wait for Kubernetes nodes: the Kubernetes
+//! It makes no launch configuration, drains nothing itself (EKS drains what it manages), and does not wait for Kubernetes nodes: the Kubernetes
 //! layer does. CloudFormation resolves the image's SSM parameter when it creates or updates a stack; a newer image alone is
 //! no difference. User data holds no scripts and no secrets of yours: what a family cannot be told by a setting belongs into an image of
 //! your own. Ends of support are judged by a day that you give ([`WorkersSpecBuilder::as_of`]), for a plan reads no clock. A cluster that was deleted and made again under its workers is not noticed by their plan.
@@ -89,6 +106,7 @@ mod image;
 mod instance;
 mod kubelet;
 mod lifecycle;
+mod managed;
 mod mapping;
 mod observed;
 mod op;
@@ -115,6 +133,10 @@ pub use image::{
 pub use instance::Architecture;
 pub use kubelet::{EvictionSignal, Kubelet, ReservedResource};
 pub use lifecycle::{LifecycleHook, Transition};
+pub use managed::{
+    GroupIssue, GroupName, GroupOp, GroupRequest, GroupScaling, GroupStatus, GroupTaint, GroupUpdate, IssueCode, Managed, NodeGroup,
+    NodeRepair, Roll, Share, TemplateRef, UpdateStrategy,
+};
 pub use mapping::RoleMapping;
 pub use observed::{Observed, Scope, Stack};
 pub use op::WorkersOp;

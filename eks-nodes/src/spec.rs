@@ -12,6 +12,7 @@ use crate::{
     instance::{Architecture, InstanceType, Variant},
     kubelet::Kubelet,
     lifecycle::LifecycleHook,
+    managed::Managed,
     mapping::RoleMapping,
     purchase::Purchase,
     taint::{Taint, TaintEffect},
@@ -53,6 +54,7 @@ pub struct WorkersSpec {
     pub(crate) public_subnets: bool,
     pub(crate) mapping: RoleMapping,
     pub(crate) amazon: Option<AmazonTemplate>,
+    pub(crate) managed: Option<Managed>,
 }
 
 /// Collects what workers should be like. See [`WorkersSpec::builder`].
@@ -92,6 +94,7 @@ impl WorkersSpec {
             public_subnets: false,
             mapping,
             amazon: None,
+            managed: None,
         })
     }
 
@@ -105,9 +108,14 @@ impl WorkersSpec {
         &self.name
     }
 
-    /// How the role of the nodes is let into the cluster.
+    /// How the role of the nodes is let into the cluster; [`RoleMapping::None`] for managed workers, whose role EKS lets in.
     pub fn mapping(&self) -> RoleMapping {
-        self.mapping
+        if self.managed.is_some() { RoleMapping::None } else { self.mapping }
+    }
+
+    /// Whether EKS manages them.
+    pub fn is_managed(&self) -> bool {
+        self.managed.is_some()
     }
 
     /// The Region of its subnets, which the rules keep to one.
@@ -368,6 +376,18 @@ impl WorkersSpecBuilder {
     #[must_use]
     pub fn amazon_template(mut self, url: impl Into<String>, parameters: impl IntoIterator<Item = (String, Ref<String>)>) -> Self {
         self.0.amazon = Some(AmazonTemplate { url: url.into(), parameters: parameters.into_iter().collect() });
+        self
+    }
+
+    /// Makes a managed node group of the workers, instead of a stack with an Auto Scaling group. EKS lets their role in by itself.
+    ///
+    /// What EKS's API has no word for is refused: an image of one's own, lifecycle hooks, warm-up, a group in each zone, and other ways to
+    /// buy than on demand or Spot by `price-capacity-optimized`. Volumes, metadata options, key pair and settings of the kubelet
+    /// go into a launch template of ours. A change of these, or of the cluster's version, replaces every node, by EKS; sizes, labels,
+    /// taints and [`Managed`]'s settings change in place.
+    #[must_use]
+    pub fn managed(mut self, settings: Managed) -> Self {
+        self.0.managed = Some(settings);
         self
     }
 

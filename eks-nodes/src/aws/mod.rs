@@ -17,6 +17,9 @@ use crate::{
     spec::WorkersSpec,
 };
 
+#[cfg(feature = "managed")]
+pub(crate) use self::stack_calls::token;
+
 /// The workers of one account and Region. Cheap to clone.
 ///
 /// The SDK may repeat every call: CloudFormation's creates and updates carry a token.
@@ -27,6 +30,8 @@ pub struct Workers {
     client: Client,
     /// Asked only why instances never came, which CloudFormation does not tell.
     scaling: aws_sdk_autoscaling::Client,
+    #[cfg(feature = "managed")]
+    pub(crate) eks: aws_sdk_eks::Client,
 }
 
 impl fmt::Debug for Workers {
@@ -40,7 +45,13 @@ impl Workers {
     pub fn new(config: &SdkConfig) -> Self {
         let config = patient(config);
         let region = config.region().map(|region| region.as_ref().to_owned()).unwrap_or_default();
-        Self { region, client: Client::new(&config), scaling: aws_sdk_autoscaling::Client::new(&config) }
+        Self {
+            region,
+            client: Client::new(&config),
+            scaling: aws_sdk_autoscaling::Client::new(&config),
+            #[cfg(feature = "managed")]
+            eks: aws_sdk_eks::Client::new(&config),
+        }
     }
 
     /// Looks at the stacks of a scope: one call for each name, or one listing.
@@ -59,7 +70,7 @@ impl Workers {
             Scope::Named { names, .. } => self.describe_named(names).await?,
             Scope::Owned { .. } => self.list().await?,
         };
-        Observed::new(owner, scope, stacks)
+        self.observe_groups(Observed::new(owner, scope, stacks)?).await
     }
 
     /// Observes, then plans.

@@ -104,6 +104,7 @@ mod findings;
 mod fingerprint;
 mod image;
 mod instance;
+pub mod join;
 mod kubelet;
 mod lifecycle;
 mod managed;

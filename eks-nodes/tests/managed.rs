@@ -233,24 +233,23 @@ enum Phase {
 }
 
 /// Does it, dying at the n-th call, and goes on as another process would. Whether there were so many calls.
-async fn killed_at(phase: Phase, n: u64, fault: &Fault) -> Tested<bool> {
+async fn killed_at(account: &Account, phase: Phase, n: u64, fault: &Fault) -> Tested<bool> {
     let told = format!("{phase:?}, {fault:?} at call {n}");
-    let account = Account::new().await?;
-    let before = managed(&account).build()?;
-    let after = managed(&account).volume_gib(30).label("a", "b").capacity(Capacity::new(1, 2, 4)?).build()?;
+    let before = managed(account).build()?;
+    let after = managed(account).volume_gib(30).label("a", "b").capacity(Capacity::new(1, 2, 4)?).build()?;
     if !matches!(phase, Phase::Made) {
-        made(&account, &before).await?;
+        made(account, &before).await?;
     }
     let spec = if matches!(phase, Phase::Changed) { after } else { before };
     let engine = account.engine();
     let at = |account: &Account| When::Call(calls(account) + n);
     let ended = if matches!(phase, Phase::Removed) {
         let teardown = account.workers.teardown(&owner()).await?;
-        account.sim.inject(at(&account), fault.clone());
+        account.sim.inject(at(account), fault.clone());
         teardown.apply(&engine).await.map(drop)
     } else {
         let plan = account.workers.plan(&spec).await?;
-        account.sim.inject(at(&account), fault.clone());
+        account.sim.inject(at(account), fault.clone());
         account.apply(&plan).await.map(drop)
     };
     if account.sim.faults_pending() > 0 {
@@ -259,17 +258,18 @@ async fn killed_at(phase: Phase, n: u64, fault: &Fault) -> Tested<bool> {
     }
     account.sim.revive();
     if !matches!(phase, Phase::Removed) {
-        converges(&account, &spec, &told).await?;
+        converges(account, &spec, &told).await?;
         assert_eq!((account.count("eks/nodegroup"), account.running_instances()), (1, 2), "{told}");
     }
-    torn_down(&account).await.map_err(|error| format!("{told}: {error}"))?;
+    torn_down(account).await.map_err(|error| format!("{told}: {error}"))?;
     Ok(true)
 }
 
 async fn killed_at_any_call(phase: Phase) -> Tested {
     for fault in [Fault::KillBefore, Fault::KillAfter] {
+        let account = Account::new().await?;
         let mut call = 1;
-        while killed_at(phase, call, &fault).await? {
+        while killed_at(&account, phase, call, &fault).await? {
             call += 1;
         }
         assert!(call > 10, "{call} calls");

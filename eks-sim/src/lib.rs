@@ -36,6 +36,7 @@ mod serve;
 mod sim;
 mod ssm;
 mod sts;
+mod throttle;
 mod times;
 mod transport;
 mod wire;

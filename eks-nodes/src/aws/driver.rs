@@ -38,7 +38,7 @@ impl Driver for Workers {
     fn run<'a>(&'a self, step: &'a Step, cx: &'a StepContext) -> BoxFuture<'a, Result<Outputs, Error>> {
         Box::pin(async move {
             match step.op.decode::<WorkersOp>().map_err(unknown)? {
-                WorkersOp::AwaitStack { id, .. } => cx.wait(wait(Goal::Standing, &id, step.typical / 2)).await,
+                WorkersOp::AwaitStack { id, name } => self.stands(cx, name.as_str(), wait(Goal::Standing, &id, step.typical / 2)).await,
                 WorkersOp::CreateStack { stack } => self.create(&stack, step.typical, cx).await,
                 WorkersOp::RecreateStack { id, stack } => {
                     self.gone(&id, cx).await?;
@@ -104,7 +104,7 @@ impl Workers {
                 made => made?,
             },
         };
-        cx.wait(wait(Goal::Standing, &id, typical)).await
+        self.stands(cx, request.name.as_str(), wait(Goal::Standing, &id, typical)).await
     }
 
     /// The stack of this name, which must be this step's.
@@ -127,7 +127,7 @@ impl Workers {
         let call = if running { Call::Began } else { self.update_stack(id, request, cx).await? };
         let goal = if call == Call::Began { Goal::Updated } else { Goal::Standing };
         let first = if call == Call::Began { typical / 4 } else { Duration::ZERO };
-        cx.wait(wait(goal, id, typical).first(first)).await
+        self.stands(cx, request.name.as_str(), wait(goal, id, typical).first(first)).await
     }
 
     /// Waits until a stack that is being deleted is gone.

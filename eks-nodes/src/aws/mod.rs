@@ -4,6 +4,7 @@ mod driver;
 mod events;
 mod observe;
 mod stack_calls;
+mod stand;
 mod wait;
 
 use std::fmt;
@@ -32,6 +33,9 @@ pub struct Workers {
     scaling: aws_sdk_autoscaling::Client,
     #[cfg(feature = "managed")]
     pub(crate) eks: aws_sdk_eks::Client,
+    /// Who tells why instances do not come.
+    #[cfg(feature = "diagnosis")]
+    pub(crate) diagnostician: Option<crate::join::Diagnostician>,
 }
 
 impl fmt::Debug for Workers {
@@ -51,6 +55,8 @@ impl Workers {
             scaling: aws_sdk_autoscaling::Client::new(&config),
             #[cfg(feature = "managed")]
             eks: aws_sdk_eks::Client::new(&config),
+            #[cfg(feature = "diagnosis")]
+            diagnostician: None,
         }
     }
 

@@ -83,9 +83,11 @@ struct Removals<'a> {
     all: Vec<Removal>,
 }
 
-/// Workers, control plane, Kubernetes objects and machines use it.
+/// Workers, control plane, Kubernetes objects and machines use it, and what clusters left.
 fn after_users(removal: Removal) -> Removal {
-    ["nodes", "cluster", "k8s", "objects", "ec2"].into_iter().fold(removal, |removal, layer| removal.after(After::Layer(layer.to_owned())))
+    ["nodes", "cluster", "k8s", "objects", "ec2", "leftovers"]
+        .into_iter()
+        .fold(removal, |removal, layer| removal.after(After::Layer(layer.to_owned())))
 }
 
 /// Pods may need the internet until they are gone; the control plane does not.
@@ -138,7 +140,9 @@ impl Removals<'_> {
             let op = NetOp::DeleteInternetGateway { id: gateway.id.clone(), attached_to: gateway.attached_to.clone() };
             let removal = self.removal(key, "internet gateway", gateway.id(), &op)?;
             // It cannot be detached while public addresses are mapped: those of instances and load balancers, too.
-            let removal = after_keys(after_pods(removal), nat.iter().chain(&addresses)).after(After::Layer("ec2".to_owned()));
+            let removal = after_keys(after_pods(removal), nat.iter().chain(&addresses))
+                .after(After::Layer("ec2".to_owned()))
+                .after(After::Layer("leftovers".to_owned()));
             self.add(removal);
         }
         Ok(())
@@ -290,8 +294,8 @@ mod tests {
         let teardown = testing::standing(&testing::chapter()).teardown().unwrap();
         insta::assert_snapshot!(teardown, @r"
         teardown of chap10: 16 to remove, about 1m 23s, saves $36.50 a month
-          - net/nat/us-east-1a                    NAT gateway nat-00000000000000001
-          - net/elastic-ip/us-east-1a             elastic IP address eipalloc-00000000000000001
+          - net/nat/us-east-1a                    NAT gateway nat-00000000000000001 ($32.85 a month)
+          - net/elastic-ip/us-east-1a             elastic IP address eipalloc-00000000000000001 ($3.65 a month)
           - net/internet-gateway                  internet gateway igw-00000000000000001
           - net/leftovers/vpc-00000000000000001   what Kubernetes left in vpc-00000000000000001
           - net/subnet/public/us-east-1a          subnet subnet-00000000000000000

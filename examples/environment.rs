@@ -88,9 +88,9 @@ impl Environment {
             (Some(cluster), Some(workers)) if variant.top >= Layer::K8s => Some(objects(&owner, cluster, workers, &network, variant)?),
             _ => None,
         };
-        let (config, connector) = (account.config(), account.connector());
+        let config = account.config();
         let (networks, clusters, groups) = (Networks::new(config), Clusters::new(config), Workers::new(config));
-        let kubernetes = Objects::connecting(move |access| std::future::ready(connector.connect(&access).map_err(Failure::from)));
+        let kubernetes = account.kubernetes();
         let engine = account.engine().driver(networks.clone()).driver(clusters.clone()).driver(groups.clone()).driver(kubernetes.clone());
         Ok(Self { owner, network, cluster, workers, objects, networks, clusters, groups, kubernetes, engine })
     }

@@ -5,6 +5,8 @@
 pub mod account;
 pub mod environment;
 pub mod floor;
+pub mod mess;
+pub mod owned;
 pub mod progress;
 
 /// The README's program compiles.

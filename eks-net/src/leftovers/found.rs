@@ -152,6 +152,11 @@ impl Leftover {
         clusters
     }
 
+    /// Whether EKS made it: nobody else can write such a tag.
+    pub(crate) fn is_of_eks(&self) -> bool {
+        self.tags.contains_key("aws:eks:cluster-name")
+    }
+
     /// The object that it was made for: `default/nginx`, the load balancer's Service or Ingress, or the volume's claim.
     pub fn made_for(&self) -> Option<String> {
         if self.kind == LeftoverKind::Volume {

@@ -66,7 +66,7 @@ impl<'a> Judge<'a> {
             Some(place) if vpc == Some(place) && (known_to_be_younger || found.kind == LeftoverKind::ControlPlaneInterface) => Whose::Ours,
             Some(place) if vpc == Some(place) && self.held.contains(&found.id) => Whose::Ours,
             // EKS alone can write this tag, and makes such a group for a cluster of its own.
-            Some(place) if vpc == Some(place) && found.tags.contains_key("aws:eks:cluster-name") => Whose::Ours,
+            Some(place) if vpc == Some(place) && found.is_of_eks() => Whose::Ours,
             Some(place) if vpc == Some(place) => {
                 doubt(format!("we did not make {place}, and a cluster of that name may have been there before"))
             }

@@ -140,15 +140,16 @@ fn expected(found: &Leftover, above: &Teardown) -> Option<&'static str> {
 }
 
 fn removal(found: &Leftover, op: &LeftoverOp, expected: Option<&str>) -> Result<Removal, Error> {
-    // An ARN ends in the name and a number of its own.
-    let name = found
-        .id
-        .rsplit_once(":loadbalancer/")
-        .or_else(|| found.id.rsplit_once(":targetgroup/"))
-        .map_or(found.id.as_str(), |(_, name)| name);
+    // An ARN ends in the name, which is unique in the Region, and a number.
+    let of_arn = found.id.starts_with("arn:").then(|| found.id.rsplit('/').nth(1)).flatten();
+    let name = of_arn.unwrap_or(&found.id);
     let key = key(found.kind.word(), name)?;
     let title = match expected {
         Some(object) => format!("{} ({}), unless its {object} takes it along:", found.kind.title(), found.told()),
+        None if found.kind == LeftoverKind::ControlPlaneInterface => {
+            format!("{} ({}), which EKS takes along:", found.kind.title(), found.told())
+        }
+        None if found.is_of_eks() => format!("{} ({}), unless EKS takes it along:", found.kind.title(), found.told()),
         None => format!("{} ({})", found.kind.title(), found.told()),
     };
     let mut removal = Removal::new(key.clone(), title, &found.id, op).map_err(|error| faulty(&key, &error))?;

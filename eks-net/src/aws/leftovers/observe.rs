@@ -90,7 +90,8 @@ impl Leftovers {
         Ok(found)
     }
 
-    async fn tags(&self, arns: Vec<String>) -> Result<BTreeMap<String, Tags>, Error> {
+    /// Tags by ARN: of twenty at most, all of which must exist.
+    pub(super) async fn tags(&self, arns: Vec<String>) -> Result<BTreeMap<String, Tags>, Error> {
         let subject = arns.join(", ");
         let answer = self.elb.describe_tags().set_resource_arns(Some(arns)).send().await;
         let answer = answer.map_err(|error| failed("elasticloadbalancing:DescribeTags", subject, error))?;

@@ -1,6 +1,6 @@
 //! Removing: what is not there is removed, and what something still holds is tried again by the runner.
 
-use std::slice;
+use std::{slice, time::Duration};
 
 use eks_core::{Class, Error, SecurityGroupId, VpcId, aws::failed, engine::StepContext};
 
@@ -11,30 +11,41 @@ use super::{
 };
 use crate::{observed::FoundGroup, plan::refused};
 
+/// Its controller, or an earlier attempt, deleted it: its interfaces may be gone as well by now.
+async fn gone(cx: &StepContext, description: String) -> Result<(), Error> {
+    cx.wait(released(description).first(Duration::ZERO)).await.map(drop)
+}
+
 impl Leftovers {
     pub(super) async fn delete_classic(&self, cx: &StepContext, name: &str, cluster: &str) -> Result<(), Error> {
         // A name is no id: since the teardown was planned, somebody else may have taken it.
-        let tags = match self.classic_tags(vec![name.to_owned()]).await {
+        let told = match self.classic_tags(vec![name.to_owned()]).await {
             Ok(told) => told.get(name).cloned(),
             Err(error) if error.class() == Class::NotFound => None,
             Err(error) => return Err(error),
         };
-        let says_so = |key: String| tags.as_ref().is_none_or(|tags| tags.get(&key).is_some_and(|value| value == "owned"));
-        if !says_so(format!("kubernetes.io/cluster/{cluster}")) {
+        let description = format!("ELB {name}");
+        let Some(tags) = told else { return gone(cx, description).await };
+        if tags.get(&format!("kubernetes.io/cluster/{cluster}")).is_none_or(|value| value != "owned") {
             let rule = format!("it does not say any more that it is of the cluster {cluster}");
             return Err(refused(format!("load balancer {name}"), rule, "plan the teardown again"));
         }
         let result = self.classic.delete_load_balancer().load_balancer_name(name).send().await;
         unless_gone(result.map(drop).map_err(|error| failed("elasticloadbalancing:DeleteLoadBalancer", name, error)))?;
-        cx.wait(released(format!("ELB {name}"))).await.map(drop)
+        cx.wait(released(description)).await.map(drop)
     }
 
     pub(super) async fn delete_load_balancer(&self, cx: &StepContext, arn: &str) -> Result<(), Error> {
-        let result = self.elb.delete_load_balancer().load_balancer_arn(arn).send().await;
-        unless_gone(result.map(drop).map_err(|error| failed("elasticloadbalancing:DeleteLoadBalancer", arn, error)))?;
         // `ELB net/<name>/<number>` is what EC2 says of its interfaces.
         let name = arn.rsplit_once(":loadbalancer/").map_or(arn, |(_, name)| name);
-        cx.wait(released(format!("ELB {name}"))).await.map(drop)
+        let description = format!("ELB {name}");
+        match self.tags(vec![arn.to_owned()]).await {
+            Err(error) if error.class() == Class::NotFound => return gone(cx, description).await,
+            told => drop(told?),
+        }
+        let result = self.elb.delete_load_balancer().load_balancer_arn(arn).send().await;
+        unless_gone(result.map(drop).map_err(|error| failed("elasticloadbalancing:DeleteLoadBalancer", arn, error)))?;
+        cx.wait(released(description)).await.map(drop)
     }
 
     pub(super) async fn delete_target_group(&self, arn: &str) -> Result<(), Error> {

@@ -4,7 +4,7 @@ use std::{fmt::Debug, time::Duration};
 
 use aws_sdk_ec2::types::Filter;
 use eks_cluster::Clusters;
-use eks_core::ClusterName;
+use eks_core::{ClusterName, KEY_TAG, OWNER_TAG};
 use k8s_openapi::api::{
     apps::v1::{Deployment, StatefulSet},
     core::v1::{PersistentVolumeClaim, Service},
@@ -84,12 +84,17 @@ impl People {
         Ok(())
     }
 
-    /// An Ingress, and its application load balancer.
+    /// An Ingress, and its application load balancer; of an owner, as these crates mark it, or somebody's.
     ///
     /// # Errors
     /// If the API server refuses.
-    pub async fn ingress(&self, name: &str) -> Result<(), Failure> {
-        let object = json!({"metadata": {"name": name, "annotations": {"alb.ingress.kubernetes.io/scheme": "internet-facing"}},
+    pub async fn ingress(&self, name: &str, owner: Option<&str>) -> Result<(), Failure> {
+        let mut metadata = json!({"name": name, "annotations": {"alb.ingress.kubernetes.io/scheme": "internet-facing"}});
+        if let Some(owner) = owner {
+            metadata["labels"] = json!({OWNER_TAG: owner});
+            metadata["annotations"][KEY_TAG] = json!(format!("k8s/ingress/default/{name}"));
+        }
+        let object = json!({"metadata": metadata,
             "spec": {"ingressClassName": "alb", "defaultBackend": {"service": {"name": name, "port": {"number": 80}}}}});
         self.make(Api::<Ingress>::default_namespaced(self.kubernetes.clone()), object).await?;
         self.sleep(240).await;

@@ -85,7 +85,7 @@ async fn simulated(options: &Options) -> Result<Account, Failure> {
     if options.mess {
         let people = People::of(&account, &options.owner).await?;
         people.install_controller().await?;
-        people.ingress("shop").await?;
+        people.ingress("shop", None).await?;
         people.uninstall_controller().await?;
         people.service("front", true).await?;
         people.database("orders", "Retain").await?;

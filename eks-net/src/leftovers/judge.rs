@@ -50,6 +50,10 @@ impl<'a> Judge<'a> {
             return doubt(format!("it says that it is of several clusters: {}", clusters.into_iter().collect::<Vec<_>>().join(", ")));
         }
         let (vpc, since) = match &trace.standing {
+            // What it has elsewhere is its own.
+            ClusterStanding::Others if owned.is_none() && !found.vpc.as_ref().is_some_and(|place| self.made.contains(place)) => {
+                return Whose::Others;
+            }
             ClusterStanding::Others => return doubt(format!("there is a cluster {} that does not carry our tag", trace.name)),
             ClusterStanding::Ours { vpc, since } => (vpc.as_ref(), *since),
             _ => (None, None),

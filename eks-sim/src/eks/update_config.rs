@@ -54,7 +54,10 @@ fn logging(cluster: &Cluster, args: &Args) -> Result<Planned, ApiError> {
         kind: "LoggingUpdate",
         time: Time::ClusterConfigUpdate,
         params: vec![("ClusterLogging", logging.0.to_string())],
-        apply: Box::new(move |cluster, _| cluster.log_types = after.log_types),
+        apply: Box::new(move |cluster, _| {
+            cluster.log_types = after.log_types;
+            cluster.has_logged |= after.has_logged;
+        }),
     })
 }
 

@@ -117,11 +117,16 @@ impl Leftovers {
             pages!(request, "ec2:DescribeNetworkInterfaces", owner, |told| Ok(read::interface(told)))
         };
         let descriptions = names.iter().map(|name| format!("Amazon EKS {name}"));
-        let (of_nodes, of_control_planes) = tokio::try_join!(
+        let keys = names.iter().map(|name| format!("kubernetes.io/cluster/{name}"));
+        let (of_nodes, of_pods, of_control_planes) = tokio::try_join!(
             ask(filter("tag:cluster.k8s.amazonaws.com/name", names.iter().copied())),
+            // The controller of Pods' security groups makes branch interfaces. (amazon-vpc-resource-controller-k8s, pkg/config.)
+            ask(filter("tag-key", keys)),
             ask(filter("description", descriptions)),
         )?;
-        Ok([of_nodes, of_control_planes].concat())
+        let seen: BTreeSet<_> = of_nodes.iter().map(|interface| interface.id.clone()).collect();
+        let of_pods = of_pods.into_iter().filter(|interface| !seen.contains(&interface.id)).collect();
+        Ok([of_nodes, of_pods, of_control_planes].concat())
     }
 
     async fn volumes(&self, owner: &Owner, names: &[&str]) -> Result<Vec<Leftover>, Error> {

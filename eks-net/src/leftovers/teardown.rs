@@ -119,7 +119,9 @@ fn swept<'a>(judged: &[(&'a Leftover, Whose)]) -> BTreeSet<(&'a VpcId, &'a str)>
 
 /// As long as a controller lives, it makes again what it misses.
 fn after_users(removal: Removal) -> Removal {
-    ["k8s", "objects", "nodes", "cluster"].into_iter().fold(removal, |removal, layer| removal.after(After::Layer(layer.to_owned())))
+    let removal = ["k8s", "objects", "nodes"].into_iter().fold(removal, |removal, layer| removal.after(After::Layer(layer.to_owned())));
+    // What a cluster has outside the VPC is in nobody's way.
+    removal.after(After::Prefix("cluster/control-plane".to_owned()))
 }
 
 fn key(kind: &str, id: &str) -> Result<StepKey, Error> {

@@ -135,6 +135,8 @@ async fn interfaces_that_eks_holds() -> Tested {
 async fn the_clusters_group_in_use() -> Tested {
     let stage = Stage::set().await?;
     let appliance = interface(&stage, "somebody's appliance", &[]).await?;
+    let listed = stage.listed().await?;
+    assert!(listed.stays().iter().any(|survivor| survivor.id == appliance), "it is told before: {listed}");
     let left = [("VPC", "0.00"), ("network interface", "0.00"), ("security group", "0.00"), ("subnet", "0.00")];
     let torn = ends(&stage, "the cluster's group in use", &left).await?;
     assert!(torn.ids().contains(&appliance), "{}", torn.ending.verdict);
@@ -231,8 +233,7 @@ async fn what_eks_should_have_removed() -> Tested {
     let template = ec2(&stage).create_launch_template().launch_template_name("eks-0a1b2c3d").launch_template_data(data);
     template.tag_specifications(tags(ResourceType::LaunchTemplate, &carries)).send().await?;
     let (subnet, _) = place(&stage).await?;
-    let images = ec2(&stage).describe_images().owners("amazon").send().await?;
-    let image = images.images().first().and_then(|image| image.image_id()).ok_or("an image")?.to_owned();
+    let image = "resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64";
     let launch =
         ec2(&stage).run_instances().image_id(image).instance_type(InstanceType::T3Micro).min_count(1).max_count(1).subnet_id(subnet);
     launch.tag_specifications(tags(ResourceType::Instance, &[("eks:eks-cluster-name", OWNER)])).send().await?;

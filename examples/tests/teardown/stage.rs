@@ -32,7 +32,8 @@ pub(crate) struct Stage {
 impl Stage {
     /// An account without anything of ours.
     pub(crate) fn empty() -> Self {
-        let sim = Sim::new();
+        // A new account's five vCPUs are the chapter's.
+        let sim = Sim::builder().standard_vcpus(32).build();
         Self { account: Account::on(sim.clone()), sim }
     }
 

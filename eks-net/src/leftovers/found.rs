@@ -89,7 +89,9 @@ impl LeftoverKind {
             Self::SecurityGroup => format!("aws ec2 delete-security-group --group-id {id}"),
             Self::Interface => format!("aws ec2 delete-network-interface --network-interface-id {id}"),
             Self::ControlPlaneInterface => {
-                return format!("aws ec2 wait vpc-available --region {region}, a few minutes; EKS deletes {id} itself");
+                format!(
+                    "EKS deletes it itself, minutes after its cluster: aws ec2 describe-network-interfaces --network-interface-ids {id}"
+                )
             }
             Self::Volume => format!("aws ec2 delete-volume --volume-id {id}"),
             Self::Instance => format!("aws ec2 terminate-instances --instance-ids {id}"),

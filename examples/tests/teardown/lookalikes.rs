@@ -3,8 +3,10 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use aws_sdk_ec2::types::{DomainType, ResourceType, Tag, TagSpecification, VolumeType};
-use eks_core::{KEY_TAG, OWNER_TAG};
+use eks_cluster::{ClusterSpec, Clusters, KubernetesVersion};
+use eks_core::{KEY_TAG, OWNER_TAG, Owner, Plan};
 use eks_examples::environment::Failure;
+use eks_net::{ExistingNetwork, Fix, Networks};
 use eks_sim::Item;
 
 use super::stage::{OWNER, Stage, Tested};
@@ -36,6 +38,14 @@ impl<'a> Others<'a> {
         let subnet = subnets.subnets().first().ok_or("a default subnet")?;
         let (vpc, subnet) = (subnet.vpc_id().unwrap_or_default().to_owned(), subnet.subnet_id().unwrap_or_default().to_owned());
         Ok(Self { stage, ec2, vpc, subnet })
+    }
+
+    /// Default subnets in two zones.
+    async fn in_two_zones(&self) -> Result<Vec<String>, Failure> {
+        let default = aws_sdk_ec2::types::Filter::builder().name("default-for-az").values("true").build();
+        let subnets = self.ec2.describe_subnets().filters(default).send().await?;
+        let chosen = subnets.subnets().iter().filter(|subnet| matches!(subnet.availability_zone(), Some("us-east-1a" | "us-east-1b")));
+        Ok(chosen.filter_map(|subnet| subnet.subnet_id().map(str::to_owned)).collect())
     }
 
     async fn group(&self, name: &str, carries: Carries<'_>) -> Tested {
@@ -172,10 +182,7 @@ async fn a_name_that_another_cluster_has_now() -> Tested {
     let policy = "arn:aws:iam::aws:policy/AmazonEKSClusterPolicy";
     iam.attach_role_policy().role_name("their-cluster").policy_arn(policy).send().await?;
     tokio::time::sleep(Duration::from_secs(30)).await;
-    let default = aws_sdk_ec2::types::Filter::builder().name("default-for-az").values("true").build();
-    let subnets = others.ec2.describe_subnets().filters(default).send().await?;
-    let in_two_zones = subnets.subnets().iter().filter(|subnet| matches!(subnet.availability_zone(), Some("us-east-1a" | "us-east-1b")));
-    let in_two_zones: Vec<String> = in_two_zones.filter_map(|subnet| subnet.subnet_id().map(str::to_owned)).collect();
+    let in_two_zones = others.in_two_zones().await?;
     let config = aws_sdk_eks::types::VpcConfigRequest::builder().set_subnet_ids(Some(in_two_zones)).build();
     let create = eks.create_cluster().name(OWNER).role_arn("arn:aws:iam::123456789012:role/their-cluster").resources_vpc_config(config);
     create.send().await?;
@@ -193,5 +200,46 @@ async fn a_name_that_another_cluster_has_now() -> Tested {
     assert!(torn.teardown.to_string().contains("there is a cluster shop that does not carry our tag"), "{}", torn.teardown);
     let told = torn.ids();
     assert!(before.iter().all(|item| !told.contains(&item.id)), "what is theirs is none of our business: {}", torn.ending.verdict);
+    Ok(())
+}
+
+/// In a VPC that we did not make, what is provably of our cluster goes, and what an earlier cluster of its name left does not.
+#[tokio::test(start_paused = true)]
+async fn a_cluster_in_a_vpc_of_others() -> Tested {
+    let stage = Stage::empty();
+    let others = Others::of(&stage).await?;
+    let shop = ("kubernetes.io/cluster/shop", "owned");
+    others.balancer("a0123456789abcdef0123456789abcde", &[shop]).await?;
+    others.group("k8s-elb-a0123456789abcdef0123456789abcde", &[shop]).await?;
+    others.volume(&[shop, ("kubernetes.io/created-for/pv/name", "pvc-1")]).await?;
+    tokio::time::sleep(SETTLED).await;
+    let before = items(&stage);
+
+    let (owner, config) = (Owner::new(OWNER)?, stage.account.config());
+    let networks = Networks::new(config);
+    let theirs = ExistingNetwork::builder(&owner).vpc(&others.vpc).cluster(OWNER).allow(Fix::Tags);
+    let theirs = others.in_two_zones().await?.iter().fold(theirs, |theirs, id| theirs.public_subnet(id)).build()?;
+    let survey = networks.survey(&theirs).await?;
+    let clusters = Clusters::new(config);
+    let spec = ClusterSpec::builder(&owner, OWNER.parse()?, KubernetesVersion::V1_36, survey.refs()).no_addons().build()?;
+    let engine = stage.account.engine().driver(networks).driver(clusters.clone());
+    Plan::join([survey.plan()?, clusters.plan(&spec).await?])?.apply(&engine).await?;
+    let people = stage.people().await?;
+    people.service("classic", false).await?;
+    people.service("network", true).await?;
+    assert_eq!(stage.sim.inventory().count("elb/load-balancer"), 3);
+
+    let torn = stage.torn_down().await?;
+    let after = items(&stage);
+    assert_eq!(
+        (unlike(&before, &after), unlike(&after, &before)),
+        (vec![], vec![]),
+        "theirs as it was, ours gone: {}",
+        torn.ending.verdict
+    );
+    let told: Vec<_> = torn.ending.verdict.survivors().iter().map(|survivor| survivor.kind.as_str()).collect();
+    assert_eq!(told, ["classic load balancer", "security group", "EBS volume"], "{}", torn.ending.verdict);
+    assert!(torn.told("classic load balancer").contains("it is older than the cluster shop"), "{}", torn.ending.verdict);
+    assert!(torn.told("EBS volume").contains("it is older than the cluster shop"), "{}", torn.ending.verdict);
     Ok(())
 }

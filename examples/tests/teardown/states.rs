@@ -1,6 +1,6 @@
 //! Clusters that are gone, half-made, or out of reach.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use eks_core::{Verdict, engine::ApplyError};
 use eks_examples::{environment::Environment, owned::Owned};
@@ -19,9 +19,18 @@ async fn everything_is_found_from_the_owners_name_alone() -> Tested {
         (stage.sim.inventory().usd_per_month(), listed.removals().iter().map(|removal| removal.usd_per_month).sum::<f64>());
     assert!((billed - told).abs() < 0.05, "the account is billed ${billed:.2} a month, the list frees ${told:.2}");
 
-    let torn = stage.torn_down().await?;
-    assert_eq!(torn.ending.verdict, Verdict::Clean, "{}", torn.ending.verdict);
+    let owned = Owned::find(&stage.account, OWNER).await?;
+    let from = stage.sim.log().len();
+    let teardown = owned.teardown(&choices()).await?;
+    let ending = teardown.apply(&owned.engine()).await?;
+    assert_eq!(ending.verdict, Verdict::Clean, "{}", ending.verdict);
     assert_eq!(stage.sim.inventory(), Inventory::default());
+    let log = stage.sim.log();
+    let calls = log.calls()[from..].iter().filter(|call| call.service != "kubernetes");
+    let calls: BTreeSet<String> = calls.map(|call| format!("{}:{}", call.service, call.action)).collect();
+    let permitted = teardown.iam_actions();
+    let uncovered: Vec<_> = calls.iter().filter(|call| !permitted.contains(call.as_str())).collect();
+    assert!(uncovered.is_empty(), "it needs no more than it says: {uncovered:?}");
 
     let from = stage.sim.log().len();
     let again = stage.torn_down().await?;

@@ -289,11 +289,14 @@ fn workload(old: Option<&Value>, object: &Value, errors: &mut Vec<Error>) {
             "spec.template.metadata.labels".to_owned(),
         ));
     }
-    let mut spec = object["spec"]["template"]["spec"].clone();
-    // "StatefulSet", kubernetes.io: claims of its templates are volumes of its Pods, by the template's name.
+    let mut template = object["spec"]["template"]["spec"].clone();
+    // Claim templates become volumes of a StatefulSet's Pods (`volumeClaimTemplates`: "takes precedence over any volumes in the template").
     let claims = items(object, "/spec/volumeClaimTemplates").iter().map(|claim| json!({"name": claim["metadata"]["name"]}));
-    spec["volumes"] = items(&spec, "/volumes").iter().cloned().chain(claims).collect();
-    containers(&spec, "spec.template.spec", errors);
+    let volumes: Vec<Value> = items(&template, "/volumes").iter().cloned().chain(claims).collect();
+    if !volumes.is_empty() {
+        template["volumes"] = json!(volumes);
+    }
+    containers(&template, "spec.template.spec", errors);
     if old.is_some_and(|old| &old["spec"]["selector"] != selector) {
         errors.push(("FieldValueInvalid", format!("Invalid value: {selector}: field is immutable"), "spec.selector".to_owned()));
     }

@@ -4,7 +4,10 @@
 
 mod account;
 
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime},
+};
 
 use account::{Account, Tested, minutes, owner, security_group_of};
 use aws_sdk_ec2::primitives::Blob;
@@ -118,7 +121,19 @@ async fn the_template_of_2025_makes_nodes_that_join() -> Tested {
     let again = account.workers.plan(&spec).await?;
     assert!(again.is_noop(), "{again}");
     assert_eq!(account.sim.log().calls().len() - before, 3, "the stack, its template, and the group's size");
-    torn_down(&account).await
+    // What is called is listed, in an update, too.
+    let larger = account.spec().volume_gib(30).amazon_template(NodeGroup2025::new(key())).build()?;
+    let update = account.workers.plan(&larger).await?;
+    account.apply(&update).await?;
+    let teardown = account.workers.teardown(&owner()).await?;
+    torn_down(&account).await?;
+    let listed: BTreeSet<_> = update.iam_actions().into_iter().chain(teardown.iam_actions()).collect();
+    let log = account.sim.log();
+    let asked = log.calls().iter().filter(|call| ["autoscaling", "cloudformation"].contains(&&*call.service));
+    let asked: BTreeSet<_> = asked.map(|call| format!("{}:{}", call.service, call.action)).collect();
+    assert!(asked.contains("cloudformation:DescribeStackResource") && asked.contains("cloudformation:GetTemplateSummary"), "{asked:?}");
+    assert_eq!(asked.iter().filter(|action| !listed.contains(action.as_str())).collect::<Vec<_>>(), [""; 0]);
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]

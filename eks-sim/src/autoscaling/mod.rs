@@ -3,6 +3,7 @@
 mod capacity;
 mod configuration;
 mod describe;
+mod facts;
 mod group;
 mod hooks;
 mod launch;
@@ -23,6 +24,7 @@ use crate::{
 
 pub(crate) use capacity::{has_member, instance_running, instance_terminated};
 pub(crate) use configuration::allow_configurations;
+pub(crate) use facts::{last_failure, members, sizes};
 
 /// The service's state.
 #[derive(Clone, Debug, Default)]

@@ -20,6 +20,7 @@ use http_body::Frame;
 use http_body_util::BodyExt;
 
 use crate::{
+    authorize,
     error::ApiError,
     fault::Fault,
     iam, kube,
@@ -102,6 +103,7 @@ impl Sim {
             move |sim| {
                 let result = sim.with(|world| {
                     let caller = iam::authenticate(world, service, &decoded.access_key)?;
+                    authorize::check(world, service, &decoded.action, &decoded.args, &caller)?;
                     world.call(service, &decoded.action, decoded.args, &caller)
                 });
                 let code = result.as_ref().err().map(|error| error.code.clone());

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use serde_json::Value;
 
 use crate::{
-    autoscaling,
+    authorize, autoscaling,
     call::{Args, Caller, Service},
     clock::Clock,
     cloudformation,
@@ -45,6 +45,7 @@ pub(crate) struct World {
     events: BTreeMap<(Duration, u64), Event>,
     event_count: u64,
 
+    pub(crate) authorize: authorize::State,
     pub(crate) autoscaling: autoscaling::State,
     pub(crate) cloudformation: cloudformation::State,
     pub(crate) ec2: ec2::State,
@@ -82,6 +83,7 @@ impl World {
             doors: Doors::default(),
             events: BTreeMap::new(),
             event_count: 0,
+            authorize: authorize::State::default(),
             autoscaling: autoscaling::State::default(),
             cloudformation: cloudformation::State::default(),
             ec2: ec2::State::default(),

@@ -57,6 +57,8 @@ pub(crate) use self::{
     facts::{InstanceFacts, dns_enabled, instance, public_addresses, reaches_service, security_group_allows},
     inventory::inventory,
     quota::set_standard_vcpus,
+    tags::{tag_type, tags_of},
+    template::chosen as template_data,
     vpc::furnish,
 };
 use crate::{

@@ -82,6 +82,11 @@ pub(super) fn resolve(state: &State, specification: &Args) -> Result<Value, ApiE
     Ok(template.versions[&number].data.clone())
 }
 
+/// The data of the version that a LaunchTemplateSpecification names; nothing if there is none.
+pub(crate) fn chosen(world: &World, specification: &Args) -> Value {
+    resolve(&world.ec2, specification).unwrap_or_default()
+}
+
 fn render(world: &World, id: &str, template: &Template) -> Value {
     json!({
         "launchTemplateId": id, "launchTemplateName": template.name, "createTime": template.created, "createdBy": template.created_by,

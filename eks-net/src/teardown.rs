@@ -11,6 +11,7 @@ use eks_core::{After, Error, HOURS_PER_MONTH, Removal, SecurityGroupId, StepKey,
 use crate::{
     egress::price::{ADDRESS_HOURLY, TRANSIT_HOURLY},
     existing::marks,
+    grants::Grants,
     keys,
     observed::{Found, FoundGroup, Observed},
     op::NetOp,
@@ -42,12 +43,13 @@ impl Observed {
         removals.vpcs()?;
         removals.tags(self)?;
         let builder = Teardown::builder(&self.owner, keys::LAYER, scope(self.region.as_deref()));
-        removals
-            .all
-            .into_iter()
-            .fold(builder, |builder, removal| builder.removal(removal))
-            .build()
-            .map_err(|error| faulty("teardown", &error))
+        let mut builder = builder.observes(OBSERVING).observes(SURVIVORS).observes(MARKS).observes(self.observing_more());
+        let grants = Grants::teardown(&made);
+        for removal in removals.all {
+            let op: NetOp = removal.op.decode().map_err(|error| faulty(&removal.key, &error))?;
+            builder = builder.removal(removal.refine(|action| grants.of(&op, action)));
+        }
+        builder.build().map_err(|error| faulty("teardown", &error))
     }
 }
 

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::{OWNER_TAG, Owner};
+
 /// Condition operator and key to the values that meet it.
 pub(super) type Conditions = BTreeMap<(String, String), BTreeSet<String>>;
 
@@ -52,6 +54,18 @@ impl Permission {
     ) -> Self {
         self.conditions.entry((operator.into(), key.into())).or_default().extend(values.into_iter().map(Into::into));
         self
+    }
+
+    /// Only to make what carries this owner's tag from the start.
+    #[must_use]
+    pub fn made_by(self, owner: &Owner) -> Self {
+        self.when("StringEquals", format!("aws:RequestTag/{OWNER_TAG}"), [owner.as_str()])
+    }
+
+    /// Only on what carries this owner's tag.
+    #[must_use]
+    pub fn owned_by(self, owner: &Owner) -> Self {
+        self.when("StringEquals", format!("aws:ResourceTag/{OWNER_TAG}"), [owner.as_str()])
     }
 
     /// The action.

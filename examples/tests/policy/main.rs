@@ -1,0 +1,4 @@
+//! Least privilege: each flow passes under exactly the policy that its plan or teardown renders, and under no less.
+
+mod flow;
+mod net;

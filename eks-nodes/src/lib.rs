@@ -85,6 +85,7 @@ mod check;
 mod decide;
 mod findings;
 mod fingerprint;
+mod grants;
 mod image;
 mod instance;
 mod kubelet;

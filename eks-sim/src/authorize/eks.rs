@@ -18,14 +18,16 @@ pub(super) fn needs(asker: &mut Asker<'_>, action: &str) {
     let tags = mapped(asker.args.get("tags").unwrap_or(&Value::Null));
     if matches!(action, "TagResource" | "UntagResource" | "ListTagsForResource") {
         let resource = asker.text("resourceArn");
-        return asker.need(&name, resource, request_tags(&tags));
+        let cluster = resource.split_once(":cluster/").map(|(_, name)| name.to_owned());
+        let mut keys = request_tags(&tags);
+        keys.extend(cluster.map_or_else(Context::new, |cluster| cluster_tags(asker, &cluster)));
+        return asker.need(&name, resource, keys);
     }
     let cluster = asker.args.str("clusterName").or(asker.args.str("name")).unwrap_or_default().to_owned();
     let resource = resource(asker, action, &cluster);
     let mut keys: Context = request_tags(&tags);
-    if action != "CreateCluster" {
-        let told = asker.ask(Service::Eks, "DescribeCluster", json!({"name": cluster}));
-        keys.extend(resource_tags("eks", &mapped(&told["cluster"]["tags"])));
+    if action != "CreateCluster" && resource.contains(":cluster/") {
+        keys.extend(cluster_tags(asker, &cluster));
     }
     if let Some(principal) = asker.args.str("principalArn") {
         keys.push(("eks:principalarn".to_owned(), vec![principal.to_owned()]));
@@ -42,6 +44,11 @@ pub(super) fn needs(asker: &mut Asker<'_>, action: &str) {
         asker.need("eks:TagResource", made, request_tags(&tags));
     }
     dependent(asker, action);
+}
+
+fn cluster_tags(asker: &mut Asker<'_>, cluster: &str) -> Context {
+    let told = asker.ask(Service::Eks, "DescribeCluster", json!({"name": cluster}));
+    resource_tags("eks", &mapped(&told["cluster"]["tags"]))
 }
 
 /// The resource that an action is about: a cluster, or what lies in one.

@@ -1,7 +1,7 @@
 //! IAM actions: CloudFormation acts with its caller's rights, also when it rolls back.
 
 /// What the stack of role, profile and group needs.
-pub(crate) const BASE: [&str; 31] = [
+pub(crate) const BASE: [&str; 30] = [
     "cloudformation:CreateStack",
     "cloudformation:DeleteStack",
     "cloudformation:DescribeStackEvents",
@@ -31,12 +31,11 @@ pub(crate) const BASE: [&str; 31] = [
     "iam:ListRolePolicies",
     "iam:PassRole",
     "iam:RemoveRoleFromInstanceProfile",
-    "iam:TagInstanceProfile",
     "iam:TagRole",
 ];
 
 /// What the stack of the instances needs.
-pub(crate) const GROUP: [&str; 35] = [
+pub(crate) const GROUP: [&str; 34] = [
     "autoscaling:CreateAutoScalingGroup",
     "autoscaling:CreateOrUpdateTags",
     "autoscaling:DeleteAutoScalingGroup",
@@ -61,7 +60,6 @@ pub(crate) const GROUP: [&str; 35] = [
     "ec2:DescribeSecurityGroups",
     "ec2:DescribeSubnets",
     "ec2:RunInstances",
-    "ec2:TerminateInstances",
     "eks:CreateAccessEntry",
     "eks:DeleteAccessEntry",
     "eks:DescribeAccessEntry",

@@ -20,7 +20,7 @@ pub(crate) const BASE_GOES: Duration = Duration::from_secs(15);
 const NEED_NODES: [&str; 6] = ["k8s/claim/", "k8s/ingress/", "k8s/pod/", "k8s/service/", "k8s/storage-class/", "objects/"];
 
 /// What deleting a stack needs: CloudFormation deletes with its caller's rights.
-const ACTIONS: [&str; 26] = [
+const ACTIONS: [&str; 25] = [
     "autoscaling:DeleteAutoScalingGroup",
     "autoscaling:DescribeAutoScalingGroups",
     "autoscaling:DescribeScalingActivities",
@@ -36,7 +36,6 @@ const ACTIONS: [&str; 26] = [
     "ec2:DescribeSecurityGroups",
     "ec2:RevokeSecurityGroupEgress",
     "ec2:RevokeSecurityGroupIngress",
-    "ec2:TerminateInstances",
     "eks:DeleteAccessEntry",
     "eks:DescribeAccessEntry",
     "iam:DeleteInstanceProfile",

@@ -89,6 +89,8 @@ impl NetworkSpec {
         let grants = Grants::plan(&self.owner, self.others().ids());
         let mut builder = Plan::builder(&self.owner, keys::LAYER).basis(Basis::new(scope, now.facts()));
         builder = builder.observes(OBSERVING).observes(ATTRIBUTES).observes(now.observing_more());
+        // Whose a rule is that the spec does not have.
+        builder = builder.observes((!now.identified.is_empty()).then_some("ec2:DescribeSecurityGroupRules"));
         for step in planner.steps {
             let op: NetOp = step.op.decode().map_err(|error| faulty(&step.key, &error))?;
             builder = builder.step(step.refine(|action| grants.of(&op, action)));

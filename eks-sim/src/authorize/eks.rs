@@ -110,7 +110,8 @@ fn dependent(asker: &mut Asker<'_>, action: &str) {
             for association in asker.args.nested("podIdentityAssociations") {
                 let role = association.str("roleArn").unwrap_or_default().to_owned();
                 let resource = asker.arn("eks", format!("cluster/{cluster}"));
-                asker.need("eks:CreatePodIdentityAssociation", resource, Vec::new());
+                let keys = cluster_tags(asker, &cluster);
+                asker.need("eks:CreatePodIdentityAssociation", resource, keys);
                 asker.need("iam:GetRole", &role, Vec::new());
                 asker.pass_role(&role, "pods.eks.amazonaws.com");
             }

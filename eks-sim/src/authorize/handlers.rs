@@ -1,5 +1,5 @@
-//! What CloudFormation's handlers read beside the call that makes, changes or removes a resource (the `permissions` of each resource type's
-//! handlers in the CloudFormation registry). Only reads: what they might write besides depends on properties, and is called.
+//! What CloudFormation's handlers need beside the call that makes, changes or removes a resource (the `permissions` of each resource type's
+//! handlers in the CloudFormation registry): reads, and what they always write besides.
 
 use super::need::Asker;
 use crate::call::Service;
@@ -21,6 +21,10 @@ pub(super) fn needs(asker: &mut Asker<'_>, service: Service, action: &str) {
         }
         _ => &[],
     };
+    if (service, action) == (Service::AutoScaling, "DeleteAutoScalingGroup") {
+        // Its size is set to nothing first.
+        super::launch::scaling(asker, "UpdateAutoScalingGroup");
+    }
     for read in reads {
         match service {
             Service::Iam => super::iam::needs(asker, read),

@@ -5,7 +5,7 @@ use eks_core::{AuthenticationMode, ClusterName, Owner, Plan, engine::Engine};
 use eks_net::Networks;
 use eks_sim::Sim;
 
-use crate::flow::{Done, Failure, Figures, least, scope};
+use crate::flow::{Done, Failure, least, scope};
 
 fn owner() -> Owner {
     Owner::new("chap10").expect("a name")
@@ -59,7 +59,7 @@ async fn apply(sim: &Sim, spec: &ClusterSpec) -> Done {
     Ok(())
 }
 
-async fn of(spec: &ClusterSpec, from: Option<&ClusterSpec>, name: &str, without_use: &[&str]) -> Figures {
+async fn of(spec: &ClusterSpec, from: Option<&ClusterSpec>, name: &str, without_use: &[&str]) {
     let stage = async |sim: &Sim| {
         network(sim).await?;
         match from {
@@ -68,7 +68,7 @@ async fn of(spec: &ClusterSpec, from: Option<&ClusterSpec>, name: &str, without_
         }
     };
     let policy = async |sim: &Sim| Ok(plan(sim, spec).await?.policy(&scope()));
-    least(name, stage, policy, async |sim: &Sim| apply(sim, spec).await, without_use).await
+    least(name, stage, policy, async |sim: &Sim| apply(sim, spec).await, without_use).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,14 +8,6 @@ use eks_sim::Sim;
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 pub(crate) type Done = Result<(), Failure>;
 
-/// What a flow came to.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Figures {
-    pub(crate) statements: usize,
-    pub(crate) documents: usize,
-    pub(crate) characters: usize,
-}
-
 /// The simulator's account and Region.
 pub(crate) fn scope() -> PolicyScope {
     PolicyScope::of_region("us-east-1", "123456789012").expect("a fine scope")
@@ -43,14 +35,15 @@ pub(crate) fn text(error: &(dyn Error + 'static)) -> String {
 /// Stages an account with every permission, renders the policy of what is to be done there, and does it: under the policy, which must do;
 /// and in an account of its own for each statement, without that statement, which must fail and name an action of it.
 ///
-/// `without_use` are actions other than reads that only a repair or a retry calls.
+/// The figures are for whoever asks with `--nocapture`. `without_use` are actions other than reads that only a repair or a retry calls.
+#[expect(clippy::print_stdout, reason = "the figures")]
 pub(crate) async fn least(
     name: &str,
     stage: impl AsyncFn(&Sim) -> Done,
     policy: impl AsyncFn(&Sim) -> Result<Policy, Failure>,
     run: impl AsyncFn(&Sim) -> Done,
     without_use: &[&str],
-) -> Figures {
+) {
     let prepare = async || {
         let sim = Sim::new();
         stage(&sim).await.unwrap_or_else(|error| panic!("{name}: not staged: {}", text(&*error)));
@@ -84,5 +77,6 @@ pub(crate) async fn least(
         let named = statement.actions.iter().any(|action| told.contains(action.as_str()));
         assert!(named, "{name} without {}: the error names none of {:?}: {told}", statement.sid, statement.actions);
     }
-    Figures { statements: whole.statements().len(), documents: documents.len(), characters: whole.characters() }
+    let (statements, actions) = (whole.statements().len(), whole.actions().len());
+    println!("{name}: {statements} statements, {actions} actions, {} characters, {} documents", whole.characters(), documents.len());
 }

@@ -7,7 +7,7 @@ use eks_net::{
 };
 use eks_sim::Sim;
 
-use crate::flow::{Done, Failure, Figures, least, scope};
+use crate::flow::{Done, Failure, least, scope};
 
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPndGbPI9+dOPaHUngeSGe2jh2oo08HgFcAbRjdpaHya me@example.com";
 
@@ -59,7 +59,7 @@ async fn apply(sim: &Sim, spec: &MachinesSpec) -> Done {
     Ok(())
 }
 
-async fn of(spec: &MachinesSpec, from: Option<&MachinesSpec>, name: &str) -> Figures {
+async fn of(spec: &MachinesSpec, from: Option<&MachinesSpec>, name: &str) {
     let stage = async |sim: &Sim| {
         network(sim).await?;
         match from {
@@ -68,7 +68,7 @@ async fn of(spec: &MachinesSpec, from: Option<&MachinesSpec>, name: &str) -> Fig
         }
     };
     let policy = async |sim: &Sim| Ok(plan(sim, spec).await?.policy(&scope()));
-    least(name, stage, policy, async |sim: &Sim| apply(sim, spec).await, &[]).await
+    least(name, stage, policy, async |sim: &Sim| apply(sim, spec).await, &[]).await;
 }
 
 #[tokio::test(start_paused = true)]

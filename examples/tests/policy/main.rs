@@ -5,3 +5,5 @@ mod cluster;
 mod flow;
 mod machines;
 mod net;
+mod partitions;
+mod security;

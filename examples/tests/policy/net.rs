@@ -5,7 +5,7 @@ use eks_core::{Owner, engine::Engine};
 use eks_net::{Nat, NetworkSpec, Networks, Subnet};
 use eks_sim::Sim;
 
-use crate::flow::{Done, Failure, Figures, least, scope};
+use crate::flow::{Done, Failure, least, scope};
 
 fn owner() -> Owner {
     Owner::new("chap10").expect("a name")
@@ -42,32 +42,32 @@ async fn apply(sim: &Sim, spec: &NetworkSpec) -> Done {
     Ok(())
 }
 
-async fn of(spec: &NetworkSpec, from: Option<&NetworkSpec>, name: &str) -> Figures {
+async fn of(spec: &NetworkSpec, from: Option<&NetworkSpec>, name: &str) {
     let stage = async |sim: &Sim| match from {
         Some(spec) => apply(sim, spec).await,
         None => Ok(()),
     };
     let policy = async |sim: &Sim| Ok(process(sim).0.plan(spec).await?.policy(&scope()));
-    least(name, stage, policy, async |sim: &Sim| apply(sim, spec).await, &[]).await
+    least(name, stage, policy, async |sim: &Sim| apply(sim, spec).await, &[]).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn create() {
-    println!("{:?}", of(&chapter(), None, "network: create").await);
+    of(&chapter(), None, "network: create").await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn nothing_to_do() {
-    println!("{:?}", of(&chapter(), Some(&chapter()), "network: nothing to do").await);
+    of(&chapter(), Some(&chapter()), "network: nothing to do").await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn change() {
-    println!("{:?}", of(&grown(), Some(&chapter()), "network: change").await);
+    of(&grown(), Some(&chapter()), "network: change").await;
 }
 
 /// What Kubernetes leaves in a VPC: a group of a cluster that a rule of ours names, and an interface of the CNI.
-async fn leave(sim: &Sim) -> Done {
+pub(crate) async fn leave(sim: &Sim) -> Done {
     let ec2 = aws_sdk_ec2::Client::new(&sim.sdk_config());
     let vpcs = ec2.describe_vpcs().filters(aws_sdk_ec2::types::Filter::builder().name("tag-key").values("eks-rs/owner").build());
     let vpc = vpcs.send().await?.vpcs()[0].vpc_id().unwrap_or_default().to_owned();
@@ -99,5 +99,5 @@ async fn teardown() {
         let ending = networks.teardown(&owner()).await?.apply(&engine).await?;
         if ending.verdict.is_clean() { Ok(()) } else { Err(Failure::from(format!("{}\n{:?}", ending.verdict, ending.report))) }
     };
-    println!("{:?}", least("network: teardown", stage, policy, run, &[]).await);
+    least("network: teardown", stage, policy, run, &[]).await;
 }

@@ -39,16 +39,14 @@ impl Grants<'_> {
             ("cloudformation", _) => vec![on(&stack)],
             ("ssm", _) => vec![Permission::new(action).on("arn:${Partition}:ssm:${Region}::parameter/aws/service/*")],
             _ if reads && service != "eks" => return None,
-            ("ec2", "CreateSecurityGroup") => via(&ec2(&["security-group", "vpc"])),
-            ("ec2", "CreateLaunchTemplate" | "CreateLaunchTemplateVersion" | "DeleteLaunchTemplate") => via(&ec2(&["launch-template"])),
-            ("ec2", "CreateTags") => via(&ec2(&["launch-template", "security-group"])),
             ("ec2", "RunInstances") => {
                 let used = ["instance", "key-pair", "launch-template", "network-interface", "security-group", "subnet", "volume"];
                 let mut all = ec2(&used);
                 all.push("arn:${Partition}:ec2:${Region}::image/*".to_owned());
                 via(&all)
             }
-            ("ec2", _) => via(&ec2(&["security-group"])),
+            // Each action is about one of them, or tags them.
+            ("ec2", _) => via(&ec2(&["launch-template", "security-group", "vpc"])),
             ("autoscaling", _) => via(&[arn("autoscaling", &format!("autoScalingGroup:*:autoScalingGroupName/{}*", self.prefix()))]),
             ("eks", "DescribeCluster") => return None,
             ("eks", "CreateAccessEntry") => via(&[arn("eks", &format!("cluster/{}", self.cluster))]),

@@ -35,6 +35,8 @@ impl Grants<'_> {
         let named = |kind: &str| arn("iam", &format!("{kind}/{}*", self.prefix()));
         let stack = [arn("cloudformation", &format!("stack/{}/*", self.stack))];
         Some(match (service, name) {
+            // About a template, not a stack.
+            ("cloudformation", "GetTemplateSummary" | "ListStacks" | "ValidateTemplate") => return None,
             ("cloudformation", "CreateStack" | "TagResource") => vec![on(&stack).made_by(self.owner)],
             ("cloudformation", _) => vec![on(&stack)],
             ("ssm", _) => vec![Permission::new(action).on("arn:${Partition}:ssm:${Region}::parameter/aws/service/*")],

@@ -20,7 +20,7 @@ pub(crate) const BASE_GOES: Duration = Duration::from_secs(15);
 const NEED_NODES: [&str; 6] = ["k8s/claim/", "k8s/ingress/", "k8s/pod/", "k8s/service/", "k8s/storage-class/", "objects/"];
 
 /// What deleting a stack needs: CloudFormation deletes with its caller's rights.
-const ACTIONS: [&str; 25] = [
+const ACTIONS: &[&str] = &[
     "autoscaling:DeleteAutoScalingGroup",
     "autoscaling:DescribeAutoScalingGroups",
     "autoscaling:DescribeScalingActivities",
@@ -28,10 +28,13 @@ const ACTIONS: [&str; 25] = [
     "cloudformation:DeleteStack",
     "cloudformation:DescribeStackEvents",
     "cloudformation:DescribeStacks",
+    "cloudformation:ListStackResources",
     "ec2:DeleteLaunchTemplate",
+    "ec2:DeleteNetworkInterface",
     "ec2:DeleteSecurityGroup",
     "ec2:DescribeInstances",
     "ec2:DescribeLaunchTemplates",
+    "ec2:DescribeNetworkInterfaces",
     "ec2:DescribeSecurityGroupRules",
     "ec2:DescribeSecurityGroups",
     "ec2:RevokeSecurityGroupEgress",
@@ -44,6 +47,7 @@ const ACTIONS: [&str; 25] = [
     "iam:GetInstanceProfile",
     "iam:GetRole",
     "iam:ListAttachedRolePolicies",
+    "iam:ListInstanceProfilesForRole",
     "iam:ListRolePolicies",
     "iam:RemoveRoleFromInstanceProfile",
 ];
@@ -91,7 +95,8 @@ fn removal(owner: &Owner, step: StepKey, stack: &Stack) -> Result<Removal, Error
     let name = StackName::new(&stack.name).map_err(fault)?;
     let op = WorkersOp::DeleteStack { name, id: stack.id.clone() };
     let title = format!("stack {}", stack.name);
-    let removal = Removal::new(step.clone(), title, &stack.id, &op).map_err(fault)?.saves(stack.usd_per_month()).permits(ACTIONS);
+    let removal =
+        Removal::new(step.clone(), title, &stack.id, &op).map_err(fault)?.saves(stack.usd_per_month()).permits(ACTIONS.iter().copied());
     let cluster = stack.parameters.get("ClusterName").map_or("*", String::as_str);
     let grants = Grants { owner, stack: &stack.name, cluster, spot: false };
     let removal = removal.refine(|action| grants.of(action));

@@ -37,6 +37,7 @@ mod serve;
 mod sim;
 mod ssm;
 mod sts;
+mod throttle;
 mod times;
 mod transport;
 mod wire;

@@ -76,6 +76,8 @@ pub struct SimBuilder {
     speed: f64,
     starting_at: Option<SystemTime>,
     standard_vcpus: Option<u32>,
+    throttled: bool,
+    quota_factor: usize,
 }
 
 impl fmt::Debug for SimBuilder {
@@ -124,6 +126,22 @@ impl SimBuilder {
         self
     }
 
+    /// Whether too many requests are refused, as EC2 and Elastic Load Balancing publish it: token buckets for each action or kind of
+    /// action. Default: no, so that tests of other things need not wait.
+    #[must_use]
+    pub fn throttled(mut self, throttled: bool) -> Self {
+        self.throttled = throttled;
+        self
+    }
+
+    /// The quotas of VPCs, internet gateways, Elastic IP addresses, NAT gateways a zone, security groups, network interfaces,
+    /// clusters, identity providers and load balancers are that many times their default, as after quota increases. Default 1.
+    #[must_use]
+    pub fn quotas_times(mut self, factor: usize) -> Self {
+        self.quota_factor = factor.max(1);
+        self
+    }
+
     /// The calendar time at which the account comes to be: what is in support, and for how long, depends on it. Default: now.
     #[must_use]
     pub fn starting_at(mut self, time: SystemTime) -> Self {
@@ -145,6 +163,8 @@ impl SimBuilder {
     pub fn build(self) -> Sim {
         let clock = Clock::new(self.starting_at.unwrap_or_else(SystemTime::now), self.speed);
         let mut world = World::new(self.account, self.region, self.seed, clock);
+        world.throttle.on = self.throttled;
+        world.quota_factor = self.quota_factor;
         if let Some(vcpus) = self.standard_vcpus {
             ec2::set_standard_vcpus(&mut world, vcpus);
         }
@@ -167,6 +187,8 @@ impl Sim {
             speed: 1.0,
             starting_at: None,
             standard_vcpus: None,
+            throttled: false,
+            quota_factor: 1,
             on_call: None,
         }
     }
@@ -244,6 +266,29 @@ impl Sim {
     /// Each permission that was asked for since [`Sim::enforce`].
     pub fn authorizations(&self) -> Vec<Authorization> {
         self.with(|world| authorize::asked(world))
+    }
+
+    /// From now on whatever begins takes this many times longer than usual.
+    pub fn slow_down(&self, times: f64) {
+        self.with(|world| world.slowness = times);
+    }
+
+    /// From now on EC2 has no room for another instance in this zone: RunInstances there is refused with InsufficientInstanceCapacity, as
+    /// may happen at any time (EC2 user guide, "Insufficient instance capacity").
+    pub fn exhaust_capacity(&self, zone: &str) {
+        self.with(|world| ec2::exhaust_capacity(world, zone));
+    }
+
+    /// From now on the machines under instances in this zone fail: they are impaired by their status checks and run nothing (EC2 user
+    /// guide, "Status checks for Amazon EC2 instances").
+    pub fn impair_zone(&self, zone: &str) {
+        self.with(|world| ec2::impair_zone(world, zone));
+    }
+
+    /// From now on the key of encrypted EBS volumes may not be used: an instance with such a volume ends at launch with
+    /// Client.InternalError (Auto Scaling user guide, "Client.InternalError: Client error on launch").
+    pub fn lock_volume_key(&self) {
+        self.with(ec2::lock_volume_key);
     }
 
     /// How many injected faults have not happened yet.

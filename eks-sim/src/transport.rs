@@ -103,6 +103,9 @@ impl Sim {
             move |sim| {
                 let result = sim.with(|world| {
                     let caller = iam::authenticate(world, service, &decoded.access_key)?;
+                    if !world.throttle.pass(world.now, service, &decoded.action, &decoded.args) {
+                        return Err(throttling(service.name()));
+                    }
                     authorize::check(world, service, &decoded.action, &decoded.args, &caller)?;
                     world.call(service, &decoded.action, decoded.args, &caller)
                 });

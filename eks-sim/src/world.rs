@@ -20,6 +20,7 @@ use crate::{
     ledger::{Ledger, ServiceTime},
     log::CallLog,
     node, ssm, sts,
+    throttle::Throttle,
     times::Time,
 };
 
@@ -33,9 +34,14 @@ pub(crate) struct World {
     /// Simulated time, as far as events have been carried out.
     pub(crate) now: Duration,
     pub(crate) draw: Draw,
+    /// How many times longer than usual everything takes.
+    pub(crate) slowness: f64,
     pub(crate) ledger: Ledger,
     pub(crate) log: CallLog,
     pub(crate) faults: FaultPlan,
+    pub(crate) throttle: Throttle,
+    /// How many times its default every quota of the Region is that Service Quotas can raise.
+    pub(crate) quota_factor: usize,
     /// The client's process is dead: nothing of it reaches us.
     pub(crate) killed: bool,
     /// Grows with each change that a Kubernetes watch may have to tell.
@@ -75,9 +81,12 @@ impl World {
             clock,
             now: Duration::ZERO,
             draw: Draw::new(seed),
+            slowness: 1.0,
             ledger: Ledger::default(),
             log: CallLog::default(),
             faults: FaultPlan::default(),
+            throttle: Throttle::default(),
+            quota_factor: 1,
             killed: false,
             watch_revision: 0,
             doors: Doors::default(),
@@ -149,7 +158,7 @@ impl World {
 
     /// Draws a service time that belongs to no subject.
     pub(crate) fn duration(&mut self, time: Time) -> Duration {
-        Duration::from_secs_f64(self.draw.triangular(&format!("{time:?}"), time.seconds()))
+        Duration::from_secs_f64(self.draw.triangular(&format!("{time:?}"), time.seconds()) * self.slowness)
     }
 
     /// A fresh resource id such as `vpc-0a1b2c3d4e5f60718`.

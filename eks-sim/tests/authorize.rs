@@ -34,7 +34,8 @@ fn tags(owner: &str) -> TagSpecification {
 async fn tags_on_creation_are_asked_for_twice() -> Tested {
     let sim = Sim::new();
     let ec2 = aws_sdk_ec2::Client::new(&sim.sdk_config());
-    let make = allow("ec2:CreateVpc", "arn:aws:ec2:us-east-1:123456789012:vpc/*", json!({"StringEquals": {"aws:RequestTag/owner": "shop"}}));
+    let make =
+        allow("ec2:CreateVpc", "arn:aws:ec2:us-east-1:123456789012:vpc/*", json!({"StringEquals": {"aws:RequestTag/owner": "shop"}}));
     let tag = |call: &str| allow("ec2:CreateTags", "*", json!({"StringEquals": {"ec2:CreateAction": call}}));
     let create = || ec2.create_vpc().cidr_block("10.0.0.0/16");
 
@@ -83,10 +84,15 @@ async fn each_service_refuses_in_its_own_words() -> Tested {
     sim.enforce([document(&[allow("iam:*", "*", json!({})), deny])])?;
     let (code, message) = refusal(aws_sdk_iam::Client::new(&config).get_role().role_name("x").send().await);
     assert_eq!(code, "AccessDenied");
-    assert!(message.ends_with("iam:GetRole on resource: arn:aws:iam::123456789012:role/x with an explicit deny in an identity-based policy"));
+    assert!(
+        message.ends_with("iam:GetRole on resource: arn:aws:iam::123456789012:role/x with an explicit deny in an identity-based policy")
+    );
     let (code, message) = refusal(aws_sdk_eks::Client::new(&config).describe_cluster().name("c").send().await);
     assert_eq!(code, "AccessDeniedException");
-    assert!(message.contains("perform: eks:DescribeCluster on resource: arn:aws:eks:us-east-1:123456789012:cluster/c because"), "{message}");
+    assert!(
+        message.contains("perform: eks:DescribeCluster on resource: arn:aws:eks:us-east-1:123456789012:cluster/c because"),
+        "{message}"
+    );
     let parameter = aws_sdk_ssm::Client::new(&config).get_parameter().name("/aws/service/x").send().await;
     let (code, message) = refusal(parameter);
     assert_eq!(code, "AccessDeniedException");

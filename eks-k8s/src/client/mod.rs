@@ -5,6 +5,7 @@ mod apply;
 mod auth;
 mod connect;
 mod controllers;
+mod doubt;
 mod drain;
 mod driver;
 mod error;

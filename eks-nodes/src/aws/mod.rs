@@ -1,9 +1,12 @@
 //! On AWS: observing stacks, and the handle that plans and tears down.
 
+#[cfg(feature = "diagnosis")]
+mod blockers;
 mod driver;
 mod events;
 mod observe;
 mod stack_calls;
+mod stand;
 mod wait;
 
 use std::fmt;
@@ -27,6 +30,12 @@ pub struct Workers {
     client: Client,
     /// Asked only why instances never came, which CloudFormation does not tell.
     scaling: aws_sdk_autoscaling::Client,
+    /// Who tells why instances do not come.
+    #[cfg(feature = "diagnosis")]
+    pub(crate) diagnostician: Option<crate::join::Diagnostician>,
+    /// Asked only what keeps a stack from being deleted.
+    #[cfg(feature = "diagnosis")]
+    holders: blockers::Holders,
 }
 
 impl fmt::Debug for Workers {
@@ -40,7 +49,15 @@ impl Workers {
     pub fn new(config: &SdkConfig) -> Self {
         let config = patient(config);
         let region = config.region().map(|region| region.as_ref().to_owned()).unwrap_or_default();
-        Self { region, client: Client::new(&config), scaling: aws_sdk_autoscaling::Client::new(&config) }
+        Self {
+            region,
+            client: Client::new(&config),
+            scaling: aws_sdk_autoscaling::Client::new(&config),
+            #[cfg(feature = "diagnosis")]
+            diagnostician: None,
+            #[cfg(feature = "diagnosis")]
+            holders: blockers::Holders::new(&config),
+        }
     }
 
     /// Looks at the stacks of a scope: one call for each name, or one listing.

@@ -102,6 +102,20 @@ fn watch(world: &mut World, name: &str, id: &str) {
     reconcile(world, &name);
 }
 
+/// The launch of an instance that ended before it was in service (user guide, "Troubleshoot: EC2 instance launch failure").
+fn cancel_launch(world: &mut World, name: &str, id: &str) {
+    let caller = service(world);
+    let reply = world.call(Service::Ec2, "DescribeInstances", json!({"InstanceId": [id]}), &caller).unwrap_or_default();
+    let reason = reply.pointer("/reservationSet/0/instancesSet/0/stateReason/message").and_then(Value::as_str).unwrap_or_default();
+    let message = format!("Instance became unhealthy while waiting for instance to be in InService state. Termination Reason: {reason}");
+    let now = world.timestamp();
+    let Some(group) = world.autoscaling.groups.get_mut(name) else { return };
+    let launch = group.activities.iter_mut().find(|one| one.end.is_none() && one.instance.as_deref() == Some(id));
+    if let Some(launch) = launch {
+        (launch.status, launch.end, launch.message) = ("Cancelled", Some(now), Some(message));
+    }
+}
+
 fn drop_if_empty(world: &mut World, name: &str) {
     if world.autoscaling.groups.get(name).is_some_and(|group| group.deleting && group.members.is_empty()) {
         world.autoscaling.groups.remove(name);
@@ -163,7 +177,11 @@ pub(crate) fn instance_terminated(world: &mut World, id: &str) {
     }
     let Some(member) = group.members.get_mut(id).filter(|member| !member.state.starts_with("Terminating")) else { return };
     member.healthy = false;
+    let was_pending = member.state.starts_with("Pending");
     "Terminating".clone_into(&mut member.state);
+    if was_pending {
+        cancel_launch(world, &name, id);
+    }
     let cause = "an instance was taken out of service in response to an EC2 health check indicating it has been terminated or stopped.";
     begin(world, &name, Some(id), format!("Terminating EC2 instance: {id}"), cause.to_owned());
     balance(world, &name, id, false);

@@ -43,6 +43,7 @@ mod template;
 mod token;
 mod transit_attachment;
 mod transit_gateway;
+mod trouble;
 mod volume;
 mod volume_modification;
 mod vpc;
@@ -54,11 +55,12 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 pub(crate) use self::{
-    facts::{InstanceFacts, dns_enabled, instance, public_addresses, reaches_service, security_group_allows},
+    facts::{InstanceFacts, dns_enabled, instance, is_impaired, public_addresses, reaches_service, security_group_allows},
     inventory::inventory,
     quota::set_standard_vcpus,
     tags::{tag_type, tags_of},
     template::chosen as template_data,
+    trouble::{exhaust_capacity, impair_zone, lock_volume_key},
     vpc::furnish,
 };
 use crate::{
@@ -92,6 +94,7 @@ pub(crate) struct State {
     vpcs: BTreeMap<String, vpc::Vpc>,
     tags: BTreeMap<String, tags::Tags>,
     tokens: token::Tokens,
+    trouble: trouble::Trouble,
     /// The quota of Standard vCPUs, if it is not the default.
     standard_vcpus: Option<usize>,
     /// The account's DHCP options, which every VPC gets.

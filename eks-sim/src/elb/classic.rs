@@ -75,7 +75,7 @@ pub(super) fn create(world: &mut World, args: &Args) -> Result<Value, ApiError> 
         }
         return Err(ApiError::new("DuplicateLoadBalancerName", "The specified load balancer name already exists for this account."));
     }
-    if world.elb.classic.len() >= QUOTA {
+    if world.elb.classic.len() >= QUOTA * world.quota_factor {
         return Err(ApiError::new("TooManyLoadBalancers", "The quota for the number of load balancers has been reached."));
     }
     placement::occupy(world, &mut place, &format!("ELB {name}"), None)?;

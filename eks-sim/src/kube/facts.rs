@@ -44,6 +44,10 @@ pub(super) fn software_installed(world: &World, cluster: &str, addon: &str) -> b
 /// interfaces, by a role of its own or the node's ("Amazon EKS node IAM role", "Configure Amazon VPC CNI plugin to use IRSA").
 /// What policies of the account's own making permit is not judged: they are taken to suffice.
 pub(super) fn network_runs(world: &mut World, cluster: &str, kubelet: &Kubelet) -> bool {
+    // Windows images bring their CNI, which kubelet runs ("Deploy Windows nodes on EKS clusters").
+    if kubelet.windows {
+        return true;
+    }
     if !software_installed(world, cluster, "vpc-cni") {
         return false;
     }

@@ -198,6 +198,7 @@ pub(crate) struct Kubelet {
     pub(crate) region: String,
     pub(crate) address: String,
     pub(crate) role_arn: String,
+    pub(crate) windows: bool,
     /// `1.36`.
     pub(crate) version: String,
     pub(crate) labels: Vec<(String, String)>,

@@ -54,9 +54,10 @@ pub(super) fn register(world: &mut World, cluster: &str, kubelet: Kubelet) -> Re
 }
 
 fn node(world: &World, kubelet: &Kubelet) -> Value {
+    let (system, image) = if kubelet.windows { ("windows", "Windows Server 2022") } else { ("linux", "Amazon Linux 2023") };
     let mut labels = json!({
-        "beta.kubernetes.io/arch": "amd64", "beta.kubernetes.io/instance-type": kubelet.instance_type, "beta.kubernetes.io/os": "linux",
-        "kubernetes.io/arch": "amd64", "kubernetes.io/hostname": kubelet.name, "kubernetes.io/os": "linux",
+        "beta.kubernetes.io/arch": "amd64", "beta.kubernetes.io/instance-type": kubelet.instance_type, "beta.kubernetes.io/os": system,
+        "kubernetes.io/arch": "amd64", "kubernetes.io/hostname": kubelet.name, "kubernetes.io/os": system,
         "node.kubernetes.io/instance-type": kubelet.instance_type, "topology.k8s.aws/zone-id": kubelet.zone_id,
         "failure-domain.beta.kubernetes.io/region": kubelet.region, "failure-domain.beta.kubernetes.io/zone": kubelet.zone,
         "topology.kubernetes.io/region": kubelet.region, "topology.kubernetes.io/zone": kubelet.zone,
@@ -90,7 +91,7 @@ fn node(world: &World, kubelet: &Kubelet) -> Value {
             ],
             "nodeInfo": {
                 "kubeletVersion": format!("v{}.0-eks-0000000", kubelet.version), "kubeProxyVersion": "", "architecture": "amd64",
-                "operatingSystem": "linux", "osImage": "Amazon Linux 2023", "kernelVersion": "6.12", "containerRuntimeVersion": "containerd://2.1",
+                "operatingSystem": system, "osImage": image, "kernelVersion": "6.12", "containerRuntimeVersion": "containerd://2.1",
                 "machineID": "", "systemUUID": "", "bootID": "",
             },
         },

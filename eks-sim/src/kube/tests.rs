@@ -98,6 +98,7 @@ fn kubelet(name: &str, zone: &str, instance: &str) -> Kubelet {
         region: "us-east-1".to_owned(),
         address: "10.0.2.15".to_owned(),
         role_arn: ROLE.to_owned(),
+        windows: false,
         version: "1.36".to_owned(),
         labels: Vec::new(),
         taints: Vec::new(),

@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-pub(crate) use self::store::{furnish, image_parameter};
+pub(crate) use self::{
+    public::image_name,
+    store::{furnish, image_parameter},
+};
 use crate::{
     call::{Args, Caller},
     error::ApiError,

@@ -30,7 +30,8 @@ async fn arns_and_services_are_of_the_partition() -> Done {
         assert!(resources.iter().all(|arn| arn.starts_with(&format!("arn:{partition}:"))), "{resources:#?}");
         let regional = resources.iter().filter(|arn| arn.split(':').nth(3).is_some_and(|region| !region.is_empty()));
         assert!(regional.clone().count() > 20 && regional.clone().all(|arn| arn.split(':').nth(3) == Some(region)), "{resources:#?}");
-        let conditions = policy.statements().iter().filter_map(|statement| statement.conditions.get("StringEquals")?.get("iam:PassedToService"));
+        let conditions =
+            policy.statements().iter().filter_map(|statement| statement.conditions.get("StringEquals")?.get("iam:PassedToService"));
         let services: Vec<_> = conditions.flatten().collect();
         assert!(services.iter().any(|service| *service == ec2), "{services:?}");
         assert!(services.iter().all(|service| *service == ec2 || !service.starts_with("ec2.")), "{services:?}");

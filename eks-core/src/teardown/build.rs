@@ -107,6 +107,9 @@ pub struct Teardown {
     /// What stays, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     stays: Vec<Survivor>,
+    /// IAM actions that looking needs, also where there is nothing to remove.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    reads: BTreeSet<String>,
 }
 
 /// Collects the removals of one layer.
@@ -135,6 +138,13 @@ impl TeardownBuilder {
         self
     }
 
+    /// Adds IAM actions that the layer needs to look for what is there, before and afterwards, also if nothing is.
+    #[must_use]
+    pub fn permits<'a>(mut self, actions: impl IntoIterator<Item = &'a str>) -> Self {
+        self.0.reads.extend(actions.into_iter().map(str::to_owned));
+        self
+    }
+
     /// The teardown.
     ///
     /// # Errors
@@ -148,7 +158,14 @@ impl Teardown {
     /// Starts the teardown of one layer; `scope` is what its driver needs to look for survivors.
     pub fn builder(owner: &Owner, layer: impl Into<String>, scope: serde_json::Value) -> TeardownBuilder {
         let scopes = BTreeMap::from([(layer.into(), scope)]);
-        TeardownBuilder(Self { owner: owner.clone(), removals: Vec::new(), scopes, findings: Vec::new(), stays: Vec::new() })
+        TeardownBuilder(Self {
+            owner: owner.clone(),
+            removals: Vec::new(),
+            scopes,
+            findings: Vec::new(),
+            stays: Vec::new(),
+            reads: BTreeSet::new(),
+        })
     }
 
     /// Makes the teardowns of several layers one.
@@ -168,6 +185,7 @@ impl Teardown {
             joined.removals.extend(teardown.removals);
             joined.scopes.extend(teardown.scopes);
             joined.findings.extend(teardown.findings);
+            joined.reads.extend(teardown.reads);
             // Two layers may tell of one thing; the first knows it as its own.
             for survivor in teardown.stays {
                 if !joined.stays.iter().any(|told| (&told.kind, &told.id) == (&survivor.kind, &survivor.id)) {
@@ -243,7 +261,7 @@ impl Teardown {
 
     /// IAM actions that it needs.
     pub fn iam_actions(&self) -> BTreeSet<&str> {
-        self.removals.iter().flat_map(|removal| &removal.iam_actions).map(String::as_str).collect()
+        self.removals.iter().flat_map(|removal| &removal.iam_actions).chain(&self.reads).map(String::as_str).collect()
     }
 }
 

@@ -80,7 +80,7 @@ impl ObservedMachines {
             let removal = removal(&removals, key, "key pair", pair.id(), &op)?;
             removals.push(removal);
         }
-        let builder = Teardown::builder(&self.owner, keys::LAYER, scope(self.region.as_deref()));
+        let builder = Teardown::builder(&self.owner, keys::LAYER, scope(self.region.as_deref())).permits(OBSERVING);
         let builder = removals.into_iter().fold(builder, |builder, removal| builder.removal(removal));
         builder.build().map_err(|error| faulty("teardown", &error))
     }

@@ -54,7 +54,7 @@ impl ObservedLeftovers {
         let scope = serde_json::to_value(&scope).map_err(|error| faulty("scope", &error))?;
         let mut teardown = Teardown::builder(&self.owner, LAYER, scope);
         if !self.traces.is_empty() {
-            teardown = teardown.permits(OBSERVING);
+            teardown = teardown.observes(OBSERVING);
         }
         let judged = self.judged();
         for (found, whose) in &judged {

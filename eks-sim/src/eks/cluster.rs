@@ -9,8 +9,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 
 use super::{
-    AccessFacts, Tags, access::Entry, addon::Addon, in_use, insight::Insights, invalid_request, network, not_found, page,
-    pod_identity::Association, required, update::Update, version,
+    AccessFacts, Tags, access::Entry, addon::Addon, in_use, insight::Insights, invalid_request, network, nodegroup, nodegroup::NodeGroup,
+    not_found, page, pod_identity::Association, required, update::Update, version,
 };
 use crate::{
     call::Args,
@@ -82,6 +82,9 @@ pub(super) struct Cluster {
     /// What the API server knows of the entries, with the change that taught it.
     pub(super) effects: BTreeMap<String, (u64, Option<AccessFacts>)>,
     pub(super) entry_changes: u64,
+    pub(super) node_groups: BTreeMap<String, NodeGroup>,
+    /// Roles of node groups that EKS itself let in.
+    pub(super) mapped_roles: BTreeSet<String>,
     /// Pod Identity associations by id.
     pub(super) associations: BTreeMap<String, Association>,
 }
@@ -199,6 +202,7 @@ impl Cluster {
         for entry in self.entries.values() {
             inventory.push("eks/access-entry", &entry.arn, pairs(&entry.tags), "", 0.0);
         }
+        nodegroup::inventory(self, inventory);
         for association in self.associations.values() {
             inventory.push("eks/pod-identity-association", &association.arn, pairs(&association.tags), "", 0.0);
         }
@@ -261,7 +265,7 @@ pub(super) fn delete(world: &mut World, args: &Args) -> Result<Value, ApiError> 
             let message = format!("Cannot delete cluster {name} because it has deletion protection enabled.");
             return Err(invalid_request(message).field("clusterName", name));
         }
-        _ => {}
+        _ => cluster.refuse_with_node_groups()?,
     }
     "DELETING".clone_into(&mut cluster.status);
     let reply = json!({"cluster": cluster.describe(&region)});

@@ -12,6 +12,7 @@ mod insight;
 mod insight_check;
 mod insight_refresh;
 mod network;
+mod nodegroup;
 mod params;
 mod pod_identity;
 mod rollback;
@@ -102,8 +103,13 @@ pub(crate) fn handle(world: &mut World, caller: &Caller, action: &str, args: &Ar
         "ListPodIdentityAssociations" => pod_identity::list(world, args),
         "UpdatePodIdentityAssociation" => pod_identity::update(world, args),
         "DeletePodIdentityAssociation" => pod_identity::delete(world, args),
-        // Managed node groups, Fargate profiles and OIDC configurations cannot be made here: there are none.
-        "ListNodegroups" => empty(world, args, "nodegroups"),
+        "CreateNodegroup" => nodegroup::create(world, caller, args),
+        "DescribeNodegroup" => nodegroup::describe(world, args),
+        "ListNodegroups" => nodegroup::list(world, args),
+        "UpdateNodegroupConfig" => nodegroup::update_config(world, args),
+        "UpdateNodegroupVersion" => nodegroup::update_version(world, args),
+        "DeleteNodegroup" => nodegroup::delete(world, args),
+        // Fargate profiles and OIDC configurations cannot be made here: there are none.
         "ListFargateProfiles" => empty(world, args, "fargateProfileNames"),
         "ListIdentityProviderConfigs" => empty(world, args, "identityProviderConfigs"),
         _ => Err(ApiError::new("UnknownOperationException", format!("EKS has no operation {action}")).status(404)),

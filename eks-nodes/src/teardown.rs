@@ -69,6 +69,10 @@ impl Observed {
         let scope = serde_json::to_value(Scope::owned(self.scope().region())).map_err(fault)?;
         // Stacks are looked for in all of them, before and after.
         let mut teardown = Teardown::builder(owner, "nodes", scope).observes(["cloudformation:DescribeStacks"]);
+        // So are managed node groups, in every cluster.
+        if cfg!(feature = "managed") {
+            teardown = teardown.observes(["eks:DescribeNodegroup", "eks:ListClusters", "eks:ListNodegroups"]);
+        }
         for stack in self.stacks() {
             if let Some(key) = stack.key(owner) {
                 teardown = teardown.removal(removal(owner, key, stack)?);

@@ -25,15 +25,16 @@ pub(crate) struct Judge<'a> {
     traces: &'a [ClusterTrace],
     /// VPCs that the owner made.
     made: &'a BTreeSet<VpcId>,
-    /// Security groups of load balancers that are proven, by themselves, to be of the owner's cluster.
-    held: BTreeSet<String>,
+    /// Load balancers that are proven, by themselves, to be of the owner's cluster, and the security groups that they use.
+    proven: BTreeSet<String>,
 }
 
 impl<'a> Judge<'a> {
     pub(crate) fn of(now: &'a ObservedLeftovers) -> Self {
-        let mut judge = Self { owner: &now.owner, traces: &now.traces, made: &now.vpcs, held: BTreeSet::new() };
+        let mut judge = Self { owner: &now.owner, traces: &now.traces, made: &now.vpcs, proven: BTreeSet::new() };
         let balancers = now.found.iter().filter(|found| found.kind.is_load_balancer());
-        judge.held = balancers.filter(|found| judge.whose(found) == Whose::Ours).flat_map(|found| found.uses.clone()).collect();
+        let ours = balancers.filter(|found| judge.whose(found) == Whose::Ours);
+        judge.proven = ours.flat_map(|found| found.uses.iter().chain([&found.id])).cloned().collect();
         judge
     }
 
@@ -68,7 +69,7 @@ impl<'a> Judge<'a> {
         match &found.vpc {
             Some(place) if self.made.contains(place) => Whose::Ours,
             Some(place) if vpc == Some(place) && (known_to_be_younger || found.kind == LeftoverKind::ControlPlaneInterface) => Whose::Ours,
-            Some(place) if vpc == Some(place) && self.held.contains(&found.id) => Whose::Ours,
+            Some(place) if vpc == Some(place) && self.is_of_proven(found) => Whose::Ours,
             // EKS alone can write this tag, and makes such a group for a cluster of its own.
             Some(place) if vpc == Some(place) && found.is_of_eks() => Whose::Ours,
             Some(place) if vpc == Some(place) => {
@@ -78,6 +79,12 @@ impl<'a> Judge<'a> {
             None if owned.is_some() || known_to_be_younger => Whose::Ours,
             None => doubt(format!("a cluster {} is not there any more, and another's may have had its name", trace.name)),
         }
+    }
+
+    /// Whether it is a security group of a load balancer that is proven, or a target group that it sends to.
+    fn is_of_proven(&self, found: &Leftover) -> bool {
+        let is_target = found.kind == LeftoverKind::TargetGroup;
+        self.proven.contains(&found.id) || is_target && found.uses.iter().any(|user| self.proven.contains(user))
     }
 
     /// Whether somebody's own mark is on it: what was adopted, what other owners use, and what a stack made, which goes with its stack.

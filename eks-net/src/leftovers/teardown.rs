@@ -53,6 +53,9 @@ impl ObservedLeftovers {
         let scope = Scope { region: self.region.clone(), traces: self.traces.clone() };
         let scope = serde_json::to_value(&scope).map_err(|error| faulty("scope", &error))?;
         let mut teardown = Teardown::builder(&self.owner, LAYER, scope);
+        if !self.traces.is_empty() {
+            teardown = teardown.observes(OBSERVING);
+        }
         let judged = self.judged();
         for (found, whose) in &judged {
             let (found, whose) = (*found, whose);

@@ -108,7 +108,9 @@ fn in_a_vpc_of_others_a_thing_must_be_younger_than_the_cluster() {
     let group = left(LeftoverKind::SecurityGroup, "sg-1", Some(THERE), &[OWNED]);
     assert!(matches!(whose(stands(), group.clone()), Whose::InDoubt(_)));
     let user = Leftover { uses: ["sg-1".to_owned()].into(), ..balancer(THERE, Some(SINCE + 1)) };
-    let both = seen(stands(), vec![user, group]);
+    let sends = Leftover { uses: [user.id.clone()].into(), ..left(LeftoverKind::TargetGroup, "t", Some(THERE), &[OWNED]) };
+    assert!(matches!(whose(stands(), sends.clone()), Whose::InDoubt(_)));
+    let both = seen(stands(), vec![user, group, sends]);
     assert!(both.judged().iter().all(|(_, whose)| *whose == Whose::Ours), "{:?}", both.judged());
 }
 

@@ -1,5 +1,7 @@
 //! On AWS: observing stacks, and the handle that plans and tears down.
 
+#[cfg(feature = "diagnosis")]
+mod blockers;
 mod driver;
 mod events;
 mod observe;
@@ -31,6 +33,9 @@ pub struct Workers {
     /// Who tells why instances do not come.
     #[cfg(feature = "diagnosis")]
     pub(crate) diagnostician: Option<crate::join::Diagnostician>,
+    /// Asked only what keeps a stack from being deleted.
+    #[cfg(feature = "diagnosis")]
+    holders: blockers::Holders,
 }
 
 impl fmt::Debug for Workers {
@@ -50,6 +55,8 @@ impl Workers {
             scaling: aws_sdk_autoscaling::Client::new(&config),
             #[cfg(feature = "diagnosis")]
             diagnostician: None,
+            #[cfg(feature = "diagnosis")]
+            holders: blockers::Holders::new(&config),
         }
     }
 

@@ -154,6 +154,10 @@ fn check_state(stack: &Stack, problems: &mut Problems) {
             let rule = format!("is in {status}; CloudFormation does one thing at a time");
             problems.add("old-changing", subject, rule, "wait until it has ended, and plan again");
         }
+        status if matches!(status.next(Purpose::Remove), Next::Refuse(_)) => {
+            let rule = format!("is in {status}, from which it could not be deleted in the end");
+            problems.add("old-state", subject, rule, "bring it into a settled state first");
+        }
         status if matches!(status.next(Purpose::Make), Next::Replace) => {
             let rule = format!("is in {status}: it never came to be");
             problems.add("old-never-was", subject, rule, "tear it down; there is nothing to replace");

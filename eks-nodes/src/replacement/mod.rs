@@ -40,6 +40,7 @@
 mod actions;
 mod aws;
 mod back;
+mod baseline;
 mod check;
 mod display;
 mod findings;

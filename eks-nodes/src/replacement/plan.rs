@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     actions,
+    baseline::ill,
     group::{NEW_PROCESSES, OLD_PROCESSES},
     observed::ReplacementObserved,
     op::ReplaceOp,
@@ -328,7 +329,7 @@ impl Draft<'_> {
         );
         let op = ReplaceOp::Judge {
             access: self.access.clone(),
-            before: Box::new(self.now.health.clone()),
+            before: Box::new(self.of.baseline(self.now)),
             patience: self.of.patience,
             way_back,
         };
@@ -346,6 +347,7 @@ impl Draft<'_> {
             with: with.to_string(),
             processes: processes.iter().map(|process| (*process).to_owned()).collect(),
             to_none: old,
+            ill: ill(&now.health),
         };
         let action = if held { Action::Keep } else { Action::Update };
         let title = format!("hold {name}: {} suspended", processes.join(", "));

@@ -7,6 +7,7 @@ pub mod environment;
 pub mod floor;
 pub mod lives;
 pub mod progress;
+pub mod workloads;
 
 /// The README's program compiles.
 #[cfg(doctest)]

@@ -64,6 +64,21 @@
 //! # }
 //! ```
 //!
+//! Amazon's own template is a type for each of its generations. CloudFormation is asked what the template really declares, and a
+//! plan refuses what does not fit, with the name that was probably meant:
+//!
+//! ```
+//! # use eks_core::{ClusterRefs, NetworkRefs, Owner, StackName};
+//! use eks_nodes::{NodeGroup2025, VolumeType, WorkersSpec};
+//!
+//! # fn workers(owner: &Owner, cluster: ClusterRefs, network: NetworkRefs) -> Result<WorkersSpec, Box<dyn std::error::Error>> {
+//! let workers = WorkersSpec::builder(owner, StackName::new("by-amazon")?, cluster, network)
+//!     .amazon_template(NodeGroup2025::new("my-key".to_owned()).volume_type(VolumeType::Gp3))
+//!     .build()?;
+//! # Ok(workers)
+//! # }
+//! ```
+//!
 //! # Features
 //! | feature | default | brings |
 //! |---|---|---|
@@ -71,10 +86,12 @@
 //! | `diagnosis` | no | finds out what keeps a stack from being deleted, and removes leftovers: the SDK crates of EC2 and IAM |
 //!
 //! # What this crate does not do
-//! It makes no managed node group and no launch configuration, drains nothing, and does not wait for Kubernetes nodes: the Kubernetes
-//! layer does. CloudFormation resolves the image's SSM parameter when it creates or updates a stack; a newer image alone is
-//! no difference. User data holds no scripts and no secrets of yours: what a family cannot be told by a setting belongs into an image of
-//! your own. Ends of support are judged by a day that you give ([`WorkersSpecBuilder::as_of`]), for a plan reads no clock. A cluster that was deleted and made again under its workers is not noticed by their plan.
+//! It makes no managed node group, and a launch configuration only by [`NodeGroup2018`]; it drains nothing, and does not wait for
+//! Kubernetes nodes: the Kubernetes layer does. CloudFormation resolves the image's SSM parameter when it creates or updates a stack; a newer
+//! image alone is no difference, nor is a number of instances that an autoscaler chose. User data holds no scripts and no secrets of
+//! yours: what a family cannot be told by a setting belongs into an image of your own. Ends of support are judged by a day that you give
+//! ([`WorkersSpecBuilder::as_of`]), for a plan reads no clock. A cluster that was deleted and made again under its workers is not noticed by
+//! their plan.
 
 #[cfg(feature = "aws")]
 mod aws;
@@ -103,6 +120,7 @@ mod refs;
 #[cfg(feature = "replacement")]
 pub mod replacement;
 mod request;
+mod sizing;
 mod spec;
 mod stacks;
 mod standing;
@@ -111,6 +129,10 @@ mod taint;
 mod teardown;
 mod template;
 
+pub use amazon::{
+    Capability, CustomTemplate, NodeGroup2018, NodeGroup2022, NodeGroup2025, NodeGroupTemplate, TemplateAuthentication, TemplateParameter,
+    TemplateSummary, VolumeType,
+};
 #[cfg(feature = "aws")]
 pub use aws::Workers;
 pub use blocker::Blocker;
@@ -130,6 +152,7 @@ pub use observed::{Observed, Scope, Stack};
 pub use op::WorkersOp;
 pub use purchase::{Purchase, SpotAllocation};
 pub use request::{Argument, StackRequest, TemplateSource};
+pub use sizing::{DESIRED_TAG, GroupSize};
 pub use spec::{WORKERS_LABEL, WorkersSpec, WorkersSpecBuilder};
 pub use status::{Next, Purpose, Refusal, StackStatus};
 pub use taint::TaintEffect;

@@ -6,9 +6,11 @@ use eks_core::{Error, Facts, KEY_TAG, OWNER_TAG, Operation, Owner, StepKey};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    amazon::TemplateSummary,
     fingerprint::TEMPLATE_TAG,
     instance::usd_per_month,
     op::WorkersOp,
+    sizing::{DESIRED_TAG, GroupSize},
     spec::WorkersSpec,
     status::{Next, Purpose, StackStatus},
     template::ZONES,
@@ -25,6 +27,9 @@ pub enum Scope {
         region: String,
         /// The names.
         names: Vec<String>,
+        /// The addresses of their templates, where these are not ours.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        templates: Vec<String>,
     },
     /// All that carry the owner's tag.
     Owned {
@@ -36,15 +41,18 @@ pub enum Scope {
 impl Scope {
     /// The stacks of these groups of workers, in the Region of the first one's subnets.
     pub fn of<'a>(specs: impl IntoIterator<Item = &'a WorkersSpec>) -> Self {
-        let (mut region, mut names) = (String::new(), Vec::new());
+        let (mut region, mut names, mut templates) = (String::new(), Vec::new(), Vec::new());
         for spec in specs {
             if region.is_empty() {
                 spec.region().clone_into(&mut region);
             }
             names.extend(spec.amazon.is_none().then(|| spec.base_name()));
             names.push(spec.name.to_string());
+            templates.extend(spec.amazon.as_ref().map(|template| template.url().to_owned()));
         }
-        Self::Named { region, names }
+        templates.sort();
+        templates.dedup();
+        Self::Named { region, names, templates }
     }
 
     /// Every stack of the owner's in a Region.
@@ -104,6 +112,10 @@ pub struct Observed {
     owner: Owner,
     scope: Scope,
     stacks: BTreeMap<String, Stack>,
+    /// By address.
+    templates: BTreeMap<String, TemplateSummary>,
+    /// By stack. What an autoscaler moves is no fact that a plan rests on.
+    sizes: BTreeMap<String, Vec<GroupSize>>,
 }
 
 impl Observed {
@@ -130,7 +142,31 @@ impl Observed {
             }
             kept.insert(stack.name.clone(), stack);
         }
-        Ok(Self { owner: owner.clone(), scope, stacks: kept })
+        Ok(Self { owner: owner.clone(), scope, stacks: kept, templates: BTreeMap::new(), sizes: BTreeMap::new() })
+    }
+
+    /// With what CloudFormation tells of the template at an address.
+    #[must_use]
+    pub fn with_template(mut self, url: impl Into<String>, summary: TemplateSummary) -> Self {
+        self.templates.insert(url.into(), summary);
+        self
+    }
+
+    /// With the Auto Scaling groups of a stack as they are.
+    #[must_use]
+    pub fn with_sizes(mut self, stack: impl Into<String>, sizes: Vec<GroupSize>) -> Self {
+        self.sizes.insert(stack.into(), sizes);
+        self
+    }
+
+    /// What CloudFormation tells of the template at an address, if it was asked.
+    pub fn template(&self, url: &str) -> Option<&TemplateSummary> {
+        self.templates.get(url)
+    }
+
+    /// The Auto Scaling groups of a stack, as far as they were looked at.
+    pub fn sizes(&self, stack: &str) -> &[GroupSize] {
+        self.sizes.get(stack).map_or(&[], Vec::as_slice)
     }
 
     /// The owner it was observed for.
@@ -159,6 +195,9 @@ impl Observed {
     /// become stale by its arrival. In the same way, one of the owner's that is being deleted counts as being gone.
     pub fn facts(&self) -> Facts {
         let mut facts = Facts::new();
+        for (url, template) in &self.templates {
+            template.note(url, &mut facts);
+        }
         for stack in self.stacks() {
             let ours = stack.key(&self.owner);
             let state = match stack.status.next(Purpose::Make) {
@@ -173,6 +212,9 @@ impl Observed {
             facts.note(&key, "state", state);
             for tag in [OWNER_TAG, KEY_TAG, TEMPLATE_TAG] {
                 facts.note(&key, tag, stack.tags.get(tag).map_or("none", String::as_str));
+            }
+            if let Some(desired) = stack.tags.get(DESIRED_TAG) {
+                facts.note(&key, DESIRED_TAG, desired);
             }
             for (name, value) in &stack.parameters {
                 facts.note(&key, format!("parameter {name}"), value);

@@ -20,6 +20,8 @@ pub(crate) const BASE_TAKES: Duration = Duration::from_secs(130);
 pub(crate) const GROUP_TAKES: Duration = Duration::from_secs(50);
 /// Both, one after the other.
 const AMAZON_TAKES: Duration = Duration::from_secs(180);
+/// An instance that Amazon's template replaces: its `UpdatePolicy` pauses for five minutes after each.
+const REPLACEMENT_TAKES: Duration = Duration::from_secs(330);
 
 impl WorkersSpec {
     /// What must be done so that these workers exist. Pure: the same spec and the same account give the same plan.
@@ -54,7 +56,7 @@ impl WorkersSpec {
     /// A stack that nobody looked for would be taken to be absent.
     fn seen(&self, now: &Observed) -> Result<(), Error> {
         match (now.scope(), Scope::of([self])) {
-            (Scope::Named { region, names }, Scope::Named { region: wanted, names: needed })
+            (Scope::Named { region, names, .. }, Scope::Named { region: wanted, names: needed, .. })
                 if *region == wanted && needed.iter().all(|name| names.contains(name)) =>
             {
                 Ok(())
@@ -77,22 +79,35 @@ impl WorkersSpec {
             let title = format!("role, instance profile and security group of workers {}", self.name);
             steps.push(step(key, title, decision, &request, BASE_TAKES)?.permits(actions::BASE.iter().copied()));
         }
-        let (key, request) = (self.key(), self.group_request());
-        let decision = decide(request.clone(), &key, now, &told, &self.skip_in_rollback)?;
-        let findings = self.findings(&key, &decision, now);
+        let key = self.key();
+        let mut request = match &self.amazon {
+            None => self.group_request(),
+            Some(template) => template.request(self, now)?,
+        };
+        self.settle_size(&mut request, now);
+        let mut decision = decide(request.clone(), &key, now, &told, &self.skip_in_rollback)?;
+        let mut findings = self.findings(&key, &decision, now);
+        self.tell_size(&key, &mut decision, now, &mut findings);
         let title = match &self.amazon {
             None => self.title(),
-            Some(amazon) => format!("workers of {}", amazon.url),
+            Some(template) => format!("{} by {}", self.title(), template.url()),
         };
-        let takes = if self.amazon.is_some() { AMAZON_TAKES } else { GROUP_TAKES };
+        let takes = match (&self.amazon, decision.action) {
+            (None, _) => GROUP_TAKES,
+            (Some(_), Action::Update) => AMAZON_TAKES + REPLACEMENT_TAKES.saturating_mul(self.instances(now)),
+            (Some(_), _) => AMAZON_TAKES,
+        };
         let mut step = step(key, title, decision, &request, takes)?.after_all(&self.network.egress).permits(actions::GROUP.iter().copied());
         if self.amazon.is_some() {
-            step = step.permits(actions::BASE.iter().copied());
+            step = step.permits(actions::BASE.iter().copied()).permits(actions::AMAZON);
+        }
+        if self.makes_launch_configuration(now) {
+            step = step.permits(actions::LAUNCH_CONFIGURATION);
         }
         if !self.hooks.is_empty() {
             step = step.permits(actions::HOOKS);
         }
-        for price in self.prices() {
+        for price in self.prices(now) {
             step = step.costs(price);
         }
         steps.push(step);
@@ -115,14 +130,13 @@ impl WorkersSpec {
     }
 
     /// At the price on demand of the first type.
-    fn prices(&self) -> Vec<Price> {
+    fn prices(&self, now: &Observed) -> Vec<Price> {
         let kind = self.instance_type();
         let hourly = InstanceType::parse(kind).and_then(InstanceType::usd_per_hour);
         let instance = hourly.map(|usd| Price::hourly(format!("{kind} instance"), usd));
         let gib = self.volume_gib();
         let volume = Price::monthly(format!("gp3 volume of {gib} GiB"), f64::from(gib) * GP3_USD_PER_GIB);
-        let count = self.capacity.desired().saturating_mul(self.groups());
-        (0..count).flat_map(|_| instance.iter().chain([&volume]).cloned()).collect()
+        (0..self.instances(now)).flat_map(|_| instance.iter().chain([&volume]).cloned()).collect()
     }
 }
 

@@ -16,11 +16,11 @@ use tokio::sync::watch;
 
 use crate::{
     clock::Clock,
-    ec2, eks,
+    cloudformation, ec2, eks,
     fault::{Fault, When},
     iam,
     inventory::Inventory,
-    kube::KubeService,
+    kube::{self, KubeService},
     ledger::Ledger,
     log::{Call, CallLog},
     world::World,
@@ -282,6 +282,17 @@ impl Sim {
         self.with(|world| eks::exhaust_zone(world, zone));
     }
 
+    /// What a cluster's API server stores of a resource (`apps`, `deployments`; the core group is empty), for an observer that is not to be
+    /// seen: no call is made.
+    pub fn stored(&self, cluster: &str, group: &str, plural: &str) -> Vec<Arc<serde_json::Value>> {
+        self.with(|world| kube::stored(world, cluster, group, plural))
+    }
+
+    /// Nodes of a cluster whose kubelets run, and are let in by no access entry and no mapping.
+    pub fn locked_out(&self, cluster: &str) -> Vec<String> {
+        self.with(|world| kube::locked_out(world, cluster))
+    }
+
     /// The account as it is now, to begin anew from.
     pub fn snapshot(&self) -> Snapshot {
         self.with(|world| Snapshot(world.clone()))
@@ -308,6 +319,12 @@ impl Sim {
     /// Client.InternalError (Auto Scaling user guide, "Client.InternalError: Client error on launch").
     pub fn lock_volume_key(&self) {
         self.with(ec2::lock_volume_key);
+    }
+
+    /// Puts a template, in JSON or YAML, where `TemplateURL` finds it: at an `https://` address in S3. Another one there is replaced.
+    pub fn serve_template(&self, url: impl Into<String>, body: impl Into<String>) {
+        let (url, body) = (url.into(), body.into());
+        self.with(|world| cloudformation::serve(world, url, body));
     }
 
     /// How many injected faults have not happened yet.

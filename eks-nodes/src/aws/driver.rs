@@ -52,8 +52,11 @@ impl Driver for Workers {
                     self.clear(&id, cx).await?;
                     self.create(&stack, step.typical, cx).await
                 }
+                WorkersOp::UpdateStack { id, stack } => {
+                    let stack = self.with_size_of_now(&id, &stack).await?;
+                    self.update(&id, &stack, step.typical, cx).await
+                }
                 WorkersOp::RollBack { id, .. } => self.restore(&id, StackStatus::UpdateFailed, &BTreeSet::new(), step.typical, cx).await,
-                WorkersOp::UpdateStack { id, stack } => self.update(&id, &stack, step.typical, cx).await,
                 WorkersOp::KeepStack { .. } => Ok(step.outputs.clone()),
                 WorkersOp::DeleteStack { name, .. } => Err(Error::Plan {
                     subject: cx.key().to_string(),
@@ -254,8 +257,10 @@ impl Workers {
 }
 
 fn wait(goal: Goal, id: &str, typical: Duration) -> Wait {
-    // CloudFormation gives up first, and then its events tell why.
-    Wait::typical(goal.kind(), id, typical).limit(Duration::from_secs(60 * (u64::from(TIMEOUT_MINUTES) + 5)))
+    // CloudFormation gives up first, and then its events tell why. An update that replaces instances one after another takes long, and
+    // knows no limit of its own.
+    let limit = Duration::from_secs(60 * (u64::from(TIMEOUT_MINUTES) + 5)).max(typical * 2);
+    Wait::typical(goal.kind(), id, typical).limit(limit)
 }
 
 fn unknown(error: OpError) -> Error {

@@ -229,6 +229,17 @@ pub(crate) fn instance_gone(world: &mut World, instance: &str) {
     nodes::instance_gone(world, instance);
 }
 
+/// What is stored of a resource in a cluster.
+pub(crate) fn stored(world: &World, cluster: &str, group: &str, plural: &str) -> Vec<std::sync::Arc<serde_json::Value>> {
+    let kind = kinds::find(group, "v1", plural);
+    kind.into_iter().flat_map(|kind| store::all(world, cluster, kind)).map(|(_, object)| object).collect()
+}
+
+/// Nodes whose kubelets run and are let in by nobody.
+pub(crate) fn locked_out(world: &mut World, cluster: &str) -> Vec<String> {
+    nodes::locked_out(world, cluster)
+}
+
 /// A node as EKS looks at it from outside.
 pub(crate) struct SeenNode {
     pub(crate) name: String,

@@ -84,6 +84,7 @@
 //! |---|---|---|
 //! | `aws` | yes | observing, applying and tearing down: the SDK crates of CloudFormation and Auto Scaling |
 //! | `diagnosis` | no | finds out what keeps a stack from being deleted, and removes leftovers: the SDK crates of EC2 and IAM |
+//! | `replacement` | no | replacing a group by another, in [`replacement`]: the SDK crate of EC2, and `eks-k8s` |
 //!
 //! # What this crate does not do
 //! It makes no managed node group, and a launch configuration only by [`NodeGroup2018`]; it drains nothing, and does not wait for

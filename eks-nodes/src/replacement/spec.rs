@@ -5,7 +5,7 @@ use std::time::Duration;
 use eks_core::{Error, Owner, Problems, SpecError, StackName, StepKey};
 use eks_k8s::{Access, AccessRef, drain::Drain};
 
-use crate::{mapping::RoleMapping, spec::WorkersSpec};
+use crate::spec::WorkersSpec;
 
 /// Characters that the value of a taint may have.
 const MARK: usize = 63;
@@ -120,15 +120,6 @@ impl Replacement {
     /// The key of a step.
     pub(crate) fn key(&self, segments: &[&str]) -> StepKey {
         key(&self.old, segments)
-    }
-
-    /// Where the new role is let in: an Amazon template maps none by itself.
-    pub(crate) fn mapping(&self) -> RoleMapping {
-        match (&self.new.amazon, self.new.cluster.authentication.has_config_map()) {
-            (None, _) => self.new.mapping,
-            (Some(_), true) => RoleMapping::AwsAuth,
-            (Some(_), false) => RoleMapping::None,
-        }
     }
 }
 

@@ -14,7 +14,10 @@ use std::{
 };
 
 use aws_types::SdkConfig;
-use eks_core::{Error, Owner, Teardown, aws::{once, patient}};
+use eks_core::{
+    Error, Owner, Teardown,
+    aws::{once, patient},
+};
 use eks_k8s::client::Objects;
 
 use self::wait::Waited;

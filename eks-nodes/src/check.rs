@@ -10,6 +10,7 @@ use crate::{
     instance::{GP3_GIB, InstanceType},
     kubelet::Kubelet,
     lifecycle::LifecycleHook,
+    managed,
     mapping::RoleMapping,
     purchase::Purchase,
     request::TemplateSource,
@@ -30,12 +31,13 @@ pub(crate) fn check(spec: &WorkersSpec) -> Problems {
     instances(spec, &mut problems);
     volume(spec, &mut problems);
     skips(spec, &mut problems);
-    match &spec.amazon {
-        Some(amazon) => {
+    match (&spec.managed, &spec.amazon) {
+        (Some(settings), _) => managed::check(spec, settings, &mut problems),
+        (None, Some(amazon)) => {
             amazon.check(spec, &mut problems);
             ours(spec, amazon, &mut problems);
         }
-        None => {
+        (None, None) => {
             image(spec, &mut problems);
             scaling(spec, &mut problems);
             kubelet(spec, &mut problems);
@@ -233,7 +235,7 @@ fn volume(spec: &WorkersSpec, problems: &mut Problems) {
     }
 }
 
-fn image(spec: &WorkersSpec, problems: &mut Problems) {
+pub(crate) fn image(spec: &WorkersSpec, problems: &mut Problems) {
     if let Image::Parameter(name) = &spec.image
         && !is_parameter_name(name)
     {
@@ -285,7 +287,7 @@ fn scaling(spec: &WorkersSpec, problems: &mut Problems) {
     }
 }
 
-fn kubelet(spec: &WorkersSpec, problems: &mut Problems) {
+pub(crate) fn kubelet(spec: &WorkersSpec, problems: &mut Problems) {
     spec.kubelet.check(problems);
     let mut seen = BTreeSet::new();
     for (key, value) in &spec.labels {
@@ -324,7 +326,7 @@ fn kubelet(spec: &WorkersSpec, problems: &mut Problems) {
     }
 }
 
-fn role(spec: &WorkersSpec, problems: &mut Problems) {
+pub(crate) fn role(spec: &WorkersSpec, problems: &mut Problems) {
     let mode = spec.cluster.authentication;
     match spec.mapping {
         RoleMapping::AccessEntry if !mode.has_access_entries() => problems.add(

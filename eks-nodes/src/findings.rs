@@ -16,27 +16,7 @@ use crate::{
 impl WorkersSpec {
     pub(crate) fn findings(&self, key: &StepKey, decision: &Decision, now: &Observed) -> Vec<Finding> {
         let mut findings = Vec::new();
-        let zones = self.zones();
-        if let (1, Some((zone, _))) = (zones.len(), zones.first_key_value()) {
-            findings.push(Finding::warning(key.clone(), format!("all workers are in {zone}, a single point of failure")));
-        }
-        let any = |tier: Tier| self.network.subnets.iter().any(|subnet| subnet.tier == tier);
-        if any(Tier::Public) {
-            findings.push(Finding::warning(
-                key.clone(),
-                "workers in public subnets can be reached from the internet where security groups let it",
-            ));
-        }
-        if any(Tier::Intra) {
-            findings.push(Finding::warning(
-                key.clone(),
-                "workers in intra subnets have no way out: they need VPC endpoints for ec2, ecr.api, ecr.dkr, s3, sts and eks",
-            ));
-        }
-        let first = self.instance_type();
-        if InstanceType::parse(first).and_then(InstanceType::usd_per_hour).is_none() {
-            findings.push(Finding::note(key.clone(), format!("the price of {first} is unknown here and not in the sum")));
-        }
+        self.place_findings(key, &mut findings);
         if let Some(template) = &self.amazon {
             self.template_findings(template, key, decision, now, &mut findings);
         } else {
@@ -76,7 +56,32 @@ impl WorkersSpec {
         findings
     }
 
-    fn image_findings(&self, key: &StepKey, findings: &mut Vec<Finding>) {
+    /// Where the workers are, and what is not in the sum.
+    pub(crate) fn place_findings(&self, key: &StepKey, findings: &mut Vec<Finding>) {
+        let zones = self.zones();
+        if let (1, Some((zone, _))) = (zones.len(), zones.first_key_value()) {
+            findings.push(Finding::warning(key.clone(), format!("all workers are in {zone}, a single point of failure")));
+        }
+        let any = |tier: Tier| self.network.subnets.iter().any(|subnet| subnet.tier == tier);
+        if any(Tier::Public) {
+            findings.push(Finding::warning(
+                key.clone(),
+                "workers in public subnets can be reached from the internet where security groups let it",
+            ));
+        }
+        if any(Tier::Intra) {
+            findings.push(Finding::warning(
+                key.clone(),
+                "workers in intra subnets have no way out: they need VPC endpoints for ec2, ecr.api, ecr.dkr, s3, sts and eks",
+            ));
+        }
+        let first = self.instance_type();
+        if InstanceType::parse(first).and_then(InstanceType::usd_per_hour).is_none() {
+            findings.push(Finding::note(key.clone(), format!("the price of {first} is unknown here and not in the sum")));
+        }
+    }
+
+    pub(crate) fn image_findings(&self, key: &StepKey, findings: &mut Vec<Finding>) {
         self.end_of_life(key, findings);
         let mut warn = |text: String| findings.push(Finding::warning(key.clone(), text));
         match &self.family {
@@ -121,7 +126,7 @@ impl WorkersSpec {
         }
     }
 
-    fn purchase_findings(&self, key: &StepKey, findings: &mut Vec<Finding>) {
+    pub(crate) fn purchase_findings(&self, key: &StepKey, findings: &mut Vec<Finding>) {
         let Some(allocation) = self.purchase.spot() else { return };
         findings.push(Finding::note(key.clone(), "Spot prices vary: the price on demand is shown, which they do not exceed"));
         if self.instance_types.len() == 1 {

@@ -12,6 +12,7 @@ use crate::{
     instance::{Architecture, InstanceType, Variant},
     kubelet::Kubelet,
     lifecycle::LifecycleHook,
+    managed::Managed,
     mapping::RoleMapping,
     purchase::Purchase,
     taint::{Taint, TaintEffect},
@@ -58,6 +59,7 @@ pub struct WorkersSpec {
     /// Whether the stack is made with the fewest instances, whatever number is wanted: a replacement adds the others as it goes.
     pub(crate) begins_small: bool,
     pub(crate) skip_in_rollback: BTreeSet<String>,
+    pub(crate) managed: Option<Managed>,
 }
 
 /// Collects what workers should be like. See [`WorkersSpec::builder`].
@@ -100,6 +102,7 @@ impl WorkersSpec {
             resize_on_update: false,
             begins_small: false,
             skip_in_rollback: BTreeSet::new(),
+            managed: None,
         })
     }
 
@@ -113,10 +116,18 @@ impl WorkersSpec {
         &self.name
     }
 
-    /// How the role of the nodes is let into the cluster.
+    /// How the role of the nodes is let into the cluster; [`RoleMapping::None`] for managed workers, whose role EKS lets in.
     pub fn mapping(&self) -> RoleMapping {
+        if self.managed.is_some() {
+            return RoleMapping::None;
+        }
         let has_config_map = self.cluster.authentication.as_str() != "API";
         self.amazon.as_ref().map_or(self.mapping, |template| template.mapping(self.mapping, has_config_map))
+    }
+
+    /// Whether EKS manages them.
+    pub fn is_managed(&self) -> bool {
+        self.managed.is_some()
     }
 
     /// The Region of its subnets, which the rules keep to one.
@@ -409,6 +420,18 @@ impl WorkersSpecBuilder {
     #[must_use]
     pub fn skip_in_rollback<T: Into<String>>(mut self, logical_ids: impl IntoIterator<Item = T>) -> Self {
         self.0.skip_in_rollback = logical_ids.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Makes a managed node group of the workers, instead of a stack with an Auto Scaling group. EKS lets their role in by itself.
+    ///
+    /// What EKS's API has no word for is refused: an image of one's own, lifecycle hooks, warm-up, a group in each zone, and other ways to
+    /// buy than on demand or Spot by `price-capacity-optimized`. Volumes, metadata options, key pair and settings of the kubelet
+    /// go into a launch template of ours. A change of these, or of the cluster's version, replaces every node, by EKS; sizes, labels,
+    /// taints and [`Managed`]'s settings change in place.
+    #[must_use]
+    pub fn managed(mut self, settings: Managed) -> Self {
+        self.0.managed = Some(settings);
         self
     }
 

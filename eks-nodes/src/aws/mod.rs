@@ -22,6 +22,9 @@ use crate::{
     spec::WorkersSpec,
 };
 
+#[cfg(feature = "managed")]
+pub(crate) use self::stack_calls::token;
+
 /// The workers of one account and Region. Cheap to clone.
 ///
 /// The SDK may repeat every call: CloudFormation's creates and updates carry a token.
@@ -32,6 +35,8 @@ pub struct Workers {
     client: Client,
     /// Asked only why instances never came, which CloudFormation does not tell.
     scaling: aws_sdk_autoscaling::Client,
+    #[cfg(feature = "managed")]
+    pub(crate) eks: aws_sdk_eks::Client,
     /// Who tells why instances do not come.
     #[cfg(feature = "diagnosis")]
     pub(crate) diagnostician: Option<crate::join::Diagnostician>,
@@ -55,6 +60,8 @@ impl Workers {
             region,
             client: Client::new(&config),
             scaling: aws_sdk_autoscaling::Client::new(&config),
+            #[cfg(feature = "managed")]
+            eks: aws_sdk_eks::Client::new(&config),
             #[cfg(feature = "diagnosis")]
             diagnostician: None,
             #[cfg(feature = "diagnosis")]
@@ -83,7 +90,7 @@ impl Workers {
             let summary = self.summary(&url).await?;
             observed = observed.with_template(url, summary);
         }
-        Ok(observed)
+        self.observe_groups(observed).await
     }
 
     /// As [`Workers::observe`], and how large the groups are, which decides nothing but what an update does to them: one call for all.

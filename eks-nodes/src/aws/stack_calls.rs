@@ -133,7 +133,7 @@ fn tags(request: &StackRequest, cx: &StepContext) -> Vec<Tag> {
 ///
 /// It need not outlive the call, as a stack is found again by its name; and it must not, as CloudFormation refuses a token that
 /// it has seen, and the name is free again after a deletion.
-fn token(cx: &StepContext) -> String {
+pub(crate) fn token(cx: &StepContext) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     cx.owner().token(cx.key(), &now.as_nanos().to_string())
 }

@@ -195,6 +195,25 @@ impl Family {
         }
     }
 
+    /// What EKS must be told besides its own user data; nothing where nothing is set, and for families whose script EKS runs itself.
+    pub(crate) fn managed_user_data(&self, settings: NodeSettings<'_>) -> Option<String> {
+        match self {
+            Self::AmazonLinux2023(al2023) => al2023.managed_user_data(settings),
+            Self::Bottlerocket(bottlerocket) => bottlerocket.managed_user_data(settings),
+            Self::AmazonLinux2(_) | Self::Ubuntu(_) | Self::Windows(_) => None,
+        }
+    }
+
+    /// Whether a release is named by its maker's name.
+    pub(crate) fn is_pinned(&self) -> bool {
+        match self {
+            Self::AmazonLinux2(al2) => al2.is_pinned(),
+            Self::AmazonLinux2023(al2023) => al2023.is_pinned(),
+            Self::Bottlerocket(bottlerocket) => bottlerocket.is_pinned(),
+            Self::Ubuntu(_) | Self::Windows(_) => false,
+        }
+    }
+
     /// What is wrong whatever the image is.
     pub(crate) fn check(&self, kubelet: &Kubelet, problems: &mut Problems) {
         match self {

@@ -43,7 +43,7 @@ impl ReplacementScope {
         let mut names = vec![base(&self.old), self.old.to_string()];
         names.extend(self.new_base.then(|| base(&self.new)));
         names.push(self.new.to_string());
-        Scope::Named { region: self.region.clone(), names, templates: self.template.iter().cloned().collect() }
+        Scope::Named { region: self.region.clone(), names, templates: self.template.iter().cloned().collect(), groups: Vec::new() }
     }
 }
 

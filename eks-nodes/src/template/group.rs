@@ -107,7 +107,7 @@ pub(crate) fn group(shape: &GroupShape<'_>) -> Template {
 }
 
 /// An encrypted volume that goes with its instance.
-fn volume(device_name: &'static str, volume_size: Option<Text>) -> BlockDeviceMapping {
+pub(super) fn volume(device_name: &'static str, volume_size: Option<Text>) -> BlockDeviceMapping {
     BlockDeviceMapping { device_name, ebs: Ebs { delete_on_termination: true, encrypted: true, volume_size, volume_type: "gp3" } }
 }
 

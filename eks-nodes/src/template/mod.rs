@@ -2,6 +2,7 @@
 
 mod base;
 mod group;
+mod managed;
 mod resource;
 mod scaling;
 
@@ -11,6 +12,7 @@ use serde::Serialize;
 
 pub(crate) use base::{MAX_POLICIES, base, own_policies};
 pub(crate) use group::{ACCESS_ENTRY_TYPE, GroupShape, ImageSource, ZONES, group};
+pub(crate) use managed::{ManagedShape, TEMPLATE_DIGEST, TEMPLATE_ID, TEMPLATE_VERSION, managed};
 use resource::Resource;
 pub(crate) use scaling::ScalingShape;
 

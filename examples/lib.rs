@@ -5,6 +5,7 @@
 pub mod account;
 pub mod environment;
 pub mod floor;
+pub mod lives;
 pub mod progress;
 
 /// The README's program compiles.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::Diagnosis;
+
 /// Any error, as a source.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -70,6 +72,14 @@ pub enum Error {
         /// How often we looked.
         polls: u32,
     },
+    /// What is waited for will not come as things stand, and it is certain why.
+    #[error("{subject} will not come: {diagnosis}")]
+    Diagnosed {
+        /// What.
+        subject: String,
+        /// Why, and what to do about it.
+        diagnosis: Box<Diagnosis>,
+    },
     /// The run was cancelled, or its deadline passed, while this step waited.
     #[error("{subject}: stopped waiting, {reason}")]
     Stopped {
@@ -104,7 +114,9 @@ impl Error {
         match self {
             Self::Call { class, .. } => *class,
             Self::Stopped { .. } => Class::Transient,
-            Self::Refused { .. } | Self::Terminal { .. } | Self::Timeout { .. } | Self::Plan { .. } => Class::Permanent,
+            Self::Refused { .. } | Self::Diagnosed { .. } | Self::Terminal { .. } | Self::Timeout { .. } | Self::Plan { .. } => {
+                Class::Permanent
+            }
         }
     }
 
@@ -121,6 +133,14 @@ impl Error {
     pub fn code(&self) -> Option<&str> {
         match self {
             Self::Call { code, .. } => code.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Why it is certain that what was waited for will not come.
+    pub fn diagnosis(&self) -> Option<&Diagnosis> {
+        match self {
+            Self::Diagnosed { diagnosis, .. } => Some(diagnosis),
             _ => None,
         }
     }

@@ -33,6 +33,8 @@ pub mod aws;
 #[cfg(feature = "engine")]
 pub mod engine;
 
+mod awaited;
+mod diagnosis;
 mod error;
 mod facts;
 mod finding;
@@ -47,6 +49,8 @@ mod problem;
 mod reference;
 mod teardown;
 
+pub use awaited::{AwaitedNodes, SeenNode};
+pub use diagnosis::Diagnosis;
 pub use error::{BoxError, Class, Error};
 pub use facts::{Basis, Difference, Facts};
 pub use finding::{Finding, Severity};

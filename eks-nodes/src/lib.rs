@@ -91,6 +91,7 @@ mod findings;
 mod fingerprint;
 mod image;
 mod instance;
+pub mod join;
 mod kubelet;
 mod lifecycle;
 mod mapping;
@@ -99,6 +100,8 @@ mod op;
 mod plan;
 mod purchase;
 mod refs;
+#[cfg(feature = "replacement")]
+pub mod replacement;
 mod request;
 mod spec;
 mod stacks;

@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Driver, Event,
+    BoxFuture, Driver, Event,
     poll::{Pollers, interval},
 };
 use crate::{Error, Outputs, Owner, Ref, StepKey};
@@ -168,6 +168,31 @@ impl StepContext {
         };
         self.take_slot().await;
         result
+    }
+
+    /// Carries `work` through, unless `doubt` is certain that it will not end well: it is asked again and again meanwhile, with pauses
+    /// of `every`. Nobody's time is lost on what cannot become true.
+    ///
+    /// # Errors
+    /// What `work` fails with, or what `doubt` tells.
+    pub async fn unless<'a, T>(
+        &self,
+        work: impl Future<Output = Result<T, Error>>,
+        every: Duration,
+        mut doubt: impl FnMut() -> BoxFuture<'a, Option<Error>>,
+    ) -> Result<T, Error> {
+        let mut work = std::pin::pin!(work);
+        loop {
+            let asked = async {
+                tokio::time::sleep(self.pollers.paced(every)).await;
+                doubt().await
+            };
+            tokio::select! {
+                biased;
+                done = &mut work => return done,
+                told = asked => if let Some(error) = told { return Err(error) },
+            }
+        }
     }
 
     /// Tells observers what this step waits for.

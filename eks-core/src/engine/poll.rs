@@ -54,6 +54,11 @@ impl Pollers {
         self.polls.load(Ordering::Relaxed)
     }
 
+    /// A pause at the pace of the server.
+    pub(super) fn paced(&self, pause: Duration) -> Duration {
+        paced(pause, self.speed)
+    }
+
     /// Waits as `wait` says; the answer comes through the channel.
     pub(super) fn enlist(&self, driver: &Arc<dyn Driver>, step: StepKey, mut wait: Wait) -> oneshot::Receiver<Result<Outputs, Error>> {
         let (tell, told) = oneshot::channel();

@@ -21,6 +21,7 @@ pub(super) const ATTACHMENTS: Resource<'static> = Resource("storage.k8s.io", "v1
 pub(super) const CSI_DRIVERS: Resource<'static> = Resource("storage.k8s.io", "v1", "CSIDriver", "csidrivers");
 pub(super) const CSI_NODES: Resource<'static> = Resource("storage.k8s.io", "v1", "CSINode", "csinodes");
 pub(super) const CONFIG_MAPS: Resource<'static> = Resource("", "v1", "ConfigMap", "configmaps");
+pub(super) const DAEMON_SETS: Resource<'static> = Resource("apps", "v1", "DaemonSet", "daemonsets");
 pub(super) const DEPLOYMENTS: Resource<'static> = Resource("apps", "v1", "Deployment", "deployments");
 pub(super) const INGRESS_CLASSES: Resource<'static> = Resource("networking.k8s.io", "v1", "IngressClass", "ingressclasses");
 pub(super) const EVENTS: Resource<'static> = Resource("", "v1", "Event", "events");

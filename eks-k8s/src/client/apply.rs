@@ -1,8 +1,11 @@
 //! Applying objects, and waiting until they work.
 
-use std::{pin::pin, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
-use eks_core::{Error, KEY_TAG, OWNER_TAG, Outputs, engine::StepContext};
+use eks_core::{
+    Error, KEY_TAG, OWNER_TAG, Outputs,
+    engine::{BoxFuture, StepContext},
+};
 use futures::future::{Either, select};
 use kube::api::ListParams;
 use serde_json::Value;
@@ -11,6 +14,7 @@ use tokio::time::sleep;
 use super::{
     api::{Collection, EVENTS, NODES},
     connect::Place,
+    doubt::{Doubt, EVERY},
     watch::{Objects, Seen, Watch},
 };
 use crate::{
@@ -156,7 +160,7 @@ async fn warning(place: &Place<'_>, at: &ObjectRef, uid: &str) -> Option<String>
     last(events.iter())
 }
 
-/// Waits until a group has as many Ready nodes as it should.
+/// Waits until a group has as many Ready nodes as it should, or whoever watches their machines is certain that it will not.
 pub(super) async fn nodes(
     place: &Place<'_>,
     group: &str,
@@ -173,7 +177,12 @@ pub(super) async fn nodes(
         subject: format!("nodes of {group}"),
         limit: 20 * MINUTE,
     };
-    let ready = watch.until(cx, |nodes| judge_nodes(nodes, desired)).await?;
+    let doubt = Arc::new(Doubt::new(place, group, label, desired));
+    let asked = || -> BoxFuture<'_, Option<Error>> {
+        let doubt = doubt.clone();
+        Box::pin(async move { doubt.ask().await })
+    };
+    let ready = cx.unless(watch.until(cx, |nodes| judge_nodes(nodes, desired)), EVERY, asked).await?;
     Ok(Outputs::from([("id".to_owned(), group.to_owned()), ("ready".to_owned(), ready.to_string())]))
 }
 

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, fmt, future::Future, sync::Arc, time::Duration};
 
-use eks_core::{BoxError, Class, Error, Owner, Plan, Teardown, engine::BoxFuture};
+use eks_core::{
+    BoxError, Class, ClusterName, Error, Owner, Plan, Teardown,
+    engine::{BoxFuture, WatchNodes},
+};
 use kube::Client;
 use tokio::{sync::Mutex, time::Instant};
 
@@ -27,6 +30,8 @@ pub struct Objects {
     source: Arc<Source>,
     /// Ids of what this handle has seen to be gone.
     pub(super) gone: Arc<std::sync::Mutex<std::collections::BTreeSet<String>>>,
+    /// Who knows why nodes do not come.
+    watch: Option<Arc<dyn WatchNodes>>,
 }
 
 impl fmt::Debug for Objects {
@@ -42,7 +47,7 @@ impl fmt::Debug for Objects {
 impl Objects {
     /// Objects of the cluster that `client` is connected to.
     pub fn new(client: Client) -> Self {
-        Self { source: Arc::new(Source::Known(client)), gone: Arc::default() }
+        Self { source: Arc::new(Source::Known(client)), gone: Arc::default(), watch: None }
     }
 
     /// Objects of a cluster that may not exist yet: `connect` makes a client once the cluster's endpoint is known, and again when the
@@ -53,7 +58,15 @@ impl Objects {
         R: Future<Output = Result<Client, BoxError>> + Send + 'static,
     {
         let connect: Box<Connect> = Box::new(move |access| Box::pin(connect(access)));
-        Self { source: Arc::new(Source::Connecting { connect, clients: Mutex::default() }), gone: Arc::default() }
+        Self { source: Arc::new(Source::Connecting { connect, clients: Mutex::default() }), gone: Arc::default(), watch: None }
+    }
+
+    /// While nodes are waited for, asks `watch` whether they will come: the step fails with [`Error::Diagnosed`] as soon as it is
+    /// certain why not, instead of at the end of its time. eks-nodes has one, which knows the machines behind them.
+    #[must_use]
+    pub fn diagnosing(mut self, watch: impl WatchNodes + 'static) -> Self {
+        self.watch = Some(Arc::new(watch));
+        self
     }
 
     /// Plans a spec against what exists, in at most one call for each kind of object in it.
@@ -136,6 +149,16 @@ impl Place<'_> {
     pub(super) async fn client(&self) -> Result<Client, Error> {
         let missing = || Error::Plan { subject: "layer k8s".to_owned(), reason: "nothing tells where the API server is".to_owned() };
         self.objects.client(self.access.as_ref()).await?.ok_or_else(missing)
+    }
+
+    /// Who knows why nodes do not come.
+    pub(super) fn watch(&self) -> Option<&dyn WatchNodes> {
+        self.objects.watch.as_deref()
+    }
+
+    /// The cluster, if it is known by name.
+    pub(super) fn cluster(&self) -> Option<ClusterName> {
+        self.access.as_ref().map(|access| access.name.clone())
     }
 
     /// Has the next call get a new client. Whether that can be.

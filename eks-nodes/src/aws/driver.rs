@@ -39,7 +39,7 @@ impl Driver for Workers {
     fn run<'a>(&'a self, step: &'a Step, cx: &'a StepContext) -> BoxFuture<'a, Result<Outputs, Error>> {
         Box::pin(async move {
             match step.op.decode::<WorkersOp>().map_err(unknown)? {
-                WorkersOp::AwaitStack { id, .. } => self.reached(wait(Goal::Standing, &id, step.typical / 2), cx).await,
+                WorkersOp::AwaitStack { id, name } => self.comes(name.as_str(), wait(Goal::Standing, &id, step.typical / 2), cx).await,
                 WorkersOp::ContinueRollback { id, skip, .. } => {
                     self.restore(&id, StackStatus::UpdateRollbackFailed, &skip, step.typical, cx).await
                 }
@@ -107,21 +107,31 @@ impl Workers {
                 made => made?,
             },
         };
-        self.reached(wait(Goal::Standing, &id, typical), cx).await
+        self.comes(request.name.as_str(), wait(Goal::Standing, &id, typical), cx).await
     }
 
     /// Waits for a stack. What failed is told by its events, and what did not get ready by its resources.
     async fn reached(&self, wait: Wait, cx: &StepContext) -> Result<Outputs, Error> {
         let id = wait.id.clone();
-        match cx.wait(wait).await {
+        self.told(&id, cx.wait(wait).await).await
+    }
+
+    /// The same of a stack whose instances are to come: whoever can say that they never will is asked meanwhile.
+    async fn comes(&self, stack: &str, wait: Wait, cx: &StepContext) -> Result<Outputs, Error> {
+        let id = wait.id.clone();
+        self.told(&id, self.stands(cx, stack, wait).await).await
+    }
+
+    async fn told(&self, id: &str, ended: Result<Outputs, Error>) -> Result<Outputs, Error> {
+        match ended {
             Err(Error::Terminal { state, reason, .. }) => {
                 let status = state.parse().unwrap_or(StackStatus::Unknown);
-                Err(self.failure(&id, status, Some(reason)).await?.into_error())
+                Err(self.failure(id, status, Some(reason)).await?.into_error())
             }
             Err(Error::Timeout { state, waited, .. }) => {
-                let mut failure = StackFailure::new(&id, state.parse().unwrap_or(StackStatus::Unknown));
+                let mut failure = StackFailure::new(id, state.parse().unwrap_or(StackStatus::Unknown));
                 failure.reason = Some(format!("timed out: still {state} after {} minutes", waited.as_secs() / 60));
-                failure.unready = self.unready(&id).await?;
+                failure.unready = self.unready(id).await?;
                 Err(failure.into_error())
             }
             other => other,
@@ -169,7 +179,7 @@ impl Workers {
         let call = if running { Call::Began } else { self.update_stack(id, request, cx).await? };
         let goal = if call == Call::Began { Goal::Updated } else { Goal::Standing };
         let first = if call == Call::Began { typical / 4 } else { Duration::ZERO };
-        self.reached(wait(goal, id, typical).first(first), cx).await
+        self.comes(request.name.as_str(), wait(goal, id, typical).first(first), cx).await
     }
 
     /// Waits until a stack that is being deleted is gone.
@@ -196,7 +206,7 @@ impl Workers {
     }
 
     /// Deletes the stack and waits until it is gone. What held it and is a leftover for certain is removed, and the deletion tried again.
-    async fn delete(&self, id: &str, typical: Duration, cx: &StepContext) -> Result<(), Error> {
+    pub(crate) async fn delete(&self, id: &str, typical: Duration, cx: &StepContext) -> Result<(), Error> {
         while let Some(stack) = self.describe(id).await? {
             match stack.status.next(Purpose::Remove) {
                 Next::Gone => return Ok(()),

@@ -6,6 +6,7 @@ mod driver;
 mod events;
 mod observe;
 mod stack_calls;
+mod stand;
 mod wait;
 
 use std::fmt;
@@ -29,6 +30,9 @@ pub struct Workers {
     client: Client,
     /// Asked only why instances never came, which CloudFormation does not tell.
     scaling: aws_sdk_autoscaling::Client,
+    /// Who tells why instances do not come.
+    #[cfg(feature = "diagnosis")]
+    pub(crate) diagnostician: Option<crate::join::Diagnostician>,
     /// Asked only what keeps a stack from being deleted.
     #[cfg(feature = "diagnosis")]
     holders: blockers::Holders,
@@ -49,6 +53,8 @@ impl Workers {
             region,
             client: Client::new(&config),
             scaling: aws_sdk_autoscaling::Client::new(&config),
+            #[cfg(feature = "diagnosis")]
+            diagnostician: None,
             #[cfg(feature = "diagnosis")]
             holders: blockers::Holders::new(&config),
         }

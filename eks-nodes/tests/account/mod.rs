@@ -25,7 +25,10 @@ pub(crate) struct Account {
 impl Account {
     pub(crate) async fn new() -> Tested<Self> {
         // More than two instances exceed the quota of a new account.
-        let sim = Sim::builder().standard_vcpus(64).build();
+        Self::on(Sim::builder().standard_vcpus(64).build()).await
+    }
+
+    pub(crate) async fn on(sim: Sim) -> Tested<Self> {
         let config = sim.sdk_config();
         let ec2 = aws_sdk_ec2::Client::new(&config);
         let network = network(&ec2).await?;

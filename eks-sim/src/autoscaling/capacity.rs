@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     group::{Group, begin, finish},
     hooks,
-    launch::{launch, service},
+    launch::{Reason, launch_for, service},
 };
 use crate::{call::Service, times::Time, world::World};
 
@@ -27,8 +27,10 @@ pub(super) fn reconcile(world: &mut World, name: &str) {
         group.launching += missing;
         for _ in 0..missing {
             let subject = name.to_owned();
-            world.take(Time::ScalingActivity, name, move |world| launch(world, &subject));
+            world.take(Time::ScalingActivity, name, move |world| launch_for(world, &subject, Reason::Capacity));
         }
+    } else if count == group.desired + 1 && group.balancing {
+        // It goes when the new one is in service.
     } else if count > group.desired && !group.suspended.contains("Terminate") {
         let surplus = usize::try_from(count - group.desired).unwrap_or_default();
         for (index, id) in surplus_of(group, surplus).into_iter().enumerate() {
@@ -39,6 +41,29 @@ pub(super) fn reconcile(world: &mut World, name: &str) {
             );
             terminate(world, name, &id, &cause);
         }
+    } else if count == group.desired {
+        rebalance(world, name);
+    }
+}
+
+/// Launches where a zone has two instances less than another, so that the surplus one goes from there ("Example: Distribute instances across
+/// Availability Zones": a group may exceed its maximum for it by one, or by 10 %).
+fn rebalance(world: &mut World, name: &str) {
+    let Some(group) = world.autoscaling.groups.get_mut(name) else { return };
+    if ["AZRebalance", "Launch", "Terminate"].iter().any(|process| group.suspended.contains(*process)) || group.launching > 0 {
+        return;
+    }
+    let mut counts: BTreeMap<&str, usize> = group.subnets.iter().map(|(_, zone)| (zone.as_str(), 0)).collect();
+    for (_, member) in group.live() {
+        *counts.entry(member.zone.as_str()).or_default() += 1;
+    }
+    let settled = group.live().all(|(_, member)| member.state == "InService") && !group.backing_off;
+    let spread = counts.values().max().copied().unwrap_or_default() - counts.values().min().copied().unwrap_or_default();
+    if settled && spread > 1 {
+        group.launching += 1;
+        group.balancing = true;
+        let subject = name.to_owned();
+        world.take(Time::ScalingActivity, name, move |world| launch_for(world, &subject, Reason::Balance));
     }
 }
 
@@ -102,6 +127,20 @@ fn watch(world: &mut World, name: &str, id: &str) {
     reconcile(world, &name);
 }
 
+/// The launch of an instance that ended before it was in service (user guide, "Troubleshoot: EC2 instance launch failure").
+fn cancel_launch(world: &mut World, name: &str, id: &str) {
+    let caller = service(world);
+    let reply = world.call(Service::Ec2, "DescribeInstances", json!({"InstanceId": [id]}), &caller).unwrap_or_default();
+    let reason = reply.pointer("/reservationSet/0/instancesSet/0/stateReason/message").and_then(Value::as_str).unwrap_or_default();
+    let message = format!("Instance became unhealthy while waiting for instance to be in InService state. Termination Reason: {reason}");
+    let now = world.timestamp();
+    let Some(group) = world.autoscaling.groups.get_mut(name) else { return };
+    let launch = group.activities.iter_mut().find(|one| one.end.is_none() && one.instance.as_deref() == Some(id));
+    if let Some(launch) = launch {
+        (launch.status, launch.end, launch.message) = ("Cancelled", Some(now), Some(message));
+    }
+}
+
 fn drop_if_empty(world: &mut World, name: &str) {
     if world.autoscaling.groups.get(name).is_some_and(|group| group.deleting && group.members.is_empty()) {
         world.autoscaling.groups.remove(name);
@@ -132,8 +171,11 @@ pub(super) fn enter_service(world: &mut World, name: &str, id: &str) {
     let Some(member) = group.members.get_mut(id) else { return };
     "InService".clone_into(&mut member.state);
     group.failures = 0;
+    group.balancing = false;
     finish(world, name, id);
     balance(world, name, id, true);
+    // More than the desired capacity are there only to balance zones: now one can go.
+    reconcile(world, name);
 }
 
 /// Registers a member with the group's load balancers, or takes it off them.
@@ -163,7 +205,11 @@ pub(crate) fn instance_terminated(world: &mut World, id: &str) {
     }
     let Some(member) = group.members.get_mut(id).filter(|member| !member.state.starts_with("Terminating")) else { return };
     member.healthy = false;
+    let was_pending = member.state.starts_with("Pending");
     "Terminating".clone_into(&mut member.state);
+    if was_pending {
+        cancel_launch(world, &name, id);
+    }
     let cause = "an instance was taken out of service in response to an EC2 health check indicating it has been terminated or stopped.";
     begin(world, &name, Some(id), format!("Terminating EC2 instance: {id}"), cause.to_owned());
     balance(world, &name, id, false);

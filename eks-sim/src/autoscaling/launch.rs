@@ -68,28 +68,48 @@ fn version_data(world: &mut World, specification: &Args, version: &str) -> Resul
         .ok_or_else(|| fully_formed(&format!("Could not find the specified version {version} for the launch template.")))
 }
 
-/// The subnet in the zone with the fewest instances.
-fn subnet(group: &Group) -> Option<(String, String)> {
+/// The subnets, those in the zone with the fewest instances first.
+fn subnets(group: &Group) -> Vec<(String, String)> {
     let mut counts: BTreeMap<&str, usize> = group.subnets.iter().map(|(_, zone)| (zone.as_str(), 0)).collect();
     for (_, member) in group.live() {
         *counts.entry(member.zone.as_str()).or_default() += 1;
     }
-    group.subnets.iter().min_by_key(|(_, zone)| counts.get(zone.as_str()).copied().unwrap_or_default()).cloned()
+    let mut subnets = group.subnets.clone();
+    subnets.sort_by_key(|(_, zone)| counts.get(zone.as_str()).copied().unwrap_or_default());
+    subnets
+}
+
+/// Why an instance is launched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// The group lacks one.
+    Capacity,
+    /// A zone lacks one.
+    Balance,
 }
 
 /// Carries out a launch that was decided.
-pub(super) fn launch(world: &mut World, name: &str) {
+pub(super) fn launch_for(world: &mut World, name: &str, reason: Reason) {
     let Some(group) = world.autoscaling.groups.get_mut(name) else { return };
     group.launching -= 1;
     let count = i64::try_from(group.live().count()).unwrap_or(i64::MAX);
-    if group.deleting || group.backing_off || group.suspended.contains("Launch") || count >= group.desired {
+    if group.deleting || group.backing_off || group.suspended.contains("Launch") {
+        return;
+    }
+    let wanted = match reason {
+        Reason::Capacity => count < group.desired,
+        Reason::Balance => count == group.desired && !group.suspended.contains("AZRebalance"),
+    };
+    group.balancing &= wanted || reason == Reason::Capacity;
+    if !wanted {
         return;
     }
     let group = group.clone();
-    let cause = format!(
-        "an instance was started in response to a difference between desired and actual capacity, increasing the capacity from {count} to {}.",
-        count + 1
-    );
+    let why = match reason {
+        Reason::Capacity => "a difference between desired and actual capacity",
+        Reason::Balance => "availability zone imbalance",
+    };
+    let cause = format!("an instance was started in response to {why}, increasing the capacity from {count} to {}.", count + 1);
     match run(world, &group) {
         Ok((id, member)) => {
             begin(world, name, Some(&id), format!("Launching a new EC2 instance: {id}"), cause);
@@ -101,7 +121,23 @@ pub(super) fn launch(world: &mut World, name: &str) {
     }
 }
 
+/// "If instance launches fail in one Availability Zone, Amazon EC2 Auto Scaling keeps trying in the other" ones (user guide, "Availability
+/// Zone distribution"). What no zone mends is told at once; that the last zone's failure is told is an assumption.
 fn run(world: &mut World, group: &Group) -> Result<(String, Member), ApiError> {
+    let mut last = Err(invalid("At least one Availability Zone or VPC Subnet is required."));
+    for place in subnets(group) {
+        last = run_in(world, group, place);
+        let elsewhere = |error: &ApiError| {
+            matches!(error.code.as_str(), "InsufficientInstanceCapacity" | "InsufficientFreeAddressesInSubnet" | "Unsupported")
+        };
+        if !last.as_ref().is_err_and(elsewhere) {
+            break;
+        }
+    }
+    last
+}
+
+fn run_in(world: &mut World, group: &Group, (subnet, zone): (String, String)) -> Result<(String, Member), ApiError> {
     let specification = Args(json!({"LaunchTemplateId": group.launch.template_id}));
     let version = version_data(world, &specification, &group.launch.version)?;
     let number = version.get("versionNumber").map(|number| number.to_string().trim_matches('"').to_owned()).unwrap_or_default();
@@ -122,7 +158,6 @@ fn run(world: &mut World, group: &Group) -> Result<(String, Member), ApiError> {
     if let Some(instance_type) = group.launch.types.first() {
         args["InstanceType"] = instance_type.as_str().into();
     }
-    let (subnet, zone) = subnet(group).ok_or_else(|| invalid("At least one Availability Zone or VPC Subnet is required."))?;
     match version.pointer("/launchTemplateData/networkInterfaceSet/0") {
         // The subnet goes into the template's interface: EC2 refuses a subnet beside interfaces.
         Some(interface) => args["NetworkInterface"] = json!([interface_in(interface, &subnet)]),
@@ -170,6 +205,7 @@ fn fail(world: &mut World, name: &str, error: &ApiError, cause: String) {
         activity.message = Some(format!("{} Launching EC2 instance failed.", error.message));
     }
     group.failures += 1;
+    group.balancing = false;
     group.backing_off = true;
     // Intervals grow to five minutes. Assumption: AWS tells only that it tries again.
     let delay = Duration::from_secs(15).saturating_mul(1 << group.failures.min(5).saturating_sub(1)).min(Duration::from_mins(5));

@@ -28,6 +28,8 @@ pub(crate) struct InstanceFacts {
     pub(crate) user_data: String,
     /// `required` when only IMDSv2 is answered.
     pub(crate) http_tokens: String,
+    /// Whether the instance metadata service answers.
+    pub(crate) imds: bool,
     pub(crate) tags: Vec<(String, String)>,
 }
 
@@ -52,6 +54,7 @@ pub(crate) fn instance(world: &World, id: &str) -> Option<InstanceFacts> {
         profile: found.profile.clone(),
         user_data: String::from_utf8_lossy(&decoded).into_owned(),
         http_tokens: found.metadata.tokens.clone(),
+        imds: found.metadata.endpoint == "enabled",
         tags: world.ec2.tag_pairs(id),
     })
 }
@@ -115,6 +118,11 @@ pub(crate) fn public_addresses(world: &World, id: &str) -> Vec<Ipv4Addr> {
         }
         _ => Vec::new(),
     }
+}
+
+/// Whether an instance fails its status checks.
+pub(crate) fn is_impaired(world: &World, id: &str) -> bool {
+    world.ec2.instances.get(id).is_some_and(|instance| world.ec2.trouble.impaired_zones.contains(&instance.zone))
 }
 
 /// Whether a VPC resolves names and gives them to instances.

@@ -46,6 +46,7 @@ pub(super) fn check(id: &str) -> Result<(), ApiError> {
 /// What a public parameter's name tells of an image.
 pub(super) struct Known {
     parameter: String,
+    name: String,
     pub(super) architecture: &'static str,
     /// Whether instances answer IMDSv2 only and from two hops away, unless they are told otherwise.
     pub(super) imds_v2: bool,
@@ -56,7 +57,8 @@ pub(super) fn known(world: &World, id: &str) -> Option<Known> {
     let architecture = if parameter.contains("arm64") { "arm64" } else { "x86_64" };
     // Amazon Linux 2 is older than the images' own setting.
     let imds_v2 = !parameter.split('/').any(|part| part.starts_with("amazon-linux-2") && part != "amazon-linux-2023");
-    Some(Known { parameter, architecture, imds_v2 })
+    let name = ssm::image_name(&parameter);
+    Some(Known { parameter, name, architecture, imds_v2 })
 }
 
 pub(super) fn describe(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
@@ -72,7 +74,7 @@ pub(super) fn describe(world: &mut World, _caller: &Caller, args: &Args) -> Repl
             "imageOwnerAlias": "amazon",
             "imageLocation": format!("amazon/{id}"),
             "imageType": "machine",
-            "name": format!("amazon-eks-node-{id}"),
+            "name": known.map_or_else(|| format!("image-{id}"), |known| known.name.clone()),
             "isPublic": true,
             "architecture": known.map_or("x86_64", |known| known.architecture),
             "publicSsmParameterName": known.map(|known| &known.parameter),

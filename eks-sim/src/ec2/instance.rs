@@ -9,7 +9,7 @@ use super::{
     attachment::Attachment,
     done,
     filter::{self, Listing, ids_or_page},
-    ids, instance_types, interface, interface_describe, zones,
+    ids, instance_types, interface, interface_describe, trouble, zones,
 };
 use crate::{
     call::{Args, Caller},
@@ -57,7 +57,7 @@ impl InstanceState {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Instance {
     pub(super) reservation: String,
     pub(super) index: usize,
@@ -304,8 +304,13 @@ pub(super) fn describe_status(world: &mut World, _caller: &Caller, args: &Args) 
             (everything || instance.state == InstanceState::Running) && (wanted.is_empty() || wanted.contains(id))
         });
     let items = instances.map(|(id, instance)| {
-        let health = if instance.state == InstanceState::Running { "ok" } else { "not-applicable" };
-        let status = json!({"status": health, "details": if health == "ok" { json!([{"name": "reachability", "status": "passed"}]) } else { Value::Null }});
+        let (health, check) = match instance.state {
+            InstanceState::Running if world.ec2.trouble.impaired_zones.contains(&instance.zone) => ("impaired", "failed"),
+            InstanceState::Running => ("ok", "passed"),
+            _ => ("not-applicable", ""),
+        };
+        let details = if check.is_empty() { Value::Null } else { json!([{"name": "reachability", "status": check}]) };
+        let status = json!({"status": health, "details": details});
         json!({
             "instanceId": id, "availabilityZone": instance.zone, "instanceState": instance.state.render(), "instanceStatus": status,
             "systemStatus": status, "eventsSet": [],
@@ -377,9 +382,14 @@ pub(super) fn terminate(world: &mut World, _caller: &Caller, args: &Args) -> Rep
 
 pub(super) fn shut_down(world: &mut World, id: &str) {
     let at = world.timestamp();
+    end(world, id, ("Client.UserInitiatedShutdown", format!("Client.UserInitiatedShutdown: User initiated shutdown ({at})")));
+}
+
+/// The instance shuts down for a reason.
+fn end(world: &mut World, id: &str, reason: (&'static str, String)) {
     if let Some(instance) = world.ec2.instances.get_mut(id) {
         instance.state = InstanceState::ShuttingDown;
-        instance.reason = Some(("Client.UserInitiatedShutdown", format!("Client.UserInitiatedShutdown: User initiated shutdown ({at})")));
+        instance.reason = Some(reason);
     }
     node::instance_terminated(world, id);
     let event = id.to_owned();
@@ -418,7 +428,14 @@ impl State {
 
 /// The instance runs from now on.
 pub(super) fn start(world: &mut World, id: &str) {
-    let Some(instance) = world.ec2.instances.get_mut(id).filter(|instance| instance.state == InstanceState::Pending) else { return };
-    instance.state = InstanceState::Running;
+    if world.ec2.instances.get(id).is_none_or(|instance| instance.state != InstanceState::Pending) {
+        return;
+    }
+    if let Some(reason) = trouble::ends_at_launch(&world.ec2, id) {
+        return end(world, id, reason);
+    }
+    if let Some(instance) = world.ec2.instances.get_mut(id) {
+        instance.state = InstanceState::Running;
+    }
     node::instance_running(world, id);
 }

@@ -11,7 +11,7 @@ use super::{
     instance_types::{self, InstanceType},
     interface,
     interface_ipv6::Ipv6Wanted,
-    invalid, quota, tags, template, volume, zones,
+    invalid, quota, tags, template, trouble, volume, zones,
 };
 use crate::{
     call::{Args, Caller, Service},
@@ -240,6 +240,7 @@ fn check(world: &World, args: &Args) -> Result<Launch, ApiError> {
     }
     let count = wanted.min(free);
     check_vcpus(state, instance_type, count)?;
+    trouble::check_capacity(state, type_name, &zone)?;
     let public_ip = primary.bool("AssociatePublicIpAddress").unwrap_or(found.map_public_ip);
     Ok(Launch {
         count,

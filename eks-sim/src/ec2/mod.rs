@@ -43,6 +43,7 @@ mod template;
 mod token;
 mod transit_attachment;
 mod transit_gateway;
+mod trouble;
 mod volume;
 mod volume_modification;
 mod vpc;
@@ -54,9 +55,10 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 pub(crate) use self::{
-    facts::{InstanceFacts, dns_enabled, instance, public_addresses, reaches_service, security_group_allows},
+    facts::{InstanceFacts, dns_enabled, instance, is_impaired, public_addresses, reaches_service, security_group_allows},
     inventory::inventory,
     quota::set_standard_vcpus,
+    trouble::{exhaust_capacity, impair_zone, lock_volume_key},
     vpc::furnish,
 };
 use crate::{
@@ -66,7 +68,7 @@ use crate::{
 };
 
 /// The service's state, by resource id.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct State {
     acls: BTreeMap<String, acl::Acl>,
     addresses: BTreeMap<String, address::Address>,
@@ -90,6 +92,7 @@ pub(crate) struct State {
     vpcs: BTreeMap<String, vpc::Vpc>,
     tags: BTreeMap<String, tags::Tags>,
     tokens: token::Tokens,
+    trouble: trouble::Trouble,
     /// The quota of Standard vCPUs, if it is not the default.
     standard_vcpus: Option<usize>,
     /// The account's DHCP options, which every VPC gets.

@@ -44,6 +44,10 @@ pub(super) fn software_installed(world: &World, cluster: &str, addon: &str) -> b
 /// interfaces, by a role of its own or the node's ("Amazon EKS node IAM role", "Configure Amazon VPC CNI plugin to use IRSA").
 /// What policies of the account's own making permit is not judged: they are taken to suffice.
 pub(super) fn network_runs(world: &mut World, cluster: &str, kubelet: &Kubelet) -> bool {
+    // Windows images bring their CNI, which kubelet runs ("Deploy Windows nodes on EKS clusters").
+    if kubelet.windows {
+        return true;
+    }
     if !software_installed(world, cluster, "vpc-cni") {
         return false;
     }
@@ -105,7 +109,7 @@ pub(super) fn version_fits(cluster: &ClusterFacts, kubelet: &Kubelet) -> bool {
 
 /// Answers for unit tests, where no EKS is wanted.
 #[cfg(test)]
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct StandIn {
     pub(super) cluster: ClusterFacts,
     pub(super) access: std::collections::BTreeMap<String, AccessFacts>,

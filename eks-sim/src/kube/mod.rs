@@ -62,7 +62,7 @@ use crate::{
 };
 
 /// State of every cluster's Kubernetes API.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct State {
     clusters: BTreeMap<String, Cluster>,
     #[cfg(test)]
@@ -198,6 +198,7 @@ pub(crate) struct Kubelet {
     pub(crate) region: String,
     pub(crate) address: String,
     pub(crate) role_arn: String,
+    pub(crate) windows: bool,
     /// `1.36`.
     pub(crate) version: String,
     pub(crate) labels: Vec<(String, String)>,
@@ -223,7 +224,7 @@ pub(crate) fn register(world: &mut World, cluster: &str, kubelet: Kubelet) -> Re
     nodes::register(world, cluster, kubelet)
 }
 
-/// The instance behind a node is gone: the cloud node controller removes the node.
+/// The instance behind a node is shutting down.
 pub(crate) fn instance_gone(world: &mut World, instance: &str) {
     nodes::instance_gone(world, instance);
 }

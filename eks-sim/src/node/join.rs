@@ -5,6 +5,8 @@
 use ipnet::Ipv4Net;
 
 use super::{
+    forms,
+    image::{self, System},
     max_pods,
     user_data::{self, NodeConfig},
 };
@@ -13,7 +15,6 @@ use crate::{
     eks::{self, ClusterFacts},
     iam,
     kube::{self, Kubelet},
-    ssm,
     world::World,
 };
 
@@ -36,19 +37,20 @@ fn retries(reason: impl Into<String>) -> Refusal {
     Retries(reason.into())
 }
 
-/// Operating system and Kubernetes version of an image: `/aws/service/eks/optimized-ami/<version>/<system>/…`.
-fn image(world: &World, image: &str) -> (Option<String>, bool) {
-    let Some(name) = ssm::image_parameter(world, image) else { return (None, false) };
-    let mut path = name.split('/').skip_while(|part| *part != "optimized-ami").skip(1);
-    let (version, system) = (path.next().map(str::to_owned), path.next().unwrap_or_default());
-    let is_al2 = system == "amazon-linux-2" || system.starts_with("amazon-linux-2-");
-    (version, is_al2)
-}
-
 /// One try of the worker to join.
 pub(super) fn join(world: &mut World, facts: &InstanceFacts) -> Result<(), Refusal> {
-    let (version, is_al2) = image(world, &facts.image);
-    let config = if is_al2 { user_data::bootstrap(&facts.user_data) } else { user_data::nodeadm(&facts.user_data) }.map_err(Aborts)?;
+    // User data and credentials come from the instance metadata service.
+    if !facts.imds {
+        return Err(Aborts("operation error ec2imds: GetUserData, access disabled to EC2 IMDS".to_owned()));
+    }
+    let image = image::of(world, &facts.image);
+    let read = match image.system {
+        System::AmazonLinux2 | System::Ubuntu => user_data::bootstrap,
+        System::AmazonLinux2023 => user_data::nodeadm,
+        System::Bottlerocket => forms::bottlerocket,
+        System::Windows => forms::powershell,
+    };
+    let config = read(&facts.user_data).map_err(Aborts)?;
     let role = facts.profile.as_deref().ok_or_else(|| Aborts("no IAM instance profile: the instance has no credentials".to_owned()))?;
     let role = iam::profile_role(world, role).ok_or_else(|| retries("no credentials from the instance metadata service yet"))?;
     if !ec2::dns_enabled(world, &facts.vpc) {
@@ -71,7 +73,8 @@ pub(super) fn join(world: &mut World, facts: &InstanceFacts) -> Result<(), Refus
         region: world.region.clone(),
         address: facts.private_ip.clone(),
         role_arn: role,
-        version: version.unwrap_or_else(|| cluster.version.clone()),
+        windows: image.system == System::Windows,
+        version: image.version.unwrap_or_else(|| cluster.version.clone()),
         max_pods: config.max_pods.unwrap_or_else(|| max_pods::of(world, &facts.instance_type)),
         labels: config.labels,
         taints: config.taints,
@@ -79,12 +82,15 @@ pub(super) fn join(world: &mut World, facts: &InstanceFacts) -> Result<(), Refus
     kube::register(world, &cluster.name, kubelet).map_err(retries)
 }
 
+/// Policies that permit ec2:DescribeInstances (AWS Managed Policy Reference). What policies of the account's own making permit is not
+/// judged: they are taken to suffice.
+const DESCRIBING: [&str; 3] = ["AmazonEKSWorkerNodePolicy", "AmazonEKS_CNI_Policy", "AdministratorAccess"];
+
 /// The node asks EC2 for its own private DNS name, which the worker policies allow ("Amazon EKS node IAM role").
 fn may_describe(world: &World, role: &str) -> Result<(), Refusal> {
-    let allowed = iam::attached_policies(world, role)
-        .iter()
-        .any(|arn| arn.ends_with(":policy/AmazonEKSWorkerNodePolicy") || arn.ends_with(":policy/AmazonEKSWorkerNodeMinimalPolicy"));
-    if allowed {
+    let attached = iam::attached_policies(world, role);
+    let managed = attached.iter().filter_map(|arn| arn.strip_prefix("arn:aws:iam::aws:policy/")).any(|name| DESCRIBING.contains(&name));
+    if managed || iam::has_own_policies(world, role) {
         return Ok(());
     }
     Err(retries(format!(

@@ -1,6 +1,8 @@
 //! What an instance does once it runs: boot, read its user data, join its cluster if everything allows it.
 
 mod console;
+mod forms;
+mod image;
 mod join;
 mod max_pods;
 mod user_data;
@@ -15,10 +17,18 @@ use crate::{autoscaling, ec2, kube, times::Time, world::World};
 const RETRY: Duration = Duration::from_secs(10);
 
 /// Boots of instances.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct State {
-    /// What the console of an instance last said.
-    consoles: BTreeMap<String, String>,
+    boots: BTreeMap<String, Boot>,
+}
+
+/// How far an instance has come to be a node.
+#[derive(Clone, Debug, Default)]
+struct Boot {
+    /// Why it is none, in the words of its journal.
+    said: Option<String>,
+    /// It will not try again.
+    over: bool,
 }
 
 /// The instance is running; EC2 calls this.
@@ -32,7 +42,7 @@ pub(crate) fn instance_running(world: &mut World, instance: &str) {
 
 /// The instance is shutting down or terminated; EC2 calls this.
 pub(crate) fn instance_terminated(world: &mut World, instance: &str) {
-    world.node.consoles.remove(instance);
+    world.node.boots.remove(instance);
     kube::instance_gone(world, instance);
     autoscaling::instance_terminated(world, instance);
 }
@@ -40,27 +50,26 @@ pub(crate) fn instance_terminated(world: &mut World, instance: &str) {
 /// One try to join. What the kubelet does is repeated; what aborts the boot is not.
 fn attempt(world: &mut World, instance: &str) {
     let Some(facts) = ec2::instance(world, instance).filter(|facts| facts.state == "running") else { return };
-    match join::join(world, &facts) {
-        Ok(()) => {
-            world.node.consoles.remove(instance);
-        }
-        Err(refusal) => {
-            let last = matches!(refusal, Refusal::Aborts(_));
-            let (Refusal::Aborts(reason) | Refusal::Retries(reason)) = refusal;
-            world.node.consoles.insert(instance.to_owned(), reason);
-            if !last {
-                let id = instance.to_owned();
-                world.after(RETRY, move |world| attempt(world, &id));
-            }
-        }
+    // A machine that does not answer its status checks does not boot.
+    if ec2::is_impaired(world, instance) {
+        return;
     }
+    let (said, over) = match join::join(world, &facts) {
+        Ok(()) => (None, false),
+        Err(Refusal::Aborts(reason)) => (Some(reason), true),
+        Err(Refusal::Retries(reason)) => {
+            let id = instance.to_owned();
+            world.after(RETRY, move |world| attempt(world, &id));
+            (Some(reason), false)
+        }
+    };
+    world.node.boots.insert(instance.to_owned(), Boot { said, over });
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
-    use super::console::console;
     use super::*;
     use crate::call::{Caller, Service};
 
@@ -74,6 +83,11 @@ mod tests {
         group: String,
         image: String,
         cluster: Value,
+    }
+
+    /// What the node's journal says; empty if there is nothing to say.
+    fn journal(world: &World, id: &str) -> String {
+        world.node.boots.get(id).and_then(|boot| boot.said.clone()).unwrap_or_default()
     }
 
     fn text(value: &Value, pointer: &str) -> String {
@@ -176,11 +190,11 @@ mod tests {
         let mut account = Account::new();
         let config = account.config();
         let id = account.launch(&config);
-        assert_eq!(console(&account.world, &id), "Unauthorized");
+        assert_eq!(journal(&account.world, &id), "Unauthorized");
         assert_eq!(kube::ready_nodes(&account.world, "c"), 0);
         account.map_role();
         account.wait(60);
-        assert_eq!(console(&account.world, &id), "");
+        assert_eq!(journal(&account.world, &id), "");
         assert_eq!(kube::ready_nodes(&account.world, "c"), 1);
         account.call(Service::Ec2, "TerminateInstances", json!({"InstanceId": [id]}));
         account.wait(120);
@@ -196,7 +210,7 @@ mod tests {
             let args = json!({"RoleName": "node", "PolicyArn": format!("arn:aws:iam::aws:policy/{policy}")});
             account.call(Service::Iam, "DetachRolePolicy", args.clone());
             let id = account.launch(&config);
-            assert_eq!((console(&account.world, &id), kube::ready_nodes(&account.world, "c")), ("".to_owned(), 0), "{policy}");
+            assert_eq!((journal(&account.world, &id), kube::ready_nodes(&account.world, "c")), ("".to_owned(), 0), "{policy}");
             account.call(Service::Iam, "AttachRolePolicy", args.clone());
             account.wait(60);
             assert_eq!(kube::ready_nodes(&account.world, "c"), 1, "{policy}");
@@ -243,18 +257,18 @@ mod tests {
         account.call(Service::Eks, "UpdateClusterConfig", narrow(json!(["203.0.113.7/32"])));
         account.wait(400);
         let id = account.launch(&config);
-        let said = console(&account.world, &id);
+        let said = journal(&account.world, &id);
         assert!(said.ends_with(":443: i/o timeout"), "{said}");
         let told = account.call(Service::Ec2, "DescribeInstances", json!({"InstanceId": [id]}));
         let address = text(&told, "/reservationSet/0/instancesSet/0/ipAddress");
         account.call(Service::Eks, "UpdateClusterConfig", narrow(json!([format!("{address}/32")])));
         account.wait(460);
-        assert_eq!(console(&account.world, &id), "");
+        assert_eq!(journal(&account.world, &id), "");
         assert_eq!(kube::ready_nodes(&account.world, "c"), 1);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_console_tells_why_a_worker_does_not_join() {
+    async fn the_journal_tells_why_a_worker_does_not_join() {
         let mut account = Account::new();
         account.map_role();
         let config = account.config();
@@ -267,13 +281,16 @@ mod tests {
             ("#!/bin/bash\necho nothing to do with EKS\n".to_owned(), ""),
         ] {
             let id = account.launch(&user_data);
-            let console = console(&account.world, &id);
-            assert!(console.ends_with(reason), "{console}");
+            let said = journal(&account.world, &id);
+            assert!(said.ends_with(reason), "{said}");
         }
-        let detach = json!({"RoleName": "node", "PolicyArn": "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy"});
-        account.call(Service::Iam, "DetachRolePolicy", detach);
+        // The CNI's policy permits it, too.
+        for policy in ["AmazonEKSWorkerNodePolicy", "AmazonEKS_CNI_Policy"] {
+            let detach = json!({"RoleName": "node", "PolicyArn": format!("arn:aws:iam::aws:policy/{policy}")});
+            account.call(Service::Iam, "DetachRolePolicy", detach);
+        }
         let id = account.launch(&config);
-        assert!(console(&account.world, &id).contains("UnauthorizedOperation"));
+        assert!(journal(&account.world, &id).contains("UnauthorizedOperation"));
         assert_eq!(kube::ready_nodes(&account.world, "c"), 0);
     }
 }

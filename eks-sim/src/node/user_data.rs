@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value};
 
-use super::max_pods;
+use super::{forms, max_pods};
 
 /// What user data says about the node.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,7 +32,13 @@ const BOOTSTRAP: &str = "/etc/eks/bootstrap.sh";
 
 /// Whether user data has anything to do with EKS.
 pub(super) fn is_for_eks(text: &str) -> bool {
-    parts(text).iter().any(|part| part.content_type == NODE_CONFIG || part.body.contains(BOOTSTRAP))
+    let windows_or_bottlerocket = [forms::SCRIPT, forms::SETTINGS].iter().any(|mark| text.contains(mark));
+    windows_or_bottlerocket || parts(text).iter().any(|part| part.content_type == NODE_CONFIG || part.body.contains(BOOTSTRAP))
+}
+
+/// Whether a script in the user data calls bootstrap.sh.
+pub(super) fn calls_bootstrap(text: &str) -> bool {
+    parts(text).iter().any(|part| part.body.contains(BOOTSTRAP))
 }
 
 /// What nodeadm makes of user data; the error is what it logs before it aborts (nodeadm, `internal/api/validation.go`).
@@ -100,7 +106,7 @@ pub(super) fn bootstrap(text: &str) -> Result<NodeConfig, String> {
 
 impl NodeConfig {
     /// One kubelet flag.
-    fn flag(&mut self, flag: &str) {
+    pub(super) fn flag(&mut self, flag: &str) {
         let Some((name, value)) = flag.split_once('=') else { return };
         match name {
             "--node-labels" => {

@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-pub(crate) use self::store::{furnish, image_parameter};
+pub(crate) use self::{
+    public::image_name,
+    store::{furnish, image_parameter},
+};
 use crate::{
     call::{Args, Caller},
     error::ApiError,
@@ -15,7 +18,7 @@ use crate::{
 };
 
 /// The service's state.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct State {
     parameters: BTreeMap<String, store::Parameter>,
 }

@@ -29,6 +29,27 @@ fn image_id(name: &str) -> String {
     format!("ami-0{}", &digits[8..24])
 }
 
+/// The name of the image that a parameter names, as its maker publishes it.
+pub(crate) fn image_name(parameter: &str) -> String {
+    let parts: Vec<&str> = parameter.split('/').filter(|part| !part.is_empty()).collect();
+    match parts.as_slice() {
+        ["aws", "service", "eks", "optimized-ami", version, "amazon-linux-2023", architecture, variant, ..] => {
+            format!("amazon-eks-node-al2023-{architecture}-{variant}-{version}-v{RELEASE}")
+        }
+        ["aws", "service", "eks", "optimized-ami", version, system, ..] => {
+            let kind = system.strip_prefix("amazon-linux-2-").map(|kind| format!("{kind}-")).unwrap_or_default();
+            format!("amazon-eks-{kind}node-{version}-v{RELEASE}")
+        }
+        ["aws", "service", "bottlerocket", variant, architecture, ..] => format!("bottlerocket-{variant}-{architecture}-v1.52.0-f9f7a4b0"),
+        ["aws", "service", "canonical", "ubuntu", product, release, version, _, _, architecture, _, volume, ..] => {
+            let volume = volume.strip_prefix("ebs-").unwrap_or(volume);
+            format!("ubuntu-{product}/k8s_{version}/images/hvm-ssd-{volume}/ubuntu-{release}-{architecture}-server-{RELEASE}")
+        }
+        ["aws", "service", "ami-windows-latest", name, ..] => format!("{name}-2026.11.11"),
+        _ => parts.last().map_or_else(String::new, |name| format!("{name}-{RELEASE}")),
+    }
+}
+
 fn optimized(minor: u32, all: &mut Vec<(String, String)>) {
     let root = format!("/aws/service/eks/optimized-ami/1.{minor}");
     let release = format!("1.{minor}.0-{RELEASE}");

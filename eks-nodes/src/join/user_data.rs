@@ -1,0 +1,166 @@
+//! What user data says of the node, as far as it can be read without its family's own reader.
+
+/// Forms of user data that nodes of EKS have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    BootstrapScript,
+    NodeConfig,
+    PowerShell,
+    Toml,
+}
+
+impl Form {
+    const ALL: [Self; 4] = [Self::BootstrapScript, Self::NodeConfig, Self::PowerShell, Self::Toml];
+
+    fn mark(self) -> &'static str {
+        match self {
+            Self::BootstrapScript => "/etc/eks/bootstrap.sh",
+            Self::NodeConfig => "node.eks.aws/",
+            Self::PowerShell => "Start-EKSBootstrap.ps1",
+            Self::Toml => "[settings.kubernetes",
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::BootstrapScript => "a call of /etc/eks/bootstrap.sh",
+            Self::NodeConfig => "nodeadm's NodeConfig",
+            Self::PowerShell => "a call of Start-EKSBootstrap.ps1",
+            Self::Toml => "Bottlerocket's TOML settings",
+        }
+    }
+
+    /// What a text has.
+    pub(super) fn all_in(text: &str) -> Vec<Self> {
+        Self::ALL.into_iter().filter(|form| text.contains(form.mark())).collect()
+    }
+}
+
+/// Whether parts of it are packed, so that what is not found may still be there.
+pub(super) fn is_opaque(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    lower.contains("content-transfer-encoding: base64") || text.contains('\u{fffd}')
+}
+
+/// What the node is told of its cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Aims {
+    pub(super) cluster: Option<String>,
+    pub(super) endpoint: Option<String>,
+    pub(super) authority: Option<String>,
+    pub(super) cidr: Option<String>,
+}
+
+impl Aims {
+    /// What stands in it plainly. A value that a script works out is `None`.
+    pub(super) fn read(form: Form, text: &str) -> Self {
+        match form {
+            Form::NodeConfig => Self {
+                cluster: value(cluster_section(text), "name"),
+                endpoint: value(text, "apiServerEndpoint"),
+                authority: value(text, "certificateAuthority"),
+                cidr: value(text, "cidr"),
+            },
+            Form::Toml => Self {
+                cluster: value(text, "cluster-name"),
+                endpoint: value(text, "api-server"),
+                authority: value(text, "cluster-certificate"),
+                cidr: None,
+            },
+            Form::PowerShell => Self {
+                cluster: argument(text, "-EKSClusterName"),
+                endpoint: argument(text, "-APIServerEndpoint"),
+                authority: argument(text, "-Base64ClusterCA"),
+                cidr: argument(text, "-ServiceCIDR"),
+            },
+            Form::BootstrapScript => Self {
+                cluster: argument(text, "/etc/eks/bootstrap.sh"),
+                endpoint: argument(text, "--apiserver-endpoint"),
+                authority: argument(text, "--b64-cluster-ca"),
+                cidr: None,
+            },
+        }
+    }
+}
+
+/// From the member `cluster` of a NodeConfig on; labels and names may hold the word, too.
+fn cluster_section(text: &str) -> &str {
+    ["\"cluster\":", "cluster:"].iter().find_map(|mark| text.find(mark).map(|at| &text[at + mark.len()..])).unwrap_or("")
+}
+
+/// The value of a key in YAML, JSON or TOML: `key: value`, `"key":"value"`, `key = "value"`.
+fn value(text: &str, key: &str) -> Option<String> {
+    let mut rest = text;
+    while let Some(at) = rest.find(key) {
+        let before = rest[..at].chars().next_back();
+        let after = rest[at + key.len()..].trim_start_matches('"').trim_start_matches([' ', '\t']);
+        rest = &rest[at + key.len()..];
+        let begins = before.is_none_or(|c| c.is_whitespace() || matches!(c, '"' | '{' | ','));
+        let Some(after) = after.strip_prefix([':', '=']).filter(|_| begins) else { continue };
+        return plain(after.trim_start_matches([' ', '\t']));
+    }
+    None
+}
+
+/// The word after an argument's name.
+fn argument(text: &str, name: &str) -> Option<String> {
+    // A path may stand in quotes itself.
+    plain(text.split_once(name)?.1.trim_start_matches(['"', '\'']).trim_start_matches([' ', '\t', '=']))
+}
+
+/// A quoted or bare word, unless something is put in for it.
+fn plain(text: &str) -> Option<String> {
+    let word = match text.chars().next()? {
+        quote @ ('"' | '\'') => text[1..].split(quote).next()?,
+        _ => text.split([' ', '\t', '\r', '\n', ',', '}', '\\', '`']).next()?,
+    };
+    (!word.is_empty() && !word.contains(['$', '(', '`']) && !word.starts_with('-')).then(|| word.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn aims(form: Form, text: &str) -> [Option<String>; 3] {
+        let read = Aims::read(form, text);
+        [read.cluster, read.endpoint, read.authority]
+    }
+
+    fn whole() -> [Option<String>; 3] {
+        ["c", "https://host", "Q0E="].map(|text| Some(text.to_owned()))
+    }
+
+    #[test]
+    fn every_form_is_read() {
+        let yaml = "apiVersion: node.eks.aws/v1alpha1\nkind: NodeConfig\nspec:\n  cluster:\n    name: c\n    apiServerEndpoint: https://host\n    certificateAuthority: Q0E=\n    cidr: 10.100.0.0/16\n";
+        let json = r#"{"apiVersion":"node.eks.aws/v1alpha1","spec":{"cluster":{"name":"c","apiServerEndpoint":"https://host","certificateAuthority":"Q0E=","cidr":"172.20.0.0/16"},"kubelet":{"flags":[]}}}"#;
+        let toml = "[settings.kubernetes]\ncluster-name = \"c\"\napi-server = \"https://host\"\ncluster-certificate = \"Q0E=\"\n";
+        let bash = "#!/bin/bash\n/etc/eks/bootstrap.sh 'c' \\\n  --apiserver-endpoint 'https://host' \\\n  --b64-cluster-ca 'Q0E=' \\\n";
+        let powershell = "<powershell>\n& $Start-EKSBootstrap.ps1 -EKSClusterName 'c' `\n -APIServerEndpoint 'https://host' `\n -Base64ClusterCA 'Q0E=' `\n";
+        for (form, text) in [
+            (Form::NodeConfig, yaml),
+            (Form::NodeConfig, json),
+            (Form::Toml, toml),
+            (Form::BootstrapScript, bash),
+            (Form::PowerShell, powershell),
+        ] {
+            assert_eq!(aims(form, text), whole(), "{text}");
+            assert_eq!(Form::all_in(text), [form]);
+        }
+        assert_eq!(Aims::read(Form::NodeConfig, json).cidr.as_deref(), Some("172.20.0.0/16"));
+    }
+
+    #[test]
+    fn what_a_script_works_out_is_not_known() {
+        let bash =
+            "#!/bin/bash\nCLUSTER=c\n/etc/eks/bootstrap.sh \"${CLUSTER}\" --apiserver-endpoint $(cat endpoint) --b64-cluster-ca \"$CA\"\n";
+        assert_eq!(aims(Form::BootstrapScript, bash), [None, None, None]);
+        assert!(is_opaque("Content-Type: application/node.eks.aws\nContent-Transfer-Encoding: base64\n\nYXBp\n"));
+    }
+
+    #[test]
+    fn a_label_is_no_cluster() {
+        let yaml = "apiVersion: node.eks.aws/v1alpha1\nkind: NodeConfig\nmetadata:\n  name: mine\nspec:\n  cluster:\n    apiServerEndpoint: https://host\n    name: c\n";
+        assert_eq!(Aims::read(Form::NodeConfig, yaml).cluster.as_deref(), Some("c"));
+    }
+}

@@ -20,6 +20,10 @@ known |= {subnet["SubnetId"]: f"<{subnet['CidrBlock']}>" for subnet in ec2.descr
 known |= {vpc["VpcId"]: f"<{vpc['CidrBlock']}>" for vpc in ec2.describe_vpcs()["Vpcs"]}
 known |= {group["GroupId"]: f"<{group['GroupName']}>" for group in ec2.describe_security_groups()["SecurityGroups"]}
 known |= {resource["PhysicalResourceId"]: f"<{resource['LogicalResourceId']}>" for resource in resources if resource.get("PhysicalResourceId")}
+for resource in resources:
+    if resource.get("ResourceType") == "AWS::EC2::LaunchTemplate":
+        found = ec2.describe_launch_templates(LaunchTemplateIds=[resource["PhysicalResourceId"]])["LaunchTemplates"][0]
+        known[found["LaunchTemplateName"]] = f"<{resource['LogicalResourceId']} name>"
 
 
 def of(kind):
@@ -31,11 +35,24 @@ def tags(thing):
     return {tag["Key"]: tag["Value"] for tag in thing.get("Tags") or []}
 
 
-def rules(permissions):
+def pairs(permissions):
+    """Rules that name a group; moto keeps those of stacks that are gone, which name groups that are gone."""
     for permission in permissions:
-        head = f"{permission['IpProtocol']} {permission.get('FromPort')}-{permission.get('ToPort')}"
-        yield from (f"{head} {block['CidrIp']}" for block in permission.get("IpRanges", []))
-        yield from (f"{head} {pair['GroupId']} {pair.get('Description')}" for pair in permission.get("UserIdGroupPairs", []))
+        for pair in permission.get("UserIdGroupPairs", []):
+            if pair["GroupId"] in known:
+                yield permission, pair
+
+
+def rules(permissions):
+    def head(permission):
+        return f"{permission['IpProtocol']} {permission.get('FromPort')}-{permission.get('ToPort')}"
+
+    blocks = [f"{head(permission)} {block['CidrIp']}" for permission in permissions for block in permission.get("IpRanges", [])]
+    return sorted(blocks + [f"{head(permission)} {pair['GroupId']}" for permission, pair in pairs(permissions)])
+
+
+def descriptions(group):
+    return sorted(str(pair.get("Description")) for _, pair in pairs(group["IpPermissions"] + group["IpPermissionsEgress"]))
 
 
 def role(name):
@@ -60,8 +77,9 @@ def security_group(id):
     return {
         "description": found["Description"],
         "vpc": found["VpcId"],
-        "ingress": sorted(rules(found["IpPermissions"])),
-        "egress": sorted(rules(found["IpPermissionsEgress"])),
+        "ingress": rules(found["IpPermissions"]),
+        "egress": rules(found["IpPermissionsEgress"]),
+        "descriptions": descriptions(found),
         "tags": tags(found),
     }
 
@@ -81,19 +99,16 @@ def group(name):
         "subnets": sorted(found["VPCZoneIdentifier"].split(",")),
         "zones": sorted(found["AvailabilityZones"]),
         "template": found.get("LaunchTemplate"),
-        "mixed": found.get("MixedInstancesPolicy"),
-        "rebalance": found.get("CapacityRebalance"),
+        "mixed": found.get("MixedInstancesPolicy") or None,
+        "rebalance": bool(found.get("CapacityRebalance")),
         "warmup": found.get("DefaultInstanceWarmup"),
         "hooks": sorted(({key: hook.get(key) for key in keys} for hook in hooks), key=lambda hook: hook["LifecycleHookName"]),
         "tags": {tag["Key"]: [tag["Value"], tag["PropagateAtLaunch"]] for tag in found["Tags"]},
-        "instances": sorted(
-            [instance["AvailabilityZone"], instance["LaunchTemplate"]["Version"]] for instance in found["Instances"]
-        ),
+        "versions": [instance["LaunchTemplate"]["Version"] for instance in found["Instances"]],
     }
 
 
 def instances(group):
-    """Of one of them, as all are alike but for the zone and, where several are wanted, the type."""
     found = ec2.describe_instances(
         Filters=[
             {"Name": "tag:aws:autoscaling:groupName", "Values": [group]},
@@ -101,15 +116,16 @@ def instances(group):
         ]
     )["Reservations"]
     found = [instance for reservation in found for instance in reservation["Instances"]]
-    return [
+    like = [
         {
             "image": instance["ImageId"],
             "groups": sorted(group["GroupId"] for group in instance["SecurityGroups"]),
-            "subnet": instance["SubnetId"],
             "tags": tags(instance),
         }
-        for instance in sorted(found, key=lambda instance: instance["SubnetId"])
+        for instance in found
     ]
+    assert all(one == like[0] for one in like), like
+    return {"count": len(found), "subnets": sorted({instance["SubnetId"] for instance in found}), "each": like[0]}
 
 
 def each(kind, describe):
@@ -126,12 +142,16 @@ told = {
         }
         for stack in stacks
     },
-    "resources": sorted(f"{resource.get('ResourceType')} {resource.get('LogicalResourceId')}" for resource in resources),
+    "resources": {kind: sorted(of(kind)) for kind in {resource["ResourceType"] for resource in resources if "ResourceType" in resource}},
     "roles": each("AWS::IAM::Role", role),
     "profiles": each("AWS::IAM::InstanceProfile", profile),
     "security_groups": each("AWS::EC2::SecurityGroup", security_group),
     "control_plane": {
-        found["GroupName"]: {"ingress": sorted(rules(found["IpPermissions"])), "egress": sorted(rules(found["IpPermissionsEgress"]))}
+        found["GroupName"]: {
+            "ingress": rules(found["IpPermissions"]),
+            "egress": rules(found["IpPermissionsEgress"]),
+            "descriptions": descriptions(found),
+        }
         for found in ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": ["control-plane"]}])["SecurityGroups"]
     },
     "launch_templates": each("AWS::EC2::LaunchTemplate", launch_template),

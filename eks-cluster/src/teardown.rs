@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-#[cfg(feature = "aws")]
-use eks_core::Survivor;
-use eks_core::{After, Error, Owner, Removal, Teardown};
+use eks_core::{After, Error, Owner, Removal, Survivor, Teardown};
 
 use crate::{
     ClusterOp, ClusterSpec, Observed, Scope,
+    grants::Grants,
     identity::RoleKind,
-    plan::{broken, control_plane_key, oidc_provider_key, refuse_others, refused},
+    plan::{broken, control_plane_key, oidc_provider_key, refined, refuse_others, refused},
     price,
 };
 
@@ -50,7 +49,9 @@ impl Observed {
         self.refuse_stray(owner)?;
         let logged = ours.is_some_and(|cluster| !cluster.logging.is_empty());
         let scope = Scope { logged, unprotect: scope.unprotect, ..Scope::everything(scope.cluster.clone(), scope.region.clone()) };
+        let grants = Grants::new(owner, scope.cluster.as_str()).with_standing(self);
         let mut teardown = Teardown::builder(owner, "cluster", serde_json::to_value(&scope).map_err(broken)?);
+        teardown = teardown.observes(refined(READS, |action| grants.read(action)));
         let control_plane = control_plane_key();
         if let Some(cluster) = ours {
             let unprotect = cluster.deletion_protection && scope.unprotect;
@@ -70,7 +71,13 @@ impl Observed {
                 .permits(["eks:DeleteCluster"])
                 .permits(READS);
             let removal = if unprotect { removal.permits(["eks:DescribeUpdate", "eks:UpdateClusterConfig"]) } else { removal };
-            teardown = teardown.removal(removal);
+            teardown = teardown.removal(removal.refine(|action| grants.of(&op, action)));
+            if cluster.deletion_protection && !unprotect {
+                teardown = teardown.stays(self.cluster_left(cluster));
+            }
+        }
+        if let Some(log_group) = log_group(&scope) {
+            teardown = teardown.stays(log_group);
         }
         for (kind, role) in self.roles.iter().filter(|(_, role)| role.is_of(owner, &scope.cluster)) {
             let op = ClusterOp::DeleteRole { name: role.name.clone() };
@@ -93,7 +100,7 @@ impl Observed {
             if matches!(kind, RoleKind::Node(_)) {
                 removal = removal.after(After::Layer("nodes".to_owned()));
             }
-            teardown = teardown.removal(removal);
+            teardown = teardown.removal(removal.refine(|action| grants.of(&op, action)));
         }
         if let Some(provider) = self.oidc_provider.as_ref().filter(|provider| provider.is_owned_by(owner)) {
             // As long as the cluster is there, Pods may need it; a later teardown finds it by its tags.
@@ -106,7 +113,7 @@ impl Observed {
                 .takes(Duration::from_secs(1))
                 .permits(["iam:DeleteOpenIDConnectProvider"])
                 .permits(READS);
-            teardown = teardown.removal(removal);
+            teardown = teardown.removal(removal.refine(|action| grants.of(&op, action)));
         }
         teardown.build().map_err(broken)
     }
@@ -137,6 +144,7 @@ impl Observed {
             roles: [].into(),
             ..Scope::everything(spec.name().clone(), spec.region())
         };
+        let grants = Grants::new(spec.owner(), spec.name().as_str());
         let mut teardown = Teardown::builder(spec.owner(), "cluster", serde_json::to_value(&scope).map_err(broken)?);
         for removal in &spec.addon_removals {
             let Some(found) = self.addons.get(&removal.name) else { continue };
@@ -155,7 +163,7 @@ impl Observed {
                 "eks:DescribeAddon",
                 "eks:DescribeCluster",
             ]);
-            teardown = teardown.removal(removal);
+            teardown = teardown.removal(removal.refine(|action| grants.of(&op, action)));
         }
         teardown.build().map_err(broken)
     }
@@ -171,27 +179,34 @@ impl Observed {
             };
             return left.map(told).collect();
         }
-        let cluster = self.cluster.iter().filter(|cluster| cluster.is_owned_by(owner)).map(|cluster| {
-            let (why, remedy) = if cluster.deletion_protection {
-                (
-                    "deletion protection is on",
-                    "tear down again with Scope::unprotect, or switch it off by aws eks update-cluster-config --no-deletion-protection",
-                )
-            } else {
-                ("it was not deleted", "tear down again")
-            };
-            Survivor::new("EKS cluster", cluster.name.as_str(), why, remedy, cluster.usd_per_month(self.today))
-        });
+        let cluster = self.cluster.iter().filter(|cluster| cluster.is_owned_by(owner)).map(|cluster| self.cluster_left(cluster));
         let roles = self.roles.values().filter(|role| role.is_of(owner, &scope.cluster));
         let roles = roles.map(|role| Survivor::new("IAM role", &role.name, "it was not deleted", "tear down again", 0.0));
-        let log_group = scope.logged.then(|| {
-            let name = format!("/aws/eks/{}/cluster", scope.cluster);
-            let why = "EKS never deletes it, and what it stores is billed; its size is unknown";
-            let remedy = format!("aws logs delete-log-group --region {} --log-group-name {name}", scope.region);
-            Survivor::new("CloudWatch log group", name, why, remedy, 0.0)
-        });
         let provider = self.oidc_provider.iter().filter(|provider| provider.is_owned_by(owner));
         let provider = provider.map(|it| Survivor::new("IAM identity provider", &it.arn, "it was not deleted", "tear down again", 0.0));
-        cluster.chain(roles).chain(provider).chain(log_group).collect()
+        cluster.chain(roles).chain(provider).chain(log_group(scope)).collect()
     }
+
+    fn cluster_left(&self, cluster: &crate::ObservedCluster) -> Survivor {
+        let (why, remedy) = if cluster.deletion_protection {
+            (
+                "deletion protection is on",
+                "tear down again with Scope::unprotect, or switch it off by aws eks update-cluster-config --no-deletion-protection",
+            )
+        } else {
+            ("it was not deleted", "tear down again")
+        };
+        Survivor::new("EKS cluster", cluster.name.as_str(), why, remedy, cluster.usd_per_month(self.today))
+    }
+}
+
+/// EKS makes it when logs are switched on. (Amazon EKS User Guide, "Send control plane logs to CloudWatch Logs".) It is told instead of
+/// deleted: the logs of what was torn down are what one may need next.
+fn log_group(scope: &Scope) -> Option<Survivor> {
+    scope.logged.then(|| {
+        let name = format!("/aws/eks/{}/cluster", scope.cluster);
+        let why = "EKS never deletes it, and what it stores is billed; its size is unknown";
+        let remedy = format!("aws logs delete-log-group --region {} --log-group-name {name}", scope.region);
+        Survivor::new("CloudWatch log group", name, why, remedy, 0.0)
+    })
 }

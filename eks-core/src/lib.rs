@@ -44,6 +44,7 @@ mod key;
 mod op;
 mod owner;
 mod plan;
+mod policy;
 mod price;
 mod problem;
 mod reference;
@@ -55,7 +56,8 @@ pub use error::{BoxError, Class, Error};
 pub use facts::{Basis, Difference, Facts};
 pub use finding::{Finding, Severity};
 pub use handoff::{
-    AuthenticationMode, ClusterAccess, ClusterRefs, ConfigMapAccess, ConfigMapMapping, NetworkRefs, SubnetRef, Tier, WorkersRefs,
+    AuthenticationMode, ClusterAccess, ClusterRefs, ClusterStanding, ClusterTrace, ConfigMapAccess, ConfigMapMapping, NetworkRefs,
+    SubnetRef, Tier, WorkersRefs,
 };
 pub use id::{
     AccountId, AllocationId, AmiId, ClusterName, EgressOnlyGatewayId, IdError, InstanceId, InternetGatewayId, KeyPairId, LaunchTemplateId,
@@ -66,6 +68,7 @@ pub use key::{KeyError, StepKey};
 pub use op::{Op, OpError, Operation};
 pub use owner::{KEY_TAG, OWNER_TAG, Owner, OwnerError};
 pub use plan::{Action, Plan, PlanBuilder, PlanError, Step};
+pub use policy::{Permission, Policy, PolicyError, PolicyScope, ScopeError, Statement};
 pub use price::{HOURS_PER_MONTH, Price};
 pub use problem::{Problem, Problems, SpecError};
 pub use reference::{OutputRef, Outputs, Ref};

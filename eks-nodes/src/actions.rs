@@ -32,7 +32,6 @@ pub(crate) const BASE: &[&str] = &[
     "iam:ListRolePolicies",
     "iam:PassRole",
     "iam:RemoveRoleFromInstanceProfile",
-    "iam:TagInstanceProfile",
     "iam:TagRole",
 ];
 
@@ -63,7 +62,6 @@ pub(crate) const GROUP: &[&str] = &[
     "ec2:DescribeSecurityGroups",
     "ec2:DescribeSubnets",
     "ec2:RunInstances",
-    "ec2:TerminateInstances",
     "eks:CreateAccessEntry",
     "eks:DeleteAccessEntry",
     "eks:DescribeAccessEntry",
@@ -75,6 +73,13 @@ pub(crate) const GROUP: &[&str] = &[
     "ssm:GetParameter",
     "ssm:GetParameters",
 ];
+
+/// What a template by its address needs besides; CloudFormation reads it with its caller's rights.
+pub(crate) const AMAZON: [&str; 3] = ["cloudformation:DescribeStackResource", "cloudformation:GetTemplateSummary", "s3:GetObject"];
+
+/// What a launch configuration needs.
+pub(crate) const LAUNCH_CONFIGURATION: [&str; 3] =
+    ["autoscaling:CreateLaunchConfiguration", "autoscaling:DeleteLaunchConfiguration", "autoscaling:DescribeLaunchConfigurations"];
 
 /// What lifecycle hooks need besides.
 pub(crate) const HOOKS: [&str; 3] =

@@ -15,12 +15,13 @@ use aws_types::{SdkConfig, region::Region};
 use tokio::sync::watch;
 
 use crate::{
+    authorize::{self, Authorization, PolicyError},
     clock::Clock,
-    ec2, eks,
+    cloudformation, ec2, eks,
     fault::{Fault, When},
     iam,
     inventory::Inventory,
-    kube::KubeService,
+    kube::{self, KubeService},
     ledger::Ledger,
     log::{Call, CallLog},
     world::World,
@@ -282,6 +283,42 @@ impl Sim {
         self.with(|world| eks::exhaust_zone(world, zone));
     }
 
+    /// What a cluster's API server stores of a resource (`apps`, `deployments`; the core group is empty), for an observer that is not to be
+    /// seen: no call is made.
+    pub fn stored(&self, cluster: &str, group: &str, plural: &str) -> Vec<Arc<serde_json::Value>> {
+        self.with(|world| kube::stored(world, cluster, group, plural))
+    }
+
+    /// Nodes of a cluster whose kubelets run, and are let in by no access entry and no mapping.
+    pub fn locked_out(&self, cluster: &str) -> Vec<String> {
+        self.with(|world| kube::locked_out(world, cluster))
+    }
+
+    /// The account as it is now, to begin anew from.
+    pub fn snapshot(&self) -> Snapshot {
+        self.with(|world| Snapshot(world.clone()))
+    }
+
+    /// From now on the administrator has these permissions policies and no others, each a managed policy's document: what they do not allow
+    /// is refused in the service's own words, before it is carried out. Kubernetes asks its own authorizers.
+    ///
+    /// # Errors
+    /// If IAM would not take a document: its grammar, or more than 6,144 characters.
+    pub fn enforce<S: AsRef<str>>(&self, policies: impl IntoIterator<Item = S>) -> Result<(), PolicyError> {
+        let documents: Vec<String> = policies.into_iter().map(|document| document.as_ref().to_owned()).collect();
+        self.with(|world| authorize::enforce(world, &documents))
+    }
+
+    /// Ends [`Sim::enforce`]: the administrator may do everything again. Tells each permission that was asked for in between.
+    pub fn trust(&self) -> Vec<Authorization> {
+        self.with(authorize::trust)
+    }
+
+    /// Each permission that was asked for since [`Sim::enforce`].
+    pub fn authorizations(&self) -> Vec<Authorization> {
+        self.with(|world| authorize::asked(world))
+    }
+
     /// From now on whatever begins takes this many times longer than usual.
     pub fn slow_down(&self, times: f64) {
         self.with(|world| world.slowness = times);
@@ -305,9 +342,10 @@ impl Sim {
         self.with(ec2::lock_volume_key);
     }
 
-    /// The account as it is now, to begin anew from.
-    pub fn snapshot(&self) -> Snapshot {
-        self.with(|world| Snapshot(world.clone()))
+    /// Puts a template, in JSON or YAML, where `TemplateURL` finds it: at an `https://` address in S3. Another one there is replaced.
+    pub fn serve_template(&self, url: impl Into<String>, body: impl Into<String>) {
+        let (url, body) = (url.into(), body.into());
+        self.with(|world| cloudformation::serve(world, url, body));
     }
 
     /// How many injected faults have not happened yet.

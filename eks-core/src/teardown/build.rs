@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Finding, Op, OpError, Operation, Owner, PlanError, StepKey,
+    Finding, Op, OpError, Operation, Owner, Permission, PlanError, Policy, PolicyScope, StepKey, Survivor,
     plan::{longest_chain, sort},
 };
 
@@ -41,8 +41,8 @@ pub struct Removal {
     pub typical: Duration,
     /// What it costs while it is there.
     pub usd_per_month: f64,
-    /// IAM actions that removing it needs.
-    pub iam_actions: BTreeSet<String>,
+    /// What removing it must be permitted.
+    pub permissions: BTreeSet<Permission>,
     /// The operation.
     pub op: Op,
 }
@@ -60,7 +60,7 @@ impl Removal {
             after: Vec::new(),
             typical: Duration::ZERO,
             usd_per_month: 0.0,
-            iam_actions: BTreeSet::new(),
+            permissions: BTreeSet::new(),
             op: Op::encode(operation)?,
         })
     }
@@ -86,11 +86,23 @@ impl Removal {
         self
     }
 
-    /// IAM actions that it needs.
+    /// What it must be permitted: [`Permission`]s, or IAM actions on every resource.
     #[must_use]
-    pub fn permits<'a>(mut self, actions: impl IntoIterator<Item = &'a str>) -> Self {
-        self.iam_actions.extend(actions.into_iter().map(str::to_owned));
+    pub fn permits<P: Into<Permission>>(mut self, permissions: impl IntoIterator<Item = P>) -> Self {
+        self.permissions.extend(permissions.into_iter().map(Into::into));
         self
+    }
+
+    /// Says more of the IAM actions that are permitted on every resource: what `with` tells of one takes its place.
+    #[must_use]
+    pub fn refine(mut self, with: impl Fn(&str) -> Option<Vec<Permission>>) -> Self {
+        self.permissions = Permission::refine(self.permissions, with);
+        self
+    }
+
+    /// IAM actions that it needs.
+    pub fn iam_actions(&self) -> BTreeSet<&str> {
+        self.permissions.iter().map(Permission::action).collect()
     }
 }
 
@@ -101,9 +113,15 @@ pub struct Teardown {
     removals: Vec<Removal>,
     /// By layer: what its driver needs to look for survivors.
     scopes: BTreeMap<String, serde_json::Value>,
+    /// What observing before, and looking for survivors after, must be permitted.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    observing: BTreeSet<Permission>,
     /// What a reviewer should see.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     findings: Vec<Finding>,
+    /// What stays, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    stays: Vec<Survivor>,
 }
 
 /// Collects the removals of one layer.
@@ -118,10 +136,24 @@ impl TeardownBuilder {
         self
     }
 
+    /// What observing before, and looking for survivors after, must be permitted.
+    #[must_use]
+    pub fn observes<P: Into<Permission>>(mut self, permissions: impl IntoIterator<Item = P>) -> Self {
+        self.0.observing.extend(permissions.into_iter().map(Into::into));
+        self
+    }
+
     /// Adds something that a reviewer should see: what could not be looked through, say.
     #[must_use]
     pub fn finding(mut self, finding: Finding) -> Self {
         self.0.findings.push(finding);
+        self
+    }
+
+    /// Adds something that will stay, with the reason: a volume that is retained, say. Its verdict will tell of it again.
+    #[must_use]
+    pub fn stays(mut self, survivor: Survivor) -> Self {
+        self.0.stays.push(survivor);
         self
     }
 
@@ -138,7 +170,8 @@ impl Teardown {
     /// Starts the teardown of one layer; `scope` is what its driver needs to look for survivors.
     pub fn builder(owner: &Owner, layer: impl Into<String>, scope: serde_json::Value) -> TeardownBuilder {
         let scopes = BTreeMap::from([(layer.into(), scope)]);
-        TeardownBuilder(Self { owner: owner.clone(), removals: Vec::new(), scopes, findings: Vec::new() })
+        let (removals, observing, findings, stays) = (Vec::new(), BTreeSet::new(), Vec::new(), Vec::new());
+        TeardownBuilder(Self { owner: owner.clone(), removals, scopes, observing, findings, stays })
     }
 
     /// Makes the teardowns of several layers one.
@@ -157,7 +190,14 @@ impl Teardown {
             }
             joined.removals.extend(teardown.removals);
             joined.scopes.extend(teardown.scopes);
+            joined.observing.extend(teardown.observing);
             joined.findings.extend(teardown.findings);
+            // Two layers may tell of one thing; the first knows it as its own.
+            for survivor in teardown.stays {
+                if !joined.stays.iter().any(|told| (&told.kind, &told.id) == (&survivor.kind, &survivor.id)) {
+                    joined.stays.push(survivor);
+                }
+            }
         }
         joined.ordered()
     }
@@ -207,6 +247,11 @@ impl Teardown {
         &self.findings
     }
 
+    /// What will stay, and why.
+    pub fn stays(&self) -> &[Survivor] {
+        &self.stays
+    }
+
     /// Whether nothing is there to remove.
     pub fn is_empty(&self) -> bool {
         self.removals.is_empty()
@@ -220,9 +265,18 @@ impl Teardown {
         (total, keys)
     }
 
-    /// IAM actions that it needs.
+    /// IAM actions that it needs, its observations included.
     pub fn iam_actions(&self) -> BTreeSet<&str> {
-        self.removals.iter().flat_map(|removal| &removal.iam_actions).map(String::as_str).collect()
+        self.permissions().map(Permission::action).collect()
+    }
+
+    fn permissions(&self) -> impl Iterator<Item = &Permission> {
+        self.observing.iter().chain(self.removals.iter().flat_map(|removal| &removal.permissions))
+    }
+
+    /// The least policy under which it is carried out, from its observation to its verdict.
+    pub fn policy(&self, scope: &PolicyScope) -> Policy {
+        Policy::new(self.permissions(), scope)
     }
 }
 
@@ -263,6 +317,37 @@ mod tests {
         let of = |key: &str, scope: &str| Teardown::builder(&owner, "t", scope.into()).removal(removal(key, vec![])).build().unwrap();
         let refused = Teardown::join([of("t/a", "one"), of("t/b", "other")]).unwrap_err();
         assert!(matches!(&refused, PlanError::SameLayer { layer } if layer == "t"), "{refused}");
+    }
+
+    #[test]
+    fn everything_is_shown_by_layer() {
+        let owner = Owner::new("o").unwrap();
+        let net = Teardown::builder(&owner, "net", serde_json::Value::Null)
+            .removal(removal("net/nat", vec![After::Layer("k8s".into())]).takes(Duration::from_secs(80)).saves(32.85))
+            .removal(removal("net/vpc", vec![After::Key("net/nat".parse().unwrap())]))
+            .build()
+            .unwrap();
+        let left = || Survivor::new("EBS volume", "vol-1", "it is retained", "aws ec2 delete-volume --volume-id vol-1", 0.8);
+        let k8s = Teardown::builder(&owner, "k8s", serde_json::Value::Null)
+            .removal(removal("k8s/service/a", vec![]).saves(18.25))
+            .stays(left())
+            .finding(Finding::warning("k8s/aws-auth".parse().unwrap(), "not looked through"))
+            .build()
+            .unwrap();
+        let joined = Teardown::join([net, k8s]).unwrap();
+        insta::assert_snapshot!(joined, @r"
+        teardown of o: 3 to remove, about 1m 20s, saves $51.10 a month
+          k8s: 1, $18.25 a month
+            - k8s/service/a  k8s/service/a id ($18.25 a month)
+          net: 2, $32.85 a month
+            - net/nat        net/nat id ($32.85 a month)
+            - net/vpc        net/vpc id
+          stays: 1, $0.80 a month
+            = EBS volume vol-1: it is retained; aws ec2 delete-volume --volume-id vol-1 ($0.80 a month)
+          ! k8s/aws-auth: not looked through
+        ");
+        let other = Teardown::builder(&owner, "leftovers", serde_json::Value::Null).stays(left()).build().unwrap();
+        assert_eq!(Teardown::join([joined, other]).unwrap().stays().len(), 1, "told once");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::{
     fingerprint::TEMPLATE_TAG,
     observed::Stack,
     op::WorkersOp,
-    request::StackRequest,
+    request::{DESIRED, StackRequest},
     spec::WorkersSpec,
 };
 
@@ -61,6 +61,7 @@ impl Workers {
         for step in plan.steps() {
             if let Ok(WorkersOp::UpdateStack { id, stack }) = step.op.decode() {
                 self.sweep(&id).await?;
+                let stack = self.with_size_of_now(&id, &stack).await?;
                 diffs.insert(step.key.clone(), self.change_set(&id, &stack, plan.owner(), &step.key, keep).await?);
             }
         }
@@ -169,7 +170,9 @@ fn is_as_wanted(stack: &Stack, request: &StackRequest, cx: &StepContext) -> bool
     let same = |(name, wanted): (&String, &crate::Argument)| {
         wanted.text(|reference| cx.resolve(reference)).is_ok_and(|wanted| stack.parameters.get(name) == Some(&wanted))
     };
-    stack.tags.get(TEMPLATE_TAG) == Some(&request.template.fingerprint()) && request.parameters.iter().all(same)
+    // The size is that of the moment at which the change set was made.
+    let mut settled = request.parameters.iter().filter(|(name, _)| name.as_str() != DESIRED);
+    stack.tags.get(TEMPLATE_TAG) == Some(&request.template.fingerprint()) && settled.all(same)
 }
 
 /// What is known; the rest is as it is.

@@ -10,6 +10,7 @@ use crate::{
     cause::Cause,
     fingerprint::TEMPLATE_TAG,
     request::{StackRequest, TemplateSource},
+    sizing::DESIRED_TAG,
 };
 
 /// After this time CloudFormation gives up and rolls back, rather than waiting for instances that never come.
@@ -116,7 +117,8 @@ fn parameters(request: &StackRequest, cx: &StepContext) -> Result<Vec<Parameter>
 }
 
 pub(super) fn capabilities(request: &StackRequest) -> Option<Vec<Capability>> {
-    request.iam.then(|| vec![Capability::CapabilityIam])
+    let names = request.capabilities.iter().map(|capability| Capability::from(capability.as_str())).collect::<Vec<_>>();
+    (!names.is_empty()).then_some(names)
 }
 
 fn tags(request: &StackRequest, cx: &StepContext) -> Vec<Tag> {
@@ -126,8 +128,9 @@ fn tags(request: &StackRequest, cx: &StepContext) -> Vec<Tag> {
 /// CloudFormation puts them on everything that the stack makes, too.
 pub(super) fn tags_of(request: &StackRequest, own: Vec<(String, String)>) -> Vec<Tag> {
     let fingerprint = (TEMPLATE_TAG.to_owned(), request.template.fingerprint());
+    let desired = request.desired.map(|desired| (DESIRED_TAG.to_owned(), desired.to_string()));
     let tag = |(key, value)| Tag::builder().key(key).value(value).build();
-    own.into_iter().chain([fingerprint]).map(tag).collect()
+    own.into_iter().chain([fingerprint]).chain(desired).map(tag).collect()
 }
 
 /// A token of this very call, so that the SDK may repeat it: `ClientRequestToken` has 1–128 characters, `[a-zA-Z0-9][-a-zA-Z0-9]*`.
@@ -135,7 +138,7 @@ pub(super) fn tags_of(request: &StackRequest, own: Vec<(String, String)>) -> Vec
 /// It need not outlive the call, as a stack is found again by its name, and a later attempt of the step looks first; and it must not:
 /// CloudFormation refuses a token that another operation has used, and takes the same operation for done, though the name is free
 /// again after a deletion and the same update may be wanted a second time after it was rolled back.
-pub(super) fn token(cx: &StepContext) -> String {
+pub(crate) fn token(cx: &StepContext) -> String {
     fresh_token(cx.owner(), cx.key())
 }
 

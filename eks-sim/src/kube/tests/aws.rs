@@ -191,7 +191,7 @@ async fn load_balancers_let_go_of_excluded_nodes_after_a_while() {
             "metadata": {"name": name, "annotations": annotations},
             "spec": {"type": "LoadBalancer", "selector": {"app": "nginx"}, "ports": [{"port": 80}]},
         });
-        let services: Api<k8s_openapi::api::core::v1::Service> = Api::default_namespaced(client(sim));
+        let services: Api<Service> = Api::default_namespaced(client(sim));
         services.create(&PostParams::default(), &serde_json::from_value(service).expect("a Service")).await.expect("created");
     }
     settle(sim, 400).await;

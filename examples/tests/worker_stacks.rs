@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 type Done<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
-/// What moto 5.2.5 lacks: a part of what the judge tells, as keys in which `*` is any, and why it is left out.
+/// What is not compared: a part of what the judge tells, as keys in which `*` is any, and what moto 5.2.5 (at the end: the simulator) lacks.
 const GAPS: &[(&[&str], &str)] = &[
     (&["roles", "*", "policies"], "attaches no ManagedPolicyArns of a role"),
     (&["roles", "*", "tags"], "puts no tags of the stack on a role"),
@@ -34,6 +34,8 @@ const GAPS: &[(&[&str], &str)] = &[
     (&["groups", "*", "tags", "aws:cloudformation:stack-id"], "puts no tags of CloudFormation's on an Auto Scaling group"),
     (&["groups", "*", "tags", "aws:cloudformation:stack-name"], "puts no tags of CloudFormation's on an Auto Scaling group"),
     (&["groups", "*", "tags", "eks-rs/template"], "puts no tags of the stack on an Auto Scaling group"),
+    (&["groups", "*", "tags", "eks-rs/desired-capacity"], "puts no tags of the stack on an Auto Scaling group"),
+    (&["instances", "*", "each", "tags", "eks-rs/desired-capacity"], "so instances do not inherit them"),
     (&["instances", "*", "each", "tags", "aws:cloudformation:logical-id"], "so instances do not inherit them"),
     (&["instances", "*", "each", "tags", "aws:cloudformation:stack-id"], "so instances do not inherit them"),
     (&["instances", "*", "each", "tags", "aws:cloudformation:stack-name"], "so instances do not inherit them"),
@@ -42,6 +44,8 @@ const GAPS: &[(&[&str], &str)] = &[
     (&["groups", "*", "hooks"], "makes nothing of LifecycleHookSpecificationList"),
     (&["groups", "*", "warmup"], "forgets DefaultInstanceWarmup"),
     (&["stacks", "w", "parameters", "Subnets"], "tells a list as Python prints one"),
+    (&["instances", "*", "each", "tags", "aws:ec2launchtemplate:id"], "the simulator: no tags of EC2's own for launch templates"),
+    (&["instances", "*", "each", "tags", "aws:ec2launchtemplate:version"], "the simulator: no tags of EC2's own for launch templates"),
 ];
 
 /// One of moto's images of Linux; to the simulator, every well-formed id is one of Amazon's.

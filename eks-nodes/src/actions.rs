@@ -87,3 +87,12 @@ pub(crate) const HOOKS: [&str; 3] =
 
 /// What leads a stack back to what it was before a failed update.
 pub(crate) const RESTORE: [&str; 2] = ["cloudformation:ContinueUpdateRollback", "cloudformation:RollbackStack"];
+
+/// What it takes to show an update before it is done, and to do that.
+pub(crate) const CHANGE_SETS: [&str; 5] = [
+    "cloudformation:CreateChangeSet",
+    "cloudformation:DeleteChangeSet",
+    "cloudformation:DescribeChangeSet",
+    "cloudformation:ExecuteChangeSet",
+    "cloudformation:ListChangeSets",
+];

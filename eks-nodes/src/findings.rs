@@ -4,6 +4,7 @@ use eks_core::{Action, Finding, StepKey, Tier};
 
 use crate::{
     decide::Decision,
+    effect::UpdateEffect,
     image::{Family, Image},
     instance::{InstanceType, Variant},
     mapping::RoleMapping,
@@ -43,10 +44,8 @@ impl WorkersSpec {
             findings.push(Finding::warning(key.clone(), message));
         }
         if decision.action == Action::Update && self.amazon.is_none() {
-            findings.push(Finding::note(
-                key.clone(),
-                "an update in place drains nothing: nodes that run keep their settings until they are replaced; a new group and a drain replace them gently",
-            ));
+            let effect = UpdateEffect::of(&decision.changes, false);
+            findings.push(Finding::note(key.clone(), effect.to_string()));
         }
         let desired = |name: &str| now.stack(name)?.parameters.get(DESIRED)?.parse::<u32>().ok();
         let unseen = now.sizes(self.name.as_str()).is_empty() && !self.keeps_size(now);

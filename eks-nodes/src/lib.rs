@@ -121,6 +121,8 @@ mod capacity;
 mod cause;
 mod check;
 mod decide;
+mod diff;
+mod effect;
 mod failure;
 mod findings;
 mod fingerprint;
@@ -158,6 +160,8 @@ pub use aws::Workers;
 pub use blocker::Blocker;
 pub use capacity::{Capacity, CapacityError};
 pub use cause::{Cause, Remedy};
+pub use diff::{ChangeAction, PropertyChange, Replacement, ResourceChange, StackDiff};
+pub use effect::UpdateEffect;
 pub use failure::{FailedResource, StackFailure};
 pub use fingerprint::TEMPLATE_TAG;
 pub use image::{

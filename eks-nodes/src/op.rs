@@ -41,6 +41,15 @@ pub enum WorkersOp {
         /// Its ARN.
         id: String,
     },
+    /// Carries out a change set that was looked at, and waits for it.
+    ExecuteChangeSet {
+        /// The stack's ARN.
+        id: String,
+        /// The change set's ARN.
+        change_set: String,
+        /// What the change set was made of.
+        stack: StackRequest,
+    },
     /// What is done to a managed node group.
     Group {
         /// What.

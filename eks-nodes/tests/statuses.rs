@@ -1,7 +1,11 @@
 //! Every status that a stack can reach, reached on the simulated account, and what plans and teardowns then do.
 
 mod account;
+#[path = "states/change_sets.rs"]
+mod change_sets;
 mod states;
+#[path = "states/sweeps.rs"]
+mod sweeps;
 
 use account::{Account, Tested, minutes, owner};
 use eks_core::{Error, engine::ApplyError};

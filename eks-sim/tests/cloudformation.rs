@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_cloudformation::{
     Client,
     error::ProvideErrorMetadata,
-    types::{Capability, ChangeSetType, OnFailure, Parameter, Stack, StackStatus, Tag},
+    types::{Capability, ChangeSetType, ChangeSource, OnFailure, Parameter, Replacement, RequiresRecreation, Stack, StackStatus, Tag},
 };
 use aws_sdk_iam as iam;
 use eks_sim::Sim;
@@ -284,9 +284,16 @@ async fn tokens_protection_and_change_sets() {
 
     let set = client.create_change_set().stack_name("n").change_set_name("c").use_previous_template(true);
     set.parameters(parameter("Name", "b")).send().await.expect("accepted");
+    let pending = client.describe_change_set().stack_name("n").change_set_name("c").send().await.expect("there");
+    assert_eq!((pending.status().map(|status| status.as_str()), pending.changes().len()), (Some("CREATE_IN_PROGRESS"), 0));
+    tokio::time::sleep(Duration::from_secs(10)).await;
     let shown = client.describe_change_set().stack_name("n").change_set_name("c").send().await.expect("there");
     let change = shown.changes().first().and_then(|change| change.resource_change()).expect("one");
-    assert_eq!(change.logical_resource_id(), Some("Vpc"));
+    assert_eq!((change.logical_resource_id(), change.replacement()), (Some("Vpc"), Some(&Replacement::False)));
+    let detail = change.details().first().expect("one");
+    let target = detail.target().expect("a target");
+    assert_eq!((target.name(), target.requires_recreation()), (Some("Tags"), Some(&RequiresRecreation::Never)));
+    assert_eq!((detail.change_source(), detail.causing_entity()), (Some(&ChangeSource::ParameterReference), Some("Name")));
     client.execute_change_set().stack_name("n").change_set_name("c").send().await.expect("accepted");
     assert_eq!(settled(&client, "n").await.stack_status(), Some(&StackStatus::UpdateComplete));
     let vpc = sim.inventory().items().iter().find(|item| item.kind == "ec2/vpc").expect("one").clone();
@@ -295,6 +302,47 @@ async fn tokens_protection_and_change_sets() {
     let set = client.create_change_set().stack_name("m").change_set_name("c").change_set_type(ChangeSetType::Create);
     set.template_body(body).send().await.expect("accepted");
     assert_eq!(stack(&client, "m").await.stack_status(), Some(&StackStatus::ReviewInProgress));
+    tokio::time::sleep(Duration::from_secs(10)).await;
     client.execute_change_set().stack_name("m").change_set_name("c").send().await.expect("accepted");
     assert_eq!(settled(&client, "m").await.stack_status(), Some(&StackStatus::CreateComplete));
+}
+
+/// API Reference, "ResourceChangeDetail": what changes, why, and whether that is certain; and "DescribeChangeSet", ExecutionStatus.
+#[tokio::test(start_paused = true)]
+async fn change_sets_tell_causes_and_become_obsolete() {
+    let sim = Sim::new();
+    let client = Client::new(&sim.sdk_config());
+    let create = client.create_stack().stack_name("w").template_body(WORKERS).capabilities(Capability::CapabilityIam);
+    create.parameters(parameter("Desired", "0")).send().await.expect("accepted");
+    settled(&client, "w").await;
+    // Another name of the group: another group, so what names it may have to be another, too.
+    let body = WORKERS.replace("GroupDescription: workers", "GroupDescription: others");
+    assert_ne!(body, WORKERS);
+    let set = |name: &str| client.create_change_set().stack_name("w").change_set_name(name).capabilities(Capability::CapabilityIam);
+    for name in ["a", "b"] {
+        set(name).template_body(&body).parameters(parameter("Desired", "0")).send().await.expect("accepted");
+    }
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let pages = client.describe_change_set().stack_name("w").change_set_name("a").into_paginator().send();
+    let pages = pages.collect::<Result<Vec<_>, _>>().await.expect("there");
+    let changes: Vec<_> = pages.iter().flat_map(|page| page.changes()).filter_map(|change| change.resource_change()).collect();
+    let group = changes.iter().find(|change| change.logical_resource_id() == Some("Group")).expect("changes");
+    assert_eq!(group.replacement(), Some(&Replacement::True));
+    let others: Vec<_> = changes.iter().filter(|change| change.logical_resource_id() != Some("Group")).collect();
+    assert!(!others.is_empty());
+    for other in others {
+        let detail = other.details().first().expect("a detail");
+        assert_eq!(detail.evaluation().map(|evaluation| evaluation.as_str()), Some("Dynamic"), "{other:?}");
+        assert!(
+            detail
+                .causing_entity()
+                .is_some_and(|entity| changes.iter().any(|change| entity.starts_with(change.logical_resource_id().expect("an id"))))
+        );
+    }
+    let update = client.update_stack().stack_name("w").template_body(WORKERS).capabilities(Capability::CapabilityIam);
+    update.parameters(parameter("Desired", "1")).send().await.expect("accepted");
+    settled(&client, "w").await;
+    let (refused, message) = code(client.execute_change_set().stack_name("w").change_set_name("b").send().await);
+    assert_eq!(refused, "InvalidChangeSetStatus");
+    assert!(message.ends_with("current execution status of [OBSOLETE]"), "{message}");
 }

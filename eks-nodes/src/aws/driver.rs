@@ -47,6 +47,7 @@ impl Driver for Workers {
                     self.restore(&id, StackStatus::UpdateRollbackFailed, &skip, step.typical, cx).await
                 }
                 WorkersOp::CreateStack { stack } => self.create(&stack, step.typical, cx).await,
+                WorkersOp::ExecuteChangeSet { id, change_set, stack } => self.carry_out(&id, &change_set, &stack, step.typical, cx).await,
                 WorkersOp::RecreateStack { id, stack } => {
                     self.gone(&id, cx).await?;
                     self.create(&stack, step.typical, cx).await
@@ -180,11 +181,21 @@ impl Workers {
         Ok(found)
     }
 
+    /// Carries out a change set and waits until that is done.
+    async fn carry_out(&self, id: &str, set: &str, request: &StackRequest, typical: Duration, cx: &StepContext) -> Result<Outputs, Error> {
+        let runs = self.runs(id, cx).await? || self.execute(id, set, request, cx).await?;
+        let goal = if runs { Goal::Updated } else { Goal::Standing };
+        self.reached(wait(goal, id, typical).first(typical / 4), cx).await
+    }
+
+    /// Whether an earlier attempt has begun an operation that runs.
+    async fn runs(&self, id: &str, cx: &StepContext) -> Result<bool, Error> {
+        Ok(cx.attempt() > 1 && self.describe(id).await?.is_some_and(|stack| stack.status.next(Purpose::Make) == Next::Wait))
+    }
+
     /// Changes the stack and waits until the change has been carried out.
     async fn update(&self, id: &str, request: &StackRequest, typical: Duration, cx: &StepContext) -> Result<Outputs, Error> {
-        let running =
-            cx.attempt() > 1 && self.describe(id).await?.is_some_and(|stack| matches!(stack.status.next(Purpose::Make), Next::Wait));
-        let call = if running { Call::Began } else { self.update_stack(id, request, cx).await? };
+        let call = if self.runs(id, cx).await? { Call::Began } else { self.update_stack(id, request, cx).await? };
         let goal = if call == Call::Began { Goal::Updated } else { Goal::Standing };
         let first = if call == Call::Began { typical / 4 } else { Duration::ZERO };
         self.comes(request.name.as_str(), wait(goal, id, typical).first(first), cx).await

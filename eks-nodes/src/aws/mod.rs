@@ -2,6 +2,7 @@
 
 #[cfg(feature = "diagnosis")]
 mod blockers;
+mod change_sets;
 mod driver;
 mod events;
 mod observe;

@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_sdk_cloudformation::types::{Capability, Parameter, Tag};
-use eks_core::{Class, Error, Ref, aws::failed, engine::StepContext};
+use eks_core::{Class, Error, Owner, Ref, StepKey, aws::failed, engine::StepContext};
 
 use super::Workers;
 use crate::{
@@ -101,7 +101,7 @@ impl Workers {
     }
 }
 
-fn source(template: &TemplateSource) -> (Option<String>, Option<String>) {
+pub(super) fn source(template: &TemplateSource) -> (Option<String>, Option<String>) {
     match template {
         TemplateSource::Body(body) => (Some(body.clone()), None),
         TemplateSource::Url(url) => (None, Some(url.clone())),
@@ -116,26 +116,35 @@ fn parameters(request: &StackRequest, cx: &StepContext) -> Result<Vec<Parameter>
     request.parameters.iter().map(parameter).collect()
 }
 
-fn capabilities(request: &StackRequest) -> Option<Vec<Capability>> {
+pub(super) fn capabilities(request: &StackRequest) -> Option<Vec<Capability>> {
     let names = request.capabilities.iter().map(|capability| Capability::from(capability.as_str())).collect::<Vec<_>>();
     (!names.is_empty()).then_some(names)
 }
 
-/// CloudFormation puts them on everything that the stack makes, too.
 fn tags(request: &StackRequest, cx: &StepContext) -> Vec<Tag> {
+    tags_of(request, cx.tags())
+}
+
+/// CloudFormation puts them on everything that the stack makes, too.
+pub(super) fn tags_of(request: &StackRequest, own: Vec<(String, String)>) -> Vec<Tag> {
     let fingerprint = (TEMPLATE_TAG.to_owned(), request.template.fingerprint());
     let desired = request.desired.map(|desired| (DESIRED_TAG.to_owned(), desired.to_string()));
     let tag = |(key, value)| Tag::builder().key(key).value(value).build();
-    cx.tags().into_iter().chain([fingerprint]).chain(desired).map(tag).collect()
+    own.into_iter().chain([fingerprint]).chain(desired).map(tag).collect()
 }
 
-/// A token of this very call, so that the SDK may repeat it.
+/// A token of this very call, so that the SDK may repeat it: `ClientRequestToken` has 1–128 characters, `[a-zA-Z0-9][-a-zA-Z0-9]*`.
 ///
-/// It need not outlive the call, as a stack is found again by its name; and it must not, as CloudFormation refuses a token that
-/// it has seen, and the name is free again after a deletion.
+/// It need not outlive the call, as a stack is found again by its name, and a later attempt of the step looks first; and it must not:
+/// CloudFormation refuses a token that another operation has used, and takes the same operation for done, though the name is free
+/// again after a deletion and the same update may be wanted a second time after it was rolled back.
 pub(crate) fn token(cx: &StepContext) -> String {
+    fresh_token(cx.owner(), cx.key())
+}
+
+pub(super) fn fresh_token(owner: &Owner, key: &StepKey) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    cx.owner().token(cx.key(), &now.as_nanos().to_string())
+    owner.token(key, &now.as_nanos().to_string())
 }
 
 /// What a refused request means.
@@ -163,5 +172,21 @@ fn with_remedy(error: Error, words: String) -> Error {
             Error::Call { call, subject, class, code, request_id, source: words.into() }
         }
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// API Reference, "CreateStack": 1–128 characters, `[a-zA-Z0-9][-a-zA-Z0-9]*`; and a change set's name, `[a-zA-Z][-a-zA-Z0-9]*`.
+    #[test]
+    fn tokens_are_of_one_call_and_have_cloudformations_form() {
+        let (owner, key) = (Owner::new("o").expect("a name"), "nodes/w/base".parse::<StepKey>().expect("a key"));
+        let one = fresh_token(&owner, &key);
+        assert!(one.len() <= 128 && one.starts_with(|c: char| c.is_ascii_alphabetic()), "{one}");
+        assert!(one.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{one}");
+        std::thread::sleep(std::time::Duration::from_micros(1));
+        assert_ne!(one, fresh_token(&owner, &key), "another call");
     }
 }

@@ -37,11 +37,12 @@ pub(crate) async fn status_of(account: &Account, stack: &str) -> Tested<Option<S
 
 /// Waits until the stack is in the status; states that last seconds are met, too.
 async fn reach(account: &Account, stack: &str, status: StackStatus) -> Tested {
-    for _ in 0..7200 {
+    let pause = if status.is_settled() { Duration::from_secs(10) } else { Duration::from_millis(500) };
+    for _ in 0..2_000 {
         if status_of(account, stack).await? == Some(status) {
             return Ok(());
         }
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        tokio::time::sleep(pause).await;
     }
     Err(format!("{stack} never came to {status}, but to {:?}", status_of(account, stack).await?).into())
 }

@@ -46,11 +46,17 @@ fn show(group: &Group) -> Value {
     zones.dedup();
     let subnets: Vec<_> = group.subnets.iter().map(|(subnet, _)| subnet.as_str()).filter(|subnet| !subnet.is_empty()).collect();
     let suspended: Vec<_> = group.suspended.iter().map(|name| json!({"ProcessName": name, "SuspensionReason": "User suspended"})).collect();
+    // API Reference, "LaunchTemplateSpecification": a response tells both id and name.
+    let mut mixed = group.launch.mixed.clone();
+    if let Some(specification) = mixed.as_mut().and_then(|mixed| mixed.pointer_mut("/LaunchTemplate/LaunchTemplateSpecification")) {
+        specification["LaunchTemplateId"] = group.launch.template_id.as_str().into();
+        specification["LaunchTemplateName"] = group.launch.template_name.as_str().into();
+    }
     json!({
         "AutoScalingGroupName": group.name,
         "AutoScalingGroupARN": group.arn,
         "LaunchTemplate": group.launch.mixed.is_none().then(|| group.template()),
-        "MixedInstancesPolicy": group.launch.mixed,
+        "MixedInstancesPolicy": mixed,
         "LaunchConfigurationName": group.launch.configuration.as_ref().map(|used| used.name.as_str()),
         "MinSize": group.min,
         "MaxSize": group.max,
@@ -61,6 +67,7 @@ fn show(group: &Group) -> Value {
         "TargetGroupARNs": group.target_groups,
         "HealthCheckType": group.health_check,
         "HealthCheckGracePeriod": group.grace,
+        "DefaultInstanceWarmup": group.warmup,
         "Instances": instances,
         "CreatedTime": group.created,
         "SuspendedProcesses": suspended,

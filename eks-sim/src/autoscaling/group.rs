@@ -21,6 +21,7 @@ pub(super) struct Group {
     pub(super) subnets: Vec<(String, String)>,
     pub(super) health_check: String,
     pub(super) grace: i64,
+    pub(super) warmup: Option<i64>,
     pub(super) protect_new: bool,
     pub(super) termination_policies: Vec<String>,
     pub(super) load_balancers: Vec<String>,

@@ -126,6 +126,7 @@ fn settings(group: &mut Group, args: &Args, launch: Option<Launch>) {
     }
     group.cooldown = args.int("DefaultCooldown").unwrap_or(group.cooldown);
     group.grace = args.int("HealthCheckGracePeriod").unwrap_or(group.grace);
+    group.warmup = args.int("DefaultInstanceWarmup").or(group.warmup);
     group.protect_new = args.bool("NewInstancesProtectedFromScaleIn").unwrap_or(group.protect_new);
     if let Some(kind) = args.str("HealthCheckType") {
         kind.clone_into(&mut group.health_check);

@@ -1,12 +1,14 @@
 //! Change sets: an update, or a creation, shown before it is carried out.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{
+    detail::{affected, details, replaced},
     operation,
     parameters::{invalid, partition},
     requests::{self, changes, check_name, check_updatable, find, insert},
-    resources,
     stack::{Definition, Resource, Stack, set_status, show_parameters, show_tags, stack, stack_mut, uuid},
 };
 use crate::{
@@ -14,6 +16,11 @@ use crate::{
     error::ApiError,
     world::World,
 };
+
+/// How long CloudFormation takes to find the changes. Assumption.
+const TAKES: Duration = Duration::from_secs(4);
+/// Changes a page: API Reference, "DescribeChangeSet": at most 1 MB. Assumption.
+const PAGE: usize = 5;
 
 /// A change set; its execution uses it up.
 #[derive(Clone, Debug)]
@@ -27,6 +34,10 @@ pub(super) struct ChangeSet {
     /// Whether it creates the stack.
     creates: bool,
     on_failure: Option<String>,
+    /// When its changes are known.
+    ready: Duration,
+    /// The stack was updated since.
+    pub(super) obsolete: bool,
 }
 
 fn missing(name: &str) -> ApiError {
@@ -94,6 +105,8 @@ pub(super) fn create(world: &mut World, caller: &Caller, args: &Args) -> Result<
         changes,
         creates,
         on_failure: args.str("OnStackFailure").map(str::to_owned),
+        ready: world.now + TAKES,
+        obsolete: false,
     };
     if let Some(stack) = stack_mut(world, &id) {
         stack.change_sets.insert(name, set);
@@ -102,8 +115,15 @@ pub(super) fn create(world: &mut World, caller: &Caller, args: &Args) -> Result<
 }
 
 impl ChangeSet {
-    /// Status, execution status and reason; a change set without changes has failed (API Reference, "DescribeChangeSet").
-    fn status(&self) -> (&'static str, &'static str, Option<&'static str>) {
+    /// Status, execution status and reason (API Reference, "DescribeChangeSet"): one without changes has failed, and one of a stack that
+    /// was updated since is obsolete.
+    fn status(&self, now: Duration) -> (&'static str, &'static str, Option<&'static str>) {
+        if now < self.ready {
+            return ("CREATE_IN_PROGRESS", "UNAVAILABLE", None);
+        }
+        if self.obsolete {
+            return ("CREATE_COMPLETE", "OBSOLETE", None);
+        }
         if self.changes.is_empty() {
             let reason = "The submitted information didn't contain changes. Submit different information to create a change set.";
             return ("FAILED", "UNAVAILABLE", Some(reason));
@@ -116,24 +136,40 @@ pub(super) fn describe(world: &World, args: &Args) -> Result<Value, ApiError> {
     let (id, name) = locate(world, args)?;
     let Some(stack) = stack(world, &id) else { return Err(missing(&name)) };
     let Some(set) = stack.change_sets.get(&name) else { return Err(missing(&name)) };
-    let changes: Vec<_> = set
-        .changes
+    let (status, execution, reason) = set.status(world.now);
+    let mut changes = set.changes.clone();
+    // What an existing resource has of one that changes is known only when that has changed.
+    changes.extend(affected(stack, &set.definition, &set.changes).into_iter().map(|resource| ("Modify", resource)));
+    let changes: Vec<_> = changes
         .iter()
         .map(|(action, resource)| {
-            let old = stack.resources.get(&resource.logical);
-            let replaced = old.is_some_and(|old| resources::replaces(&resource.kind, &old.properties, &resource.properties));
+            let details = if *action == "Modify" { details(stack, &set.definition, resource, &set.changes) } else { Vec::new() };
+            let conditional = details.iter().any(|detail| detail["Target"]["RequiresRecreation"] == "Conditionally");
+            let replacement = if replaced(stack, resource) {
+                "True"
+            } else if conditional {
+                "Conditional"
+            } else {
+                "False"
+            };
             json!({"Type": "Resource", "ResourceChange": {
                 "Action": action,
                 "LogicalResourceId": resource.logical,
                 "PhysicalResourceId": resource.physical,
                 "ResourceType": resource.kind,
-                "Replacement": (*action == "Modify").then_some(if replaced { "True" } else { "False" }),
-                "Scope": [],
-                "Details": [],
+                "Replacement": (*action == "Modify").then_some(replacement),
+                "Scope": if details.is_empty() { json!([]) } else { json!(["Properties"]) },
+                "Details": details,
             }})
         })
         .collect();
-    let (status, execution, reason) = set.status();
+    let start = match args.str("NextToken") {
+        None => 0,
+        Some(token) => token.parse::<usize>().map_err(|_| invalid("NextToken is invalid"))?,
+    };
+    let ready = status == "CREATE_COMPLETE";
+    let next = (ready && changes.len() > start + PAGE).then(|| (start + PAGE).to_string());
+    let changes: Vec<_> = changes.into_iter().filter(|_| ready).skip(start).take(PAGE).collect();
     Ok(json!({
         "ChangeSetName": set.name,
         "ChangeSetId": set.id,
@@ -148,6 +184,7 @@ pub(super) fn describe(world: &World, args: &Args) -> Result<Value, ApiError> {
         "Capabilities": set.definition.capabilities,
         "Tags": show_tags(&set.definition.tags),
         "Changes": changes,
+        "NextToken": next,
         "OnStackFailure": set.on_failure,
     }))
 }
@@ -157,7 +194,7 @@ pub(super) fn list(world: &World, args: &Args) -> Result<Value, ApiError> {
     let sets = stack(world, &id).into_iter().flat_map(|stack| stack.change_sets.values());
     let summaries: Vec<_> = sets
         .map(|set| {
-            let (status, execution, reason) = set.status();
+            let (status, execution, reason) = set.status(world.now);
             json!({"StackId": id, "ChangeSetId": set.id, "ChangeSetName": set.name, "Status": status, "StatusReason": reason,
                 "ExecutionStatus": execution, "CreationTime": set.created, "Description": set.description})
         })
@@ -166,11 +203,21 @@ pub(super) fn list(world: &World, args: &Args) -> Result<Value, ApiError> {
 }
 
 pub(super) fn execute(world: &mut World, args: &Args) -> Result<Value, ApiError> {
+    // API Reference, "ExecuteChangeSet": the token tells a request that is repeated, whose change set is used up.
+    let token = args.str("ClientRequestToken").map(str::to_owned);
+    if token.as_ref().and_then(|token| world.cloudformation.tokens.get(token)).is_some_and(|(action, _)| action == "ExecuteChangeSet") {
+        return Ok(json!({}));
+    }
     let (id, name) = locate(world, args)?;
+    let now = world.now;
     let Some(stack) = stack_mut(world, &id) else { return Err(missing(&name)) };
     let Some(set) = stack.change_sets.get(&name) else { return Err(missing(&name)) };
-    if set.changes.is_empty() {
-        let message = format!("ChangeSet [{}] cannot be executed in its current status of [FAILED]", set.id);
+    let (status, execution, _) = set.status(now);
+    if execution != "AVAILABLE" {
+        let message = match status {
+            "CREATE_COMPLETE" => format!("ChangeSet [{}] cannot be executed in its current execution status of [{execution}]", set.id),
+            _ => format!("ChangeSet [{}] cannot be executed in its current status of [{status}]", set.id),
+        };
         return Err(ApiError::new("InvalidChangeSetStatus", message));
     }
     if !set.creates {
@@ -179,7 +226,10 @@ pub(super) fn execute(world: &mut World, args: &Args) -> Result<Value, ApiError>
     // The others were made for a stack that is no longer so.
     let sets = std::mem::take(&mut stack.change_sets);
     let Some(set) = sets.into_values().find(|set| set.name == name) else { return Err(missing(&name)) };
-    let token = args.str("ClientRequestToken").map(str::to_owned);
+    if let Some(token) = &token {
+        world.cloudformation.tokens.insert(token.clone(), ("ExecuteChangeSet".to_owned(), id.clone()));
+    }
+    let Some(stack) = stack_mut(world, &id) else { return Err(missing(&name)) };
     if set.creates {
         stack.definition = set.definition;
         operation::create(world, &id, token);

@@ -2,6 +2,7 @@
 
 mod change_set;
 mod describe;
+mod detail;
 mod eval;
 mod operation;
 mod parameters;

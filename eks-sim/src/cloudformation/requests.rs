@@ -195,6 +195,8 @@ fn update(world: &mut World, caller: &Caller, name: &str, args: &Args) -> Result
     }
     if let Some(stack) = stack_mut(world, &id) {
         stack.on_failure = if args.bool("DisableRollback") == Some(true) { OnFailure::DoNothing } else { OnFailure::Rollback };
+        // API Reference, "DescribeChangeSet", ExecutionStatus: OBSOLETE when the stack was updated already.
+        stack.change_sets.values_mut().for_each(|set| set.obsolete = true);
     }
     operation::update(world, &id, definition, args.str("ClientRequestToken").map(str::to_owned));
     Ok(id)

@@ -254,7 +254,7 @@ fn depends_on(body: &Value) -> Vec<String> {
 }
 
 /// Every `Ref`, `Fn::GetAtt` and `Fn::Sub` variable below `value`.
-fn references(value: &Value, choose: &dyn Fn(&str) -> Option<bool>, found: &mut BTreeSet<Reference>) {
+pub(super) fn references(value: &Value, choose: &dyn Fn(&str) -> Option<bool>, found: &mut BTreeSet<Reference>) {
     match value {
         Value::Array(items) => items.iter().for_each(|item| references(item, choose, found)),
         Value::Object(members) => {

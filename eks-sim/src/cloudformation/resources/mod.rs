@@ -96,6 +96,11 @@ pub(super) fn is_known(kind: &str) -> bool {
     Schema::of(kind).is_some()
 }
 
+/// Whether another value of the property needs another resource.
+pub(super) fn is_create_only(kind: &str, property: &str) -> bool {
+    Schema::of(kind).is_some_and(|schema| schema.create_only.contains(&property))
+}
+
 pub(super) fn has_attribute(kind: &str, attribute: &str) -> bool {
     Schema::of(kind).is_some_and(|schema| schema.attributes.contains(&attribute))
 }

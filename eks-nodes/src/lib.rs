@@ -68,6 +68,7 @@
 //! | feature | default | brings |
 //! |---|---|---|
 //! | `aws` | yes | observing, applying and tearing down: the SDK crates of CloudFormation and Auto Scaling |
+//! | `diagnosis` | no | saying why instances do not become nodes ([`join`]): the SDK crates of EC2, EKS and IAM |
 //!
 //! # What this crate does not do
 //! It makes no managed node group and no launch configuration, drains nothing, and does not wait for Kubernetes nodes: the Kubernetes

@@ -30,7 +30,10 @@ pub struct Workers {
     scaling: aws_sdk_autoscaling::Client,
     /// Who tells why instances do not come.
     #[cfg(feature = "diagnosis")]
-    pub(crate) diagnostician: Option<crate::join::Diagnostician>,
+    pub(crate) diagnostician: crate::join::Diagnostician,
+    /// Whether they are asked while stacks are made.
+    #[cfg(feature = "diagnosis")]
+    pub(crate) diagnoses: bool,
 }
 
 impl fmt::Debug for Workers {
@@ -49,7 +52,9 @@ impl Workers {
             client: Client::new(&config),
             scaling: aws_sdk_autoscaling::Client::new(&config),
             #[cfg(feature = "diagnosis")]
-            diagnostician: None,
+            diagnostician: crate::join::Diagnostician::new(&config),
+            #[cfg(feature = "diagnosis")]
+            diagnoses: false,
         }
     }
 

@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::client::{
 };
 use aws_types::SdkConfig;
 use eks_cluster::Connector;
-use eks_core::engine::Engine;
+use eks_core::{Owner, aws::Limiter, engine::Engine};
 use eks_sim::Sim;
 
 /// An account to work on, and the count of calls made to it.
@@ -76,6 +76,12 @@ impl Account {
     /// Configuration for AWS SDK clients.
     pub fn config(&self) -> &SdkConfig {
         &self.config
+    }
+
+    /// The same account, asked in the name of an owner and through a limiter.
+    #[must_use]
+    pub fn sharing(&self, limiter: &Limiter, owner: &Owner) -> Self {
+        Self { config: limiter.share(&self.config, owner), ..self.clone() }
     }
 
     /// The simulator, if it is one.

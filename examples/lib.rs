@@ -5,7 +5,9 @@
 pub mod account;
 pub mod environment;
 pub mod floor;
+pub mod lives;
 pub mod progress;
+pub mod workloads;
 
 /// The README's program compiles.
 #[cfg(doctest)]

@@ -96,6 +96,7 @@ mod owned;
 mod plan;
 mod pod;
 mod quantity;
+pub mod replacing;
 mod service;
 mod spec;
 mod storage_class;

@@ -28,6 +28,7 @@ pub(crate) fn check(spec: &WorkersSpec) -> Problems {
     subnets(spec, &mut problems);
     instances(spec, &mut problems);
     volume(spec, &mut problems);
+    skips(spec, &mut problems);
     match &spec.amazon {
         Some(amazon) => {
             amazon.check(&mut problems);
@@ -42,6 +43,16 @@ pub(crate) fn check(spec: &WorkersSpec) -> Problems {
         }
     }
     problems
+}
+
+/// Template anatomy: "The logical ID must be alphanumeric (A-Za-z0-9)".
+fn skips(spec: &WorkersSpec, problems: &mut Problems) {
+    for id in &spec.skip_in_rollback {
+        if id.is_empty() || !id.chars().all(|c| c.is_ascii_alphanumeric()) {
+            let rule = format!("{id:?} is no logical id, which is letters and digits alone");
+            problems.add("rollback-skip", "skip_in_rollback", rule, "name resources as the stack's events do, as in NodeGroup");
+        }
+    }
 }
 
 /// What only our own template can do.

@@ -1,6 +1,6 @@
 //! What to do about one stack.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use eks_core::{Action, Error, Outputs, Ref, StepKey};
 
@@ -32,7 +32,14 @@ pub(crate) struct Decision {
 /// Outputs of the steps of this layer, by step.
 pub(crate) type Told = BTreeMap<StepKey, Outputs>;
 
-pub(crate) fn decide(request: StackRequest, key: &StepKey, now: &Observed, told: &Told) -> Result<Decision, Error> {
+/// `skip` names resources that a continued rollback may leave as they are.
+pub(crate) fn decide(
+    request: StackRequest,
+    key: &StepKey,
+    now: &Observed,
+    told: &Told,
+    skip: &BTreeSet<String>,
+) -> Result<Decision, Error> {
     let name = request.name.clone();
     let decision = |action, op, told| Decision { action, changes: Vec::new(), op, circumstance: None, outputs: Outputs::new(), told };
     let make = |op| decision(Action::Create, op, Some(Outputs::new()));
@@ -75,17 +82,27 @@ pub(crate) fn decide(request: StackRequest, key: &StepKey, now: &Observed, told:
             circumstance: Some("being changed already"),
             ..decision(Action::Update, WorkersOp::AwaitStack { name, id }, None)
         },
-        Next::Create | Next::Gone | Next::Delete => make(WorkersOp::CreateStack { stack: request }),
-        Next::Refuse if status == StackStatus::DeleteFailed => {
-            let reason = stack.reason.as_deref().unwrap_or("CloudFormation gives no reason");
-            let rule = format!("is in {status} and may still hold instances that run ({reason})");
-            return Err(refused(stack, &rule, "tear it down first"));
-        }
-        Next::Refuse => {
-            let rule = format!("is in {status}, from which only a person can bring it back");
-            return Err(refused(stack, &rule, "continue its rollback in CloudFormation, or delete it"));
-        }
+        Next::ContinueRollback => Decision {
+            changes: vec![format!("{status}: continues the rollback{}; then plan again", skipped(skip))],
+            circumstance: Some("after an update that could not be taken back"),
+            ..decision(Action::Update, WorkersOp::ContinueRollback { name, id, skip: skip.clone() }, None)
+        },
+        Next::RollBack => Decision {
+            changes: vec![format!("{status}: rolls the update back; then plan again")],
+            circumstance: Some("after an update that failed"),
+            ..decision(Action::Update, WorkersOp::RollBack { name, id }, None)
+        },
+        Next::Create | Next::Gone | Next::Delete | Next::Finish => make(WorkersOp::CreateStack { stack: request }),
+        Next::Refuse(refusal) => return Err(refusal.of(&stack.name, stack.reason.as_deref())),
     })
+}
+
+/// What a rollback leaves as the update made it, said aloud: CloudFormation then takes it to be as it was before.
+fn skipped(skip: &BTreeSet<String>) -> String {
+    if skip.is_empty() {
+        return String::new();
+    }
+    format!(" without {}, which stays as it is wherever it cannot be restored", skip.iter().cloned().collect::<Vec<_>>().join(", "))
 }
 
 fn refused(stack: &Stack, rule: &str, remedy: &str) -> Error {

@@ -68,7 +68,7 @@
 //! | feature | default | brings |
 //! |---|---|---|
 //! | `aws` | yes | observing, applying and tearing down: the SDK crates of CloudFormation and Auto Scaling |
-//! | `diagnosis` | no | saying why instances do not become nodes ([`join`]): the SDK crates of EC2, EKS and IAM |
+//! | `diagnosis` | no | saying why instances do not become nodes ([`join`]), and what keeps a stack from being deleted: the SDK crates of EC2, EKS and IAM |
 //!
 //! # What this crate does not do
 //! It makes no managed node group and no launch configuration, drains nothing, and does not wait for Kubernetes nodes: the Kubernetes
@@ -81,9 +81,12 @@ mod aws;
 
 mod actions;
 mod amazon;
+mod blocker;
 mod capacity;
+mod cause;
 mod check;
 mod decide;
+mod failure;
 mod findings;
 mod fingerprint;
 mod image;
@@ -97,6 +100,8 @@ mod op;
 mod plan;
 mod purchase;
 mod refs;
+#[cfg(feature = "replacement")]
+pub mod replacement;
 mod request;
 mod spec;
 mod stacks;
@@ -108,7 +113,10 @@ mod template;
 
 #[cfg(feature = "aws")]
 pub use aws::Workers;
+pub use blocker::Blocker;
 pub use capacity::{Capacity, CapacityError};
+pub use cause::{Cause, Remedy};
+pub use failure::{FailedResource, StackFailure};
 pub use fingerprint::TEMPLATE_TAG;
 pub use image::{
     AmazonLinux2, AmazonLinux2023, Bottlerocket, Date, EndOfSupport, Family, Image, LocalStorage, Mirror, Proxy, Ubuntu, UbuntuRelease,
@@ -123,5 +131,5 @@ pub use op::WorkersOp;
 pub use purchase::{Purchase, SpotAllocation};
 pub use request::{Argument, StackRequest, TemplateSource};
 pub use spec::{WORKERS_LABEL, WorkersSpec, WorkersSpecBuilder};
-pub use status::{Next, Purpose, StackStatus};
+pub use status::{Next, Purpose, Refusal, StackStatus};
 pub use taint::TaintEffect;

@@ -9,6 +9,7 @@ use crate::{
     decide::{Decision, Told, decide},
     instance::{GP3_USD_PER_GIB, InstanceType},
     observed::{Observed, Scope},
+    op::WorkersOp,
     request::StackRequest,
     spec::WorkersSpec,
 };
@@ -71,22 +72,22 @@ impl WorkersSpec {
         let mut steps = Vec::new();
         if self.amazon.is_none() {
             let (key, request) = (self.base_key(), self.base_request());
-            let decision = decide(request.clone(), &key, now, &told)?;
+            let decision = decide(request.clone(), &key, now, &told, &self.skip_in_rollback)?;
             told.extend(decision.told.clone().map(|outputs| (key.clone(), outputs)));
             let title = format!("role, instance profile and security group of workers {}", self.name);
-            steps.push(step(key, title, decision, &request, BASE_TAKES)?.permits(actions::BASE));
+            steps.push(step(key, title, decision, &request, BASE_TAKES)?.permits(actions::BASE.iter().copied()));
         }
         let (key, request) = (self.key(), self.group_request());
-        let decision = decide(request.clone(), &key, now, &told)?;
+        let decision = decide(request.clone(), &key, now, &told, &self.skip_in_rollback)?;
         let findings = self.findings(&key, &decision, now);
         let title = match &self.amazon {
             None => self.title(),
             Some(amazon) => format!("workers of {}", amazon.url),
         };
         let takes = if self.amazon.is_some() { AMAZON_TAKES } else { GROUP_TAKES };
-        let mut step = step(key, title, decision, &request, takes)?.after_all(&self.network.egress).permits(actions::GROUP);
+        let mut step = step(key, title, decision, &request, takes)?.after_all(&self.network.egress).permits(actions::GROUP.iter().copied());
         if self.amazon.is_some() {
-            step = step.permits(actions::BASE);
+            step = step.permits(actions::BASE.iter().copied());
         }
         if !self.hooks.is_empty() {
             step = step.permits(actions::HOOKS);
@@ -133,6 +134,9 @@ fn step(key: StepKey, title: String, decision: Decision, request: &StackRequest,
     step = references.into_iter().fold(step, |step, reference| step.uses(reference));
     if decision.action != Action::Keep {
         step = step.takes(takes);
+    }
+    if matches!(decision.op, WorkersOp::ContinueRollback { .. } | WorkersOp::RollBack { .. }) {
+        step = step.permits(actions::RESTORE);
     }
     Ok(decision.outputs.into_iter().fold(step, |step, (name, value)| step.knows(name, value)))
 }

@@ -1,6 +1,6 @@
 //! What workers should exist.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use eks_core::{ClusterRefs, NetworkRefs, Owner, Ref, SpecError, StackName, StepKey, ZoneName};
 
@@ -53,6 +53,7 @@ pub struct WorkersSpec {
     pub(crate) public_subnets: bool,
     pub(crate) mapping: RoleMapping,
     pub(crate) amazon: Option<AmazonTemplate>,
+    pub(crate) skip_in_rollback: BTreeSet<String>,
 }
 
 /// Collects what workers should be like. See [`WorkersSpec::builder`].
@@ -92,6 +93,7 @@ impl WorkersSpec {
             public_subnets: false,
             mapping,
             amazon: None,
+            skip_in_rollback: BTreeSet::new(),
         })
     }
 
@@ -368,6 +370,18 @@ impl WorkersSpecBuilder {
     #[must_use]
     pub fn amazon_template(mut self, url: impl Into<String>, parameters: impl IntoIterator<Item = (String, Ref<String>)>) -> Self {
         self.0.amazon = Some(AmazonTemplate { url: url.into(), parameters: parameters.into_iter().collect() });
+        self
+    }
+
+    /// Logical ids of resources (`NodeGroup`) that may stay as a failed update left them, where its rollback cannot restore them.
+    /// Default none: then such a rollback ends in a [`StackFailure`](crate::StackFailure) that names them, and is continued once
+    /// what held them is repaired.
+    ///
+    /// CloudFormation takes a skipped resource to be as it was before, which it is not: bring it there by hand, or by the next
+    /// update. API Reference, "ContinueUpdateRollback", `ResourcesToSkip`.
+    #[must_use]
+    pub fn skip_in_rollback<T: Into<String>>(mut self, logical_ids: impl IntoIterator<Item = T>) -> Self {
+        self.0.skip_in_rollback = logical_ids.into_iter().map(Into::into).collect();
         self
     }
 

@@ -71,7 +71,7 @@ fn the_chapter() {
     let plan = spec.plan(&nothing(&spec)).expect("a plan");
     insta::assert_snapshot!(plan.to_string(), @r#"
     plan for chap10: 2 to create, 0 to update, 0 as they should be
-    about 3m 00s on the critical path, $63.94 a month ($63.94 of it new), 56 IAM actions
+    about 3m 00s on the critical path, $63.94 a month ($63.94 of it new), 57 IAM actions
 
     nodes
       + nodes/chap10-worker/base  role, instance profile and security group of workers chap10-worker (2m 10s)
@@ -89,7 +89,7 @@ fn the_chapter() {
     IAM actions
       autoscaling: CreateAutoScalingGroup CreateOrUpdateTags DeleteAutoScalingGroup DescribeAutoScalingGroups
           DescribeScalingActivities UpdateAutoScalingGroup
-      cloudformation: CreateStack DeleteStack DescribeStackEvents DescribeStacks TagResource UpdateStack
+      cloudformation: CreateStack DeleteStack DescribeStackEvents DescribeStacks ListStackResources TagResource UpdateStack
       ec2: AuthorizeSecurityGroupEgress AuthorizeSecurityGroupIngress CreateLaunchTemplate CreateLaunchTemplateVersion
           CreateSecurityGroup CreateTags DeleteLaunchTemplate DeleteSecurityGroup DescribeImages DescribeInstances
           DescribeKeyPairs DescribeLaunchTemplateVersions DescribeLaunchTemplates DescribeSecurityGroupRules
@@ -181,7 +181,9 @@ fn every_state_has_its_operation() {
             }
             Ok(WorkersOp::RecreateStack { .. }) => assert_eq!(text, "DELETE_IN_PROGRESS"),
             Ok(WorkersOp::CreateStack { .. }) => assert_eq!(text, "DELETE_COMPLETE"),
-            Err(Error::Refused { .. }) => assert!(text.ends_with("_FAILED"), "{text}"),
+            Ok(WorkersOp::RollBack { .. }) => assert_eq!(text, "UPDATE_FAILED"),
+            Ok(WorkersOp::ContinueRollback { .. }) => assert_eq!(text, "UPDATE_ROLLBACK_FAILED"),
+            Err(Error::Refused { .. }) => assert!(["DELETE_FAILED", "IMPORT_ROLLBACK_FAILED"].contains(&text), "{text}"),
             other => panic!("{text}: {other:?}"),
         }
     }

@@ -35,6 +35,12 @@ pub struct Call {
 }
 
 impl Call {
+    /// Whether it was refused because of too many requests.
+    pub fn is_throttled(&self) -> bool {
+        let codes = ["RequestLimitExceeded", "Throttling", "ThrottlingException", "TooManyRequests"];
+        matches!(&self.outcome, Outcome::Refused(code) if codes.contains(&code.as_str()))
+    }
+
     /// Whether the simulator lacks the action: it answered AWS's own error for an action that does not exist.
     pub fn is_unknown_action(&self) -> bool {
         matches!(&self.outcome, Outcome::Refused(code) if code == "InvalidAction" || code == "UnknownOperationException")

@@ -20,7 +20,7 @@ use crate::{
     fault::{Fault, When},
     iam,
     inventory::Inventory,
-    kube::KubeService,
+    kube::{self, KubeService},
     ledger::Ledger,
     log::{Call, CallLog},
     world::World,
@@ -53,6 +53,41 @@ impl fmt::Debug for Sim {
     }
 }
 
+/// An account as it was at one moment: from it, the same moment can be lived through again and again.
+#[derive(Clone)]
+pub struct Snapshot(World);
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Snapshot").field(&self.0).finish()
+    }
+}
+
+impl Snapshot {
+    /// An account of its own that goes on from that moment.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime, as its clock is tokio's.
+    pub fn open(&self) -> Sim {
+        self.opened(None)
+    }
+
+    /// The same; `told` is told of each call when it has ended, as by [`SimBuilder::on_call`].
+    ///
+    /// # Panics
+    /// As [`Snapshot::open`].
+    pub fn open_telling(&self, told: impl Fn(&Call) + Send + Sync + 'static) -> Sim {
+        self.opened(Some(Arc::new(told)))
+    }
+
+    fn opened(&self, on_call: Option<OnCall>) -> Sim {
+        let mut world = self.0.clone();
+        world.clock = world.clock.set(world.now);
+        let clock = world.clock;
+        Sim(Arc::new(Shared { world: Mutex::new(world), clock, on_call, watched: watch::Sender::new(0) }))
+    }
+}
+
 /// A [`Sim`] that does not keep the account alive: what the account itself holds has it.
 #[derive(Clone)]
 pub(crate) struct WeakSim(Weak<Shared>);
@@ -75,6 +110,8 @@ pub struct SimBuilder {
     speed: f64,
     starting_at: Option<SystemTime>,
     standard_vcpus: Option<u32>,
+    throttled: bool,
+    quota_factor: usize,
 }
 
 impl fmt::Debug for SimBuilder {
@@ -123,6 +160,22 @@ impl SimBuilder {
         self
     }
 
+    /// Whether too many requests are refused, as EC2 and Elastic Load Balancing publish it: token buckets for each action or kind of
+    /// action. Default: no, so that tests of other things need not wait.
+    #[must_use]
+    pub fn throttled(mut self, throttled: bool) -> Self {
+        self.throttled = throttled;
+        self
+    }
+
+    /// The quotas of VPCs, internet gateways, Elastic IP addresses, NAT gateways a zone, security groups, network interfaces,
+    /// clusters, identity providers and load balancers are that many times their default, as after quota increases. Default 1.
+    #[must_use]
+    pub fn quotas_times(mut self, factor: usize) -> Self {
+        self.quota_factor = factor.max(1);
+        self
+    }
+
     /// The calendar time at which the account comes to be: what is in support, and for how long, depends on it. Default: now.
     #[must_use]
     pub fn starting_at(mut self, time: SystemTime) -> Self {
@@ -144,6 +197,8 @@ impl SimBuilder {
     pub fn build(self) -> Sim {
         let clock = Clock::new(self.starting_at.unwrap_or_else(SystemTime::now), self.speed);
         let mut world = World::new(self.account, self.region, self.seed, clock);
+        world.throttle.on = self.throttled;
+        world.quota_factor = self.quota_factor;
         if let Some(vcpus) = self.standard_vcpus {
             ec2::set_standard_vcpus(&mut world, vcpus);
         }
@@ -166,6 +221,8 @@ impl Sim {
             speed: 1.0,
             starting_at: None,
             standard_vcpus: None,
+            throttled: false,
+            quota_factor: 1,
             on_call: None,
         }
     }
@@ -223,6 +280,22 @@ impl Sim {
     /// capacity").
     pub fn exhaust_zone(&self, zone: &str) {
         self.with(|world| eks::exhaust_zone(world, zone));
+    }
+
+    /// What a cluster's API server stores of a resource (`apps`, `deployments`; the core group is empty), for an observer that is not to be
+    /// seen: no call is made.
+    pub fn stored(&self, cluster: &str, group: &str, plural: &str) -> Vec<Arc<serde_json::Value>> {
+        self.with(|world| kube::stored(world, cluster, group, plural))
+    }
+
+    /// Nodes of a cluster whose kubelets run, and are let in by no access entry and no mapping.
+    pub fn locked_out(&self, cluster: &str) -> Vec<String> {
+        self.with(|world| kube::locked_out(world, cluster))
+    }
+
+    /// The account as it is now, to begin anew from.
+    pub fn snapshot(&self) -> Snapshot {
+        self.with(|world| Snapshot(world.clone()))
     }
 
     /// From now on whatever begins takes this many times longer than usual.

@@ -102,6 +102,9 @@ impl Sim {
             move |sim| {
                 let result = sim.with(|world| {
                     let caller = iam::authenticate(world, service, &decoded.access_key)?;
+                    if !world.throttle.pass(world.now, service, &decoded.action, &decoded.args) {
+                        return Err(throttling(service.name()));
+                    }
                     world.call(service, &decoded.action, decoded.args, &caller)
                 });
                 let code = result.as_ref().err().map(|error| error.code.clone());

@@ -20,12 +20,34 @@ use crate::{
     ledger::{Ledger, ServiceTime},
     log::CallLog,
     node, ssm, sts,
+    throttle::Throttle,
     times::Time,
 };
 
-type Event = Box<dyn FnOnce(&mut World) + Send>;
+/// Something that is still to come, copied with its world.
+trait Event: Send {
+    fn happen(self: Box<Self>, world: &mut World);
+    fn copy(&self) -> Box<dyn Event>;
+}
 
-/// One AWS account in one Region, with its clusters. Pure state: it never waits, it is advanced.
+impl<F: FnOnce(&mut World) + Clone + Send + 'static> Event for F {
+    fn happen(self: Box<Self>, world: &mut World) {
+        self(world);
+    }
+
+    fn copy(&self) -> Box<dyn Event> {
+        Box::new(self.clone())
+    }
+}
+
+impl Clone for Box<dyn Event> {
+    fn clone(&self) -> Self {
+        (**self).copy()
+    }
+}
+
+/// One AWS account in one Region, with its clusters. Pure state: it never waits, it is advanced, and it can be copied.
+#[derive(Clone)]
 pub(crate) struct World {
     pub(crate) account: String,
     pub(crate) region: String,
@@ -38,13 +60,16 @@ pub(crate) struct World {
     pub(crate) ledger: Ledger,
     pub(crate) log: CallLog,
     pub(crate) faults: FaultPlan,
+    pub(crate) throttle: Throttle,
+    /// How many times its default every quota of the Region is that Service Quotas can raise.
+    pub(crate) quota_factor: usize,
     /// The client's process is dead: nothing of it reaches us.
     pub(crate) killed: bool,
     /// Grows with each change that a Kubernetes watch may have to tell.
     pub(crate) watch_revision: u64,
     /// Where clusters listen, while the simulator is served.
     pub(crate) doors: Doors,
-    events: BTreeMap<(Duration, u64), Event>,
+    events: BTreeMap<(Duration, u64), Box<dyn Event>>,
     event_count: u64,
 
     pub(crate) autoscaling: autoscaling::State,
@@ -80,6 +105,8 @@ impl World {
             ledger: Ledger::default(),
             log: CallLog::default(),
             faults: FaultPlan::default(),
+            throttle: Throttle::default(),
+            quota_factor: 1,
             killed: false,
             watch_revision: 0,
             doors: Doors::default(),
@@ -129,13 +156,13 @@ impl World {
     }
 
     /// Carries out `event` after a delay.
-    pub(crate) fn after(&mut self, delay: Duration, event: impl FnOnce(&mut Self) + Send + 'static) {
+    pub(crate) fn after(&mut self, delay: Duration, event: impl FnOnce(&mut Self) + Clone + Send + 'static) {
         self.event_count += 1;
         self.events.insert((self.now + delay, self.event_count), Box::new(event));
     }
 
     /// Carries out `event` when `subject` has taken the time that AWS takes for it; writes the ledger.
-    pub(crate) fn take(&mut self, time: Time, subject: &str, event: impl FnOnce(&mut Self) + Send + 'static) -> Duration {
+    pub(crate) fn take(&mut self, time: Time, subject: &str, event: impl FnOnce(&mut Self) + Clone + Send + 'static) -> Duration {
         let took = self.record(time, subject);
         self.after(took, event);
         took
@@ -168,7 +195,7 @@ impl World {
         while let Some((&(at, number), _)) = self.events.iter().next().filter(|((at, _), _)| *at <= to) {
             self.now = at;
             if let Some(event) = self.events.remove(&(at, number)) {
-                event(self);
+                event.happen(self);
             }
         }
         self.now = self.now.max(to);

@@ -2,6 +2,8 @@
 
 mod call;
 mod classify;
+mod limiter;
 
 pub use call::{once, patient};
 pub use classify::{class_of_code, failed};
+pub use limiter::{Limiter, Rate};

@@ -1,5 +1,7 @@
 //! On AWS: observing stacks, and the handle that plans and tears down.
 
+#[cfg(feature = "diagnosis")]
+mod blockers;
 mod driver;
 mod events;
 mod observe;
@@ -34,6 +36,9 @@ pub struct Workers {
     /// Whether they are asked while stacks are made.
     #[cfg(feature = "diagnosis")]
     pub(crate) diagnoses: bool,
+    /// Asked only what keeps a stack from being deleted.
+    #[cfg(feature = "diagnosis")]
+    holders: blockers::Holders,
 }
 
 impl fmt::Debug for Workers {
@@ -55,6 +60,8 @@ impl Workers {
             diagnostician: crate::join::Diagnostician::new(&config),
             #[cfg(feature = "diagnosis")]
             diagnoses: false,
+            #[cfg(feature = "diagnosis")]
+            holders: blockers::Holders::new(&config),
         }
     }
 

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// The service's state.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct State {
     /// By stack id; deleted ones too.
     stacks: BTreeMap<String, stack::Stack>,

@@ -270,21 +270,34 @@ fn delete(world: &mut World, name: &str, args: &Args) -> Result<Option<String>, 
             "The specified resources to retain must be in a valid state. Do not specify following resources in the retain list: [{unknown}]"
         )));
     }
+    // What an update replaced or made, and its rollback did not come to delete, is still the stack's. Assumption.
+    let last = stack_mut(world, &id).and_then(|stack| stack.operation.as_mut());
+    let left = last.map(|operation| std::mem::take(&mut operation.deploy.replaced)).unwrap_or_default();
     operation::begin(world, &id, args.str("ClientRequestToken").map(str::to_owned));
     set_status(world, &id, "DELETE_IN_PROGRESS", Some("User Initiated".to_owned()));
-    removal::everything(world, &id, Purpose::Delete, &retain);
+    removal::everything_and(world, &id, Purpose::Delete, &retain, left);
     Ok(Some(id))
 }
 
-fn roll_back(world: &mut World, name: &str, _args: &Args) -> Result<String, ApiError> {
+/// An operation of its own: its events carry its token.
+fn retoken(world: &mut World, id: &str, args: &Args) {
+    let token = args.str("ClientRequestToken").map(str::to_owned);
+    if let Some(operation) = stack_mut(world, id).and_then(|stack| stack.operation.as_mut()) {
+        operation.token = token;
+    }
+}
+
+fn roll_back(world: &mut World, name: &str, args: &Args) -> Result<String, ApiError> {
     let id = live(world, name)?;
     let status = stack(world, &id).map(|stack| stack.status.clone()).unwrap_or_default();
     match status.as_str() {
         "CREATE_FAILED" => {
+            retoken(world, &id, args);
             set_status(world, &id, "ROLLBACK_IN_PROGRESS", Some("User Initiated".to_owned()));
             removal::everything(world, &id, Purpose::Rollback, &[]);
         }
         "UPDATE_FAILED" => {
+            retoken(world, &id, args);
             set_status(world, &id, "UPDATE_ROLLBACK_IN_PROGRESS", Some("User Initiated".to_owned()));
             rollback::restore(world, &id);
         }
@@ -299,7 +312,15 @@ fn continue_rollback(world: &mut World, name: &str, args: &Args) -> Result<Strin
     if status != "UPDATE_ROLLBACK_FAILED" {
         return Err(invalid(format!("Stack:{id} is in {status} state and can not continue rollback.")));
     }
-    rollback::resume(world, &id, &args.strings("ResourcesToSkip"));
+    // API Reference: "You can specify only resources that are in the UPDATE_FAILED state because a rollback failed." The words are an
+    // assumption.
+    let skip = args.strings("ResourcesToSkip");
+    let resources = stack(world, &id).map(|stack| &stack.resources);
+    let failed = |logical: &String| resources.and_then(|all| all.get(logical)).is_some_and(|found| found.status == "UPDATE_FAILED");
+    if let Some(other) = skip.iter().find(|logical| !failed(logical)) {
+        return Err(invalid(format!("The following resources to skip are not in UPDATE_FAILED state: [{other}]")));
+    }
+    rollback::resume(world, &id, &skip, args.str("ClientRequestToken").map(str::to_owned));
     Ok(id)
 }
 

@@ -11,7 +11,7 @@ use crate::{
     world::World,
 };
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Address {
     pub(super) ip: Ipv4Addr,
     pub(super) association: Option<Association>,
@@ -110,7 +110,7 @@ pub(super) fn allocate(world: &mut World, caller: &Caller, args: &Args) -> Reply
     }
     let message = "The maximum number of addresses has been reached.";
     let own = world.ec2.addresses.values().filter(|address| address.manager.is_none()).count();
-    quota::within(own, quota::ELASTIC_IPS, "AddressLimitExceeded", message)?;
+    quota::within(own, quota::ELASTIC_IPS * world.quota_factor, "AddressLimitExceeded", message)?;
     let (id, ip) = (world.id(ids::ADDRESS.prefix), from_pool(world));
     world.ec2.addresses.insert(id.clone(), Address { ip, association: None, manager: None });
     world.ec2.tag(&id, tags);

@@ -9,7 +9,7 @@ use crate::{
     world::World,
 };
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct InternetGateway {
     /// The VPC that it is attached to.
     pub(super) vpc: Option<String>,
@@ -25,7 +25,7 @@ pub(super) fn create(world: &mut World, caller: &Caller, args: &Args) -> Reply {
     let tags = tags::specified(args, caller, ids::INTERNET_GATEWAY.tag_type, &[])?;
     let count = world.ec2.internet_gateways.len();
     let message = "The maximum number of internet gateways has been reached.";
-    quota::within(count, quota::INTERNET_GATEWAYS, "InternetGatewayLimitExceeded", message)?;
+    quota::within(count, quota::INTERNET_GATEWAYS * world.quota_factor, "InternetGatewayLimitExceeded", message)?;
     let id = world.id(ids::INTERNET_GATEWAY.prefix);
     world.ec2.internet_gateways.insert(id.clone(), InternetGateway { vpc: None });
     world.ec2.tag(&id, tags);

@@ -146,7 +146,7 @@ pub(super) fn make(world: &mut World, wanted: Wanted) -> Result<String, ApiError
         return Err(full());
     }
     let message = "The maximum number of network interfaces has been reached.";
-    quota::within(world.ec2.interfaces.len(), quota::INTERFACES, "NetworkInterfaceLimitExceeded", message)?;
+    quota::within(world.ec2.interfaces.len(), quota::INTERFACES * world.quota_factor, "NetworkInterfaceLimitExceeded", message)?;
     let ipv6 = interface_ipv6::choose(world, &subnet_id, &wanted.ipv6, wanted.requester.is_some())?;
     let id = world.id(ids::NETWORK_INTERFACE.prefix);
     let hex = world.draw.hex("mac", 10);

@@ -62,8 +62,9 @@ fn zonal(world: &World, args: &Args) -> Result<Request, ApiError> {
         let zone = nat.subnet.as_ref().and_then(|subnet| world.ec2.subnets.get(subnet)).map(|subnet| &subnet.zone);
         nat.is_live() && zone == Some(&subnet.zone)
     });
-    let message = format!("Performing this operation would exceed the limit of {} NAT gateways", quota::NAT_GATEWAYS_PER_ZONE);
-    quota::within(in_zone.count(), quota::NAT_GATEWAYS_PER_ZONE, "NatGatewayLimitExceeded", &message)?;
+    let most = quota::NAT_GATEWAYS_PER_ZONE * world.quota_factor;
+    let message = format!("Performing this operation would exceed the limit of {most} NAT gateways");
+    quota::within(in_zone.count(), most, "NatGatewayLimitExceeded", &message)?;
     Ok(Request {
         vpc: subnet.vpc.clone(),
         subnet: Some(subnet_id.to_owned()),

@@ -80,7 +80,7 @@ pub(super) fn create(world: &mut World, caller: &Caller, args: &Args) -> Reply {
         return Err(ApiError::new("InvalidGroup.Duplicate", message));
     }
     let message = "The maximum number of security groups has been reached.";
-    quota::within(world.ec2.security_groups.len(), quota::SECURITY_GROUPS, "SecurityGroupLimitExceeded", message)?;
+    quota::within(world.ec2.security_groups.len(), quota::SECURITY_GROUPS * world.quota_factor, "SecurityGroupLimitExceeded", message)?;
     let id = make(world, &vpc, name, description);
     world.ec2.tag(&id, tags);
     Ok(json!({"return": true, "groupId": id, "securityGroupArn": arn(world, &id), "tagSet": world.ec2.tag_set(&id)}))

@@ -119,11 +119,9 @@ pub(super) fn create(world: &mut World, caller: &Caller, args: &Args) -> Result<
 
 /// Everything that CreateCluster refuses at once; the result is the cluster that it will make.
 fn checked(world: &mut World, caller: &Caller, args: &Args, name: String, role_arn: String) -> Result<Cluster, ApiError> {
-    if world.eks.clusters.len() >= CLUSTERS_PER_REGION {
-        return Err(ApiError::new(
-            "ResourceLimitExceededException",
-            format!("You've reached the quota of {CLUSTERS_PER_REGION} clusters."),
-        ));
+    let most = CLUSTERS_PER_REGION * world.quota_factor;
+    if world.eks.clusters.len() >= most {
+        return Err(ApiError::new("ResourceLimitExceededException", format!("You've reached the quota of {most} clusters.")));
     }
     let access_config = args.sub("accessConfig");
     let modes = ["CONFIG_MAP", "API_AND_CONFIG_MAP", "API"];

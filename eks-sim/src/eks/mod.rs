@@ -45,7 +45,7 @@ pub use self::insight::DeprecatedUse;
 pub(crate) use self::insight::{enforce_upgrade_insights, use_deprecated_api};
 
 /// The service's state.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct State {
     clusters: BTreeMap<String, cluster::Cluster>,
     /// Zones that have no room for another control plane.

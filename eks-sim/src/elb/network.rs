@@ -72,7 +72,7 @@ pub(super) fn create(world: &mut World, args: &Args) -> Result<Value, ApiError> 
         let message = format!("A load balancer with the same name '{name}' exists, but with different settings");
         return Err(ApiError::new("DuplicateLoadBalancerName", message));
     }
-    if world.elb.network.values().filter(|old| old.kind == kind).count() >= QUOTA {
+    if world.elb.network.values().filter(|old| old.kind == kind).count() >= QUOTA * world.quota_factor {
         return Err(ApiError::new("TooManyLoadBalancers", format!("The limit on the number of {kind} load balancers has been reached")));
     }
     let hex = world.draw.hex("elb-network", 16);

@@ -85,8 +85,9 @@ pub(super) fn create(world: &mut World, args: &Args) -> Result<Value, ApiError> 
     if world.iam.oidc_providers.contains_key(&arn) {
         return Err(exists(format!("Provider with url {url} already exists.")));
     }
-    if world.iam.oidc_providers.len() >= 100 {
-        return Err(quota("OpenIdConnectProvidersPerAccount", 100));
+    let most = 100 * world.quota_factor;
+    if world.iam.oidc_providers.len() >= most {
+        return Err(quota("OpenIdConnectProvidersPerAccount", most));
     }
     // Without a thumbprint IAM fetches that of the top intermediate authority (API reference, CreateOpenIDConnectProvider).
     let thumbprints = if thumbprints.is_empty() { vec![world.draw.hex("thumbprint", 40)] } else { thumbprints };

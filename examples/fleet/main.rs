@@ -1,0 +1,107 @@
+//! Many clusters from one process: each environment of the chapter under an owner of its own, all requests through one limiter, one table.
+//!
+//! `cargo run --example fleet` makes six on the embedded simulator, which refuses too many requests as AWS does, and tears them down;
+//! `--count 1000 --at-once 100` is a longer day.
+
+use std::{
+    io::Write,
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use clap::Parser;
+use eks_core::aws::Limiter;
+use eks_examples::{
+    account::Account,
+    environment::{Failure, Layer, Variant},
+    lives::{Life, live},
+    progress::clock,
+};
+use eks_sim::{Call, Sim};
+
+/// Builds and tears down many environments of the chapter, on the embedded simulator.
+#[derive(Debug, Parser)]
+struct Options {
+    /// How many environments.
+    #[arg(long, default_value_t = 6)]
+    count: usize,
+    /// How many of them at a time.
+    #[arg(long, default_value_t = 100)]
+    at_once: usize,
+    /// Which layers, from the network up.
+    #[arg(long, value_enum, default_value = "k8s")]
+    layers: Layer,
+    /// Without the limiter, to see what AWS would say.
+    #[arg(long)]
+    unlimited: bool,
+}
+
+fn main() -> Result<ExitCode, Failure> {
+    let options = Options::parse();
+    // Simulated minutes pass as fast as the program gets through them.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
+    runtime.block_on(fleet(&options))
+}
+
+async fn fleet(options: &Options) -> Result<ExitCode, Failure> {
+    let (calls, throttled) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let counted = (calls.clone(), throttled.clone());
+    let on_call = move |call: &Call| {
+        counted.0.fetch_add(1, Ordering::Relaxed);
+        counted.1.fetch_add(u64::from(call.is_throttled()), Ordering::Relaxed);
+    };
+    let sim = Sim::builder().throttled(true).quotas_times(options.at_once.max(1)).standard_vcpus(u32::MAX).on_call(on_call).build();
+    let (account, limiter) = (Account::on(sim.clone()), Limiter::new());
+    let variant = |number| Variant { owner: format!("team-{number:04}"), top: options.layers, ..Variant::default() };
+    let (began, on_the_wall) = (tokio::time::Instant::now(), Instant::now());
+    let limiter = (!options.unlimited).then_some(&limiter);
+    let lives = live(&account, limiter, (1..=options.count).map(variant).collect(), options.at_once).await?;
+
+    say(format_args!("{:<12} {:>9} {:>9}  verdict", "owner", "applied", "removed"));
+    for life in lives.iter().take(12) {
+        say(format_args!("{:<12} {:>9} {:>9}  {}", life.owner, clock(life.applied), clock(life.torn_down), verdict(life)));
+    }
+    if lives.len() > 12 {
+        say(format_args!("… and {} more", lives.len() - 12));
+    }
+    let times = |of: fn(&Life) -> Duration| {
+        let mut times: Vec<_> = lives.iter().map(of).collect();
+        times.sort();
+        (times.first().copied().unwrap_or_default(), times.last().copied().unwrap_or_default())
+    };
+    let ((fastest, slowest), clean) = (times(|life| life.applied), lives.iter().filter(|life| life.clean).count());
+    say("");
+    say(format_args!("{clean} of {} clean; applied in {} to {}", lives.len(), clock(fastest), clock(slowest)));
+    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    say(format_args!("{} in all, {} calls, {} of them throttled", clock(began.elapsed()), count(&calls), count(&throttled)));
+    say(format_args!("{} s on this machine{}", on_the_wall.elapsed().as_secs(), memory()));
+    for life in lives.iter().filter(|life| life.failure.is_some()).take(3) {
+        say(format_args!("{}: {}", life.owner, life.failure.as_deref().unwrap_or_default()));
+    }
+    Ok(if clean == lives.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn verdict(life: &Life) -> &'static str {
+    match (life.clean, &life.failure) {
+        (true, _) => "Clean",
+        (false, Some(_)) => "failed",
+        (false, None) => "Leaked",
+    }
+}
+
+/// The most memory that the process, with the simulated account in it, ever held; only Linux tells.
+fn memory() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak =
+        status.lines().find_map(|line| line.strip_prefix("VmHWM:")).and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+    peak.map_or_else(String::new, |kib| format!(", {} MiB at most, the simulated account included", kib / 1_024))
+}
+
+fn say(text: impl std::fmt::Display) {
+    // A closed pipe (`| head`) is no reason to fail.
+    let _ = writeln!(std::io::stdout(), "{text}");
+}

@@ -440,7 +440,7 @@ impl WatchNodes for Knowing {
 
 #[tokio::test(start_paused = true)]
 async fn a_wait_for_nodes_ends_when_somebody_knows_why_they_do_not_come() -> Tested {
-    let stage = Stage::set(AuthenticationMode::ConfigMap).await?;
+    let stage = Stage::set(AuthenticationMode::ApiAndConfigMap).await?;
     let knowing = Knowing::default();
     let objects = stage.objects().diagnosing(knowing.clone());
     let spec = ObjectsSpec::builder(&stage.owner, stage.cluster()).nodes(stage.workers()).build()?;

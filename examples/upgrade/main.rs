@@ -62,7 +62,10 @@ async fn upgrade(options: &Options) -> Result<(), Failure> {
         match run.go().await {
             Err(error) if run.died() => {
                 deaths += 1;
-                output::text(format!("\n✗ the process died before its call {}; another one goes on", options.kill_after.unwrap_or_default()));
+                output::text(format!(
+                    "\n✗ the process died before its call {}; another one goes on",
+                    options.kill_after.unwrap_or_default()
+                ));
                 output::hint(&format!("  ({error})"));
             }
             done => break done?,
@@ -182,7 +185,13 @@ impl Run<'_> {
         left.extend((!sight.within_budgets()).then(|| "workloads below their budgets".to_owned()));
         let [plane, workers] = done.took;
         output::heading("Summary");
-        output::text(format!("control plane {} → {} in {}, workers in {}", self.options.from()?, self.options.to, clock(plane), clock(workers)));
+        output::text(format!(
+            "control plane {} → {} in {}, workers in {}",
+            self.options.from()?,
+            self.options.to,
+            clock(plane),
+            clock(workers)
+        ));
         let over = done.floor.filter(|_| deaths == 0).map(|floor| ((plane + workers).as_secs_f64() / floor.as_secs_f64() - 1.0) * 100.0);
         if let (Some(floor), Some(over)) = (done.floor, over) {
             output::text(format!("the longest chain of the services' own times was {}: {over:.1} % over it", clock(floor)));

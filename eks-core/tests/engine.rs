@@ -31,6 +31,8 @@ enum TestOp {
     Late(u64, String),
     /// Never gets ready.
     Broken,
+    /// The same, and so many seconds later it is certain.
+    Doubted(u64),
 }
 
 impl Operation for TestOp {
@@ -92,6 +94,14 @@ impl Script {
                 Err(refused(&name))
             }
             TestOp::Broken => cx.wait(Wait::typical("thing", "broken", Duration::from_secs(10))).await,
+            TestOp::Doubted(seconds) => {
+                let (began, wait) =
+                    (Instant::now(), Wait::typical("thing", format!("{}/{key}", seconds / 2 + 300), Duration::from_secs(600)));
+                let doubt = || -> BoxFuture<'_, Option<Error>> {
+                    Box::pin(async move { (began.elapsed().as_secs() >= seconds).then(|| refused("denied")) })
+                };
+                cx.unless(cx.wait(wait), Duration::from_secs(20), doubt).await
+            }
         };
         self.in_flight.lock().unwrap().0 -= 1;
         result
@@ -179,6 +189,17 @@ async fn steps_start_as_soon_as_their_own_needs_are_done() {
     let report = plan.apply(&Engine::new().driver(Script::default())).await.unwrap();
     assert_eq!(report.took.as_secs(), 101, "the critical path and no more");
     assert_eq!(report.steps[&key("after-fast")].began.as_secs(), 10, "no barrier between levels");
+}
+
+/// Who doubts is asked every twenty seconds, ends what is doomed, and costs nothing otherwise.
+#[tokio::test(start_paused = true)]
+async fn a_wait_ends_as_soon_as_it_is_doomed() {
+    let plan_of = |seconds| plan(&[("a", TestOp::Doubted(seconds), &[])]);
+    let error = plan_of(50).apply(&Engine::new().driver(Script::default())).await.unwrap_err();
+    let report = error.report().unwrap();
+    assert_eq!((status(&error, "a"), report.took.as_secs()), (Status::Failed, 60), "at the third question");
+    let report = plan_of(1000).apply(&Engine::new().driver(Script::default())).await.unwrap();
+    assert!((800..=810).contains(&report.took.as_secs()), "{:?}", report.took);
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use eks_core::{AuthenticationMode, Verdict};
+use eks_core::{
+    AuthenticationMode, AwaitedNodes, Diagnosis, Verdict,
+    engine::{BoxFuture, WatchNodes},
+};
 use eks_k8s::{Claim, ObjectsSpec, ObjectsSpecBuilder, Pod, Reclaim, Service, StorageClass, client::Objects};
 use eks_sim::{Fault, Sim, When};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -413,5 +416,66 @@ async fn what_is_given_away_is_left() -> Tested {
     let failures: Vec<_> = ending.report.failures().map(|(_, error)| error.to_string()).collect();
     assert!(failures.len() == 1 && failures[0].contains("no longer carries the marks"), "{failures:?}");
     assert!(classes.get_opt("kept").await?.is_some());
+    Ok(())
+}
+
+/// Knows at the third question that the nodes will not come.
+#[derive(Clone, Default)]
+struct Knowing(Arc<Mutex<Vec<AwaitedNodes>>>);
+
+impl WatchNodes for Knowing {
+    fn doom<'a>(&'a self, awaited: &'a AwaitedNodes) -> BoxFuture<'a, Option<Diagnosis>> {
+        let mut asked = self.0.lock().expect("no panic");
+        asked.push(awaited.clone());
+        let diagnosis = (asked.len() == 3).then(|| Diagnosis {
+            cause: "role-not-mapped".to_owned(),
+            told: "nobody maps the role".to_owned(),
+            evidence: vec!["aws-auth is empty".to_owned()],
+            fix: "map it".to_owned(),
+            page: "a page".to_owned(),
+        });
+        Box::pin(async { diagnosis })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_for_nodes_ends_when_somebody_knows_why_they_do_not_come() -> Tested {
+    let stage = Stage::set(AuthenticationMode::ApiAndConfigMap).await?;
+    let knowing = Knowing::default();
+    let objects = stage.objects().diagnosing(knowing.clone());
+    let spec = ObjectsSpec::builder(&stage.owner, stage.cluster()).nodes(stage.workers()).build()?;
+    let error = stage.joined(objects.plan(&spec, None).await?)?.apply(&stage.engine(&objects)).await.expect_err("they are not let in");
+    let step = &error.report().expect("tried").steps[&support::key("k8s/nodes/w")];
+    assert!((60..65).contains(&step.took.as_secs()), "{:?}", step.took);
+    let told = step.error.as_ref().and_then(|error| error.diagnosis()).expect("a diagnosis");
+    assert_eq!((told.cause.as_str(), told.fix.as_str()), ("role-not-mapped", "map it"));
+    assert!(error.to_string().contains("nodes of w will not come: nobody maps the role (role-not-mapped)"), "{error}");
+
+    let asked = knowing.0.lock().expect("no panic");
+    let last = asked.last().expect("three");
+    assert_eq!((last.group.as_str(), last.desired, last.nodes.as_deref()), ("w", 2, Some(&[][..])));
+    assert_eq!(last.cluster.as_ref(), Some(&stage.access.name));
+    assert_eq!(last.aws_auth, Some(eks_core::ConfigMapAccess::default()), "there is none, which is known");
+    assert!(last.daemon_sets.as_ref().is_some_and(|sets| sets.iter().any(|set| set == "aws-node")), "{last:?}");
+    Ok(())
+}
+
+/// What Kubernetes tells of nodes that came, but not wholly.
+#[tokio::test(start_paused = true)]
+async fn who_knows_is_told_of_every_node() -> Tested {
+    let stage = Stage::set(AuthenticationMode::ConfigMap).await?;
+    let knowing = Knowing::default();
+    let objects = stage.objects().diagnosing(knowing.clone());
+    let mut workers = stage.workers();
+    workers.desired = 3;
+    let spec = ObjectsSpec::builder(&stage.owner, stage.cluster()).map_role("w", workers.role.clone()).nodes(workers).build()?;
+    stage.joined(objects.plan(&spec, None).await?)?.apply(&stage.engine(&objects)).await.expect_err("two nodes are not three");
+    let asked = knowing.0.lock().expect("no panic");
+    let nodes = asked.last().and_then(|last| last.nodes.clone()).expect("listed");
+    assert_eq!(nodes.len(), 2);
+    for node in nodes {
+        assert!(node.labelled && node.ready && node.not_ready_for.is_zero(), "{node:?}");
+        assert!(node.instance.is_some_and(|id| id.starts_with("i-")), "{}", node.name);
+    }
     Ok(())
 }

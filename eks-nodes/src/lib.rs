@@ -99,7 +99,7 @@
 //! | feature | default | brings |
 //! |---|---|---|
 //! | `aws` | yes | observing, applying and tearing down: the SDK crates of CloudFormation and Auto Scaling |
-//! | `diagnosis` | no | says why instances do not become nodes, and finds out what keeps a stack from being deleted: the SDK crates of EC2, EKS and IAM |
+//! | `diagnosis` | no | says why instances do not become nodes ([`join`]), and finds out what keeps a stack from being deleted: the SDK crates of EC2, EKS and IAM |
 //! | `managed` | no | the same of managed node groups: the SDK crate of EKS. Their planning needs no feature |
 //! | `replacement` | no | rolling replacement of a group by another: the SDK crate of EC2, and `eks-k8s` for draining |
 //!

@@ -169,6 +169,27 @@ async fn requests_are_checked() {
     assert_eq!(code(old.send().await), "UnsupportedOperation");
 }
 
+/// "If instance launches fail in one Availability Zone, Amazon EC2 Auto Scaling keeps trying in the other Availability Zones" (user guide).
+#[tokio::test(start_paused = true)]
+async fn a_full_zone_is_made_up_for_by_the_others() {
+    let setting = Setting::new().await;
+    setting.sim.exhaust_capacity("us-east-1a");
+    setting.create(2, 2).await;
+    setting.minutes(2).await;
+    assert_eq!(setting.in_service().await.len(), 2);
+    setting.sim.exhaust_capacity("us-east-1b");
+    let more = setting.client.update_auto_scaling_group().auto_scaling_group_name("g").min_size(3).max_size(3);
+    more.send().await.expect("updated");
+    setting.minutes(2).await;
+    assert_eq!(setting.in_service().await.len(), 2);
+    let told = setting.client.describe_scaling_activities().auto_scaling_group_name("g").send().await.expect("activities");
+    let message = told.activities()[0].status_message().unwrap_or_default();
+    assert!(
+        message.contains("do not have sufficient t3.micro capacity") && message.ends_with("Launching EC2 instance failed."),
+        "{message}"
+    );
+}
+
 /// "Example: Distribute instances across Availability Zones", and "SuspendProcesses": AZRebalance.
 #[tokio::test(start_paused = true)]
 async fn zones_are_balanced_unless_that_is_suspended() {

@@ -40,7 +40,10 @@ pub struct Workers {
     pub(crate) eks: aws_sdk_eks::Client,
     /// Who tells why instances do not come.
     #[cfg(feature = "diagnosis")]
-    pub(crate) diagnostician: Option<crate::join::Diagnostician>,
+    pub(crate) diagnostician: crate::join::Diagnostician,
+    /// Whether they are asked while stacks are made.
+    #[cfg(feature = "diagnosis")]
+    pub(crate) diagnoses: bool,
     /// Asked only what keeps a stack from being deleted.
     #[cfg(feature = "diagnosis")]
     holders: blockers::Holders,
@@ -64,7 +67,9 @@ impl Workers {
             #[cfg(feature = "managed")]
             eks: aws_sdk_eks::Client::new(&config),
             #[cfg(feature = "diagnosis")]
-            diagnostician: None,
+            diagnostician: crate::join::Diagnostician::new(&config),
+            #[cfg(feature = "diagnosis")]
+            diagnoses: false,
             #[cfg(feature = "diagnosis")]
             holders: blockers::Holders::new(&config),
         }

@@ -17,10 +17,12 @@ impl Workers {
 
         /// The pause between two questions, of a handful of calls each.
         const EVERY: Duration = Duration::from_secs(20);
-        let Some(diagnostician) = &self.diagnostician else { return cx.wait(wait).await };
+        if !self.diagnoses {
+            return cx.wait(wait).await;
+        }
         let doubt = || -> BoxFuture<'_, Option<Error>> {
             Box::pin(async move {
-                let diagnosis = diagnostician.launches(stack).await?;
+                let diagnosis = self.diagnostician.launches(stack).await?;
                 Some(Error::Diagnosed { subject: format!("instances of stack {stack}"), diagnosis: Box::new(diagnosis) })
             })
         };

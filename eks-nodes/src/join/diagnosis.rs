@@ -95,7 +95,8 @@ pub fn diagnose(evidence: &Evidence, waited: Duration) -> Vec<Diagnosis> {
             .or_else(|| node::aims(evidence, instance))
             .or_else(|| network::way_to_api(evidence, instance))
             .or_else(|| role::mapping(evidence, instance))
-            .or_else(|| node::skew(evidence, instance));
+            .or_else(|| node::skew(evidence, instance))
+            .or_else(|| node::malformed(evidence, instance));
         if let Some(first) = first {
             let first = first.seen(format!("{} ({}, {}) runs for {} s", instance.id, instance.kind, instance.zone, instance.age.as_secs()));
             add(&mut found, first);

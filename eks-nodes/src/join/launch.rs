@@ -24,12 +24,24 @@ enum Patience {
 /// What a failure's message means: the marks of which one must be in it, in lower case.
 const MEANINGS: &[(&[&str], Cause, Patience)] = &[
     (
-        &["vcpu limit", "vcpulimitexceeded", "instance(s) are already running", "max spot instance count exceeded"],
+        &[
+            "vcpu limit",
+            "vcpulimitexceeded",
+            "instance(s) are already running",
+            "max spot instance count exceeded",
+            "maxspotinstancecountexceeded",
+        ],
         Cause::VcpuQuota,
         Patience::Again,
     ),
     (
-        &["do not have sufficient", "insufficientinstancecapacity", "insufficient capacity", "no spot capacity available"],
+        &[
+            "do not have sufficient",
+            "insufficientinstancecapacity",
+            "insufficient capacity",
+            "no spot capacity available",
+            "unfulfillablecapacity",
+        ],
         Cause::InsufficientCapacity,
         Patience::Minute,
     ),
@@ -105,6 +117,8 @@ fn failures(group: &GroupEvidence) -> impl Iterator<Item = &ActivityEvidence> {
         .filter(|activity| activity.status != "InProgress")
         .take_while(|activity| activity.status != "Successful")
         .filter(|activity| matches!(activity.status.as_str(), "Failed" | "Cancelled") && !activity.message.is_empty())
+        // Somebody ended it: that is no failure.
+        .filter(|activity| !activity.message.contains("UserInitiated"))
 }
 
 fn headline(cause: Cause) -> &'static str {
@@ -155,6 +169,9 @@ fn fix(cause: Cause, message: &str) -> String {
         Cause::VolumeInvalid => "mend the block devices of the launch template: a volume is no smaller than its snapshot",
         Cause::WrongArchitecture => "choose an instance type of the image's architecture, or the image for the type's (x86_64, arm64)",
         Cause::TerminatedAtLaunch if message.contains("VolumeLimitExceeded") => "ask for a higher quota of EBS storage, or delete volumes",
+        Cause::TerminatedAtLaunch if !["Client.InternalError", "KMS"].iter().any(|mark| message.contains(mark)) => {
+            "mend what the reason's code tells (EC2 user guide, \"Instance terminates immediately\")"
+        }
         Cause::TerminatedAtLaunch => {
             "let Auto Scaling's service-linked role use the KMS key of the encrypted volumes (key policy, kms:CreateGrant), or enable the key"
         }

@@ -91,6 +91,11 @@ fn out(evidence: &Evidence, instance: &InstanceEvidence) -> Option<Out> {
     }
 }
 
+/// Whether it is certain that the instance gets out.
+pub(super) fn gets_out(evidence: &Evidence, instance: &InstanceEvidence) -> bool {
+    evidence.dns == Some((true, true)) && matches!(out(evidence, instance), Some(Out::From(_)))
+}
+
 /// AWS's services, over the internet or by endpoints in the VPC.
 fn services(evidence: &Evidence, instance: &InstanceEvidence) -> Option<Diagnosis> {
     let Out::Not(cause, told, fix, seen) = out(evidence, instance)? else { return None };

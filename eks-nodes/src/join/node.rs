@@ -1,10 +1,13 @@
 //! The machine itself and what it is told: status checks, metadata service, user data, versions, and the cluster that it aims at.
 
+use std::time::Duration;
+
 use super::{
     Cause, Diagnosis,
     evidence::{ClusterEvidence, Evidence, InstanceEvidence},
     image::{self, System},
-    user_data::{Aims, Form, is_opaque},
+    network, role,
+    user_data::{Aims, Form, is_opaque, missing},
 };
 
 /// What ends a boot.
@@ -70,38 +73,48 @@ fn user_data(instance: &InstanceEvidence) -> Option<Diagnosis> {
         );
         return Some(lines_of(console, diagnosis.seen(format!("image {name}"))));
     }
-    invalid(system, wanted, text, console, name)
+    if !refused(system, console) {
+        return None;
+    }
+    let missing = missing(wanted, text);
+    let script = wanted == Form::BootstrapScript;
+    let missing = if script { "the cluster's name".to_owned() } else { missing.join(", ") };
+    (!missing.is_empty() && !is_opaque(text)).then(|| {
+        let told = format!("{} refused its configuration: {} is without {missing}", system.name(), wanted.name());
+        let diagnosis =
+            Diagnosis::certain(Cause::ConfigInvalid, told, format!("give {missing} in the user data; specs of this crate always do"));
+        lines_of(console, diagnosis.seen(format!("image {name}")))
+    })
 }
 
-/// What systemd and cloud-init show of a configuration that was refused.
-const REFUSALS: [(&[System], &str); 4] = [
-    (&[System::AmazonLinux2023], "Failed to start nodeadm-config.service"),
-    (&[System::AmazonLinux2, System::Ubuntu], "CLUSTER_NAME is not defined"),
-    (&[System::AmazonLinux2, System::Ubuntu], "scripts/part-001 ["),
-    (&[System::Bottlerocket], "Failed to start Bottlerocket userdata configuration system"),
-];
-
-fn invalid(system: System, form: Form, text: &str, console: &str, name: &str) -> Option<Diagnosis> {
-    REFUSALS.iter().find(|(systems, line)| systems.contains(&system) && console.contains(line))?;
-    let aims = Aims::read(form, text);
-    let members = match form {
-        Form::NodeConfig => ["spec.cluster.name", "apiServerEndpoint", "certificateAuthority", "cidr"],
-        Form::Toml => ["cluster-name", "api-server", "cluster-certificate", ""],
-        Form::BootstrapScript | Form::PowerShell => ["the cluster's name", "", "", ""],
+/// Whether systemd or cloud-init shows a configuration that was refused.
+fn refused(system: System, console: &str) -> bool {
+    let line = match system {
+        System::AmazonLinux2023 => "Failed to start nodeadm-config.service",
+        System::AmazonLinux2 | System::Ubuntu => "CLUSTER_NAME is not defined",
+        System::Bottlerocket => "Failed to start Bottlerocket userdata configuration system",
+        System::Windows => return false,
     };
-    let values = [&aims.cluster, &aims.endpoint, &aims.authority, &aims.cidr];
-    let missing: Vec<_> =
-        members.into_iter().zip(values).filter(|(member, value)| !member.is_empty() && value.is_none()).map(|(m, _)| m).collect();
-    let what = if missing.is_empty() { "malformed".to_owned() } else { format!("without {}", missing.join(", ")) };
-    let diagnosis = Diagnosis::certain(
-        Cause::ConfigInvalid,
-        format!("{} refused its configuration: {} is {what}", system.name(), form.name()),
-        format!(
-            "give {} in the user data; specs of this crate always do",
-            if missing.is_empty() { "a valid document".to_owned() } else { missing.join(", ") }
-        ),
-    );
-    Some(lines_of(console, diagnosis.seen(format!("image {name}"))))
+    console.contains(line)
+}
+
+/// How long nodeadm tries to reach EC2 before it gives up is twice as long and more.
+const TOO_SOON: Duration = Duration::from_secs(300);
+
+/// A configuration that was refused although nothing is seen to be missing in it. nodeadm gives up in the same way after ten minutes without
+/// a route, or at once without a permission: told last, and certain only where these are in order.
+pub(super) fn malformed(evidence: &Evidence, instance: &InstanceEvidence) -> Option<Diagnosis> {
+    let (system, _) = image::of(instance.image.as_deref()?)?;
+    let console = instance.console.as_deref()?;
+    if !refused(system, console) {
+        return None;
+    }
+    let told = format!("{} refused its configuration: {} in the user data is malformed", system.name(), form_of(system).name());
+    let fix = "check the user data by its schema (on the instance: nodeadm config check, journalctl -u nodeadm-config)";
+    let sure = instance.age <= TOO_SOON && network::gets_out(evidence, instance) && role::may_describe(evidence, instance);
+    let diagnosis =
+        if sure { Diagnosis::certain(Cause::ConfigInvalid, told, fix) } else { Diagnosis::likely(Cause::ConfigInvalid, told, fix) };
+    Some(lines_of(console, diagnosis))
 }
 
 /// The lines of a console that tell of a failure.
@@ -132,7 +145,7 @@ pub(super) fn aims(evidence: &Evidence, instance: &InstanceEvidence) -> Option<D
 /// A NodeConfig, or a script's arguments, of another cluster. EKS regenerates endpoint and authority when a cluster is made again.
 fn wrong(cluster: &ClusterEvidence, aims: &Aims) -> Option<Diagnosis> {
     let bare = |text: &str| text.split_whitespace().collect::<String>();
-    let host = |text: &str| text.trim_end_matches('/').to_ascii_lowercase();
+    let host = |text: &str| text.trim_end_matches('/').trim_end_matches(":443").to_ascii_lowercase();
     if let Some(name) = aims.cluster.as_ref().filter(|name| **name != cluster.name) {
         let told = format!("the user data names cluster {name:?}, and the nodes should join {:?}", cluster.name);
         let fix = format!(

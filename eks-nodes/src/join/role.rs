@@ -91,6 +91,11 @@ pub(super) fn at_work(evidence: &Evidence, instance: &InstanceEvidence) -> Optio
     })
 }
 
+/// Whether it is certain that the role may make a node's first call.
+pub(super) fn may_describe(evidence: &Evidence, instance: &InstanceEvidence) -> bool {
+    evidence.role_of(instance).and_then(|(_, profile)| profile.abilities()).is_some_and(|abilities| abilities.describe)
+}
+
 /// How the cluster knows the role.
 pub(super) fn mapping(evidence: &Evidence, instance: &InstanceEvidence) -> Option<Diagnosis> {
     let cluster = evidence.cluster.as_ref()?;

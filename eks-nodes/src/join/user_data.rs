@@ -83,6 +83,20 @@ impl Aims {
     }
 }
 
+/// The members that a form needs and that do not occur at all.
+pub(super) fn missing(form: Form, text: &str) -> Vec<&'static str> {
+    match form {
+        Form::NodeConfig => {
+            let mut missing: Vec<_> =
+                ["apiServerEndpoint", "certificateAuthority", "cidr"].into_iter().filter(|key| !text.contains(key)).collect();
+            missing.extend((!cluster_section(text).contains("name")).then_some("cluster.name"));
+            missing
+        }
+        Form::Toml => ["cluster-name", "api-server", "cluster-certificate"].into_iter().filter(|key| !text.contains(key)).collect(),
+        Form::BootstrapScript | Form::PowerShell => Vec::new(),
+    }
+}
+
 /// From the member `cluster` of a NodeConfig on; labels and names may hold the word, too.
 fn cluster_section(text: &str) -> &str {
     ["\"cluster\":", "cluster:"].iter().find_map(|mark| text.find(mark).map(|at| &text[at + mark.len()..])).unwrap_or("")
@@ -114,7 +128,9 @@ fn plain(text: &str) -> Option<String> {
         quote @ ('"' | '\'') => text[1..].split(quote).next()?,
         _ => text.split([' ', '\t', '\r', '\n', ',', '}', '\\', '`']).next()?,
     };
-    (!word.is_empty() && !word.contains(['$', '(', '`']) && !word.starts_with('-')).then(|| word.to_owned())
+    // What a script puts in, a flag, or YAML's other ways of writing a scalar.
+    (!word.is_empty() && !word.contains(['$', '(', '`']) && !word.starts_with(['-', '|', '>', '&', '*', '!', '[', '{']))
+        .then(|| word.to_owned())
 }
 
 #[cfg(test)]

@@ -101,7 +101,7 @@ async fn a_stuck_group_is_told_at_once() -> Tested {
     stage.scaling.set_desired_capacity().auto_scaling_group_name(name).desired_capacity(2).send().await?;
     minutes(3).await;
     let before = stage.account.sim.log().len();
-    let found = stage.account.workers.diagnose(&spec, &stage.diagnostician).await;
+    let found = stage.account.workers.diagnose(&spec).await;
     let log = stage.account.sim.log();
     let calls = &log.calls()[before..];
     let [likely] = &found[..] else { panic!("{found:?}") };

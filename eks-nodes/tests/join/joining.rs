@@ -257,6 +257,17 @@ async fn a_node_config_lacks_a_member() -> Tested {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_node_config_is_malformed() -> Tested {
+    let stage = Stage::new().await?;
+    let spec = stage.empty(stage.spec()).await?;
+    stage.tampered_user_data("\"spec\": {", "\"spec\": {{").await?;
+    let doom = stage.doomed_later(&spec).await?;
+    doom.is(Cause::ConfigInvalid, &["nodeadm config check"]);
+    assert!(doom.diagnosis.evidence.iter().any(|line| line.contains("nodeadm-config.service")), "{}", doom.diagnosis);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn another_cluster_is_named() -> Tested {
     let stage = Stage::new().await?;
     let spec = stage.empty(stage.spec()).await?;

@@ -58,14 +58,15 @@ impl Stage {
 
     pub(crate) fn on(account: Account) -> Tested<Self> {
         let config = account.sim.sdk_config();
-        let diagnostician = Diagnostician::new(&config);
+        let workers = Workers::new(&config).diagnosing();
+        let diagnostician = workers.diagnostician();
         let sim = account.sim.clone();
         let connector = Connector::new(&config).with_transport(move |_| sim.kube_service());
         let kept = connector.clone();
         let connect = move |access: ClusterAccess| std::future::ready(connector.connect(&access).map_err(eks_core::BoxError::from));
         Ok(Self {
             objects: Objects::connecting(connect).diagnosing(diagnostician.clone()),
-            workers: Workers::new(&config).diagnosing(diagnostician.clone()),
+            workers,
             eks: aws_sdk_eks::Client::new(&config),
             iam: aws_sdk_iam::Client::new(&config),
             scaling: aws_sdk_autoscaling::Client::new(&config),

@@ -35,7 +35,7 @@ impl Diagnostician {
     pub(super) async fn look(&self, group: Group<'_>, again: bool) -> Evidence {
         let (last, turn) = self.notes(group.stack, |notes| (std::mem::take(&mut notes.last), notes.turn));
         let mut look = Look { by: self, group, left: CALLS, now: self.now(), seen: Evidence::default(), last };
-        look.from_kubernetes();
+        look.told_by_kubernetes();
         let groups = look.groups().await;
         if !groups.is_empty() && look.instances(&groups).await && !group.only_launch {
             look.always(&groups).await;
@@ -51,7 +51,7 @@ impl Diagnostician {
 }
 
 impl Look<'_> {
-    fn from_kubernetes(&mut self) {
+    fn told_by_kubernetes(&mut self) {
         let Some(awaited) = self.group.awaited else { return };
         self.seen.nodes.clone_from(&awaited.nodes);
         self.seen.aws_auth.clone_from(&awaited.aws_auth);

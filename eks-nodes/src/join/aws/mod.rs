@@ -148,17 +148,23 @@ impl WatchNodes for Diagnostician {
 }
 
 impl Workers {
-    /// While a stack with instances is made or changed, asks `diagnostician` whether they will come: the step fails with
+    /// While a stack with instances is made or changed, asks whether they will come: the step fails with
     /// [`eks_core::Error::Diagnosed`] as soon as it is certain why not. CloudFormation itself goes on until it gives up; running again, when
     /// the cause is mended, finds the stack and waits for it.
     #[must_use]
-    pub fn diagnosing(mut self, diagnostician: Diagnostician) -> Self {
-        self.diagnostician = Some(diagnostician);
+    pub fn diagnosing(mut self) -> Self {
+        self.diagnoses = true;
         self
     }
 
-    /// Why a group is stuck: looks once, at everything. `diagnostician` may be asked beforehand what it sees ([`Diagnostician::evidence`]).
-    pub async fn diagnose(&self, spec: &WorkersSpec, diagnostician: &Diagnostician) -> Vec<Diagnosis> {
-        diagnostician.diagnose(&spec.cluster.name, spec.name()).await
+    /// Who says why instances do not become nodes; for whoever waits for nodes, such as `eks_k8s::client::Objects::diagnosing`.
+    pub fn diagnostician(&self) -> Diagnostician {
+        self.diagnostician.clone()
+    }
+
+    /// Why a group is stuck: looks once, at everything. Empty if nothing stands against it. [`Diagnostician::evidence`] tells what was seen, and
+    /// what could not be.
+    pub async fn diagnose(&self, spec: &WorkersSpec) -> Vec<Diagnosis> {
+        self.diagnostician.diagnose(&spec.cluster.name, spec.name()).await
     }
 }

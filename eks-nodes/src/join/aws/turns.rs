@@ -175,7 +175,8 @@ impl Look<'_> {
             return false;
         }
         let name = role.rsplit('/').next().unwrap_or_default();
-        (self.may_call(), self.may_call());
+        self.may_call();
+        self.may_call();
         let attached = self.by.iam.list_attached_role_policies().role_name(name).send().await;
         let attached = self.noted(ATTACHED, attached.map_err(|error| failed(ATTACHED, name, error)));
         let inline = self.by.iam.list_role_policies().role_name(name).send().await;

@@ -1,11 +1,12 @@
 //! IAM actions: CloudFormation acts with its caller's rights, also when it rolls back.
 
 /// What the stack of role, profile and group needs.
-pub(crate) const BASE: [&str; 31] = [
+pub(crate) const BASE: &[&str] = &[
     "cloudformation:CreateStack",
     "cloudformation:DeleteStack",
     "cloudformation:DescribeStackEvents",
     "cloudformation:DescribeStacks",
+    "cloudformation:ListStackResources",
     "cloudformation:TagResource",
     "cloudformation:UpdateStack",
     "ec2:AuthorizeSecurityGroupEgress",
@@ -36,7 +37,7 @@ pub(crate) const BASE: [&str; 31] = [
 ];
 
 /// What the stack of the instances needs.
-pub(crate) const GROUP: [&str; 35] = [
+pub(crate) const GROUP: &[&str] = &[
     "autoscaling:CreateAutoScalingGroup",
     "autoscaling:CreateOrUpdateTags",
     "autoscaling:DeleteAutoScalingGroup",
@@ -47,6 +48,7 @@ pub(crate) const GROUP: [&str; 35] = [
     "cloudformation:DeleteStack",
     "cloudformation:DescribeStackEvents",
     "cloudformation:DescribeStacks",
+    "cloudformation:ListStackResources",
     "cloudformation:TagResource",
     "cloudformation:UpdateStack",
     "ec2:CreateLaunchTemplate",
@@ -74,6 +76,16 @@ pub(crate) const GROUP: [&str; 35] = [
     "ssm:GetParameters",
 ];
 
+/// What a template by its address needs besides; CloudFormation reads it with its caller's rights.
+pub(crate) const AMAZON: [&str; 3] = ["cloudformation:DescribeStackResource", "cloudformation:GetTemplateSummary", "s3:GetObject"];
+
+/// What a launch configuration needs.
+pub(crate) const LAUNCH_CONFIGURATION: [&str; 3] =
+    ["autoscaling:CreateLaunchConfiguration", "autoscaling:DeleteLaunchConfiguration", "autoscaling:DescribeLaunchConfigurations"];
+
 /// What lifecycle hooks need besides.
 pub(crate) const HOOKS: [&str; 3] =
     ["autoscaling:DeleteLifecycleHook", "autoscaling:DescribeLifecycleHooks", "autoscaling:PutLifecycleHook"];
+
+/// What leads a stack back to what it was before a failed update.
+pub(crate) const RESTORE: [&str; 2] = ["cloudformation:ContinueUpdateRollback", "cloudformation:RollbackStack"];

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use eks_core::{Problems, Tier};
 
 use crate::{
+    amazon::NodeGroupTemplate,
     image::{Family, Image, SUBSTITUTED, USER_DATA_LIMIT, is_parameter_name},
     instance::{GP3_GIB, InstanceType},
     kubelet::Kubelet,
@@ -29,11 +30,12 @@ pub(crate) fn check(spec: &WorkersSpec) -> Problems {
     subnets(spec, &mut problems);
     instances(spec, &mut problems);
     volume(spec, &mut problems);
+    skips(spec, &mut problems);
     match (&spec.managed, &spec.amazon) {
         (Some(settings), _) => managed::check(spec, settings, &mut problems),
         (None, Some(amazon)) => {
-            amazon.check(&mut problems);
-            ours(spec, &mut problems);
+            amazon.check(spec, &mut problems);
+            ours(spec, amazon, &mut problems);
         }
         (None, None) => {
             image(spec, &mut problems);
@@ -46,20 +48,44 @@ pub(crate) fn check(spec: &WorkersSpec) -> Problems {
     problems
 }
 
+/// Template anatomy: "The logical ID must be alphanumeric (A-Za-z0-9)".
+fn skips(spec: &WorkersSpec, problems: &mut Problems) {
+    for id in &spec.skip_in_rollback {
+        if id.is_empty() || !id.chars().all(|c| c.is_ascii_alphanumeric()) {
+            let rule = format!("{id:?} is no logical id, which is letters and digits alone");
+            problems.add("rollback-skip", "skip_in_rollback", rule, "name resources as the stack's events do, as in NodeGroup");
+        }
+    }
+}
+
 /// What only our own template can do.
-fn ours(spec: &WorkersSpec, problems: &mut Problems) {
+fn ours(spec: &WorkersSpec, template: &NodeGroupTemplate, problems: &mut Problems) {
+    let custom = matches!(template, NodeGroupTemplate::Custom(_));
+    let tells = template.has_bootstrap_arguments();
     let asked = [
         ("several instance types", spec.instance_types.len() > 1),
         ("purchase", spec.purchase != Purchase::OnDemand),
         ("group_per_zone", spec.per_zone),
         ("instance_warmup", spec.warmup.is_some()),
         ("lifecycle_hook", !spec.hooks.is_empty()),
-        ("kubelet", spec.kubelet != Kubelet::new()),
-        ("prefix_delegation", spec.prefix_delegation),
+        ("extra_policy", !spec.extra_policies.is_empty()),
+        ("session_manager", spec.session_manager),
+        ("metadata_hop_limit", spec.hop_limit != 1),
+        ("family", spec.family != Family::default()),
+        ("image", spec.image != Image::default()),
+        ("key_pair", spec.key_pair.is_some() && !custom),
+        ("label", !spec.labels.is_empty() && !tells),
+        ("taint", !spec.taints.is_empty() && !tells),
+        ("max_pods", spec.max_pods.is_some() && !tells),
+        ("kubelet", spec.kubelet != Kubelet::new() && !tells),
+        ("prefix_delegation", spec.prefix_delegation && !tells),
     ];
     for (subject, _) in asked.into_iter().filter(|(_, asked)| *asked) {
-        let rule = "Amazon's template has no parameter for it";
-        problems.add("amazon-template", subject, rule, "leave it out, or leave amazon_template() out");
+        let rule = "the template has no parameter for it, or its type has a setter";
+        problems.add("amazon-template", subject, rule, "say it by the template's type, or leave amazon_template() out");
+    }
+    if tells {
+        kubelet(spec, problems);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What to do about one stack.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use eks_core::{Action, Error, Outputs, Ref, StepKey};
 
@@ -8,12 +8,15 @@ use crate::{
     fingerprint::TEMPLATE_TAG,
     observed::{Observed, Stack},
     op::WorkersOp,
-    request::{Argument, StackRequest},
+    request::{Argument, KEEPS, StackRequest},
     status::{Next, Purpose, StackStatus},
 };
 
 /// Parameters that make another group of workers, not a changed one.
 const FIXED: [&str; 2] = ["ClusterName", "VpcId"];
+
+/// What CloudFormation tells of a parameter that is not echoed.
+const HIDDEN: &str = "****";
 
 /// A decision on one stack.
 #[derive(Debug)]
@@ -32,7 +35,14 @@ pub(crate) struct Decision {
 /// Outputs of the steps of this layer, by step.
 pub(crate) type Told = BTreeMap<StepKey, Outputs>;
 
-pub(crate) fn decide(request: StackRequest, key: &StepKey, now: &Observed, told: &Told) -> Result<Decision, Error> {
+/// `skip` names resources that a continued rollback may leave as they are.
+pub(crate) fn decide(
+    request: StackRequest,
+    key: &StepKey,
+    now: &Observed,
+    told: &Told,
+    skip: &BTreeSet<String>,
+) -> Result<Decision, Error> {
     let name = request.name.clone();
     let decision = |action, op, told| Decision { action, changes: Vec::new(), op, circumstance: None, outputs: Outputs::new(), told };
     let make = |op| decision(Action::Create, op, Some(Outputs::new()));
@@ -75,17 +85,27 @@ pub(crate) fn decide(request: StackRequest, key: &StepKey, now: &Observed, told:
             circumstance: Some("being changed already"),
             ..decision(Action::Update, WorkersOp::AwaitStack { name, id }, None)
         },
-        Next::Create | Next::Gone | Next::Delete => make(WorkersOp::CreateStack { stack: request }),
-        Next::Refuse if status == StackStatus::DeleteFailed => {
-            let reason = stack.reason.as_deref().unwrap_or("CloudFormation gives no reason");
-            let rule = format!("is in {status} and may still hold instances that run ({reason})");
-            return Err(refused(stack, &rule, "tear it down first"));
-        }
-        Next::Refuse => {
-            let rule = format!("is in {status}, from which only a person can bring it back");
-            return Err(refused(stack, &rule, "continue its rollback in CloudFormation, or delete it"));
-        }
+        Next::ContinueRollback => Decision {
+            changes: vec![format!("{status}: continues the rollback{}; then plan again", skipped(skip))],
+            circumstance: Some("after an update that could not be taken back"),
+            ..decision(Action::Update, WorkersOp::ContinueRollback { name, id, skip: skip.clone() }, None)
+        },
+        Next::RollBack => Decision {
+            changes: vec![format!("{status}: rolls the update back; then plan again")],
+            circumstance: Some("after an update that failed"),
+            ..decision(Action::Update, WorkersOp::RollBack { name, id }, None)
+        },
+        Next::Create | Next::Gone | Next::Delete | Next::Finish => make(WorkersOp::CreateStack { stack: request }),
+        Next::Refuse(refusal) => return Err(refusal.of(&stack.name, stack.reason.as_deref())),
     })
+}
+
+/// What a rollback leaves as the update made it, said aloud: CloudFormation then takes it to be as it was before.
+fn skipped(skip: &BTreeSet<String>) -> String {
+    if skip.is_empty() {
+        return String::new();
+    }
+    format!(" without {}, which stays as it is wherever it cannot be restored", skip.iter().cloned().collect::<Vec<_>>().join(", "))
 }
 
 fn refused(stack: &Stack, rule: &str, remedy: &str) -> Error {
@@ -98,8 +118,12 @@ fn changes(request: &StackRequest, stack: &Stack, told: &Told) -> Result<Vec<Str
     if stack.tags.get(TEMPLATE_TAG) != Some(&request.template.fingerprint()) {
         changes.push("template: changed".to_owned());
     }
-    for (name, wanted) in &request.parameters {
+    // How an update treats the number of instances is no difference by itself.
+    for (name, wanted) in request.parameters.iter().filter(|(name, _)| *name != KEEPS) {
         let found = stack.parameters.get(name);
+        if found.is_some_and(|found| found == HIDDEN) {
+            continue;
+        }
         let Some(wanted) = difference(wanted, found, told) else { continue };
         if FIXED.contains(&name.as_str()) {
             let rule = format!("has {name} {}, and {wanted} is wanted", found.map_or("none", String::as_str));

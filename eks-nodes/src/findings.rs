@@ -9,6 +9,7 @@ use crate::{
     mapping::RoleMapping,
     observed::Observed,
     purchase::SpotAllocation,
+    request::DESIRED,
     spec::WorkersSpec,
 };
 
@@ -16,8 +17,8 @@ impl WorkersSpec {
     pub(crate) fn findings(&self, key: &StepKey, decision: &Decision, now: &Observed) -> Vec<Finding> {
         let mut findings = Vec::new();
         self.place_findings(key, &mut findings);
-        if self.amazon.is_some() {
-            findings.push(Finding::note(key.clone(), "nodes join once the template, an access entry or aws-auth maps their role"));
+        if let Some(template) = &self.amazon {
+            self.template_findings(template, key, decision, now, &mut findings);
         } else {
             self.image_findings(key, &mut findings);
             self.purchase_findings(key, &mut findings);
@@ -34,22 +35,22 @@ impl WorkersSpec {
                 findings.push(Finding::warning(key.clone(), "a metadata hop limit above 1 gives Pods the node's credentials"));
             }
         }
-        if decision.action == Action::Update && self.amazon.is_some() {
-            let message = "Amazon's template rolls: an update replaces the nodes one after another, and drains none";
-            findings.push(Finding::warning(key.clone(), message));
-        } else if decision.action == Action::Update {
+        if decision.action == Action::Update && self.resize_on_update {
             let message = format!(
                 "an update that changes the Auto Scaling group sets its size to {} again: nodes that an autoscaler added are terminated, undrained",
                 self.capacity.desired()
             );
             findings.push(Finding::warning(key.clone(), message));
+        }
+        if decision.action == Action::Update && self.amazon.is_none() {
             findings.push(Finding::note(
                 key.clone(),
                 "an update in place drains nothing: nodes that run keep their settings until they are replaced; a new group and a drain replace them gently",
             ));
         }
-        let desired = |name: &str| now.stack(name)?.parameters.get("NodeAutoScalingGroupDesiredCapacity")?.parse::<u32>().ok();
-        if desired(self.name.as_str()).is_some_and(|before| before > self.capacity.desired()) {
+        let desired = |name: &str| now.stack(name)?.parameters.get(DESIRED)?.parse::<u32>().ok();
+        let unseen = now.sizes(self.name.as_str()).is_empty() && !self.keeps_size(now);
+        if unseen && desired(self.name.as_str()).is_some_and(|before| before > self.capacity.desired()) {
             findings.push(Finding::warning(key.clone(), "fewer instances: Auto Scaling terminates nodes without draining them"));
         }
         findings
@@ -81,15 +82,8 @@ impl WorkersSpec {
     }
 
     pub(crate) fn image_findings(&self, key: &StepKey, findings: &mut Vec<Finding>) {
+        self.end_of_life(key, findings);
         let mut warn = |text: String| findings.push(Finding::warning(key.clone(), text));
-        if let Some(support) = self.family.end_of_support() {
-            let (images, ends) = (&support.images, support.ends);
-            if ends < self.as_of {
-                warn(format!("{images} ended on {ends}: its images get no more updates; use {}", support.instead));
-            } else if ends <= self.as_of.a_year_later() {
-                warn(format!("{images} ends on {ends}; plan to use {}", support.instead));
-            }
-        }
         match &self.family {
             Family::Bottlerocket(bottlerocket) if self.key_pair.is_some() && !bottlerocket.has_admin_container() => {
                 warn("the key pair opens no Bottlerocket node without admin_container(true)".to_owned());
@@ -115,6 +109,20 @@ impl WorkersSpec {
         if self.prefix_delegation && self.max_pods.is_none() {
             let text = "prefix delegation is the VPC CNI's: its add-on needs ENABLE_PREFIX_DELEGATION=true, and subnets free blocks of 16 addresses";
             findings.push(Finding::note(key.clone(), text));
+        }
+    }
+
+    /// Until when images and Kubernetes are supported, by date: always told, and a warning in the last year.
+    fn end_of_life(&self, key: &StepKey, findings: &mut Vec<Finding>) {
+        for support in self.ends_of_support() {
+            let (images, ends, instead) = (&support.images, support.ends, support.instead);
+            findings.push(if ends < self.as_of {
+                Finding::warning(key.clone(), format!("{images} ended on {ends}: there are no more updates; use {instead}"))
+            } else if ends <= self.as_of.a_year_later() {
+                Finding::warning(key.clone(), format!("{images} ends on {ends}; plan to use {instead}"))
+            } else {
+                Finding::note(key.clone(), format!("{images} gets updates until {ends}"))
+            });
         }
     }
 

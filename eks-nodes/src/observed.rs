@@ -6,10 +6,12 @@ use eks_core::{Error, Facts, KEY_TAG, OWNER_TAG, Operation, Owner, StepKey};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    amazon::TemplateSummary,
     fingerprint::TEMPLATE_TAG,
     instance::usd_per_month,
     managed::{GroupName, GroupStatus, NodeGroup},
     op::WorkersOp,
+    sizing::{DESIRED_TAG, GroupSize},
     spec::WorkersSpec,
     status::{Next, Purpose, StackStatus},
     template::ZONES,
@@ -26,6 +28,9 @@ pub enum Scope {
         region: String,
         /// The names.
         names: Vec<String>,
+        /// The addresses of their templates, where these are not ours.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        templates: Vec<String>,
         /// Managed node groups.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         groups: Vec<GroupName>,
@@ -40,17 +45,20 @@ pub enum Scope {
 impl Scope {
     /// The stacks of these groups of workers, in the Region of the first one's subnets.
     pub fn of<'a>(specs: impl IntoIterator<Item = &'a WorkersSpec>) -> Self {
-        let (mut region, mut names, mut groups) = (String::new(), Vec::new(), Vec::new());
+        let (mut region, mut names, mut templates, mut groups) = (String::new(), Vec::new(), Vec::new(), Vec::new());
         for spec in specs {
             if region.is_empty() {
                 spec.region().clone_into(&mut region);
             }
             names.extend(spec.amazon.is_none().then(|| spec.base_name()));
             names.push(spec.name.to_string());
+            templates.extend(spec.amazon.as_ref().map(|template| template.url().to_owned()));
             groups
                 .extend(spec.managed.is_some().then(|| GroupName { cluster: spec.cluster.name.to_string(), name: spec.name.to_string() }));
         }
-        Self::Named { region, names, groups }
+        templates.sort();
+        templates.dedup();
+        Self::Named { region, names, templates, groups }
     }
 
     /// Every stack of the owner's in a Region.
@@ -118,6 +126,10 @@ pub struct Observed {
     owner: Owner,
     scope: Scope,
     stacks: BTreeMap<String, Stack>,
+    /// By address.
+    templates: BTreeMap<String, TemplateSummary>,
+    /// By stack. What an autoscaler moves is no fact that a plan rests on.
+    sizes: BTreeMap<String, Vec<GroupSize>>,
     groups: BTreeMap<GroupName, NodeGroup>,
     /// Why nobody looked for managed groups.
     unseen: Option<String>,
@@ -147,7 +159,33 @@ impl Observed {
             }
             kept.insert(stack.name.clone(), stack);
         }
-        Ok(Self { owner: owner.clone(), scope, stacks: kept, groups: BTreeMap::new(), unseen: None })
+        let stacks = kept;
+        let (templates, sizes, groups) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Ok(Self { owner: owner.clone(), scope, stacks, templates, sizes, groups, unseen: None })
+    }
+
+    /// With what CloudFormation tells of the template at an address.
+    #[must_use]
+    pub fn with_template(mut self, url: impl Into<String>, summary: TemplateSummary) -> Self {
+        self.templates.insert(url.into(), summary);
+        self
+    }
+
+    /// With the Auto Scaling groups of a stack as they are.
+    #[must_use]
+    pub fn with_sizes(mut self, stack: impl Into<String>, sizes: Vec<GroupSize>) -> Self {
+        self.sizes.insert(stack.into(), sizes);
+        self
+    }
+
+    /// What CloudFormation tells of the template at an address, if it was asked.
+    pub fn template(&self, url: &str) -> Option<&TemplateSummary> {
+        self.templates.get(url)
+    }
+
+    /// The Auto Scaling groups of a stack, as far as they were looked at.
+    pub fn sizes(&self, stack: &str) -> &[GroupSize] {
+        self.sizes.get(stack).map_or(&[], Vec::as_slice)
     }
 
     /// The same with managed node groups. Within [`Scope::Owned`], groups of others are left out.
@@ -225,6 +263,9 @@ impl Observed {
     /// become stale by its arrival. In the same way, one of the owner's that is being deleted counts as being gone.
     pub fn facts(&self) -> Facts {
         let mut facts = Facts::new();
+        for (url, template) in &self.templates {
+            template.note(url, &mut facts);
+        }
         self.groups().for_each(|group| group.note(&self.owner, &mut facts));
         for stack in self.stacks() {
             let ours = stack.key(&self.owner);
@@ -240,6 +281,9 @@ impl Observed {
             facts.note(&key, "state", state);
             for tag in [OWNER_TAG, KEY_TAG, TEMPLATE_TAG] {
                 facts.note(&key, tag, stack.tags.get(tag).map_or("none", String::as_str));
+            }
+            if let Some(desired) = stack.tags.get(DESIRED_TAG) {
+                facts.note(&key, DESIRED_TAG, desired);
             }
             for (name, value) in &stack.parameters {
                 facts.note(&key, format!("parameter {name}"), value);

@@ -1,5 +1,7 @@
 //! The operations on workers' stacks.
 
+use std::collections::BTreeSet;
+
 use eks_core::{Operation, StackName};
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +18,16 @@ pub enum WorkersOp {
         name: StackName,
         /// Its ARN.
         id: String,
+    },
+    /// Continues the rollback of an update, and waits until the stack is as it was before.
+    ContinueRollback {
+        /// The stack.
+        name: StackName,
+        /// Its ARN.
+        id: String,
+        /// Logical ids of resources that may stay as they are where they cannot be restored.
+        #[serde(default)]
+        skip: BTreeSet<String>,
     },
     /// Creates a stack and waits for it.
     CreateStack {
@@ -52,6 +64,13 @@ pub enum WorkersOp {
         id: String,
         /// What is wanted.
         stack: StackRequest,
+    },
+    /// Rolls back an update that failed and was left as it was, and waits until the stack is as it was before.
+    RollBack {
+        /// The stack.
+        name: StackName,
+        /// Its ARN.
+        id: String,
     },
     /// Changes a stack in place and waits for it.
     UpdateStack {

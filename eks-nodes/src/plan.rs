@@ -9,6 +9,7 @@ use crate::{
     decide::{Decision, Told, decide},
     instance::{GP3_USD_PER_GIB, InstanceType},
     observed::{Observed, Scope},
+    op::WorkersOp,
     request::StackRequest,
     spec::WorkersSpec,
 };
@@ -19,6 +20,8 @@ pub(crate) const BASE_TAKES: Duration = Duration::from_secs(130);
 pub(crate) const GROUP_TAKES: Duration = Duration::from_secs(50);
 /// Both, one after the other.
 const AMAZON_TAKES: Duration = Duration::from_secs(180);
+/// An instance that Amazon's template replaces: its `UpdatePolicy` pauses for five minutes after each.
+const REPLACEMENT_TAKES: Duration = Duration::from_secs(330);
 
 impl WorkersSpec {
     /// What must be done so that these workers exist. Pure: the same spec and the same account give the same plan.
@@ -53,7 +56,7 @@ impl WorkersSpec {
     /// A stack that nobody looked for would be taken to be absent.
     fn seen(&self, now: &Observed) -> Result<(), Error> {
         match (now.scope(), Scope::of([self])) {
-            (Scope::Named { region, names, groups }, Scope::Named { region: wanted, names: needed, groups: managed })
+            (Scope::Named { region, names, groups, .. }, Scope::Named { region: wanted, names: needed, groups: managed, .. })
                 if *region == wanted
                     && needed.iter().all(|name| names.contains(name))
                     && managed.iter().all(|group| groups.contains(group)) =>
@@ -77,27 +80,40 @@ impl WorkersSpec {
         let mut steps = Vec::new();
         if self.amazon.is_none() {
             let (key, request) = (self.base_key(), self.base_request());
-            let decision = decide(request.clone(), &key, now, &told)?;
+            let decision = decide(request.clone(), &key, now, &told, &self.skip_in_rollback)?;
             told.extend(decision.told.clone().map(|outputs| (key.clone(), outputs)));
             let title = format!("role, instance profile and security group of workers {}", self.name);
-            steps.push(step(key, title, decision, &request, BASE_TAKES)?.permits(actions::BASE));
+            steps.push(step(key, title, decision, &request, BASE_TAKES)?.permits(actions::BASE.iter().copied()));
         }
-        let (key, request) = (self.key(), self.group_request());
-        let decision = decide(request.clone(), &key, now, &told)?;
-        let findings = self.findings(&key, &decision, now);
+        let key = self.key();
+        let mut request = match &self.amazon {
+            None => self.group_request(),
+            Some(template) => template.request(self, now)?,
+        };
+        self.settle_size(&mut request, now);
+        let mut decision = decide(request.clone(), &key, now, &told, &self.skip_in_rollback)?;
+        let mut findings = self.findings(&key, &decision, now);
+        self.tell_size(&key, &mut decision, now, &mut findings);
         let title = match &self.amazon {
             None => self.title(),
-            Some(amazon) => format!("workers of {}", amazon.url),
+            Some(template) => format!("{} by {}", self.title(), template.url()),
         };
-        let takes = if self.amazon.is_some() { AMAZON_TAKES } else { GROUP_TAKES };
-        let mut step = step(key, title, decision, &request, takes)?.after_all(&self.network.egress).permits(actions::GROUP);
+        let takes = match (&self.amazon, decision.action) {
+            (None, _) => GROUP_TAKES,
+            (Some(_), Action::Update) => AMAZON_TAKES + REPLACEMENT_TAKES.saturating_mul(self.instances(now)),
+            (Some(_), _) => AMAZON_TAKES,
+        };
+        let mut step = step(key, title, decision, &request, takes)?.after_all(&self.network.egress).permits(actions::GROUP.iter().copied());
         if self.amazon.is_some() {
-            step = step.permits(actions::BASE);
+            step = step.permits(actions::BASE.iter().copied()).permits(actions::AMAZON);
+        }
+        if self.makes_launch_configuration(now) {
+            step = step.permits(actions::LAUNCH_CONFIGURATION);
         }
         if !self.hooks.is_empty() {
             step = step.permits(actions::HOOKS);
         }
-        for price in self.prices() {
+        for price in self.prices(now) {
             step = step.costs(price);
         }
         steps.push(step);
@@ -120,14 +136,13 @@ impl WorkersSpec {
     }
 
     /// At the price on demand of the first type.
-    pub(crate) fn prices(&self) -> Vec<Price> {
+    pub(crate) fn prices(&self, now: &Observed) -> Vec<Price> {
         let kind = self.instance_type();
         let hourly = InstanceType::parse(kind).and_then(InstanceType::usd_per_hour);
         let instance = hourly.map(|usd| Price::hourly(format!("{kind} instance"), usd));
         let gib = self.volume_gib();
         let volume = Price::monthly(format!("gp3 volume of {gib} GiB"), f64::from(gib) * GP3_USD_PER_GIB);
-        let count = self.capacity.desired().saturating_mul(self.groups());
-        (0..count).flat_map(|_| instance.iter().chain([&volume]).cloned()).collect()
+        (0..self.instances(now)).flat_map(|_| instance.iter().chain([&volume]).cloned()).collect()
     }
 }
 
@@ -139,6 +154,9 @@ pub(crate) fn step(key: StepKey, title: String, decision: Decision, request: &St
     step = references.into_iter().fold(step, |step, reference| step.uses(reference));
     if decision.action != Action::Keep {
         step = step.takes(takes);
+    }
+    if matches!(decision.op, WorkersOp::ContinueRollback { .. } | WorkersOp::RollBack { .. }) {
+        step = step.permits(actions::RESTORE);
     }
     Ok(decision.outputs.into_iter().fold(step, |step, (name, value)| step.knows(name, value)))
 }

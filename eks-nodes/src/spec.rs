@@ -1,14 +1,14 @@
 //! What workers should exist.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use eks_core::{ClusterRefs, NetworkRefs, Owner, Ref, SpecError, StackName, StepKey, ZoneName};
+use eks_core::{ClusterRefs, NetworkRefs, Owner, SpecError, StackName, StepKey, ZoneName};
 
 use crate::{
-    amazon::AmazonTemplate,
+    amazon::NodeGroupTemplate,
     capacity::Capacity,
     check,
-    image::{Date, Family, Image, NodeSettings, READ, Target},
+    image::{Date, EndOfSupport, Family, Image, NodeSettings, READ, Target, kubernetes_end},
     instance::{Architecture, InstanceType, Variant},
     kubelet::Kubelet,
     lifecycle::LifecycleHook,
@@ -53,7 +53,10 @@ pub struct WorkersSpec {
     pub(crate) hop_limit: u8,
     pub(crate) public_subnets: bool,
     pub(crate) mapping: RoleMapping,
-    pub(crate) amazon: Option<AmazonTemplate>,
+    pub(crate) amazon: Option<NodeGroupTemplate>,
+    /// Whether an update sets the number of instances again.
+    pub(crate) resize_on_update: bool,
+    pub(crate) skip_in_rollback: BTreeSet<String>,
     pub(crate) managed: Option<Managed>,
 }
 
@@ -94,6 +97,8 @@ impl WorkersSpec {
             public_subnets: false,
             mapping,
             amazon: None,
+            resize_on_update: false,
+            skip_in_rollback: BTreeSet::new(),
             managed: None,
         })
     }
@@ -110,7 +115,11 @@ impl WorkersSpec {
 
     /// How the role of the nodes is let into the cluster; [`RoleMapping::None`] for managed workers, whose role EKS lets in.
     pub fn mapping(&self) -> RoleMapping {
-        if self.managed.is_some() { RoleMapping::None } else { self.mapping }
+        if self.managed.is_some() {
+            return RoleMapping::None;
+        }
+        let has_config_map = self.cluster.authentication.as_str() != "API";
+        self.amazon.as_ref().map_or(self.mapping, |template| template.mapping(self.mapping, has_config_map))
     }
 
     /// Whether EKS manages them.
@@ -174,8 +183,13 @@ impl WorkersSpec {
 
     /// The user data of the instances, before CloudFormation puts the cluster's values in.
     pub fn user_data(&self) -> String {
+        self.with_node_settings(|settings| self.family.user_data(settings))
+    }
+
+    /// What the nodes are to be told, in some form.
+    pub(crate) fn with_node_settings(&self, form: impl FnOnce(NodeSettings<'_>) -> String) -> String {
         let (labels, max_pods) = (self.node_labels(), self.most_pods());
-        self.family.user_data(NodeSettings { labels: &labels, taints: &self.taints, kubelet: &self.kubelet, max_pods })
+        form(NodeSettings { labels: &labels, taints: &self.taints, kubelet: &self.kubelet, max_pods })
     }
 
     /// What the image must fit.
@@ -183,6 +197,14 @@ impl WorkersSpec {
         let parsed = InstanceType::parse(self.instance_type());
         let architecture = self.architecture.or(parsed.and_then(InstanceType::architecture)).unwrap_or(Architecture::X86_64);
         Target { version: &self.cluster.version, architecture, variant: parsed.map_or(Variant::Standard, InstanceType::variant) }
+    }
+
+    /// Until when what the nodes run gets updates: the operating system's images, where its maker has set a day, and Kubernetes.
+    ///
+    /// Bottlerocket's and Windows' images are made for a version of Kubernetes, and end with it.
+    pub fn ends_of_support(&self) -> Vec<EndOfSupport> {
+        let kubernetes = kubernetes_end(&self.cluster.version, &self.family);
+        self.family.end_of_support().into_iter().chain(kubernetes).collect()
     }
 
     /// The SSM parameter that names the image, unless the image is given.
@@ -367,15 +389,34 @@ impl WorkersSpecBuilder {
         self
     }
 
-    /// Uses a template of Amazon's (or your own) instead of ours: one stack, with these parameters.
+    /// Uses a template of Amazon's, or of your own, instead of ours: one stack, with the parameters that the template's type has.
     ///
-    /// `ClusterName`, `ClusterControlPlaneSecurityGroup`, `NodeGroupName`, `VpcId`, `Subnets`, `NodeInstanceType`,
-    /// `NodeVolumeSize` and the three `NodeAutoScalingGroup…` sizes are given by the spec unless given here; image, key
-    /// pair, labels, taints and role mapping are the template's business. The template must have an output `NodeInstanceRole`. Nodes
-    /// are found by the label `eks-rs/workers=<name>`, which its `BootstrapArguments` must set.
+    /// Sizes, instance type, volume size, cluster, VPC and subnets come from the spec; image, key pair and role mapping are the
+    /// template's business, and labels, taints and settings of the kubelet reach the nodes where it has `BootstrapArguments`. What it really
+    /// declares is asked while observing, and what does not fit refused while planning.
     #[must_use]
-    pub fn amazon_template(mut self, url: impl Into<String>, parameters: impl IntoIterator<Item = (String, Ref<String>)>) -> Self {
-        self.0.amazon = Some(AmazonTemplate { url: url.into(), parameters: parameters.into_iter().collect() });
+    pub fn amazon_template(mut self, template: impl Into<NodeGroupTemplate>) -> Self {
+        self.0.amazon = Some(template.into());
+        self
+    }
+
+    /// Sets the number of instances again to what the spec says, with every update. Default off: a number that an autoscaler moved
+    /// stays, as long as the spec says the same as before; once it says another, that is set.
+    #[must_use]
+    pub fn resize_on_update(mut self, on: bool) -> Self {
+        self.0.resize_on_update = on;
+        self
+    }
+
+    /// Logical ids of resources (`NodeGroup`) that may stay as a failed update left them, where its rollback cannot restore them.
+    /// Default none: then such a rollback ends in a [`StackFailure`](crate::StackFailure) that names them, and is continued once
+    /// what held them is repaired.
+    ///
+    /// CloudFormation takes a skipped resource to be as it was before, which it is not: bring it there by hand, or by the next
+    /// update. API Reference, "ContinueUpdateRollback", `ResourcesToSkip`.
+    #[must_use]
+    pub fn skip_in_rollback<T: Into<String>>(mut self, logical_ids: impl IntoIterator<Item = T>) -> Self {
+        self.0.skip_in_rollback = logical_ids.into_iter().map(Into::into).collect();
         self
     }
 

@@ -20,7 +20,7 @@ pub(crate) const BASE_GOES: Duration = Duration::from_secs(15);
 const NEED_NODES: [&str; 6] = ["k8s/claim/", "k8s/ingress/", "k8s/pod/", "k8s/service/", "k8s/storage-class/", "objects/"];
 
 /// What deleting a stack needs: CloudFormation deletes with its caller's rights.
-const ACTIONS: [&str; 26] = [
+pub(crate) const ACTIONS: &[&str] = &[
     "autoscaling:DeleteAutoScalingGroup",
     "autoscaling:DescribeAutoScalingGroups",
     "autoscaling:DescribeScalingActivities",
@@ -28,10 +28,13 @@ const ACTIONS: [&str; 26] = [
     "cloudformation:DeleteStack",
     "cloudformation:DescribeStackEvents",
     "cloudformation:DescribeStacks",
+    "cloudformation:ListStackResources",
     "ec2:DeleteLaunchTemplate",
+    "ec2:DeleteNetworkInterface",
     "ec2:DeleteSecurityGroup",
     "ec2:DescribeInstances",
     "ec2:DescribeLaunchTemplates",
+    "ec2:DescribeNetworkInterfaces",
     "ec2:DescribeSecurityGroupRules",
     "ec2:DescribeSecurityGroups",
     "ec2:RevokeSecurityGroupEgress",
@@ -45,6 +48,7 @@ const ACTIONS: [&str; 26] = [
     "iam:GetInstanceProfile",
     "iam:GetRole",
     "iam:ListAttachedRolePolicies",
+    "iam:ListInstanceProfilesForRole",
     "iam:ListRolePolicies",
     "iam:RemoveRoleFromInstanceProfile",
 ];
@@ -103,10 +107,12 @@ fn removal(step: StepKey, stack: &Stack) -> Result<Removal, Error> {
     let name = StackName::new(&stack.name).map_err(fault)?;
     let op = WorkersOp::DeleteStack { name, id: stack.id.clone() };
     let title = format!("stack {}", stack.name);
-    let removal = Removal::new(step.clone(), title, &stack.id, &op).map_err(fault)?.saves(stack.usd_per_month()).permits(ACTIONS);
+    let removal =
+        Removal::new(step.clone(), title, &stack.id, &op).map_err(fault)?.saves(stack.usd_per_month()).permits(ACTIONS.iter().copied());
     let removal = NEED_NODES.into_iter().fold(removal, |removal, prefix| removal.after(After::Prefix(prefix.to_owned())));
     Ok(match step.as_str().split('/').collect::<Vec<_>>()[..] {
-        [_, group, "base"] => removal.after(After::Key(key(&[group]))).takes(BASE_GOES),
+        // Rules that a replacement left between two security groups keep both.
+        [_, group, "base"] => removal.after(After::Key(key(&[group]))).after(After::Prefix("replace/".to_owned())).takes(BASE_GOES),
         _ => removal.takes(GROUP_GOES),
     })
 }

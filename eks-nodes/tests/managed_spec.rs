@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use eks_core::{Action, Plan, RoleArn};
 use eks_nodes::{
     AmazonLinux2, AmazonLinux2023, Bottlerocket, Capacity, EvictionSignal, Family, GroupIssue, GroupName, GroupOp, GroupScaling,
-    GroupStatus, Image, IssueCode, Kubelet, LifecycleHook, LocalStorage, Managed, Mirror, NodeGroup, NodeRepair, Observed, Purchase,
-    RoleMapping, Scope, Share, SpotAllocation, Stack, StackStatus, TEMPLATE_TAG, TaintEffect, TemplateSource, Transition, Ubuntu,
+    GroupStatus, Image, IssueCode, Kubelet, LifecycleHook, LocalStorage, Managed, Mirror, NodeGroup, NodeGroup2025, NodeRepair, Observed,
+    Purchase, RoleMapping, Scope, Share, SpotAllocation, Stack, StackStatus, TEMPLATE_TAG, TaintEffect, TemplateSource, Transition, Ubuntu,
     UbuntuRelease, UpdateStrategy, Windows, WindowsRelease, WorkersOp, WorkersSpec, WorkersSpecBuilder,
 };
 use refs::{key, owner, workers};
@@ -35,7 +35,7 @@ fn what_eks_has_no_word_for_is_refused_by_name() {
         (managed().group_per_zone(true), "managed-scaling"),
         (managed().instance_warmup(60), "managed-scaling"),
         (managed().lifecycle_hook(LifecycleHook::new("h", Transition::Terminating, 60)), "managed-scaling"),
-        (managed().amazon_template("https://s3.us-west-2.amazonaws.com/x.yaml", []), "managed-scaling"),
+        (managed().amazon_template(NodeGroup2025::new("my-key".to_owned())), "managed-scaling"),
         (managed().image(Image::Ami("ami-0123456789abcdef0".parse().expect("an id"))), "managed-image"),
         (managed().image(Image::Parameter("/x".to_owned())), "managed-image"),
         (managed().family(Ubuntu::new(UbuntuRelease::Noble)), "managed-family"),

@@ -1,6 +1,9 @@
 //! Carries out the operations of this layer.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use eks_core::{
     Class, Error, Facts, Op, OpError, Outputs, Owner, Removal, Step, Survivor,
@@ -13,6 +16,7 @@ use super::{
     wait::Goal,
 };
 use crate::{
+    failure::StackFailure,
     observed::{Observed, Scope, Stack},
     op::WorkersOp,
     request::StackRequest,
@@ -38,7 +42,10 @@ impl Driver for Workers {
     fn run<'a>(&'a self, step: &'a Step, cx: &'a StepContext) -> BoxFuture<'a, Result<Outputs, Error>> {
         Box::pin(async move {
             match step.op.decode::<WorkersOp>().map_err(unknown)? {
-                WorkersOp::AwaitStack { id, name } => self.stands(cx, name.as_str(), wait(Goal::Standing, &id, step.typical / 2)).await,
+                WorkersOp::AwaitStack { id, name } => self.comes(name.as_str(), wait(Goal::Standing, &id, step.typical / 2), cx).await,
+                WorkersOp::ContinueRollback { id, skip, .. } => {
+                    self.restore(&id, StackStatus::UpdateRollbackFailed, &skip, step.typical, cx).await
+                }
                 WorkersOp::CreateStack { stack } => self.create(&stack, step.typical, cx).await,
                 WorkersOp::RecreateStack { id, stack } => {
                     self.gone(&id, cx).await?;
@@ -48,7 +55,11 @@ impl Driver for Workers {
                     self.clear(&id, cx).await?;
                     self.create(&stack, step.typical, cx).await
                 }
-                WorkersOp::UpdateStack { id, stack } => self.update(&id, &stack, step.typical, cx).await,
+                WorkersOp::UpdateStack { id, stack } => {
+                    let stack = self.with_size_of_now(&id, &stack).await?;
+                    self.update(&id, &stack, step.typical, cx).await
+                }
+                WorkersOp::RollBack { id, .. } => self.restore(&id, StackStatus::UpdateFailed, &BTreeSet::new(), step.typical, cx).await,
                 WorkersOp::Group { group } => self.run_group(&group, step, cx).await,
                 WorkersOp::KeepStack { .. } => Ok(step.outputs.clone()),
                 WorkersOp::DeleteStack { name, .. } => Err(Error::Plan {
@@ -104,7 +115,56 @@ impl Workers {
                 made => made?,
             },
         };
-        self.stands(cx, request.name.as_str(), wait(Goal::Standing, &id, typical)).await
+        self.comes(request.name.as_str(), wait(Goal::Standing, &id, typical), cx).await
+    }
+
+    /// Waits for a stack. What failed is told by its events, and what did not get ready by its resources.
+    async fn reached(&self, wait: Wait, cx: &StepContext) -> Result<Outputs, Error> {
+        let id = wait.id.clone();
+        self.told(&id, cx.wait(wait).await).await
+    }
+
+    /// The same of a stack whose instances are to come: whoever can say that they never will is asked meanwhile.
+    async fn comes(&self, stack: &str, wait: Wait, cx: &StepContext) -> Result<Outputs, Error> {
+        let id = wait.id.clone();
+        self.told(&id, self.stands(cx, stack, wait).await).await
+    }
+
+    async fn told(&self, id: &str, ended: Result<Outputs, Error>) -> Result<Outputs, Error> {
+        match ended {
+            Err(Error::Terminal { state, reason, .. }) => {
+                let status = state.parse().unwrap_or(StackStatus::Unknown);
+                Err(self.failure(id, status, Some(reason)).await?.into_error())
+            }
+            Err(Error::Timeout { state, waited, .. }) => {
+                let mut failure = StackFailure::new(id, state.parse().unwrap_or(StackStatus::Unknown));
+                failure.reason = Some(format!("timed out: still {state} after {} minutes", waited.as_secs() / 60));
+                failure.unready = self.unready(id).await?;
+                Err(failure.into_error())
+            }
+            other => other,
+        }
+    }
+
+    /// Leads a stack back to what it was before an update that failed, if it is still in that state.
+    async fn restore(
+        &self,
+        id: &str,
+        from: StackStatus,
+        skip: &BTreeSet<String>,
+        typical: Duration,
+        cx: &StepContext,
+    ) -> Result<Outputs, Error> {
+        match self.describe(id).await? {
+            Some(stack) if stack.status == from && from == StackStatus::UpdateFailed => self.roll_back(id, cx).await?,
+            Some(stack) if stack.status == from => {
+                let skip = self.unrestored(id, skip).await?;
+                self.continue_rollback(id, skip, cx).await?;
+            }
+            // An earlier attempt, or somebody else, has begun it: waiting tells how it ends.
+            _ => {}
+        }
+        self.reached(wait(Goal::Restored, id, typical), cx).await
     }
 
     /// The stack of this name, which must be this step's.
@@ -127,14 +187,14 @@ impl Workers {
         let call = if running { Call::Began } else { self.update_stack(id, request, cx).await? };
         let goal = if call == Call::Began { Goal::Updated } else { Goal::Standing };
         let first = if call == Call::Began { typical / 4 } else { Duration::ZERO };
-        self.stands(cx, request.name.as_str(), wait(goal, id, typical).first(first)).await
+        self.comes(request.name.as_str(), wait(goal, id, typical).first(first), cx).await
     }
 
     /// Waits until a stack that is being deleted is gone.
     async fn gone(&self, id: &str, cx: &StepContext) -> Result<(), Error> {
         match self.describe(id).await? {
             Some(stack) if stack.status != StackStatus::DeleteComplete => {
-                cx.wait(wait(Goal::Deleted, id, Duration::from_secs(20))).await.map(drop)
+                self.reached(wait(Goal::Deleted, id, Duration::from_secs(20)), cx).await.map(drop)
             }
             _ => Ok(()),
         }
@@ -153,50 +213,59 @@ impl Workers {
         }
     }
 
-    /// Deletes the stack and waits until it is gone.
-    async fn delete(&self, id: &str, typical: Duration, cx: &StepContext) -> Result<(), Error> {
+    /// Deletes the stack and waits until it is gone. What held it and is a leftover for certain is removed, and the deletion tried again.
+    pub(crate) async fn delete(&self, id: &str, typical: Duration, cx: &StepContext) -> Result<(), Error> {
         while let Some(stack) = self.describe(id).await? {
             match stack.status.next(Purpose::Remove) {
                 Next::Gone => return Ok(()),
+                Next::Refuse(refusal) => return Err(refusal.of(&stack.name, stack.reason.as_deref())),
                 Next::Wait => {
-                    cx.wait(wait(Goal::Settled, id, typical)).await?;
+                    self.reached(wait(Goal::Settled, id, typical), cx).await?;
+                    continue;
                 }
-                _ => {
-                    self.delete_stack(id, cx).await?;
-                    return match cx.wait(wait(Goal::Deleted, id, typical)).await {
-                        Err(error) => Err(held(error)),
-                        Ok(_) => Ok(()),
-                    };
-                }
+                // Whatever held it then may be gone by now, and if not, the next attempt says so.
+                Next::Finish => drop(self.clear_way(self.failure(id, stack.status, stack.reason).await?, cx).await?),
+                _ => {}
+            }
+            self.delete_stack(id, cx).await?;
+            let error = match self.reached(wait(Goal::Deleted, id, typical), cx).await {
+                Ok(_) => return Ok(()),
+                Err(error) => error,
+            };
+            match StackFailure::in_error(&error) {
+                Some(failure) if failure.status == StackStatus::DeleteFailed => match self.clear_way(failure.clone(), cx).await? {
+                    Way::Cleared => {}
+                    Way::Held(failure) => return Err(failure.into_error()),
+                },
+                _ => return Err(error),
             }
         }
         Ok(())
     }
 }
 
-/// A deletion that failed because something still uses a resource (a network interface that the CNI left, a load balancer's rule)
-/// succeeds when that is gone: the runner tries such conflicts again.
-fn held(error: Error) -> Error {
-    match error {
-        Error::Terminal { subject, state, reason }
-            if ["DependencyViolation", "dependent object"].iter().any(|mark| reason.contains(mark)) =>
-        {
-            Error::Call {
-                call: "cloudformation:DeleteStack".to_owned(),
-                subject,
-                class: Class::Conflict,
-                code: Some(state),
-                request_id: None,
-                source: reason.into(),
-            }
-        }
-        other => other,
+/// What was found out about a deletion that failed.
+pub(super) enum Way {
+    /// Leftovers were removed: it is worth another attempt at once.
+    Cleared,
+    /// Nothing that may be removed holds it.
+    Held(StackFailure),
+}
+
+#[cfg(not(feature = "diagnosis"))]
+impl Workers {
+    /// Without EC2 and IAM nobody can tell what holds a resource.
+    #[expect(clippy::unused_async, reason = "with feature `diagnosis` it asks")]
+    async fn clear_way(&self, failure: StackFailure, _cx: &StepContext) -> Result<Way, Error> {
+        Ok(Way::Held(failure))
     }
 }
 
 fn wait(goal: Goal, id: &str, typical: Duration) -> Wait {
-    // CloudFormation gives up first, and then its events tell why.
-    Wait::typical(goal.kind(), id, typical).limit(Duration::from_secs(60 * (u64::from(TIMEOUT_MINUTES) + 5)))
+    // CloudFormation gives up first, and then its events tell why. An update that replaces instances one after another takes long, and
+    // knows no limit of its own.
+    let limit = Duration::from_secs(60 * (u64::from(TIMEOUT_MINUTES) + 5)).max(typical * 2);
+    Wait::typical(goal.kind(), id, typical).limit(limit)
 }
 
 fn unknown(error: OpError) -> Error {

@@ -1,10 +1,14 @@
 //! On AWS: observing stacks, and the handle that plans and tears down.
 
+#[cfg(feature = "diagnosis")]
+mod blockers;
 mod driver;
 mod events;
 mod observe;
+mod sizes;
 mod stack_calls;
 mod stand;
+mod templates;
 mod wait;
 
 use std::fmt;
@@ -36,6 +40,9 @@ pub struct Workers {
     /// Who tells why instances do not come.
     #[cfg(feature = "diagnosis")]
     pub(crate) diagnostician: Option<crate::join::Diagnostician>,
+    /// Asked only what keeps a stack from being deleted.
+    #[cfg(feature = "diagnosis")]
+    holders: blockers::Holders,
 }
 
 impl fmt::Debug for Workers {
@@ -57,10 +64,12 @@ impl Workers {
             eks: aws_sdk_eks::Client::new(&config),
             #[cfg(feature = "diagnosis")]
             diagnostician: None,
+            #[cfg(feature = "diagnosis")]
+            holders: blockers::Holders::new(&config),
         }
     }
 
-    /// Looks at the stacks of a scope: one call for each name, or one listing.
+    /// Looks at the stacks of a scope: one call for each name, or one listing; and one for each template that is not ours.
     ///
     /// # Errors
     /// If a call fails, or two stacks carry one key; [`Error::Refused`] if the scope is of another Region.
@@ -72,11 +81,25 @@ impl Workers {
                 remedy: "use a configuration of that Region".to_owned(),
             });
         }
-        let stacks = match &scope {
-            Scope::Named { names, .. } => self.describe_named(names).await?,
-            Scope::Owned { .. } => self.list().await?,
+        let (stacks, urls) = match &scope {
+            Scope::Named { names, templates, .. } => (self.describe_named(names).await?, templates.clone()),
+            Scope::Owned { .. } => (self.list().await?, Vec::new()),
         };
-        self.observe_groups(Observed::new(owner, scope, stacks)?).await
+        let mut observed = Observed::new(owner, scope, stacks)?;
+        for url in urls {
+            let summary = self.summary(&url).await?;
+            observed = observed.with_template(url, summary);
+        }
+        self.observe_groups(observed).await
+    }
+
+    /// As [`Workers::observe`], and how large the groups are, which decides nothing but what an update does to them: one call for all.
+    ///
+    /// # Errors
+    /// As [`Workers::observe`].
+    pub async fn observe_with_sizes(&self, owner: &Owner, scope: Scope) -> Result<Observed, Error> {
+        let observed = self.observe(owner, scope).await?;
+        self.sized(observed).await
     }
 
     /// Observes, then plans.
@@ -95,7 +118,7 @@ impl Workers {
         let Some(first) = specs.first() else {
             return Err(Error::Plan { subject: "nodes".to_owned(), reason: "there are no workers to plan".to_owned() });
         };
-        let observed = self.observe(first.owner(), Scope::of(specs.iter().copied())).await?;
+        let observed = self.observe_with_sizes(first.owner(), Scope::of(specs.iter().copied())).await?;
         WorkersSpec::plan_all(specs.iter().copied(), &observed)
     }
 

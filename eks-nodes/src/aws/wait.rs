@@ -17,6 +17,8 @@ pub(super) enum Goal {
     Deleted,
     /// No operation runs, whatever its end.
     Settled,
+    /// It is as it was before an update that failed.
+    Restored,
     /// It is there and usable, made or changed.
     Standing,
     /// The update has been carried out, not rolled back.
@@ -24,11 +26,12 @@ pub(super) enum Goal {
 }
 
 impl Goal {
-    const ALL: [Self; 4] = [Self::Deleted, Self::Settled, Self::Standing, Self::Updated];
+    const ALL: [Self; 5] = [Self::Deleted, Self::Restored, Self::Settled, Self::Standing, Self::Updated];
 
     pub(super) fn kind(self) -> &'static str {
         match self {
             Self::Deleted => "stack-deleted",
+            Self::Restored => "stack-restored",
             Self::Settled => "stack-settled",
             Self::Standing => "stack-standing",
             Self::Updated => "stack-updated",
@@ -39,15 +42,17 @@ impl Goal {
         Self::ALL.into_iter().find(|goal| goal.kind() == kind)
     }
 
-    /// What the state means for the goal; `None` if it failed and the events tell why.
+    /// What the state means for the goal.
     ///
     /// A creation or update that rolls back has failed at once: the cause is known, and a later plan waits for the rollback.
-    fn judge(self, stack: &Stack) -> Option<Poll> {
-        let ready = || Some(Poll::Ready(outputs(stack)));
-        let pending = || Some(Poll::Pending { state: stack.status.to_string() });
+    fn judge(self, stack: &Stack) -> Poll {
+        let ready = || Poll::Ready(outputs(stack));
+        let pending = || Poll::Pending { state: stack.status.to_string() };
+        // The events tell more; whoever waits reads them.
+        let failed = || Poll::Failed { state: stack.status.to_string(), reason: stack.reason.clone().unwrap_or_default() };
         match (self, stack.status) {
             (Self::Deleted, StackStatus::DeleteComplete) => ready(),
-            (Self::Deleted, StackStatus::DeleteFailed) => None,
+            (Self::Deleted, StackStatus::DeleteFailed) => failed(),
             // Deletion begins a moment after it is asked for.
             (Self::Deleted, _) => pending(),
             (Self::Settled, status) if status.is_settled() => ready(),
@@ -55,11 +60,16 @@ impl Goal {
             (Self::Standing, status) => match status.next(Purpose::Make) {
                 Next::Compare => ready(),
                 Next::Wait => pending(),
-                _ => None,
+                _ => failed(),
+            },
+            (Self::Restored, status) => match status.next(Purpose::Make) {
+                Next::Compare => ready(),
+                Next::Wait => pending(),
+                _ => failed(),
             },
             (Self::Updated, StackStatus::UpdateComplete) => ready(),
             (Self::Updated, StackStatus::UpdateInProgress | StackStatus::UpdateCompleteCleanupInProgress) => pending(),
-            (Self::Updated, _) => None,
+            (Self::Updated, _) => failed(),
         }
     }
 }
@@ -73,7 +83,7 @@ pub(super) fn outputs(stack: &Stack) -> Outputs {
 impl Workers {
     /// The states of stacks, by ARN. One that is waited for is described by its ARN; several are found in one listing, and
     /// only those that it no longer shows are described one by one.
-    pub(super) async fn look(&self, kind: &str, ids: &[String]) -> Result<BTreeMap<String, Poll>, Error> {
+    pub(crate) async fn look(&self, kind: &str, ids: &[String]) -> Result<BTreeMap<String, Poll>, Error> {
         let goal =
             Goal::of(kind).ok_or_else(|| Error::Plan { subject: kind.to_owned(), reason: "no such wait in this layer".to_owned() })?;
         let listed = if ids.len() > 1 { self.list().await? } else { Vec::new() };
@@ -85,17 +95,9 @@ impl Workers {
             };
             // Deleted stacks stay visible by ARN for 90 days, so absence is a stack too new to be seen.
             let Some(stack) = stack else { continue };
-            let poll = match goal.judge(&stack) {
-                Some(poll) => poll,
-                None => self.failure(stack).await?,
-            };
-            found.insert(id.clone(), poll);
+            found.insert(id.clone(), goal.judge(&stack));
         }
         Ok(found)
-    }
-
-    async fn failure(&self, stack: Stack) -> Result<Poll, Error> {
-        Ok(Poll::Failed { state: stack.status.to_string(), reason: self.why(&stack.id, stack.reason).await? })
     }
 }
 
@@ -114,9 +116,9 @@ mod tests {
             tags: BTreeMap::new(),
         };
         match goal.judge(&stack) {
-            Some(Poll::Ready(_)) => "ready",
-            Some(Poll::Pending { .. }) => "pending",
-            Some(Poll::Failed { .. }) | None => "failed",
+            Poll::Ready(_) => "ready",
+            Poll::Pending { .. } => "pending",
+            Poll::Failed { .. } => "failed",
         }
     }
 
@@ -128,6 +130,9 @@ mod tests {
             // The SDK's waiter takes this for success too late, and any UPDATE_ state for success.
             (Goal::Standing, StackStatus::RollbackInProgress, "failed"),
             (Goal::Standing, StackStatus::UpdateRollbackComplete, "ready"),
+            (Goal::Restored, StackStatus::UpdateRollbackInProgress, "pending"),
+            (Goal::Restored, StackStatus::UpdateRollbackFailed, "failed"),
+            (Goal::Restored, StackStatus::UpdateRollbackComplete, "ready"),
             (Goal::Updated, StackStatus::UpdateCompleteCleanupInProgress, "pending"),
             (Goal::Updated, StackStatus::UpdateRollbackInProgress, "failed"),
             (Goal::Deleted, StackStatus::CreateComplete, "pending"),

@@ -18,7 +18,6 @@ use std::collections::BTreeMap;
 use eks_core::{AmiId, Problems};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::support::READ;
 pub use self::{
     al2::AmazonLinux2,
     al2023::{AmazonLinux2023, LocalStorage},
@@ -27,6 +26,10 @@ pub use self::{
     support::{Date, EndOfSupport},
     ubuntu::{Ubuntu, UbuntuRelease},
     windows::{Windows, WindowsInstallation, WindowsRelease},
+};
+pub(crate) use self::{
+    script::arguments as bootstrap_arguments,
+    support::{READ, kubernetes_end},
 };
 use crate::{
     instance::{Architecture, Variant},

@@ -33,7 +33,7 @@ impl WorkersSpec {
     pub(crate) fn managed_steps(&self, settings: &Managed, now: &Observed) -> Result<(Vec<Step>, Vec<Finding>), Error> {
         self.keeps_its_kind(now)?;
         let (base_key, request) = (self.base_key(), self.managed_base_request(settings));
-        let base = stacks::decide(request.clone(), &base_key, now, &Told::new())?;
+        let base = stacks::decide(request.clone(), &base_key, now, &Told::new(), &self.skip_in_rollback)?;
         let digest = self.template_digest(settings);
         let template_changes =
             base.action == Action::Update && base.told.as_ref().is_some_and(|outputs| outputs.get(TEMPLATE_DIGEST) != Some(&digest));
@@ -52,7 +52,7 @@ impl WorkersSpec {
         step = group.subnets.iter().fold(step, |step, subnet| step.uses(subnet));
         // EKS waits until the nodes are Ready, which they are with the network's plugin only.
         step = step.after_all(&self.network.egress).after_all(&self.cluster.nodes_need);
-        for price in self.prices() {
+        for price in self.prices(now) {
             step = step.costs(price);
         }
         Ok((vec![base, step], findings))

@@ -1,6 +1,6 @@
 //! What a managed group stands on: a stack with the role of its nodes and its launch template. It needs no control plane.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use eks_core::{Ref, RoleArn, SubnetId};
 
@@ -9,6 +9,7 @@ use super::{
     settings::Managed,
 };
 use crate::{
+    amazon::Capability,
     image::NodeSettings,
     purchase::Purchase,
     request::{Argument, StackRequest, TemplateSource},
@@ -56,7 +57,8 @@ impl WorkersSpec {
         if let Some(key_pair) = &self.key_pair {
             parameters.insert("KeyName".to_owned(), Argument::known(key_pair));
         }
-        StackRequest { template: TemplateSource::Body(template.to_json()), parameters, iam: settings.role.is_none(), ..self.base_request() }
+        let capabilities = if settings.role.is_none() { BTreeSet::from([Capability::Iam]) } else { BTreeSet::new() };
+        StackRequest { template: TemplateSource::Body(template.to_json()), parameters, capabilities, ..self.base_request() }
     }
 
     /// The role of the nodes: the one that is given, or the stack's.

@@ -89,10 +89,11 @@ pub(crate) fn base(session_manager: bool, extra_policies: &[String]) -> Template
         ("ControlPlaneEgressToNodeSecurityGroupOn443", egress("Control plane to extension API servers on 443", (443, 443))),
         ("ClusterControlPlaneSecurityGroupIngress", ingress("Nodes to the API server", CONTROL_PLANE, Some((443, 443)), NODES)),
     ]);
-    let parameter = |kind, description| Parameter { kind, description };
+    let parameter = Parameter::new;
     Template {
         format: "2010-09-09",
         description: "Role, instance profile and security group of EKS workers, made by eks-rs",
+        conditions: BTreeMap::new(),
         parameters: BTreeMap::from([
             ("ClusterName", parameter("String", "Name of the EKS cluster")),
             (CONTROL_PLANE, parameter("AWS::EC2::SecurityGroup::Id", "Security group of the control plane")),

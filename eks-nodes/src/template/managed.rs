@@ -81,17 +81,17 @@ pub(crate) fn managed(shape: &ManagedShape<'_>, digest: &str) -> Template {
         resources.insert("NodeInstanceRole".into(), Body::Role(role(shape.session_manager, shape.policies)).into());
         outputs.insert("NodeInstanceRole", output("ARN of the nodes' role", Text::attribute("NodeInstanceRole", "Arn")));
     }
-    let parameter = |kind, description| Parameter { kind, description };
     let mut parameters = BTreeMap::from([
-        ("ClusterName", parameter("String", "Name of the EKS cluster")),
-        ("NodeGroupName", parameter("String", "Name of the group of workers")),
+        ("ClusterName", Parameter::new("String", "Name of the EKS cluster")),
+        ("NodeGroupName", Parameter::new("String", "Name of the group of workers")),
     ]);
     if shape.key_pair {
-        parameters.insert("KeyName", parameter("AWS::EC2::KeyPair::KeyName", "Key pair for SSH"));
+        parameters.insert("KeyName", Parameter::new("AWS::EC2::KeyPair::KeyName", "Key pair for SSH"));
     }
     Template {
         format: "2010-09-09",
         description: "Role and launch template of a managed node group, made by eks-rs",
+        conditions: BTreeMap::new(),
         parameters,
         resources,
         outputs,

@@ -25,7 +25,7 @@ pub(super) enum Purpose {
 }
 
 /// A deletion under way.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Removal {
     purpose: Purpose,
     doomed: Vec<(Resource, State)>,
@@ -41,6 +41,11 @@ enum State {
 
 /// Deletes all resources of the stack, but for those to retain.
 pub(super) fn everything(world: &mut World, id: &str, purpose: Purpose, retain: &[String]) {
+    everything_and(world, id, purpose, retain, Vec::new());
+}
+
+/// And these, which an update that was not cleaned up has left beside them.
+pub(super) fn everything_and(world: &mut World, id: &str, purpose: Purpose, retain: &[String], more: Vec<Resource>) {
     let Some(stack) = stack(world, id) else { return };
     let left = stack.resources.values().filter(|resource| !matches!(resource.status.as_str(), "DELETE_COMPLETE" | "DELETE_SKIPPED"));
     let doomed = left
@@ -49,6 +54,7 @@ pub(super) fn everything(world: &mut World, id: &str, purpose: Purpose, retain: 
             resource.retain |= retain.contains(&resource.logical);
             resource
         })
+        .chain(more)
         .collect();
     run(world, id, doomed, purpose);
 }

@@ -6,7 +6,7 @@ use super::{
     operation::{self, dynamic, enabled, outputs, properties},
     parameters::{self, invalid, partition},
     removal::{self, Purpose},
-    rollback,
+    rollback, served,
     stack::{Definition, OnFailure, Resource, Stack, scope, set_status, stack, stack_mut, uuid},
     template::Template,
 };
@@ -85,7 +85,7 @@ pub(super) fn check_name(name: &str) -> Result<(), ApiError> {
 }
 
 /// The template that a request carries.
-pub(super) fn template(args: &Args, previous: Option<&Template>) -> Result<Template, ApiError> {
+pub(super) fn template(world: &World, args: &Args, previous: Option<&Template>) -> Result<Template, ApiError> {
     match (args.str("TemplateBody"), args.str("TemplateURL")) {
         (Some(_), Some(_)) => Err(invalid("Only one of TemplateBody or TemplateURL may be specified.")),
         // Quotas: "Template body size in a request".
@@ -93,10 +93,7 @@ pub(super) fn template(args: &Args, previous: Option<&Template>) -> Result<Templ
             "1 validation error detected: Value at 'templateBody' failed to satisfy constraint: Member must have length less than or equal to 51200",
         )),
         (Some(body), None) => Template::parse(body).map_err(invalid),
-        // The account has no S3.
-        (None, Some(_)) => Err(invalid(
-            "S3 error: Access Denied\nFor more information check http://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html",
-        )),
+        (None, Some(url)) => Template::parse(served::fetch(world, url)?).map_err(invalid),
         (None, None) if args.bool("UsePreviousTemplate") == Some(true) => {
             previous.cloned().ok_or_else(|| invalid("Cannot use the previous template of a stack that has none."))
         }
@@ -136,7 +133,7 @@ fn tags(args: &Args, previous: &[(String, String)]) -> Result<Vec<(String, Strin
 
 /// What the request says the stack is to be.
 pub(super) fn definition(world: &mut World, caller: &Caller, args: &Args, previous: Option<&Definition>) -> Result<Definition, ApiError> {
-    let template = template(args, previous.map(|previous| &previous.template))?;
+    let template = template(world, args, previous.map(|previous| &previous.template))?;
     let parameters = parameters::resolve(world, caller, &template, args, previous.map(|previous| &previous.parameters))?;
     let capabilities = args.strings("Capabilities");
     check_capabilities(&template, &capabilities)?;
@@ -270,21 +267,34 @@ fn delete(world: &mut World, name: &str, args: &Args) -> Result<Option<String>, 
             "The specified resources to retain must be in a valid state. Do not specify following resources in the retain list: [{unknown}]"
         )));
     }
+    // What an update replaced or made, and its rollback did not come to delete, is still the stack's. Assumption.
+    let last = stack_mut(world, &id).and_then(|stack| stack.operation.as_mut());
+    let left = last.map(|operation| std::mem::take(&mut operation.deploy.replaced)).unwrap_or_default();
     operation::begin(world, &id, args.str("ClientRequestToken").map(str::to_owned));
     set_status(world, &id, "DELETE_IN_PROGRESS", Some("User Initiated".to_owned()));
-    removal::everything(world, &id, Purpose::Delete, &retain);
+    removal::everything_and(world, &id, Purpose::Delete, &retain, left);
     Ok(Some(id))
 }
 
-fn roll_back(world: &mut World, name: &str, _args: &Args) -> Result<String, ApiError> {
+/// An operation of its own: its events carry its token.
+fn retoken(world: &mut World, id: &str, args: &Args) {
+    let token = args.str("ClientRequestToken").map(str::to_owned);
+    if let Some(operation) = stack_mut(world, id).and_then(|stack| stack.operation.as_mut()) {
+        operation.token = token;
+    }
+}
+
+fn roll_back(world: &mut World, name: &str, args: &Args) -> Result<String, ApiError> {
     let id = live(world, name)?;
     let status = stack(world, &id).map(|stack| stack.status.clone()).unwrap_or_default();
     match status.as_str() {
         "CREATE_FAILED" => {
+            retoken(world, &id, args);
             set_status(world, &id, "ROLLBACK_IN_PROGRESS", Some("User Initiated".to_owned()));
             removal::everything(world, &id, Purpose::Rollback, &[]);
         }
         "UPDATE_FAILED" => {
+            retoken(world, &id, args);
             set_status(world, &id, "UPDATE_ROLLBACK_IN_PROGRESS", Some("User Initiated".to_owned()));
             rollback::restore(world, &id);
         }
@@ -299,7 +309,15 @@ fn continue_rollback(world: &mut World, name: &str, args: &Args) -> Result<Strin
     if status != "UPDATE_ROLLBACK_FAILED" {
         return Err(invalid(format!("Stack:{id} is in {status} state and can not continue rollback.")));
     }
-    rollback::resume(world, &id, &args.strings("ResourcesToSkip"));
+    // API Reference: "You can specify only resources that are in the UPDATE_FAILED state because a rollback failed." The words are an
+    // assumption.
+    let skip = args.strings("ResourcesToSkip");
+    let resources = stack(world, &id).map(|stack| &stack.resources);
+    let failed = |logical: &String| resources.and_then(|all| all.get(logical)).is_some_and(|found| found.status == "UPDATE_FAILED");
+    if let Some(other) = skip.iter().find(|logical| !failed(logical)) {
+        return Err(invalid(format!("The following resources to skip are not in UPDATE_FAILED state: [{other}]")));
+    }
+    rollback::resume(world, &id, &skip, args.str("ClientRequestToken").map(str::to_owned));
     Ok(id)
 }
 

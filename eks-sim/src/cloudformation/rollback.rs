@@ -24,12 +24,22 @@ pub(super) fn restore(world: &mut World, id: &str) {
     next(world, id, number);
 }
 
-/// Goes on after the fault was repaired, or without the resources in `skip`.
-pub(super) fn resume(world: &mut World, id: &str, skip: &[String]) {
+/// Goes on after the fault was repaired, or without the resources in `skip`, which count as restored (API Reference,
+/// "ContinueUpdateRollback"). It is an operation of its own: its events carry its token.
+pub(super) fn resume(world: &mut World, id: &str, skip: &[String], token: Option<String>) {
     let Some(stack) = stack_mut(world, id) else { return };
     let Some(operation) = &mut stack.operation else { return };
-    operation.deploy.undo.retain(|undo| !matches!(undo, Undo::Changed(old) if skip.contains(&old.logical)));
+    operation.token = token;
     let number = operation.number;
+    let (skipped, left): (Vec<_>, Vec<_>) = std::mem::take(&mut operation.deploy.undo)
+        .into_iter()
+        .partition(|undo| matches!(undo, Undo::Changed(old) if skip.contains(&old.logical)));
+    operation.deploy.undo = left;
+    for undo in skipped {
+        if let Undo::Changed(old) = undo {
+            set_resource(world, id, &old.logical, "UPDATE_COMPLETE", None);
+        }
+    }
     set_status(world, id, "UPDATE_ROLLBACK_IN_PROGRESS", Some("User Initiated".to_owned()));
     next(world, id, number);
 }

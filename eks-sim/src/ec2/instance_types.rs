@@ -9,7 +9,7 @@ use crate::{
     world::World,
 };
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct InstanceType {
     pub(super) name: &'static str,
     pub(super) vcpus: usize,

@@ -73,7 +73,7 @@ use crate::{
 };
 
 /// The service's state, by resource id.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct State {
     acls: BTreeMap<String, acl::Acl>,
     addresses: BTreeMap<String, address::Address>,

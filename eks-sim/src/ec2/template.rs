@@ -17,7 +17,7 @@ use crate::{
     world::World,
 };
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Template {
     name: String,
     created: String,
@@ -27,7 +27,7 @@ pub(super) struct Template {
     versions: BTreeMap<u64, Version>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Version {
     description: Option<String>,
     created: String,

@@ -1,5 +1,7 @@
 //! Updates of a cluster: one at a time, one kind of thing in each.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::{
@@ -106,7 +108,7 @@ impl Cluster {
 }
 
 /// Applied to the cluster when the update ends, with the time of that.
-pub(super) type Change = Box<dyn FnOnce(&mut Cluster, f64) + Send>;
+pub(super) type Change = Arc<dyn Fn(&mut Cluster, f64) + Send + Sync>;
 
 /// One kind of change that an UpdateClusterConfig asks for.
 pub(super) struct Planned {

@@ -68,7 +68,7 @@ impl WorkersSpec {
             Action::Update => SETTINGS_TAKE,
         };
         let permits = if decision.action == Action::Update { &actions::UPDATE[..] } else { &actions::CREATE[..] };
-        let step = Step::new(key, decision.action, title, &WorkersOp::Group { group: decision.op }).map_err(fault)?;
+        let step = Step::new(key, decision.action, title, &WorkersOp::Group { group: Box::new(decision.op) }).map_err(fault)?;
         let step = step.changes(decision.changes).takes(takes).permits(permits.iter().copied());
         Ok(decision.outputs.into_iter().fold(step, |step, (name, value)| step.knows(name, value)))
     }

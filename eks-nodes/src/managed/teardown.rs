@@ -15,7 +15,7 @@ impl NodeGroup {
     pub(crate) fn removal(&self, key: StepKey) -> Result<Removal, Error> {
         let cluster = ClusterName::new(&self.name.cluster).map_err(fault)?;
         let name = StackName::new(&self.name.name).map_err(fault)?;
-        let op = WorkersOp::Group { group: GroupOp::Delete { cluster, name } };
+        let op = WorkersOp::Group { group: Box::new(GroupOp::Delete { cluster, name }) };
         let title = format!("managed node group {}", self.name.name);
         let removal = Removal::new(key, title, &self.arn, &op).map_err(fault)?;
         Ok(removal.saves(self.usd_per_month()).permits(actions::DELETE).takes(GOES))

@@ -69,6 +69,10 @@ impl Observed {
         let scope = serde_json::to_value(Scope::owned(self.scope().region())).map_err(fault)?;
         // Stacks are looked for in all of them, before and after.
         let mut teardown = Teardown::builder(owner, "nodes", scope).observes(["cloudformation:DescribeStacks"]);
+        if cfg!(feature = "managed") {
+            // The groups of every cluster are looked through, for they can be found by no tag.
+            teardown = teardown.observes(["eks:ListClusters", "eks:ListNodegroups", "eks:DescribeNodegroup"]);
+        }
         for stack in self.stacks() {
             if let Some(key) = stack.key(owner) {
                 teardown = teardown.removal(removal(owner, key, stack)?);
@@ -77,7 +81,9 @@ impl Observed {
         for group in self.groups() {
             if let Some(key) = group.key(owner) {
                 teardown = teardown.removal(
-                    NEED_NODES.into_iter().fold(group.removal(key)?, |removal, prefix| removal.after(After::Prefix(prefix.to_owned()))),
+                    NEED_NODES
+                        .into_iter()
+                        .fold(group.removal(owner, key)?, |removal, prefix| removal.after(After::Prefix(prefix.to_owned()))),
                 );
             }
         }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use account::{Account, Tested, minutes, owner, security_group_of};
 use aws_sdk_ec2::types::Filter;
-use eks_core::{Action, Error, Plan, Verdict, engine::ApplyError};
+use eks_core::{Action, Error, Plan, PolicyScope, Verdict, engine::ApplyError};
 use eks_nodes::{
     AmazonLinux2023, Capacity, Kubelet, LocalStorage, Managed, NodeRepair, Scope, Share, TaintEffect, UpdateStrategy, WorkersSpec,
     WorkersSpecBuilder,
@@ -85,6 +85,25 @@ async fn what_is_called_is_listed() -> Tested {
     assert!(asked.contains("eks:UpdateNodegroupVersion"), "{asked:?}");
     assert_eq!(asked.into_iter().filter(|action| !listed.contains(action.as_str())).collect::<Vec<_>>(), [""; 0]);
     Ok(())
+}
+
+/// Made, changed and removed, each under the policy that it says to need.
+#[tokio::test(start_paused = true)]
+async fn each_passes_under_its_own_policy() -> Tested {
+    let account = Account::new().await?;
+    let scope = PolicyScope::of_region("us-east-1", "123456789012")?;
+    for spec in [managed(&account).build()?, managed(&account).volume_gib(30).label("a", "b").build()?] {
+        let plan = account.workers.plan(&spec).await?;
+        account.sim.enforce(plan.policy(&scope).documents()?)?;
+        account.apply(&plan).await?;
+        account.sim.trust();
+        is_noop(&account, &spec).await?;
+    }
+    let teardown = account.workers.teardown(&owner()).await?;
+    account.sim.enforce(teardown.policy(&scope).documents()?)?;
+    assert_eq!(teardown.apply(&account.engine()).await?.verdict, Verdict::Clean);
+    account.sim.trust();
+    torn_down(&account).await
 }
 
 #[tokio::test(start_paused = true)]

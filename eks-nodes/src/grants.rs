@@ -78,10 +78,15 @@ impl Grants<'_> {
     }
 
     fn prefix(&self) -> String {
-        match self.stack.get(..NAMED_AFTER) {
-            Some(start) if self.stack.len() > NAMED_AFTER => start.to_owned(),
-            _ => format!("{}-", self.stack),
-        }
+        named_after(self.stack)
+    }
+}
+
+/// How names of what a stack makes begin.
+pub(crate) fn named_after(stack: &str) -> String {
+    match stack.get(..NAMED_AFTER) {
+        Some(start) if stack.len() > NAMED_AFTER => start.to_owned(),
+        _ => format!("{stack}-"),
     }
 }
 

@@ -53,7 +53,7 @@ pub enum WorkersOp {
     /// What is done to a managed node group.
     Group {
         /// What.
-        group: GroupOp,
+        group: Box<GroupOp>,
     },
     /// Nothing: the stack is as it should be.
     KeepStack {

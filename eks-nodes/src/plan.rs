@@ -52,7 +52,14 @@ impl WorkersSpec {
             for step in steps {
                 let grants = spec.grants(if step.key == spec.base_key() { &base } else { spec.name.as_str() });
                 plan = plan.observes(grants.of("cloudformation:DescribeStacks").unwrap_or_default());
-                plan = plan.step(step.refine(|action| grants.of(action)));
+                let group = spec.managed.as_ref().filter(|_| step.key == spec.key()).map(|settings| spec.group_grants(settings));
+                plan = match group {
+                    Some(group) => {
+                        let seen = group.of("eks:DescribeNodegroup").unwrap_or_default();
+                        plan.observes(seen).step(step.refine(|action| group.of(action)))
+                    }
+                    None => plan.step(step.refine(|action| grants.of(action))),
+                };
             }
             plan = findings.into_iter().fold(plan, eks_core::PlanBuilder::finding);
         }

@@ -81,7 +81,9 @@ impl Observed {
         for group in self.groups() {
             if let Some(key) = group.key(owner) {
                 teardown = teardown.removal(
-                    NEED_NODES.into_iter().fold(group.removal(key)?, |removal, prefix| removal.after(After::Prefix(prefix.to_owned()))),
+                    NEED_NODES
+                        .into_iter()
+                        .fold(group.removal(owner, key)?, |removal, prefix| removal.after(After::Prefix(prefix.to_owned()))),
                 );
             }
         }

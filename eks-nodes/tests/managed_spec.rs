@@ -79,7 +79,7 @@ fn findings(plan: &Plan) -> String {
 fn op(plan: &Plan) -> GroupOp {
     let op = plan.step("nodes/chap10-worker").expect("a step").op.decode::<WorkersOp>().expect("an operation");
     let WorkersOp::Group { group } = op else { panic!("{op:?}") };
-    group
+    *group
 }
 
 fn base(plan: &Plan) -> String {

@@ -346,6 +346,36 @@ async fn what_launch_templates_may_say() -> Tested {
     Ok(())
 }
 
+/// Each operating system is told in its own form what EKS knows, with the user's part merged in.
+#[tokio::test(start_paused = true)]
+async fn every_system_joins() -> Tested {
+    let account = Account::new("1.35", AuthenticationMode::Api).await?;
+    let bottlerocket = "[settings.kubernetes]\nmax-pods = 20\n";
+    let powershell = "<powershell>\nWrite-Host \"hello\"\n</powershell>\n";
+    for (name, ami, user) in [
+        ("bottlerocket", AmiTypes::BottlerocketX8664, bottlerocket),
+        ("windows", AmiTypes::WindowsCore2022X8664, powershell),
+        ("al2023", AmiTypes::Al2023X8664Standard, ""),
+    ] {
+        let mut create = account.create(name).ami_type(ami).labels("team", name).scaling_config(sizes(1, 1, 1));
+        if !user.is_empty() {
+            let data = RequestLaunchTemplateData::builder().user_data(BASE64_STANDARD.encode(user)).build();
+            create = create.launch_template(account.template(name, data).await?);
+        }
+        account.stands(create, name).await?;
+        let nodes = account.nodes().await?;
+        let node = nodes.iter().find(|node| label(node, "team") == name).expect("a node");
+        assert_eq!(label(node, "eks.amazonaws.com/nodegroup"), name);
+        if name == "bottlerocket" {
+            let pods = node.status.as_ref().and_then(|status| status.capacity.as_ref()?.get("pods").cloned());
+            assert_eq!(pods.map(|pods| pods.0).as_deref(), Some("20"), "the user's setting");
+        }
+        account.eks.delete_nodegroup().cluster_name("prod").nodegroup_name(name).send().await?;
+        seconds(300).await;
+    }
+    Ok(())
+}
+
 #[tokio::test(start_paused = true)]
 async fn settings_change_in_place() -> Tested {
     let account = Account::new("1.35", AuthenticationMode::Api).await?;

@@ -27,13 +27,12 @@ pub(super) const BASE: [&str; 21] = [
 ];
 
 /// What making a group needs.
-pub(super) const CREATE: [&str; 11] = [
+pub(super) const CREATE: [&str; 10] = [
     "ec2:CreateTags",
     "ec2:DescribeLaunchTemplateVersions",
     "ec2:DescribeSubnets",
     "ec2:RunInstances",
     "eks:CreateNodegroup",
-    "eks:DeleteNodegroup",
     "eks:DescribeNodegroup",
     "eks:TagResource",
     "iam:CreateServiceLinkedRole",
@@ -42,7 +41,7 @@ pub(super) const CREATE: [&str; 11] = [
 ];
 
 /// What changing a group needs.
-pub(super) const UPDATE: [&str; 8] = [
+pub(super) const UPDATE: [&str; 7] = [
     "ec2:CreateTags",
     "ec2:DescribeLaunchTemplateVersions",
     "ec2:RunInstances",
@@ -50,7 +49,6 @@ pub(super) const UPDATE: [&str; 8] = [
     "eks:DescribeUpdate",
     "eks:UpdateNodegroupConfig",
     "eks:UpdateNodegroupVersion",
-    "iam:PassRole",
 ];
 
 /// What removing a group needs.

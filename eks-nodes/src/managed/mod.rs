@@ -13,6 +13,7 @@ mod aws;
 mod check;
 mod decide;
 mod findings;
+mod grants;
 mod issue;
 mod observed;
 mod op;

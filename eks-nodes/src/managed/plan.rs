@@ -7,6 +7,7 @@ use eks_core::{Action, Error, Finding, Step, StepKey};
 use super::{
     actions,
     decide::{Decision, Wanted, decide},
+    op::GroupOp,
     settings::Managed,
 };
 use crate::{
@@ -68,8 +69,9 @@ impl WorkersSpec {
             Action::Update => SETTINGS_TAKE,
         };
         let permits = if decision.action == Action::Update { &actions::UPDATE[..] } else { &actions::CREATE[..] };
-        let step = Step::new(key, decision.action, title, &WorkersOp::Group { group: decision.op }).map_err(fault)?;
-        let step = step.changes(decision.changes).takes(takes).permits(permits.iter().copied());
+        let clears = matches!(decision.op, GroupOp::Replace { .. }).then_some("eks:DeleteNodegroup");
+        let step = Step::new(key, decision.action, title, &WorkersOp::Group { group: Box::new(decision.op) }).map_err(fault)?;
+        let step = step.changes(decision.changes).takes(takes).permits(permits.iter().copied().chain(clears));
         Ok(decision.outputs.into_iter().fold(step, |step, (name, value)| step.knows(name, value)))
     }
 

@@ -125,6 +125,7 @@ pub struct Roll {
 
 impl GroupUpdate {
     /// Whether settings change, and not only nodes.
+    #[cfg(feature = "managed")]
     pub(crate) fn has_settings(&self) -> bool {
         *self != Self { roll: self.roll.clone(), ..Self::default() }
     }

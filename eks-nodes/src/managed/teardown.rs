@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use eks_core::{ClusterName, Error, Removal, StackName, StepKey, Survivor};
+use eks_core::{ClusterName, Error, Owner, Removal, StackName, StepKey, Survivor};
 
-use super::{actions, issue::told, observed::NodeGroup, op::GroupOp};
+use super::{actions, grants::GroupGrants, issue::told, observed::NodeGroup, op::GroupOp};
 use crate::{op::WorkersOp, plan::fault};
 
 /// Drained, ended, and what EKS made cleared away.
@@ -12,13 +12,15 @@ const GOES: Duration = Duration::from_secs(100);
 
 impl NodeGroup {
     /// Its removal, by the key of the step that made it.
-    pub(crate) fn removal(&self, key: StepKey) -> Result<Removal, Error> {
+    pub(crate) fn removal(&self, owner: &Owner, key: StepKey) -> Result<Removal, Error> {
         let cluster = ClusterName::new(&self.name.cluster).map_err(fault)?;
         let name = StackName::new(&self.name.name).map_err(fault)?;
-        let op = WorkersOp::Group { group: GroupOp::Delete { cluster, name } };
+        let op = WorkersOp::Group { group: Box::new(GroupOp::Delete { cluster, name }) };
         let title = format!("managed node group {}", self.name.name);
         let removal = Removal::new(key, title, &self.arn, &op).map_err(fault)?;
-        Ok(removal.saves(self.usd_per_month()).permits(actions::DELETE).takes(GOES))
+        let grants = GroupGrants { owner, cluster: &self.name.cluster, name: &self.name.name, role: Some(self.role.clone()) };
+        let removal = removal.saves(self.usd_per_month()).permits(actions::DELETE).takes(GOES);
+        Ok(removal.refine(|action| grants.of(action)))
     }
 
     /// What is told of it when it is still there after a teardown.

@@ -46,8 +46,7 @@ fn data(world: &World, group: &NodeGroup) -> Result<Value, String> {
     if !group.is_custom() {
         data["ImageId"] = json!(group.image);
         let labels = labels(group);
-        let told =
-            user_data::Told { cluster: &facts, ami_type: &group.ami_type, version: &group.version, labels: &labels, taints: &group.taints };
+        let told = user_data::Told { cluster: &facts, ami_type: &group.ami_type, labels: &labels, taints: &group.taints };
         let user = group.template.as_ref().and_then(|template| template.data["UserData"].as_str());
         data["UserData"] = json!(user_data::merged(&told, user)?);
     }

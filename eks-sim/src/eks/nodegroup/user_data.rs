@@ -1,13 +1,11 @@
 //! User data of managed nodes: EKS's part, with the user's merged in (user guide, "Amazon EC2 user data").
-//!
-//! Simulated machines understand nodeadm's NodeConfig and AL2's bootstrap.sh; whatever the operating system, a managed node is told
-//! what it must know in the first of these, and what Bottlerocket's or Windows' user data adds is not looked at: assumption.
 
 use std::collections::BTreeMap;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use toml::{Table, Value};
 
-use super::{Taint, ami};
+use super::Taint;
 use crate::eks::ClusterFacts;
 
 /// What EKS tells a node.
@@ -15,7 +13,6 @@ use crate::eks::ClusterFacts;
 pub(super) struct Told<'a> {
     pub(super) cluster: &'a ClusterFacts,
     pub(super) ami_type: &'a str,
-    pub(super) version: &'a str,
     pub(super) labels: &'a BTreeMap<String, String>,
     pub(super) taints: &'a [Taint],
 }
@@ -29,14 +26,62 @@ pub(super) fn merged(told: &Told<'_>, user: Option<&str>) -> Result<String, Stri
         }
         None => None,
     };
-    let is_amazon_linux = told.ami_type.starts_with("AL2");
-    let parts = match user.filter(|text| is_amazon_linux && !text.trim().is_empty()) {
-        Some(text) => parts(&text)?,
-        None => Vec::new(),
+    let user = user.filter(|text| !text.trim().is_empty());
+    let text = match told.ami_type.split('_').next().unwrap_or_default() {
+        "BOTTLEROCKET" => toml(told, user.as_deref())?,
+        "WINDOWS" => powershell(told, user.as_deref()),
+        system => {
+            let own = if system == "AL2" { bootstrap(told) } else { node_config(told) };
+            let parts = user.as_deref().map_or(Ok(Vec::new()), parts)?;
+            let body: String = [own].into_iter().chain(parts).map(|part| format!("--//\n{}\n", part.trim_end_matches('\n'))).collect();
+            format!("MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=\"//\"\n\n{body}--//--\n")
+        }
     };
-    let own = if told.ami_type.starts_with("AL2_") && ami::minor(told.version) <= 32 { bootstrap(told) } else { node_config(told) };
-    let body: String = [own].into_iter().chain(parts).map(|part| format!("--//\n{}\n", part.trim_end_matches('\n'))).collect();
-    Ok(STANDARD.encode(format!("MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=\"//\"\n\n{body}--//--\n")))
+    Ok(STANDARD.encode(text))
+}
+
+/// "The configuration that you provide in your user data overrides any settings that are configured by Amazon EKS."
+fn toml(told: &Told<'_>, user: Option<&str>) -> Result<String, String> {
+    let text = |text: &str| Value::String(text.to_owned());
+    let taints = told.taints.iter().map(|taint| {
+        let (key, value, effect) = taint.in_kubernetes();
+        (key, Value::Array(vec![text(&format!("{value}:{effect}"))]))
+    });
+    let settings = Table::from_iter([
+        ("cluster-name".to_owned(), text(&told.cluster.name)),
+        ("api-server".to_owned(), text(&format!("https://{}", told.cluster.endpoint_host))),
+        ("cluster-certificate".to_owned(), text(&told.cluster.certificate_authority)),
+        ("node-labels".to_owned(), Value::Table(told.labels.iter().map(|(key, value)| (key.clone(), text(value))).collect())),
+        ("node-taints".to_owned(), Value::Table(taints.collect())),
+    ]);
+    let kubernetes = Table::from_iter([("kubernetes".to_owned(), Value::Table(settings))]);
+    let mut document = Table::from_iter([("settings".to_owned(), Value::Table(kubernetes))]);
+    let user: Table = user.unwrap_or_default().parse().map_err(|_| "User data was not in the TOML format.".to_owned())?;
+    overlay(&mut document, user);
+    toml::to_string(&document).map_err(|error| error.to_string())
+}
+
+fn overlay(into: &mut Table, from: Table) {
+    for (key, value) in from {
+        match (into.get_mut(&key), value) {
+            (Some(Value::Table(into)), Value::Table(from)) => overlay(into, from),
+            (_, value) => drop(into.insert(key, value)),
+        }
+    }
+}
+
+/// "Your PowerShell commands come first, followed by the managed user data commands, all within one <powershell></powershell> tag."
+fn powershell(told: &Told<'_>, user: Option<&str>) -> String {
+    let ClusterFacts { name, endpoint_host, certificate_authority, .. } = told.cluster;
+    let (labels, taints) = flags(told);
+    let taints = if taints.is_empty() { String::new() } else { format!(" --register-with-taints={taints}") };
+    let commands = user.unwrap_or_default().replace("<powershell>", "").replace("</powershell>", "");
+    format!(
+        "<powershell>\n{}\n& \"$env:ProgramFiles\\Amazon\\EKS\\Start-EKSBootstrap.ps1\" -EKSClusterName '{name}' -APIServerEndpoint \
+         'https://{endpoint_host}' -Base64ClusterCA '{certificate_authority}' -KubeletExtraArgs '--node-labels={labels}{taints}'\n\
+         </powershell>\n",
+        commands.trim()
+    )
 }
 
 /// The parts of the user's document, with their headers.
@@ -93,7 +138,7 @@ mod tests {
     fn told(user: Option<&str>) -> Result<String, String> {
         let facts = ClusterFacts { name: "c".to_owned(), endpoint_host: "host".to_owned(), ..ClusterFacts::default() };
         let labels = BTreeMap::from([("a".to_owned(), "b".to_owned())]);
-        let told = Told { cluster: &facts, ami_type: "AL2023_x86_64_STANDARD", version: "1.35", labels: &labels, taints: &[] };
+        let told = Told { cluster: &facts, ami_type: "AL2023_x86_64_STANDARD", labels: &labels, taints: &[] };
         let encoded = user.map(|text| STANDARD.encode(text));
         merged(&told, encoded.as_deref()).map(|text| String::from_utf8_lossy(&STANDARD.decode(text).expect("base64")).into_owned())
     }

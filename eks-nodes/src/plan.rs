@@ -59,7 +59,7 @@ impl WorkersSpec {
 
     fn grants<'a>(&'a self, stack: &'a str) -> Grants<'a> {
         let spot = self.purchase.distribution().2.is_some();
-        Grants { owner: &self.owner, stack, cluster: self.cluster.name.as_str(), spot }
+        Grants { owner: &self.owner, stack, cluster: self.cluster.name.as_str(), gone_from: None, spot }
     }
 
     /// A stack that nobody looked for would be taken to be absent.

@@ -1,11 +1,17 @@
 //! The environment of the chapter as four specs, and what is done with them together.
 
 use clap::ValueEnum;
-use eks_cluster::{ClusterAccess, ClusterSpec, Clusters, KubernetesVersion};
-use eks_core::{AuthenticationMode, ClusterName, Owner, Plan, StackName, StepKey, Teardown, engine::Engine};
+use eks_cluster::{
+    ClusterAccess, ClusterSpec, Clusters, KubernetesVersion,
+    upgrade::{KubernetesNodes, Upgrade, UpgradePlan},
+};
+use eks_core::{AuthenticationMode, ClusterName, Owner, Plan, Region, StackName, StepKey, Teardown, engine::Engine};
 use eks_k8s::{Claim, ObjectsSpec, Pod, Service, StorageClass, client::Objects};
 use eks_net::{Nat, NetworkSpec, Networks, Rule, SecurityGroup, Subnet};
-use eks_nodes::{Capacity, Workers, WorkersSpec};
+use eks_nodes::{
+    Capacity, Workers, WorkersSpec,
+    replacement::{Replacement, ReplacementBuilder, ReplacementPlan, Replacements},
+};
 
 use crate::account::Account;
 
@@ -48,11 +54,25 @@ pub struct Variant {
     pub auth: Auth,
     /// Whether EKS manages add-ons.
     pub addons: bool,
+    /// The version of Kubernetes.
+    pub version: KubernetesVersion,
+    /// What the stack of the workers is called, after the owner.
+    pub workers: String,
+    /// How many workers.
+    pub nodes: u32,
 }
 
 impl Default for Variant {
     fn default() -> Self {
-        Self { owner: "chap10".to_owned(), top: Layer::K8s, auth: Auth::Api, addons: true }
+        Self {
+            owner: "chap10".to_owned(),
+            top: Layer::K8s,
+            auth: Auth::Api,
+            addons: true,
+            version: KubernetesVersion::V1_36,
+            workers: "worker".to_owned(),
+            nodes: 2,
+        }
     }
 }
 
@@ -68,6 +88,8 @@ pub struct Environment {
     clusters: Clusters,
     groups: Workers,
     kubernetes: Objects,
+    replacements: Replacements,
+    region: Region,
     engine: Engine,
 }
 
@@ -81,7 +103,7 @@ impl Environment {
         let network = network(&owner)?;
         let cluster = (variant.top >= Layer::Cluster).then(|| cluster(&owner, &network, variant)).transpose()?;
         let workers = match &cluster {
-            Some(cluster) if variant.top >= Layer::Nodes => Some(workers(&owner, cluster, &network)?),
+            Some(cluster) if variant.top >= Layer::Nodes => Some(workers(&owner, cluster, &network, variant)?),
             _ => None,
         };
         let objects = match (&cluster, &workers) {
@@ -89,10 +111,14 @@ impl Environment {
             _ => None,
         };
         let (config, connector) = (account.config(), account.connector());
-        let (networks, clusters, groups) = (Networks::new(config), Clusters::new(config), Workers::new(config));
-        let kubernetes = Objects::connecting(move |access| std::future::ready(connector.connect(&access).map_err(Failure::from)));
+        let (networks, groups) = (Networks::new(config), Workers::new(config));
+        let clusters = Clusters::new(config).with_nodes(KubernetesNodes::new(connector));
+        let kubernetes = account.kubernetes();
+        let replacements = Replacements::new(config, kubernetes.clone());
+        let region = config.region().map_or("us-east-1", |region| region.as_ref()).parse()?;
         let engine = account.engine().driver(networks.clone()).driver(clusters.clone()).driver(groups.clone()).driver(kubernetes.clone());
-        Ok(Self { owner, network, cluster, workers, objects, networks, clusters, groups, kubernetes, engine })
+        let engine = engine.driver(replacements.clone());
+        Ok(Self { owner, network, cluster, workers, objects, networks, clusters, groups, kubernetes, replacements, region, engine })
     }
 
     /// The engine with a driver for each layer.
@@ -129,6 +155,40 @@ impl Environment {
         Ok(Plan::join(plans)?)
     }
 
+    /// What can be done now so that the control plane is of this environment's version.
+    ///
+    /// # Errors
+    /// If the cluster cannot be observed, or rules stand against it.
+    pub async fn upgrade(&self) -> Result<UpgradePlan, Failure> {
+        let spec = self.cluster.as_ref().ok_or("this environment has no cluster")?;
+        let upgrade = Upgrade::builder(&self.owner, spec.name().clone(), self.region.clone(), spec.version()).build()?;
+        Ok(self.clusters.upgrade(&upgrade).await?)
+    }
+
+    /// How this environment's workers take the place of those of another stack, from what exists now.
+    ///
+    /// # Errors
+    /// If something cannot be observed, or rules stand against it.
+    pub async fn replacement(
+        &self,
+        old: &StackName,
+        settings: impl FnOnce(ReplacementBuilder) -> ReplacementBuilder,
+    ) -> Result<ReplacementPlan, Failure> {
+        let (Some(cluster), Some(workers)) = (&self.cluster, &self.workers) else { return Err("this environment has no workers".into()) };
+        let access = self.access().await?.ok_or("the cluster's API server is not there")?;
+        let replacement = settings(Replacement::builder(&self.owner, old.clone(), workers.clone()).access(access)).build()?;
+        // The new workers stand on outputs of these.
+        let network = self.networks.plan(&self.network).await?;
+        let cluster = self.clusters.plan(&cluster.over(&network)).await?;
+        let now = self.replacements.observe(&replacement).await?;
+        Ok(replacement.plan_with(&now, [network, cluster])?)
+    }
+
+    /// Kubernetes, through this environment's handle.
+    pub fn kubernetes(&self) -> &Objects {
+        &self.kubernetes
+    }
+
     /// Everything of the owner's, to be removed.
     ///
     /// # Errors
@@ -142,6 +202,7 @@ impl Environment {
             }
             if self.workers.is_some() {
                 teardowns.push(self.groups.teardown(&self.owner).await?);
+                teardowns.push(self.replacements.teardown(&self.owner).await?);
             }
             teardowns.push(self.clusters.teardown(&self.owner, spec.name()).await?);
         }
@@ -150,7 +211,10 @@ impl Environment {
     }
 
     /// How to reach the cluster's API server, if it exists.
-    async fn access(&self) -> Result<Option<ClusterAccess>, Failure> {
+    ///
+    /// # Errors
+    /// If EKS cannot be asked.
+    pub async fn access(&self) -> Result<Option<ClusterAccess>, Failure> {
         match (&self.cluster, &self.objects) {
             (Some(cluster), Some(_)) => Ok(self.clusters.access(cluster.name()).await?),
             _ => Ok(None),
@@ -187,7 +251,7 @@ pub fn network(owner: &Owner) -> Result<NetworkSpec, Failure> {
 
 /// Section 3: the control plane, in all four subnets.
 fn cluster(owner: &Owner, network: &NetworkSpec, variant: &Variant) -> Result<ClusterSpec, Failure> {
-    let mut builder = ClusterSpec::builder(owner, ClusterName::new(owner.as_str())?, KubernetesVersion::V1_36, network.refs())
+    let mut builder = ClusterSpec::builder(owner, ClusterName::new(owner.as_str())?, variant.version, network.refs())
         .security_groups(["eks-control-plane"])
         .authentication(match variant.auth {
             Auth::Api => AuthenticationMode::ApiAndConfigMap,
@@ -197,20 +261,26 @@ fn cluster(owner: &Owner, network: &NetworkSpec, variant: &Variant) -> Result<Cl
         builder = builder.no_addons();
     }
     if variant.top >= Layer::K8s {
-        builder = builder.nodes_ready_after([StepKey::new(["k8s", "nodes", workers_name(owner)?.as_str()])?]);
+        builder = builder.nodes_ready_after([StepKey::new(["k8s", "nodes", variant.stack()?.as_str()])?]);
     }
     Ok(builder.build()?)
 }
 
-fn workers_name(owner: &Owner) -> Result<StackName, Failure> {
-    Ok(StackName::new(format!("{owner}-worker"))?)
+impl Variant {
+    /// The name of the workers' stack.
+    ///
+    /// # Errors
+    /// If CloudFormation takes no such name.
+    pub fn stack(&self) -> Result<StackName, Failure> {
+        Ok(StackName::new(format!("{}-{}", self.owner, self.workers))?)
+    }
 }
 
 /// Section 4: two workers in the private subnets, one in each zone.
-fn workers(owner: &Owner, cluster: &ClusterSpec, network: &NetworkSpec) -> Result<WorkersSpec, Failure> {
-    Ok(WorkersSpec::builder(owner, workers_name(owner)?, cluster.refs(), network.refs().private())
+fn workers(owner: &Owner, cluster: &ClusterSpec, network: &NetworkSpec, variant: &Variant) -> Result<WorkersSpec, Failure> {
+    Ok(WorkersSpec::builder(owner, variant.stack()?, cluster.refs(), network.refs().private())
         .instance_type("t3.medium")
-        .capacity(Capacity::new(2, 2, 3)?)
+        .capacity(Capacity::new(variant.nodes, variant.nodes, variant.nodes + 1)?)
         .build()?)
 }
 

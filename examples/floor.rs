@@ -3,10 +3,14 @@
 //! It is computed from the plan's needs and the simulator's own ledger. The runner's clock has no part in it: not when steps began,
 //! not how long they took, not what was polled. Latencies of calls are left out too, so the floor is lower than any client could go.
 
+mod rolling;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use eks_core::{Plan, Step, StepKey, engine::Report};
 use eks_sim::{Ledger, ServiceTime};
+
+pub use rolling::of_steps;
 
 /// The longest chain of the run that `report` tells of.
 pub fn of(plan: &Plan, report: &Report, ledger: &Ledger) -> Duration {

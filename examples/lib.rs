@@ -6,7 +6,10 @@ pub mod account;
 pub mod environment;
 pub mod floor;
 pub mod lives;
+pub mod mess;
+pub mod owned;
 pub mod progress;
+pub mod workloads;
 
 /// The README's program compiles.
 #[cfg(doctest)]

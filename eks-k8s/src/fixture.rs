@@ -2,6 +2,8 @@
 
 use eks_core::{AuthenticationMode, ClusterName, ClusterRefs, Owner, Ref, StepKey, WorkersRefs};
 
+use serde_json::{Value, json};
+
 use crate::{Access, Claim, ObjectsSpec, ObjectsSpecBuilder, Pod, Service, StorageClass};
 
 fn key(text: &str) -> StepKey {
@@ -61,4 +63,26 @@ pub(crate) fn chapter() -> ObjectsSpecBuilder {
         .service(Service::load_balancer("nginx").internal().port(80, 80).selector("app", "nginx"))
         .service(Service::load_balancer("nginx-external").internet_facing().network().port(80, 80).selector("app", "nginx"))
         .service_needs([key("net/route-table/public")])
+}
+
+/// What a merge patch makes of an object (RFC 7396).
+pub(crate) fn merged(object: &Value, patch: Option<Value>) -> Value {
+    fn merge(into: &mut Value, patch: &Value) {
+        let Some(fields) = patch.as_object() else { return *into = patch.clone() };
+        if !into.is_object() {
+            *into = json!({});
+        }
+        for (name, value) in fields {
+            if value.is_null() {
+                into.as_object_mut().expect("an object").remove(name);
+            } else {
+                merge(&mut into[name], value);
+            }
+        }
+    }
+    let mut merged = object.clone();
+    if let Some(patch) = patch {
+        merge(&mut merged, &patch);
+    }
+    merged
 }

@@ -110,6 +110,7 @@ mod found;
 mod grants;
 mod groups;
 mod keys;
+pub mod leftovers;
 pub mod machines;
 mod observed;
 mod op;

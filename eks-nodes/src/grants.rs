@@ -98,7 +98,9 @@ mod tests {
     #[test]
     fn long_names_are_cut_by_cloudformation() {
         let owner = Owner::new("o").expect("a name");
-        let of = |stack| Grants { owner: &owner, stack, cluster: "c", gone_from: None, spot: false }.of("iam:CreateRole").expect("known")[0].clone();
+        let of = |stack| {
+            Grants { owner: &owner, stack, cluster: "c", gone_from: None, spot: false }.of("iam:CreateRole").expect("known")[0].clone()
+        };
         assert_eq!(of("w").resources().collect::<Vec<_>>(), ["arn:${Partition}:iam::${Account}:role/w-*"]);
         let long = of("a-stack-with-a-name-of-more-than-thirty-three-characters");
         assert_eq!(long.resources().collect::<Vec<_>>(), ["arn:${Partition}:iam::${Account}:role/a-stack-with-a-name-of-m*"]);

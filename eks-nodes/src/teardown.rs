@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use eks_core::{After, Error, Owner, Removal, StackName, StepKey, Survivor, Teardown};
+use eks_core::{After, Error, Finding, Owner, Removal, StackName, StepKey, Survivor, Teardown};
 
 use crate::{
     grants::Grants,
+    managed::NodeGroup,
     observed::{Observed, Scope, Stack},
     op::WorkersOp,
     spec::key,
@@ -20,7 +21,7 @@ pub(crate) const BASE_GOES: Duration = Duration::from_secs(15);
 const NEED_NODES: [&str; 6] = ["k8s/claim/", "k8s/ingress/", "k8s/pod/", "k8s/service/", "k8s/storage-class/", "objects/"];
 
 /// What deleting a stack needs: CloudFormation deletes with its caller's rights.
-const ACTIONS: &[&str] = &[
+pub(crate) const ACTIONS: &[&str] = &[
     "autoscaling:DeleteAutoScalingGroup",
     "autoscaling:DescribeAutoScalingGroups",
     "autoscaling:DescribeScalingActivities",
@@ -68,10 +69,26 @@ impl Observed {
         let scope = serde_json::to_value(Scope::owned(self.scope().region())).map_err(fault)?;
         // Stacks are looked for in all of them, before and after.
         let mut teardown = Teardown::builder(owner, "nodes", scope).observes(["cloudformation:DescribeStacks"]);
+        #[cfg(feature = "managed")]
+        {
+            // So are managed node groups, in all clusters.
+            teardown = teardown.observes(crate::managed::OWNED);
+        }
         for stack in self.stacks() {
             if let Some(key) = stack.key(owner) {
                 teardown = teardown.removal(removal(owner, key, stack)?);
             }
+        }
+        for group in self.groups() {
+            if let Some(key) = group.key(owner) {
+                teardown = teardown.removal(
+                    NEED_NODES.into_iter().fold(group.removal(key)?, |removal, prefix| removal.after(After::Prefix(prefix.to_owned()))),
+                );
+            }
+        }
+        if let Some(why) = self.unseen() {
+            let text = format!("managed node groups were not looked for: {why}");
+            teardown = teardown.finding(Finding::warning(key(&["managed"]), text));
         }
         teardown.build().map_err(fault)
     }
@@ -87,6 +104,7 @@ impl Observed {
             let remedy = "read the stack's events for what still uses its resources, remove that, and tear down again";
             Survivor::new("CloudFormation stack", &stack.id, why, remedy, stack.usd_per_month())
         })
+        .chain(self.groups().filter(|group| group.key(self.owner()).is_some()).map(NodeGroup::survivor))
         .collect()
     }
 }
@@ -98,11 +116,13 @@ fn removal(owner: &Owner, step: StepKey, stack: &Stack) -> Result<Removal, Error
     let removal =
         Removal::new(step.clone(), title, &stack.id, &op).map_err(fault)?.saves(stack.usd_per_month()).permits(ACTIONS.iter().copied());
     let cluster = stack.parameters.get("ClusterName").map_or("*", String::as_str);
-    let grants = Grants { owner, stack: &stack.name, cluster, gone_from: Some(stack.parameters.get("VpcId").map(String::as_str)), spot: false };
+    let grants =
+        Grants { owner, stack: &stack.name, cluster, gone_from: Some(stack.parameters.get("VpcId").map(String::as_str)), spot: false };
     let removal = removal.refine(|action| grants.of(action));
     let removal = NEED_NODES.into_iter().fold(removal, |removal, prefix| removal.after(After::Prefix(prefix.to_owned())));
     Ok(match step.as_str().split('/').collect::<Vec<_>>()[..] {
-        [_, group, "base"] => removal.after(After::Key(key(&[group]))).takes(BASE_GOES),
+        // Rules that a replacement left between two security groups keep both.
+        [_, group, "base"] => removal.after(After::Key(key(&[group]))).after(After::Prefix("replace/".to_owned())).takes(BASE_GOES),
         _ => removal.takes(GROUP_GOES),
     })
 }

@@ -18,6 +18,11 @@ impl Clock {
         Self { origin: Instant::now(), epoch, speed }
     }
 
+    /// The same clock, set so that it is `now`.
+    pub(crate) fn set(&self, now: Duration) -> Self {
+        Self { origin: Instant::now().checked_sub(now.div_f64(self.speed)).unwrap_or(self.origin), ..*self }
+    }
+
     /// Simulated time since the account came to be.
     pub fn now(&self) -> Duration {
         self.origin.elapsed().mul_f64(self.speed)

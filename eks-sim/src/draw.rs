@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// Draws numbers by stream: the n-th draw of a stream is always the same for a seed, whatever was drawn elsewhere.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Draw {
     seed: u64,
     counts: BTreeMap<String, u64>,

@@ -52,5 +52,5 @@ pub use kube::KubeService;
 pub use ledger::{Ledger, ServiceTime};
 pub use log::{Call, CallLog, Outcome};
 pub use serve::{Server, serve};
-pub use sim::{Sim, SimBuilder};
+pub use sim::{Sim, SimBuilder, Snapshot};
 pub use transport::{Body, TransportError};

@@ -17,11 +17,11 @@ use tokio::sync::watch;
 use crate::{
     authorize::{self, Authorization, PolicyError},
     clock::Clock,
-    ec2, eks,
+    cloudformation, ec2, eks,
     fault::{Fault, When},
     iam,
     inventory::Inventory,
-    kube::KubeService,
+    kube::{self, KubeService},
     ledger::Ledger,
     log::{Call, CallLog},
     world::World,
@@ -51,6 +51,41 @@ struct Shared {
 impl fmt::Debug for Sim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sim").field("clock", &self.0.clock).finish_non_exhaustive()
+    }
+}
+
+/// An account as it was at one moment: from it, the same moment can be lived through again and again.
+#[derive(Clone)]
+pub struct Snapshot(World);
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Snapshot").field(&self.0).finish()
+    }
+}
+
+impl Snapshot {
+    /// An account of its own that goes on from that moment.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime, as its clock is tokio's.
+    pub fn open(&self) -> Sim {
+        self.opened(None)
+    }
+
+    /// The same; `told` is told of each call when it has ended, as by [`SimBuilder::on_call`].
+    ///
+    /// # Panics
+    /// As [`Snapshot::open`].
+    pub fn open_telling(&self, told: impl Fn(&Call) + Send + Sync + 'static) -> Sim {
+        self.opened(Some(Arc::new(told)))
+    }
+
+    fn opened(&self, on_call: Option<OnCall>) -> Sim {
+        let mut world = self.0.clone();
+        world.clock = world.clock.set(world.now);
+        let clock = world.clock;
+        Sim(Arc::new(Shared { world: Mutex::new(world), clock, on_call, watched: watch::Sender::new(0) }))
     }
 }
 
@@ -268,6 +303,22 @@ impl Sim {
         self.with(|world| authorize::asked(world))
     }
 
+    /// What a cluster's API server stores of a resource (`apps`, `deployments`; the core group is empty), for an observer that is not to be
+    /// seen: no call is made.
+    pub fn stored(&self, cluster: &str, group: &str, plural: &str) -> Vec<Arc<serde_json::Value>> {
+        self.with(|world| kube::stored(world, cluster, group, plural))
+    }
+
+    /// Nodes of a cluster whose kubelets run, and are let in by no access entry and no mapping.
+    pub fn locked_out(&self, cluster: &str) -> Vec<String> {
+        self.with(|world| kube::locked_out(world, cluster))
+    }
+
+    /// The account as it is now, to begin anew from.
+    pub fn snapshot(&self) -> Snapshot {
+        self.with(|world| Snapshot(world.clone()))
+    }
+
     /// From now on whatever begins takes this many times longer than usual.
     pub fn slow_down(&self, times: f64) {
         self.with(|world| world.slowness = times);
@@ -289,6 +340,12 @@ impl Sim {
     /// Client.InternalError (Auto Scaling user guide, "Client.InternalError: Client error on launch").
     pub fn lock_volume_key(&self) {
         self.with(ec2::lock_volume_key);
+    }
+
+    /// Puts a template, in JSON or YAML, where `TemplateURL` finds it: at an `https://` address in S3. Another one there is replaced.
+    pub fn serve_template(&self, url: impl Into<String>, body: impl Into<String>) {
+        let (url, body) = (url.into(), body.into());
+        self.with(|world| cloudformation::serve(world, url, body));
     }
 
     /// How many injected faults have not happened yet.

@@ -24,9 +24,30 @@ use crate::{
     times::Time,
 };
 
-type Event = Box<dyn FnOnce(&mut World) + Send>;
+/// Something that is still to come, copied with its world.
+trait Event: Send {
+    fn happen(self: Box<Self>, world: &mut World);
+    fn copy(&self) -> Box<dyn Event>;
+}
 
-/// One AWS account in one Region, with its clusters. Pure state: it never waits, it is advanced.
+impl<F: FnOnce(&mut World) + Clone + Send + 'static> Event for F {
+    fn happen(self: Box<Self>, world: &mut World) {
+        self(world);
+    }
+
+    fn copy(&self) -> Box<dyn Event> {
+        Box::new(self.clone())
+    }
+}
+
+impl Clone for Box<dyn Event> {
+    fn clone(&self) -> Self {
+        (**self).copy()
+    }
+}
+
+/// One AWS account in one Region, with its clusters. Pure state: it never waits, it is advanced, and it can be copied.
+#[derive(Clone)]
 pub(crate) struct World {
     pub(crate) account: String,
     pub(crate) region: String,
@@ -48,7 +69,7 @@ pub(crate) struct World {
     pub(crate) watch_revision: u64,
     /// Where clusters listen, while the simulator is served.
     pub(crate) doors: Doors,
-    events: BTreeMap<(Duration, u64), Event>,
+    events: BTreeMap<(Duration, u64), Box<dyn Event>>,
     event_count: u64,
 
     pub(crate) authorize: authorize::State,
@@ -137,13 +158,13 @@ impl World {
     }
 
     /// Carries out `event` after a delay.
-    pub(crate) fn after(&mut self, delay: Duration, event: impl FnOnce(&mut Self) + Send + 'static) {
+    pub(crate) fn after(&mut self, delay: Duration, event: impl FnOnce(&mut Self) + Clone + Send + 'static) {
         self.event_count += 1;
         self.events.insert((self.now + delay, self.event_count), Box::new(event));
     }
 
     /// Carries out `event` when `subject` has taken the time that AWS takes for it; writes the ledger.
-    pub(crate) fn take(&mut self, time: Time, subject: &str, event: impl FnOnce(&mut Self) + Send + 'static) -> Duration {
+    pub(crate) fn take(&mut self, time: Time, subject: &str, event: impl FnOnce(&mut Self) + Clone + Send + 'static) -> Duration {
         let took = self.record(time, subject);
         self.after(took, event);
         took
@@ -176,7 +197,7 @@ impl World {
         while let Some((&(at, number), _)) = self.events.iter().next().filter(|((at, _), _)| *at <= to) {
             self.now = at;
             if let Some(event) = self.events.remove(&(at, number)) {
-                event(self);
+                event.happen(self);
             }
         }
         self.now = self.now.max(to);

@@ -168,3 +168,38 @@ async fn requests_are_checked() {
     let old = client.create_launch_configuration().launch_configuration_name("l").image_id(IMAGE).instance_type("t3.nano");
     assert_eq!(code(old.send().await), "UnsupportedOperation");
 }
+
+/// "Example: Distribute instances across Availability Zones", and "SuspendProcesses": AZRebalance.
+#[tokio::test(start_paused = true)]
+async fn zones_are_balanced_unless_that_is_suspended() {
+    for suspended in [true, false] {
+        let setting = Setting::new().await;
+        setting.create(4, 4).await;
+        setting.minutes(2).await;
+        let client = &setting.client;
+        if suspended {
+            let suspend = client.suspend_processes().auto_scaling_group_name("g").scaling_processes("AZRebalance");
+            suspend.send().await.expect("suspended");
+        }
+        let of_a = |group: AutoScalingGroup| {
+            let of_a = group.instances().iter().filter(|one| one.availability_zone() == Some("us-east-1a")).cloned();
+            of_a.filter_map(|one| one.instance_id).collect::<Vec<_>>()
+        };
+        let first = of_a(setting.group().await.expect("there"));
+        let terminate =
+            |id: &str| client.terminate_instance_in_auto_scaling_group().instance_id(id).should_decrement_desired_capacity(true);
+        let refused = terminate(&first[0]).send().await;
+        assert_eq!(code(refused), "ValidationError", "the minimum would be violated");
+        client.update_auto_scaling_group().auto_scaling_group_name("g").min_size(0).send().await.expect("updated");
+        for id in &first {
+            terminate(id).send().await.expect("accepted");
+        }
+        setting.minutes(5).await;
+        let group = setting.group().await.expect("there");
+        assert_eq!((group.desired_capacity(), group.instances().len()), (Some(2), 2), "suspended: {suspended}");
+        assert_eq!(of_a(group).len(), if suspended { 0 } else { 1 });
+        let activities = client.describe_scaling_activities().auto_scaling_group_name("g").send().await.expect("told");
+        let balanced = activities.activities().iter().any(|one| one.cause().is_some_and(|cause| cause.contains("imbalance")));
+        assert_eq!(balanced, !suspended);
+    }
+}

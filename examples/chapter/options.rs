@@ -69,7 +69,7 @@ impl Options {
         layers.dedup();
         match layers.last() {
             Some(&top) if ALL.starts_with(&layers) => {
-                Ok(Variant { owner: self.owner.clone(), top, auth: self.auth, addons: !self.no_addons })
+                Ok(Variant { owner: self.owner.clone(), top, auth: self.auth, addons: !self.no_addons, ..Variant::default() })
             }
             _ => Err("each layer needs those before it: net, net,cluster, net,cluster,nodes or net,cluster,nodes,k8s".to_owned()),
         }

@@ -3,6 +3,7 @@
 mod api;
 mod apply;
 mod auth;
+mod calls;
 mod connect;
 mod controllers;
 mod doubt;
@@ -12,6 +13,7 @@ mod error;
 mod object_sets;
 mod observe;
 mod remove;
+mod replacing;
 mod watch;
 
 pub use auth::Backup;

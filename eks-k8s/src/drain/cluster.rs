@@ -50,6 +50,12 @@ pub struct Node {
     pub allocatable: Resources,
     /// How many Pods it takes.
     pub pods: u32,
+    /// Whether its condition Ready is True.
+    pub ready: bool,
+    /// Version of its kubelet: `v1.36.0-eks-…`.
+    pub kubelet: String,
+    /// The EC2 instance that it is, if its provider id names one: `i-0a1b…`.
+    pub instance: Option<String>,
 }
 
 /// A taint.

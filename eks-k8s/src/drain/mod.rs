@@ -52,6 +52,7 @@ pub use read::{ReadError, Reader};
 pub use selector::{Requirement, Selector};
 pub use spec::{Drain, OnBlocked};
 
+pub(crate) use self::read::Page;
 #[cfg(feature = "client")]
 pub(crate) use self::{
     filter::judge,

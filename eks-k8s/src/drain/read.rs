@@ -11,7 +11,8 @@ use std::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use self::wire::{BudgetWire, MetaWire, NodeWire, OwnerWire, Page, PodSpecWire, PodTermWire, PodWire, SpreadWire, VolumeWire};
+pub(crate) use self::wire::Page;
+use self::wire::{BudgetWire, MetaWire, NodeSpecWire, NodeWire, OwnerWire, PodSpecWire, PodTermWire, PodWire, SpreadWire, VolumeWire};
 use super::{
     budget::{Budget, Threshold},
     cluster::{Cluster, Controller, Labels, Node, Phase, Pod, Resources, Volume},
@@ -61,11 +62,13 @@ impl Reader {
             // A node that does not say takes any number.
             let pods = allocatable.remove("pods").and_then(|pods| pods.parse().ok()).unwrap_or(u32::MAX);
             let allocatable = reader.amounts(&allocatable);
-            let (unschedulable, taints) = (node.spec.unschedulable, node.spec.taints);
-            reader
-                .cluster
-                .nodes
-                .insert(node.metadata.name, Node { labels: node.metadata.labels, taints, unschedulable, allocatable, pods });
+            let NodeSpecWire { unschedulable, taints, provider_id } = node.spec;
+            // `aws:///us-east-1a/i-0a1b…` (cloud-provider-aws, `InstanceID`)
+            let instance = provider_id.rsplit('/').next().filter(|id| id.starts_with("i-")).map(str::to_owned);
+            let ready = node.status.conditions.iter().any(|condition| condition.r#type == "Ready" && condition.status == "True");
+            let (kubelet, labels) = (node.status.node_info.kubelet_version, node.metadata.labels);
+            let read = Node { labels, taints, unschedulable, allocatable, pods, ready, kubelet, instance };
+            reader.cluster.nodes.insert(node.metadata.name, read);
         })
     }
 

@@ -6,7 +6,7 @@ use eks_core::{Problems, SpecError};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    cluster::{Cluster, Taint},
+    cluster::{Cluster, Pod, Taint},
     forecast::Forecast,
 };
 use crate::name;
@@ -61,6 +61,17 @@ impl Drain {
             taint: None,
             keep_cordoned: false,
         }
+    }
+
+    /// Settings alone, for nodes that are named later ([`Drain::for_nodes`]).
+    pub fn settings() -> Self {
+        Self::of([""; 0])
+    }
+
+    /// The same drain, of these nodes.
+    #[must_use]
+    pub fn for_nodes(&self, nodes: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { nodes: nodes.into_iter().map(Into::into).collect(), ..self.clone() }
     }
 
     /// Drains so many nodes at a time, beginning with the first. The Pods of a node go together in any case.
@@ -137,6 +148,16 @@ impl Drain {
     /// The nodes, in order.
     pub fn nodes(&self) -> &[String] {
         &self.nodes
+    }
+
+    /// Seconds that the containers of a Pod get to end.
+    pub fn grace_of(&self, pod: &Pod) -> u32 {
+        self.grace.unwrap_or(pod.grace)
+    }
+
+    /// What is done about Pods that cannot be evicted.
+    pub fn on_blocked_policy(&self) -> OnBlocked {
+        self.on_blocked
     }
 
     /// Everything that is wrong with it.

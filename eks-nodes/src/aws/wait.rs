@@ -83,7 +83,7 @@ pub(super) fn outputs(stack: &Stack) -> Outputs {
 impl Workers {
     /// The states of stacks, by ARN. One that is waited for is described by its ARN; several are found in one listing, and
     /// only those that it no longer shows are described one by one.
-    pub(super) async fn look(&self, kind: &str, ids: &[String]) -> Result<BTreeMap<String, Poll>, Error> {
+    pub(crate) async fn look(&self, kind: &str, ids: &[String]) -> Result<BTreeMap<String, Poll>, Error> {
         let goal =
             Goal::of(kind).ok_or_else(|| Error::Plan { subject: kind.to_owned(), reason: "no such wait in this layer".to_owned() })?;
         let listed = if ids.len() > 1 { self.list().await? } else { Vec::new() };

@@ -29,7 +29,7 @@ use crate::{
 const CLOUDFORMATION: &str = "cloudformation.amazonaws.com";
 
 /// What the administrator is left with, and what was asked since.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct State {
     identity: Option<Identity>,
     asked: Vec<Authorization>,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     group::{Group, begin, finish},
     hooks,
-    launch::{launch, service},
+    launch::{Reason, launch_for, service},
 };
 use crate::{call::Service, times::Time, world::World};
 
@@ -27,8 +27,10 @@ pub(super) fn reconcile(world: &mut World, name: &str) {
         group.launching += missing;
         for _ in 0..missing {
             let subject = name.to_owned();
-            world.take(Time::ScalingActivity, name, move |world| launch(world, &subject));
+            world.take(Time::ScalingActivity, name, move |world| launch_for(world, &subject, Reason::Capacity));
         }
+    } else if count == group.desired + 1 && group.balancing {
+        // It goes when the new one is in service.
     } else if count > group.desired && !group.suspended.contains("Terminate") {
         let surplus = usize::try_from(count - group.desired).unwrap_or_default();
         for (index, id) in surplus_of(group, surplus).into_iter().enumerate() {
@@ -39,6 +41,29 @@ pub(super) fn reconcile(world: &mut World, name: &str) {
             );
             terminate(world, name, &id, &cause);
         }
+    } else if count == group.desired {
+        rebalance(world, name);
+    }
+}
+
+/// Launches where a zone has two instances less than another, so that the surplus one goes from there ("Example: Distribute instances across
+/// Availability Zones": a group may exceed its maximum for it by one, or by 10 %).
+fn rebalance(world: &mut World, name: &str) {
+    let Some(group) = world.autoscaling.groups.get_mut(name) else { return };
+    if ["AZRebalance", "Launch", "Terminate"].iter().any(|process| group.suspended.contains(*process)) || group.launching > 0 {
+        return;
+    }
+    let mut counts: BTreeMap<&str, usize> = group.subnets.iter().map(|(_, zone)| (zone.as_str(), 0)).collect();
+    for (_, member) in group.live() {
+        *counts.entry(member.zone.as_str()).or_default() += 1;
+    }
+    let settled = group.live().all(|(_, member)| member.state == "InService") && !group.backing_off;
+    let spread = counts.values().max().copied().unwrap_or_default() - counts.values().min().copied().unwrap_or_default();
+    if settled && spread > 1 {
+        group.launching += 1;
+        group.balancing = true;
+        let subject = name.to_owned();
+        world.take(Time::ScalingActivity, name, move |world| launch_for(world, &subject, Reason::Balance));
     }
 }
 
@@ -146,8 +171,11 @@ pub(super) fn enter_service(world: &mut World, name: &str, id: &str) {
     let Some(member) = group.members.get_mut(id) else { return };
     "InService".clone_into(&mut member.state);
     group.failures = 0;
+    group.balancing = false;
     finish(world, name, id);
     balance(world, name, id, true);
+    // More than the desired capacity are there only to balance zones: now one can go.
+    reconcile(world, name);
 }
 
 /// Registers a member with the group's load balancers, or takes it off them.

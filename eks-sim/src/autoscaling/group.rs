@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::hooks::Hook;
+use super::{hooks::Hook, refresh::Refresh};
 use crate::{error::ApiError, world::World};
 
 /// An Auto Scaling group.
@@ -29,10 +29,13 @@ pub(super) struct Group {
     pub(super) hooks: BTreeMap<String, Hook>,
     pub(super) suspended: BTreeSet<String>,
     pub(super) created: String,
+    pub(super) refreshes: Vec<Refresh>,
     pub(super) deleting: bool,
     pub(super) members: BTreeMap<String, Member>,
     /// Launches that were decided and did not reach EC2 yet.
     pub(super) launching: i64,
+    /// One more than the desired capacity is launched, to balance zones.
+    pub(super) balancing: bool,
     /// Failed launches in a row.
     pub(super) failures: u32,
     /// A retry is due; until then nothing is launched.

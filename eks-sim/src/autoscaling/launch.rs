@@ -79,19 +79,37 @@ fn subnets(group: &Group) -> Vec<(String, String)> {
     subnets
 }
 
+/// Why an instance is launched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// The group lacks one.
+    Capacity,
+    /// A zone lacks one.
+    Balance,
+}
+
 /// Carries out a launch that was decided.
-pub(super) fn launch(world: &mut World, name: &str) {
+pub(super) fn launch_for(world: &mut World, name: &str, reason: Reason) {
     let Some(group) = world.autoscaling.groups.get_mut(name) else { return };
     group.launching -= 1;
     let count = i64::try_from(group.live().count()).unwrap_or(i64::MAX);
-    if group.deleting || group.backing_off || group.suspended.contains("Launch") || count >= group.desired {
+    if group.deleting || group.backing_off || group.suspended.contains("Launch") {
+        return;
+    }
+    let wanted = match reason {
+        Reason::Capacity => count < group.desired,
+        Reason::Balance => count == group.desired && !group.suspended.contains("AZRebalance"),
+    };
+    group.balancing &= wanted || reason == Reason::Capacity;
+    if !wanted {
         return;
     }
     let group = group.clone();
-    let cause = format!(
-        "an instance was started in response to a difference between desired and actual capacity, increasing the capacity from {count} to {}.",
-        count + 1
-    );
+    let why = match reason {
+        Reason::Capacity => "a difference between desired and actual capacity",
+        Reason::Balance => "availability zone imbalance",
+    };
+    let cause = format!("an instance was started in response to {why}, increasing the capacity from {count} to {}.", count + 1);
     match run(world, &group) {
         Ok((id, member)) => {
             begin(world, name, Some(&id), format!("Launching a new EC2 instance: {id}"), cause);
@@ -187,6 +205,7 @@ fn fail(world: &mut World, name: &str, error: &ApiError, cause: String) {
         activity.message = Some(format!("{} Launching EC2 instance failed.", error.message));
     }
     group.failures += 1;
+    group.balancing = false;
     group.backing_off = true;
     // Intervals grow to five minutes. Assumption: AWS tells only that it tries again.
     let delay = Duration::from_secs(15).saturating_mul(1 << group.failures.min(5).saturating_sub(1)).min(Duration::from_mins(5));

@@ -2,9 +2,11 @@
 
 mod capacity;
 mod describe;
+mod facts;
 mod group;
 mod hooks;
 mod launch;
+mod refresh;
 mod requests;
 mod tags;
 
@@ -20,9 +22,10 @@ use crate::{
 };
 
 pub(crate) use capacity::{has_member, instance_running, instance_terminated};
+pub(crate) use facts::{last_failure, members, sizes};
 
 /// The service's state.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct State {
     groups: BTreeMap<String, group::Group>,
 }
@@ -38,6 +41,9 @@ pub(crate) fn handle(world: &mut World, caller: &Caller, action: &str, args: &Ar
         "SuspendProcesses" => requests::processes(world, args, true),
         "TerminateInstanceInAutoScalingGroup" => requests::terminate(world, args),
         "UpdateAutoScalingGroup" => requests::update(world, args),
+        "CancelInstanceRefresh" => refresh::cancel(world, args),
+        "DescribeInstanceRefreshes" => refresh::describe(world, args),
+        "StartInstanceRefresh" => refresh::start(world, args),
         "CompleteLifecycleAction" => hooks::complete(world, args),
         "DeleteLifecycleHook" => hooks::delete(world, args),
         "DescribeLifecycleHooks" => hooks::describe(world, args),

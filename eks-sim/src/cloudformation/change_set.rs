@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A change set; its execution uses it up.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ChangeSet {
     id: String,
     name: String,

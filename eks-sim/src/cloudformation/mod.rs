@@ -10,6 +10,7 @@ mod requests;
 mod resources;
 mod rollback;
 mod rolling;
+mod served;
 mod stack;
 mod template;
 
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+pub(crate) use self::served::serve;
 use crate::{
     call::{Args, Caller},
     error::ApiError,
@@ -25,12 +27,14 @@ use crate::{
 };
 
 /// The service's state.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct State {
     /// By stack id; deleted ones too.
     stacks: BTreeMap<String, stack::Stack>,
     /// Client request tokens, with action and stack.
     tokens: BTreeMap<String, (String, String)>,
+    /// Templates that lie in S3, by address.
+    served: BTreeMap<String, String>,
 }
 
 pub(crate) fn handle(world: &mut World, caller: &Caller, action: &str, args: &Args) -> Result<Value, ApiError> {

@@ -25,7 +25,7 @@ const RETRY_FOR: Duration = Duration::from_mins(2);
 const SETTLE_FOR: Duration = Duration::from_hours(1);
 
 /// The operation that runs on a stack, or the last one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Operation {
     pub(super) number: u64,
     pub(super) token: Option<String>,
@@ -35,7 +35,7 @@ pub(super) struct Operation {
 }
 
 /// A creation or an update, going forward.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Deploy {
     /// What the stack was before, if this is an update.
     pub(super) previous: Option<Definition>,

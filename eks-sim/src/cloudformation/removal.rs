@@ -25,7 +25,7 @@ pub(super) enum Purpose {
 }
 
 /// A deletion under way.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Removal {
     purpose: Purpose,
     doomed: Vec<(Resource, State)>,

@@ -26,7 +26,7 @@ pub(super) enum OnFailure {
 }
 
 /// A stack; deleted ones stay, to be found by id.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Stack {
     pub(super) id: String,
     pub(super) name: String,

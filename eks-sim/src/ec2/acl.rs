@@ -11,7 +11,7 @@ use crate::{
     world::World,
 };
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Acl {
     pub(super) vpc: String,
     pub(super) is_default: bool,

@@ -11,7 +11,7 @@ use crate::{
     world::World,
 };
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Address {
     pub(super) ip: Ipv4Addr,
     pub(super) association: Option<Association>,

@@ -8,7 +8,7 @@ use crate::{
     world::World,
 };
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct EgressOnlyGateway {
     pub(super) vpc: String,
 }

@@ -26,7 +26,7 @@ impl EndpointKind {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Endpoint {
     pub(super) kind: EndpointKind,
     pub(super) vpc: String,

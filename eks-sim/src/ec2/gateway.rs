@@ -9,7 +9,7 @@ use crate::{
     world::World,
 };
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct InternetGateway {
     /// The VPC that it is attached to.
     pub(super) vpc: Option<String>,

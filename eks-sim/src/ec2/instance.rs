@@ -57,7 +57,7 @@ impl InstanceState {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Instance {
     pub(super) reservation: String,
     pub(super) index: usize,

@@ -9,7 +9,7 @@ use crate::{
     world::World,
 };
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct InstanceType {
     pub(super) name: &'static str,
     pub(super) vcpus: usize,
@@ -73,6 +73,11 @@ impl InstanceType {
 
 pub(super) fn find(name: &str) -> Option<&'static InstanceType> {
     TYPES.iter().find(|found| found.name == name)
+}
+
+/// Architecture of a type, if it exists.
+pub(crate) fn architecture(name: &str) -> Option<&'static str> {
+    find(name).map(|found| found.architecture)
 }
 
 /// Whether a zone has the type. The constrained zone use1-az3 gets no type of these generations.

@@ -11,7 +11,7 @@ use crate::{
     world::World,
 };
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct KeyPair {
     pub(super) name: String,
     kind: &'static str,

@@ -55,11 +55,16 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 pub(crate) use self::{
-    facts::{InstanceFacts, dns_enabled, instance, is_impaired, public_addresses, reaches_service, security_group_allows},
+    facts::{
+        InstanceFacts, dns_enabled, instance, is_impaired, public_addresses, public_subnets_without_addresses, reaches_service,
+        security_group_allows,
+    },
+    instance_types::architecture as instance_architecture,
     inventory::inventory,
     quota::set_standard_vcpus,
     tags::{tag_type, tags_of},
     template::chosen as template_data,
+    template::facts as launch_template,
     trouble::{exhaust_capacity, impair_zone, lock_volume_key},
     vpc::furnish,
 };
@@ -70,7 +75,7 @@ use crate::{
 };
 
 /// The service's state, by resource id.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct State {
     acls: BTreeMap<String, acl::Acl>,
     addresses: BTreeMap<String, address::Address>,

@@ -15,7 +15,7 @@ use crate::{
 /// How long a deleted or failed gateway is still told.
 pub(super) const VISIBLE: Duration = Duration::from_secs(3600);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct NatGateway {
     pub(super) vpc: String,
     /// Absent for a regional gateway.

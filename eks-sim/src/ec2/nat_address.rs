@@ -210,7 +210,7 @@ fn check_drain(args: &Args) -> Result<(), ApiError> {
 }
 
 /// Lets connections end, then takes addresses off a gateway.
-fn drain(world: &mut World, id: &str, status: &'static str, concerned: impl Fn(&NatAddress) -> bool + Send + 'static) -> Value {
+fn drain(world: &mut World, id: &str, status: &'static str, concerned: impl Fn(&NatAddress) -> bool + Clone + Send + 'static) -> Value {
     for address in world.ec2.nat_gateways.get_mut(id).into_iter().flat_map(|nat| &mut nat.addresses) {
         if concerned(address) {
             address.status = status;

@@ -9,7 +9,7 @@ use crate::{
     world::World,
 };
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct PrefixList {
     pub(super) name: String,
     cidrs: &'static [&'static str],

@@ -41,7 +41,7 @@ impl Associated {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct RouteTable {
     pub(super) vpc: String,
     /// Besides the local ones.

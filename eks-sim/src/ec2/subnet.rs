@@ -21,7 +21,7 @@ use crate::{
     world::World,
 };
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Subnet {
     pub(super) vpc: String,
     pub(super) net: Ipv4Net,

@@ -8,7 +8,7 @@ use super::State;
 use crate::{call::Args, error::ApiError};
 
 /// What each token of each action asked for, and what it made.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Tokens(BTreeMap<(&'static str, String), (Value, Vec<String>)>);
 
 impl State {

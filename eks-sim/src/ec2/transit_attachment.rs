@@ -17,7 +17,7 @@ use crate::{
     world::World,
 };
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct TransitAttachment {
     pub(super) gateway: String,
     pub(super) vpc: String,

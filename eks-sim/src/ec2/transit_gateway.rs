@@ -15,7 +15,7 @@ use crate::{
 /// How long a deleted transit gateway or attachment is still told; assumption.
 pub(super) const VISIBLE: Duration = Duration::from_secs(3600);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct TransitGateway {
     pub(super) state: &'static str,
     description: String,

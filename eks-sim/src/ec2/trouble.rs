@@ -6,7 +6,7 @@ use super::State;
 use crate::{error::ApiError, world::World};
 
 /// The troubles of the moment.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Trouble {
     /// Zones without room for another instance.
     pub(super) full_zones: BTreeSet<String>,

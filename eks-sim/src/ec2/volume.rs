@@ -21,7 +21,7 @@ use crate::{
     world::World,
 };
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Volume {
     pub(super) disk: Disk,
     zone: String,

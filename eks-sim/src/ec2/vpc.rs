@@ -23,7 +23,7 @@ use crate::{
     world::World,
 };
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Vpc {
     /// The first is the primary one.
     pub(super) cidrs: Vec<Block<Ipv4Net>>,

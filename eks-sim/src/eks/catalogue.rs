@@ -6,7 +6,7 @@ use super::{addon_schemas, invalid_parameter, not_found, page, required, schema,
 use crate::{call::Args, error::ApiError, times::Time};
 
 /// An add-on of AWS.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Kind {
     pub(super) name: &'static str,
     category: &'static str,

@@ -216,7 +216,7 @@ pub(super) fn furnish(world: &mut World, name: &str) {
 }
 
 /// What EKS has in the VPC for a cluster, complete or not.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Made {
     group: Option<String>,
     interfaces: Vec<String>,

@@ -1,6 +1,8 @@
 //! Settings of a control plane beyond network and access: what EKS takes at creation, and how it changes them.
 
 use ipnet::{IpNet, Ipv4Net};
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -239,8 +241,8 @@ pub(super) fn planned(world: &World, cluster: &Cluster, args: &Args) -> Result<V
 
 /// The value comes back as it was given.
 fn keeping(name: &'static str, value: Value) -> Change {
-    Box::new(move |cluster, _| {
-        cluster.echoed.insert(name.to_owned(), value);
+    Arc::new(move |cluster, _| {
+        cluster.echoed.insert(name.to_owned(), value.clone());
     })
 }
 
@@ -258,7 +260,7 @@ fn egress(cluster: &Cluster, mode: &str) -> Result<Planned, ApiError> {
         kind: "ControlPlaneEgressUpdate",
         time: Time::ClusterEgressUpdate,
         params: vec![("ControlPlaneEgressMode", mode.clone())],
-        apply: Box::new(move |cluster, _| cluster.egress_mode = mode),
+        apply: Arc::new(move |cluster, _| cluster.egress_mode.clone_from(&mode)),
     })
 }
 
@@ -275,8 +277,8 @@ fn components(args: &Args) -> Option<Planned> {
         _ => "KubeControllerManagerConfig",
     };
     let params = given.iter().map(|(name, value)| (param(name), value.to_string())).collect();
-    let apply: Change = Box::new(move |cluster, _| {
-        for (name, value) in given {
+    let apply: Change = Arc::new(move |cluster, _| {
+        for (name, value) in given.clone() {
             let known = cluster.echoed.entry(name).or_insert_with(|| json!({}));
             if let (Some(known), Value::Object(given)) = (known.as_object_mut(), value) {
                 known.extend(given);
@@ -311,7 +313,7 @@ fn auto_mode(cluster: &Cluster, args: &Args) -> Result<Option<Planned>, ApiError
         ("StorageConfig", told("storageConfig")),
         ("KubernetesNetworkConfig", told("elasticLoadBalancing")),
     ];
-    let apply: Change = Box::new(move |cluster, _| cluster.echoed.extend(parts));
+    let apply: Change = Arc::new(move |cluster, _| cluster.echoed.extend(parts.clone()));
     Ok(Some(Planned { kind: "AutoModeUpdate", time: Time::ClusterConfigUpdate, params, apply }))
 }
 

@@ -1,6 +1,7 @@
 //! UpdateClusterConfig: one kind of change in each call.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -36,7 +37,7 @@ fn planned(world: &mut World, cluster: &Cluster, args: &Args) -> Result<Vec<Plan
             kind: "DeletionProtectionUpdate",
             time: Time::ClusterSettingUpdate,
             params: vec![("DeletionProtection", protect.to_string())],
-            apply: Box::new(move |cluster, _| cluster.deletion_protection = protect),
+            apply: Arc::new(move |cluster, _| cluster.deletion_protection = protect),
         });
     }
     plans.extend(settings::planned(world, cluster, args)?);
@@ -54,7 +55,10 @@ fn logging(cluster: &Cluster, args: &Args) -> Result<Planned, ApiError> {
         kind: "LoggingUpdate",
         time: Time::ClusterConfigUpdate,
         params: vec![("ClusterLogging", logging.0.to_string())],
-        apply: Box::new(move |cluster, _| cluster.log_types = after.log_types),
+        apply: Arc::new(move |cluster, _| {
+            cluster.log_types.clone_from(&after.log_types);
+            cluster.has_logged |= after.has_logged;
+        }),
     })
 }
 
@@ -77,10 +81,10 @@ fn endpoint(cluster: &Cluster, vpc: &Args) -> Result<Planned, ApiError> {
         ("EndpointPrivateAccess", private.to_string()),
         ("PublicAccessCidrs", json!(cidrs).to_string()),
     ];
-    let apply: Change = Box::new(move |cluster, _| {
+    let apply: Change = Arc::new(move |cluster, _| {
         cluster.endpoint_public = public;
         cluster.endpoint_private = private;
-        cluster.public_cidrs = cidrs;
+        cluster.public_cidrs.clone_from(&cidrs);
     });
     Ok(Planned { kind: "EndpointAccessUpdate", time: Time::ClusterConfigUpdate, params, apply })
 }
@@ -111,9 +115,9 @@ fn placement(world: &mut World, cluster: &Cluster, vpc: &Args) -> Result<Planned
         placement.check_ipv6()?;
     }
     let params = vec![("Subnets", json!(subnets).to_string()), ("SecurityGroups", json!(groups).to_string())];
-    let apply: Change = Box::new(move |cluster, _| {
-        cluster.subnets = subnets;
-        cluster.security_groups = groups;
+    let apply: Change = Arc::new(move |cluster, _| {
+        cluster.subnets.clone_from(&subnets);
+        cluster.security_groups.clone_from(&groups);
     });
     Ok(Planned { kind: "VpcConfigUpdate", time: Time::ClusterConfigUpdate, params, apply })
 }
@@ -129,7 +133,7 @@ fn authentication(cluster: &Cluster, mode: &str) -> Result<Planned, ApiError> {
         kind: "AccessConfigUpdate",
         time: Time::ClusterSettingUpdate,
         params: vec![("AuthenticationMode", json!(mode).to_string())],
-        apply: Box::new(move |cluster, _| cluster.authentication_mode = mode),
+        apply: Arc::new(move |cluster, _| cluster.authentication_mode.clone_from(&mode)),
     })
 }
 
@@ -149,7 +153,7 @@ fn support_type(world: &World, cluster: &Cluster, support: &str) -> Result<Plann
         kind: "UpgradePolicyUpdate",
         time: Time::ClusterSettingUpdate,
         params: vec![("UpgradePolicy", json!({"supportType": support}).to_string())],
-        apply: Box::new(move |cluster, _| cluster.support_type = support),
+        apply: Arc::new(move |cluster, _| cluster.support_type.clone_from(&support)),
     })
 }
 

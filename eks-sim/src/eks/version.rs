@@ -6,7 +6,7 @@ use super::{page, strings};
 use crate::{call::Args, error::ApiError, world::World};
 
 /// A Kubernetes minor version on EKS. Dates are UTC; support includes the day.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Release {
     pub(super) version: &'static str,
     released: &'static str,

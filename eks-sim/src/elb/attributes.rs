@@ -22,6 +22,11 @@ impl Default for Attributes {
 }
 
 impl Attributes {
+    /// For how long connections to an instance go on that is deregistered (user guide, "Configure connection draining").
+    pub(super) fn drains(&self) -> Option<std::time::Duration> {
+        self.draining.then(|| std::time::Duration::from_secs(self.draining_timeout.unsigned_abs()))
+    }
+
     fn show(&self) -> Value {
         json!({
             "CrossZoneLoadBalancing": {"Enabled": self.cross_zone},

@@ -32,6 +32,8 @@ pub(super) struct Balancer {
     pub(super) attributes: Attributes,
     /// Registered instances, and since when.
     pub(super) instances: BTreeMap<String, std::time::Duration>,
+    /// Instances that were deregistered, and until when their connections go on.
+    pub(super) draining: BTreeMap<String, std::time::Duration>,
     created: String,
 }
 
@@ -92,6 +94,7 @@ pub(super) fn create(world: &mut World, args: &Args) -> Result<Value, ApiError> 
         check,
         attributes: Attributes::default(),
         instances: BTreeMap::new(),
+        draining: BTreeMap::new(),
         created: world.timestamp(),
     };
     world.elb.classic.insert(name, balancer);

@@ -100,25 +100,40 @@ pub(super) fn register(world: &mut World, args: &Args) -> Result<Value, ApiError
     }
     let now = world.now;
     for id in ids {
-        named(world, args)?.instances.entry(id).or_insert(now);
+        let balancer = named(world, args)?;
+        balancer.draining.remove(&id);
+        balancer.instances.entry(id).or_insert(now);
     }
     registered(world, args)
 }
 
 pub(super) fn deregister(world: &mut World, args: &Args) -> Result<Value, ApiError> {
+    let now = world.now;
     for id in ids(args) {
-        named(world, args)?.instances.remove(&id).ok_or_else(|| bad_instance(&id))?;
+        let balancer = named(world, args)?;
+        balancer.instances.remove(&id).ok_or_else(|| bad_instance(&id))?;
+        if let Some(time) = balancer.attributes.drains() {
+            balancer.draining.insert(id, now + time);
+        }
     }
     registered(world, args)
 }
 
 /// Whether an instance passes depends on what it runs, which is not simulated: a running one passes its checks.
 pub(super) fn describe(world: &mut World, args: &Args) -> Result<Value, ApiError> {
-    let balancer = named(world, args)?.clone();
+    let mut balancer = named(world, args)?.clone();
+    balancer.draining.retain(|_, until| world.now < *until);
     let wanted = ids(args);
-    let wanted = if wanted.is_empty() { balancer.instances.keys().cloned().collect() } else { wanted };
+    let all = || balancer.instances.keys().chain(balancer.draining.keys()).cloned().collect();
+    let wanted = if wanted.is_empty() { all() } else { wanted };
     let mut states = Vec::new();
     for id in wanted {
+        if balancer.draining.contains_key(&id) {
+            // User guide, "Configure connection draining": it is told so until its connections have ended.
+            let why = "Instance deregistration currently in progress.";
+            states.push(json!({"InstanceId": id, "State": "InService", "ReasonCode": "N/A", "Description": why}));
+            continue;
+        }
         let since = *balancer.instances.get(&id).ok_or_else(|| bad_instance(&id))?;
         let state = placement::instance_state(world, &id).map(|(state, _)| state).unwrap_or_else(|| "terminated".to_owned());
         let (health, code, reason) = if state != "running" {

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The service's state.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct State {
     /// By name.
     classic: BTreeMap<String, classic::Balancer>,
@@ -47,8 +47,10 @@ pub(crate) fn handle(world: &mut World, _caller: &Caller, action: &str, args: &A
             "DescribeListeners" => network::describe_listeners(world, args),
             "DescribeLoadBalancers" => network::describe(world, args),
             "DescribeTags" => network::describe_tags(world, args),
+            "DescribeTargetGroupAttributes" => targets::describe_attributes(world, args),
             "DescribeTargetGroups" => targets::describe(world, args),
             "DescribeTargetHealth" => targets::describe_health(world, args),
+            "ModifyTargetGroupAttributes" => targets::modify_attributes(world, args),
             "RegisterTargets" => targets::register(world, args),
             _ => Err(ApiError::unknown_action(action)),
         };

@@ -22,8 +22,12 @@ pub(super) struct TargetGroup {
     interval: i64,
     healthy: i64,
     pub(super) tags: Tags,
+    /// `deregistration_delay.timeout_seconds`
+    delay: i64,
     /// Targets by id and port, and since when.
     targets: BTreeMap<(String, i64), Duration>,
+    /// Targets that were deregistered, and until when their connections go on.
+    draining: BTreeMap<(String, i64), Duration>,
 }
 
 fn missing(arn: &str) -> ApiError {
@@ -70,7 +74,9 @@ pub(super) fn create(world: &mut World, args: &Args) -> Result<Value, ApiError> 
         interval: args.int("HealthCheckIntervalSeconds").unwrap_or(30),
         healthy: args.int("HealthyThresholdCount").unwrap_or(5),
         tags: tags_of(args)?,
+        delay: 300,
         targets: BTreeMap::new(),
+        draining: BTreeMap::new(),
     };
     let shown = show(world, &group);
     world.elb.target_groups.insert(arn, group);
@@ -142,17 +148,42 @@ pub(super) fn register(world: &mut World, args: &Args) -> Result<Value, ApiError
             }
         }
         let now = world.now;
-        named(world, args)?.targets.entry(target).or_insert(now);
+        let group = named(world, args)?;
+        group.draining.remove(&target);
+        group.targets.entry(target).or_insert(now);
     }
     Ok(json!({}))
 }
 
+/// "Elastic Load Balancing stops sending requests to targets that are deregistering", and waits for those in flight ("Edit target group
+/// attributes", Deregistration delay).
 pub(super) fn deregister(world: &mut World, args: &Args) -> Result<Value, ApiError> {
+    let now = world.now;
     let group = named(world, args)?;
+    let until = now + Duration::from_secs(group.delay.unsigned_abs());
     for (id, _) in targets(args, group.port) {
-        group.targets.retain(|(known, _), _| *known != id);
+        let gone: Vec<_> = group.targets.extract_if(.., |(known, _), _| *known == id).map(|(target, _)| target).collect();
+        group.draining.extend(gone.into_iter().map(|target| (target, until)));
     }
     Ok(json!({}))
+}
+
+const DELAY: &str = "deregistration_delay.timeout_seconds";
+
+pub(super) fn describe_attributes(world: &mut World, args: &Args) -> Result<Value, ApiError> {
+    Ok(json!({"Attributes": [{"Key": DELAY, "Value": named(world, args)?.delay.to_string()}]}))
+}
+
+/// Attributes but the delay are taken as they come: nothing here depends on them.
+pub(super) fn modify_attributes(world: &mut World, args: &Args) -> Result<Value, ApiError> {
+    let group = named(world, args)?;
+    let given = args.nested("Attributes");
+    if let Some(delay) = given.iter().find(|one| one.str("Key") == Some(DELAY)).and_then(|one| one.str("Value")) {
+        let seconds = delay.parse().ok().filter(|seconds| (0..=3600).contains(seconds));
+        group.delay = seconds.ok_or_else(|| invalid(format!("'{DELAY}' must be between 0 and 3600")))?;
+    }
+    let shown: Vec<_> = given.iter().map(|one| json!({"Key": one.str("Key"), "Value": one.str("Value")})).collect();
+    Ok(json!({"Attributes": shown}))
 }
 
 /// As with classic load balancers, a running target passes its checks.
@@ -173,6 +204,11 @@ pub(super) fn describe_health(world: &mut World, args: &Args) -> Result<Value, A
             ("healthy", None)
         };
         shown.push(json!({"Target": {"Id": id, "Port": port}, "HealthCheckPort": port.to_string(), "TargetHealth": {"State": state, "Reason": reason}}));
+    }
+    // The target is then unused, and no longer told ("Target health status").
+    for ((id, port), _) in group.draining.iter().filter(|(_, until)| world.now < **until) {
+        let health = json!({"State": "draining", "Reason": "Target.DeregistrationInProgress", "Description": "Target deregistration is in progress"});
+        shown.push(json!({"Target": {"Id": id, "Port": port}, "HealthCheckPort": port.to_string(), "TargetHealth": health}));
     }
     Ok(json!({"TargetHealthDescriptions": shown}))
 }

@@ -42,7 +42,7 @@ use crate::{
 };
 
 /// The service's state.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct State {
     roles: BTreeMap<String, role::Role>,
     profiles: BTreeMap<String, profile::Profile>,

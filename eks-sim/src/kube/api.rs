@@ -23,7 +23,7 @@ use super::{
 use crate::world::World;
 
 /// What a request ends in, if it is not refused.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Reply {
     Object(u16, Value),
     Text(&'static str),

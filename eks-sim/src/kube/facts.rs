@@ -109,7 +109,7 @@ pub(super) fn version_fits(cluster: &ClusterFacts, kubelet: &Kubelet) -> bool {
 
 /// Answers for unit tests, where no EKS is wanted.
 #[cfg(test)]
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct StandIn {
     pub(super) cluster: ClusterFacts,
     pub(super) access: std::collections::BTreeMap<String, AccessFacts>,

@@ -1,7 +1,7 @@
 //! The kinds that the API server knows.
 
 /// A resource of the API: its names, and what the API server does for it beyond storage.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Kind {
     pub(super) group: &'static str,
     pub(super) version: &'static str,

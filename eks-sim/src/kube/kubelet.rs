@@ -19,7 +19,8 @@ pub(super) fn run(world: &mut World, cluster: &str) -> bool {
         }
         // Pods of the host's network need no CNI.
         let node = store::fetch(world, cluster, &Key::new(&kinds::NODE, "", name));
-        let runs = node.is_some_and(|node| nodes::is_ready(&node) || pod["spec"]["hostNetwork"] == true);
+        let lives = !nodes::has_stopped(world, cluster, name);
+        let runs = lives && node.is_some_and(|node| nodes::is_ready(&node) || pod["spec"]["hostNetwork"] == true);
         let uid = text(&pod, "/metadata/uid").to_owned();
         if !runs || !volumes::are_attached(world, cluster, &key, &pod) {
             waits = true;
@@ -36,7 +37,8 @@ fn started(world: &mut World, cluster: &str, key: &Key, uid: &str) {
     let Some(state) = world.kube.clusters.get_mut(cluster) else { return };
     state.starting.remove(uid);
     let Some(pod) = state.get(key).filter(|pod| text(pod, "/metadata/uid") == uid && !store::deleting(pod)) else { return };
-    let host = state.kubelets.get(text(pod, "/spec/nodeName")).map(|kubelet| kubelet.address.clone());
+    let node = text(pod, "/spec/nodeName");
+    let host = state.kubelets.get(node).filter(|_| !state.stopped.contains_key(node)).map(|kubelet| kubelet.address.clone());
     let Some(host) = host else { return };
     let own_network = pod["spec"]["hostNetwork"] != true;
     let (now, last) = (store::now(world), world.draw.bits("pod-ip") % 250 + 2);

@@ -16,6 +16,7 @@ mod fresh;
 mod kinds;
 mod kubelet;
 mod lbc;
+mod managed;
 mod nodes;
 mod patch;
 mod protobuf;
@@ -61,8 +62,10 @@ use crate::{
     world::World,
 };
 
+pub(crate) use self::managed::{GroupNode, close_node, evict_from, group_nodes, map_node_role, mark_group, unmap_node_role};
+
 /// State of every cluster's Kubernetes API.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct State {
     clusters: BTreeMap<String, Cluster>,
     #[cfg(test)]
@@ -224,9 +227,20 @@ pub(crate) fn register(world: &mut World, cluster: &str, kubelet: Kubelet) -> Re
     nodes::register(world, cluster, kubelet)
 }
 
-/// The instance behind a node is gone: the cloud node controller removes the node.
+/// The instance behind a node is shutting down.
 pub(crate) fn instance_gone(world: &mut World, instance: &str) {
     nodes::instance_gone(world, instance);
+}
+
+/// What is stored of a resource in a cluster.
+pub(crate) fn stored(world: &World, cluster: &str, group: &str, plural: &str) -> Vec<std::sync::Arc<serde_json::Value>> {
+    let kind = kinds::find(group, "v1", plural);
+    kind.into_iter().flat_map(|kind| store::all(world, cluster, kind)).map(|(_, object)| object).collect()
+}
+
+/// Nodes whose kubelets run and are let in by nobody.
+pub(crate) fn locked_out(world: &mut World, cluster: &str) -> Vec<String> {
+    nodes::locked_out(world, cluster)
 }
 
 /// A node as EKS looks at it from outside.

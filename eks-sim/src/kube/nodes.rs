@@ -8,7 +8,7 @@ use super::{
     Kubelet, access, control, facts, kinds,
     store::{self, Key, items, text},
 };
-use crate::{eks, times::Time, world::World};
+use crate::{ec2, eks, ledger::ServiceTime, times::Time, world::World};
 
 const NOT_READY: &str = "node.kubernetes.io/not-ready";
 const UNREACHABLE: &str = "node.kubernetes.io/unreachable";
@@ -105,7 +105,11 @@ pub(super) fn run(world: &mut World, cluster: &str) -> bool {
     let mut waits = false;
     for kubelet in kubelets {
         let Some(node) = store::fetch(world, cluster, &key(&kubelet.name)) else { continue };
-        let admitted = access::map_node(world, cluster, &kubelet).is_some_and(|user| access::is_node(&user, &kubelet.name));
+        if remove_if_terminated(world, cluster, &kubelet, &node) {
+            continue;
+        }
+        let stopped = has_stopped(world, cluster, &kubelet.name);
+        let admitted = !stopped && access::map_node(world, cluster, &kubelet).is_some_and(|user| access::is_node(&user, &kubelet.name));
         waits |= lose(world, cluster, &kubelet, &node, admitted);
         if is_ready(&node) && facts::software_installed(world, cluster, "aws-ebs-csi-driver") {
             let drivers = json!([{"name": "ebs.csi.aws.com", "nodeID": kubelet.instance, "topologyKeys": ["topology.kubernetes.io/zone"]}]);
@@ -131,6 +135,38 @@ pub(super) fn run(world: &mut World, cluster: &str) -> bool {
     waits
 }
 
+/// Nodes whose kubelets run and are let in by nobody.
+pub(super) fn locked_out(world: &mut World, cluster: &str) -> Vec<String> {
+    let kubelets: Vec<_> = world.kube.clusters.get(cluster).into_iter().flat_map(|state| state.kubelets.values().cloned()).collect();
+    let mut refused = kubelets;
+    refused.retain(|kubelet| !has_stopped(world, cluster, &kubelet.name));
+    refused.retain(|kubelet| !access::map_node(world, cluster, kubelet).is_some_and(|user| access::is_node(&user, &kubelet.name)));
+    refused.into_iter().map(|kubelet| kubelet.name).collect()
+}
+
+/// Whether a node's kubelet is no more.
+pub(super) fn has_stopped(world: &World, cluster: &str, name: &str) -> bool {
+    world.kube.clusters.get(cluster).is_some_and(|state| state.stopped.contains_key(name))
+}
+
+/// The cloud provider's node lifecycle controller looks at nodes that are not Ready, and deletes those whose instances do not exist any more
+/// ("Cloud Controller Manager", kubernetes.io; to AWS's, a terminated instance does not exist, one that is shutting down does).
+fn remove_if_terminated(world: &mut World, cluster: &str, kubelet: &Kubelet, node: &Value) -> bool {
+    let since = world.kube.clusters.get(cluster).and_then(|state| state.stopped.get(&kubelet.name)).copied();
+    let exists = || ec2::instance(world, &kubelet.instance).is_some_and(|instance| instance.state != "terminated");
+    let Some(since) = since.filter(|_| !is_ready(node) && !exists()) else { return false };
+    let took = world.now - since;
+    world.ledger.record(&kubelet.instance, ServiceTime { kind: "NodeRemoval".to_owned(), began: since, took });
+    if let Some(state) = world.kube.clusters.get_mut(cluster) {
+        state.kubelets.remove(&kubelet.name);
+        state.refused.remove(&kubelet.name);
+        state.stopped.remove(&kubelet.name);
+    }
+    store::commit(world, cluster, &key(&kubelet.name), None);
+    eks::nodes_changed(world, cluster);
+    true
+}
+
 /// A kubelet that the API server refuses stops posting status; after a while its node is unreachable.
 fn lose(world: &mut World, cluster: &str, kubelet: &Kubelet, node: &Value, admitted: bool) -> bool {
     let now = world.now;
@@ -143,16 +179,35 @@ fn lose(world: &mut World, cluster: &str, kubelet: &Kubelet, node: &Value, admit
     let unknown = condition(node, "Ready").is_some_and(|condition| text(condition, "/status") == "Unknown");
     if now >= since + GRACE && !unknown {
         set_ready(world, cluster, &kubelet.name, "Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status.");
+        pods_not_ready(world, cluster, &kubelet.name);
         eks::nodes_changed(world, cluster);
     }
     true
+}
+
+/// The node lifecycle controller no longer counts on the Pods of such a node ("Node Status", kubernetes.io: Pods of a node that is not
+/// reachable are marked as not ready).
+fn pods_not_ready(world: &mut World, cluster: &str, name: &str) {
+    let now = store::now(world);
+    for (pod, object) in store::all(world, cluster, &kinds::POD) {
+        if text(&object, "/spec/nodeName") == name {
+            store::edit(world, cluster, &pod, |pod| {
+                for condition in pod["status"]["conditions"].as_array_mut().into_iter().flatten().filter(|one| one["type"] == "Ready") {
+                    condition["status"] = json!("False");
+                    condition["reason"] = json!("NodeNotReady");
+                    condition["lastTransitionTime"] = json!(now);
+                }
+            });
+        }
+    }
 }
 
 fn become_ready(world: &mut World, cluster: &str, kubelet: &Kubelet) {
     if let Some(state) = world.kube.clusters.get_mut(cluster) {
         state.starting.remove(&kubelet.instance);
     }
-    if store::fetch(world, cluster, &key(&kubelet.name)).is_none() || !facts::network_runs(world, cluster, kubelet) {
+    let gone = store::fetch(world, cluster, &key(&kubelet.name)).is_none() || has_stopped(world, cluster, &kubelet.name);
+    if gone || !facts::network_runs(world, cluster, kubelet) {
         return;
     }
     set_ready(world, cluster, &kubelet.name, "True", "KubeletReady", "kubelet is posting ready status");
@@ -193,6 +248,7 @@ fn taint(node: &mut Value, key: &str, effect: &str, wanted: bool) {
     }
 }
 
+/// The kubelet goes with its instance; the node stays until somebody notices.
 pub(super) fn instance_gone(world: &mut World, instance: &str) {
     let mut gone = Vec::new();
     for (cluster, state) in &world.kube.clusters {
@@ -200,15 +256,11 @@ pub(super) fn instance_gone(world: &mut World, instance: &str) {
             state.kubelets.values().filter(|kubelet| kubelet.instance == instance).map(|kubelet| (cluster.clone(), kubelet.name.clone())),
         );
     }
+    let now = world.now;
     for (cluster, name) in gone {
-        let delay = world.duration(Time::Controller);
-        world.after(delay, move |world| {
-            if let Some(state) = world.kube.clusters.get_mut(&cluster) {
-                state.kubelets.remove(&name);
-                state.refused.remove(&name);
-            }
-            store::commit(world, &cluster, &key(&name), None);
-            eks::nodes_changed(world, &cluster);
-        });
+        if let Some(state) = world.kube.clusters.get_mut(&cluster) {
+            state.stopped.entry(name).or_insert(now);
+        }
+        control::wake(world, &cluster);
     }
 }

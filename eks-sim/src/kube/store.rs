@@ -45,7 +45,7 @@ pub(super) struct Change {
 }
 
 /// One cluster's API.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Cluster {
     pub(super) objects: BTreeMap<Key, Arc<Value>>,
     pub(super) revision: u64,
@@ -66,6 +66,8 @@ pub(super) struct Cluster {
     pub(super) starting: BTreeSet<String>,
     /// Since when a node's kubelet is refused.
     pub(super) refused: BTreeMap<String, Duration>,
+    /// Since when a node's kubelet is no more, as its instance is shutting down.
+    pub(super) stopped: BTreeMap<String, Duration>,
     /// After a failed attempt: the pause, and when it is over.
     pub(super) failures: BTreeMap<String, (Duration, Duration)>,
     /// A run of the controllers is due.

@@ -321,7 +321,9 @@ async fn nodes_join_by_access_entry_and_become_ready_with_the_cni() {
     assert_eq!(sim.with(|world| super::ready_nodes(world, CLUSTER)), 1);
     assert_eq!(sim.ledger().of("i-0")[0].kind, "NodeReady");
     sim.with(|world| super::instance_gone(world, "i-0"));
-    settle(&sim, 5).await;
+    settle(&sim, 40).await;
+    assert!(api.get("n0").await.is_ok(), "nobody has noticed yet");
+    settle(&sim, 20).await;
     assert_eq!(status(api.get("n0").await).code, 404);
 }
 

@@ -2,7 +2,7 @@
 
 mod storage;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub(super) use self::storage::quantity;
 use self::storage::{claim, storage_class};
@@ -289,7 +289,14 @@ fn workload(old: Option<&Value>, object: &Value, errors: &mut Vec<Error>) {
             "spec.template.metadata.labels".to_owned(),
         ));
     }
-    containers(&object["spec"]["template"]["spec"], "spec.template.spec", errors);
+    let mut template = object["spec"]["template"]["spec"].clone();
+    // Claim templates become volumes of a StatefulSet's Pods (`volumeClaimTemplates`: "takes precedence over any volumes in the template").
+    let claims = items(object, "/spec/volumeClaimTemplates").iter().map(|claim| json!({"name": claim["metadata"]["name"]}));
+    let volumes: Vec<Value> = items(&template, "/volumes").iter().cloned().chain(claims).collect();
+    if !volumes.is_empty() {
+        template["volumes"] = json!(volumes);
+    }
+    containers(&template, "spec.template.spec", errors);
     if old.is_some_and(|old| &old["spec"]["selector"] != selector) {
         errors.push(("FieldValueInvalid", format!("Invalid value: {selector}: field is immutable"), "spec.selector".to_owned()));
     }

@@ -28,7 +28,7 @@ const VOLUME_PROTECTION: &str = "kubernetes.io/pv-protection";
 const ZONE: &str = "topology.kubernetes.io/zone";
 
 /// What a Pod's claims ask of its node.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Needs {
     /// Claims that wait for their first consumer.
     pub(super) unbound: Vec<Key>,

@@ -93,8 +93,9 @@ pub(super) fn orphan(world: &mut World, cluster: &str, uid: &str) {
 pub(super) fn stopped(world: &mut World, cluster: &str, key: &Key, uid: &str) {
     let Some(pod) = store::fetch(world, cluster, key).filter(|pod| text(pod, "/metadata/uid") == uid) else { return };
     let node = Key::new(&kinds::NODE, "", text(&pod, "/spec/nodeName"));
-    let lost = store::fetch(world, cluster, &node)
-        .is_some_and(|node| items(&node, "/spec/taints").iter().any(|taint| text(taint, "/key") == "node.kubernetes.io/unreachable"));
+    let lost = super::nodes::has_stopped(world, cluster, &node.name)
+        || store::fetch(world, cluster, &node)
+            .is_some_and(|node| items(&node, "/spec/taints").iter().any(|taint| text(taint, "/key") == "node.kubernetes.io/unreachable"));
     if !lost {
         store::edit(world, cluster, key, |pod| pod["metadata"]["deletionGracePeriodSeconds"] = json!(0));
     }

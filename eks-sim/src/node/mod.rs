@@ -17,13 +17,13 @@ use crate::{autoscaling, ec2, kube, times::Time, world::World};
 const RETRY: Duration = Duration::from_secs(10);
 
 /// Boots of instances.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct State {
     boots: BTreeMap<String, Boot>,
 }
 
 /// How far an instance has come to be a node.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Boot {
     /// Why it is none, in the words of its journal.
     said: Option<String>,

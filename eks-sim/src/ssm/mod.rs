@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The service's state.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct State {
     parameters: BTreeMap<String, store::Parameter>,
 }

@@ -77,12 +77,12 @@ pub(super) fn id(nodes: &[String]) -> String {
     format!("{hash:016x}")
 }
 
-fn is_closed(node: &Value) -> bool {
+pub(super) fn is_closed(node: &Value) -> bool {
     node["spec"]["unschedulable"] == true
 }
 
 /// Whether somebody else has closed the node since we did (`metadata.managedFields`, "Server-Side Apply", kubernetes.io).
-fn closed_by_others(node: &Value) -> bool {
+pub(super) fn closed_by_others(node: &Value) -> bool {
     let entries = node["metadata"]["managedFields"].as_array().into_iter().flatten();
     let mut managers =
         entries.filter(|entry| !entry["fieldsV1"]["f:spec"]["f:unschedulable"].is_null()).map(|entry| &entry["manager"]).peekable();
@@ -93,7 +93,7 @@ fn before(node: &Value) -> Option<Before> {
     serde_json::from_str(node["metadata"]["annotations"][BEFORE].as_str()?).ok()
 }
 
-fn taints(node: &Value) -> Vec<Value> {
+pub(super) fn taints(node: &Value) -> Vec<Value> {
     node["spec"]["taints"].as_array().cloned().unwrap_or_default()
 }
 
@@ -227,6 +227,14 @@ fn opened(node: &Value) -> Option<Value> {
     changes(patch)
 }
 
+/// Forgets, in this patch, drains that found the node closed: whoever closed it opens it.
+pub(super) fn forgotten(node: &Value, patch: &mut Value) {
+    if before(node).is_some_and(|before| before.was == Was::Closed) {
+        patch["metadata"]["labels"][LABEL] = Value::Null;
+        patch["metadata"]["annotations"][BEFORE] = Value::Null;
+    }
+}
+
 /// Makes such a change. Whether the node takes Pods again by it; `None` if it is gone.
 async fn change(api: &Api<'_>, node: &str, of: impl Fn(&Value) -> Option<Value>) -> Result<Option<bool>, Error> {
     let edited = api.edit(NODES, node, &of).await?;
@@ -285,28 +293,12 @@ async fn marked(api: &Api<'_>, selector: &str) -> Result<Vec<String>, Error> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use crate::fixture::merged as merge;
 
-    /// A merge patch (RFC 7396).
-    fn merged(mut node: Value, patch: Option<Value>) -> Value {
-        fn merge(into: &mut Value, patch: &Value) {
-            let Some(fields) = patch.as_object() else { return *into = patch.clone() };
-            if !into.is_object() {
-                *into = json!({});
-            }
-            for (name, value) in fields {
-                if value.is_null() {
-                    into.as_object_mut().expect("an object").remove(name);
-                } else {
-                    merge(&mut into[name], value);
-                }
-            }
-        }
-        if let Some(patch) = patch {
-            merge(&mut node, &patch);
-        }
-        node
+    fn merged(node: Value, patch: Option<Value>) -> Value {
+        merge(&node, patch)
     }
 
     fn node(closed: bool) -> Value {
@@ -389,5 +381,17 @@ mod tests {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         assert_eq!(id(&names(&["a", "b"])), id(&names(&["b", "a"])));
         assert_ne!(id(&names(&["a", "b"])), id(&names(&["a"])));
+    }
+
+    /// A node that a drain has emptied.
+    pub(in super::super) fn drained(node: &Value) -> Value {
+        let during = merged(node.clone(), closed_for(node, "this", None));
+        merged(during.clone(), emptied(&during))
+    }
+
+    /// A node that a drain came to and left again.
+    pub(in super::super) fn given_up(node: &Value) -> Value {
+        let during = merged(node.clone(), closed_for(node, "this", None));
+        merged(during.clone(), as_before(&during, "this"))
     }
 }

@@ -1,6 +1,6 @@
 //! Draining nodes through the API: the forecast, the drain, and its parts.
 
-mod calls;
+mod closing;
 mod cordon;
 mod evict;
 mod follow;
@@ -10,13 +10,19 @@ mod run;
 mod scale;
 mod snapshot;
 
+use std::collections::BTreeMap;
+
 use eks_core::{Error, engine::CancellationToken};
 
-use self::{calls::Api, run::Run};
-use super::connect::Objects;
+use self::run::Run;
+// As the parts of a drain know it.
+use super::{
+    calls::{self, Api},
+    connect::Objects,
+};
 use crate::{
     Access,
-    drain::{Cluster, Drain, DrainEvent, DrainReport, Forecast, Taint},
+    drain::{Cluster, Drain, DrainEvent, DrainReport, Forecast, Node, Taint},
 };
 
 impl Objects {
@@ -27,6 +33,14 @@ impl Objects {
     /// [`Error::Call`].
     pub async fn snapshot(&self, access: Option<&Access>) -> Result<Cluster, Error> {
         snapshot::read(&Api::new(self.place(access.cloned()))).await
+    }
+
+    /// The nodes of a cluster, by name.
+    ///
+    /// # Errors
+    /// [`Error::Call`].
+    pub async fn nodes(&self, access: Option<&Access>) -> Result<BTreeMap<String, Node>, Error> {
+        snapshot::nodes(&Api::new(self.place(access.cloned()))).await
     }
 
     /// Tells what a drain would meet. Nothing is touched.
@@ -102,5 +116,36 @@ impl Objects {
     /// [`Error::Call`].
     pub async fn restore_replicas(&self, access: Option<&Access>, nodes: &[String]) -> Result<Vec<String>, Error> {
         scale::restore(&Api::new(self.place(access.cloned())), nodes, &CancellationToken::new(), &|_| ()).await
+    }
+
+    /// Closes nodes that are to be replaced: cordons and taints them ([`crate::replacing::TAINT`]), and has load balancers let them go
+    /// ([`crate::replacing::EXCLUDE_LABEL`]). An annotation of each node tells what of it was done, and for which mark; a drain finds such a
+    /// node closed, and leaves it so however it ends. A node that is gone is left out. Those that were changed.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for a mark that is no value of a label; [`Error::Call`].
+    pub async fn close_nodes(&self, access: Option<&Access>, nodes: &[String], mark: &str) -> Result<Vec<String>, Error> {
+        closing::check(mark)?;
+        closing::change_all(&Api::new(self.place(access.cloned())), nodes, |node| closing::closed(node, mark)).await
+    }
+
+    /// As [`Objects::close_nodes`], but load balancers go on sending to them: where only nodes with Pods of a Service pass health checks
+    /// (`externalTrafficPolicy: Local`), a node must have lost its Pods before it is let go, or nobody answers.
+    ///
+    /// # Errors
+    /// As those of [`Objects::close_nodes`].
+    pub async fn shut_nodes(&self, access: Option<&Access>, nodes: &[String], mark: &str) -> Result<Vec<String>, Error> {
+        closing::check(mark)?;
+        closing::change_all(&Api::new(self.place(access.cloned())), nodes, |node| closing::shut(node, mark)).await
+    }
+
+    /// Takes back what was done to nodes for this mark, and nothing else: one that was closed before, or by somebody else since, stays closed. Those
+    /// that were changed.
+    ///
+    /// # Errors
+    /// As those of [`Objects::close_nodes`].
+    pub async fn open_nodes(&self, access: Option<&Access>, nodes: &[String], mark: &str) -> Result<Vec<String>, Error> {
+        closing::check(mark)?;
+        closing::change_all(&Api::new(self.place(access.cloned())), nodes, |node| closing::opened(node, mark)).await
     }
 }

@@ -56,7 +56,7 @@ pub(super) fn check_taint(taint: &Taint) -> Result<(), Error> {
     problems.finish("taint", || ()).map_err(|error| refused("taint", &error))
 }
 
-fn refused(subject: &str, error: &SpecError) -> Error {
+pub(super) fn refused(subject: &str, error: &SpecError) -> Error {
     let rules: Vec<String> = error.problems.iter().map(ToString::to_string).collect();
     Error::Refused { subject: subject.to_owned(), rule: rules.join("; "), remedy: "correct it; nothing was touched".to_owned() }
 }

@@ -1,6 +1,7 @@
 //! Reading a cluster for a forecast: six lists at once, page by page.
 
 use std::{
+    collections::BTreeMap,
     sync::Mutex,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -10,7 +11,7 @@ use futures::future::try_join_all;
 use kube::api::ListParams;
 
 use super::calls::{Api, BUDGETS, DAEMON_SETS, NAMESPACES, NODES, PODS, VOLUMES};
-use crate::drain::{Cluster, ReadError, Reader};
+use crate::drain::{Cluster, Node, ReadError, Reader};
 
 /// How a page is taken in.
 type Take = fn(&mut Reader, &str) -> Result<Option<String>, ReadError>;
@@ -34,6 +35,13 @@ pub(super) async fn read(api: &Api<'_>) -> Result<Cluster, Error> {
             read => return read,
         }
     }
+}
+
+/// Nodes alone.
+pub(super) async fn nodes(api: &Api<'_>) -> Result<BTreeMap<String, Node>, Error> {
+    let mut reader = Reader::new(now());
+    api.pages(NODES, ListParams::default(), false, |page| reader.nodes(page).map_err(unreadable)).await?;
+    Ok(reader.finish().nodes)
 }
 
 async fn once(api: &Api<'_>) -> Result<Cluster, Error> {

@@ -14,11 +14,11 @@ use crate::drain::{
 /// A page of a list.
 #[derive(Deserialize)]
 #[serde(bound = "T: Deserialize<'de>")]
-pub(super) struct Page<T> {
+pub(crate) struct Page<T> {
     #[serde(default)]
-    pub(super) metadata: PageMeta,
+    pub(crate) metadata: PageMeta,
     #[serde(default = "Vec::new", deserialize_with = "null_is_empty")]
-    pub(super) items: Vec<T>,
+    pub(crate) items: Vec<T>,
 }
 
 /// API servers write an empty list of metadata as null.
@@ -28,9 +28,9 @@ fn null_is_empty<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Res
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(super) struct PageMeta {
+pub(crate) struct PageMeta {
     #[serde(rename = "continue")]
-    pub(super) next: String,
+    pub(crate) next: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -77,12 +77,24 @@ pub(super) struct NodeWire {
 pub(super) struct NodeSpecWire {
     pub(super) unschedulable: bool,
     pub(super) taints: Vec<Taint>,
+    #[serde(rename = "providerID")]
+    pub(super) provider_id: String,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct NodeStatusWire {
     pub(super) allocatable: BTreeMap<String, String>,
+    pub(super) conditions: Vec<ConditionWire>,
+    #[serde(rename = "nodeInfo")]
+    pub(super) node_info: NodeInfoWire,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct NodeInfoWire {
+    #[serde(rename = "kubeletVersion")]
+    pub(super) kubelet_version: String,
 }
 
 #[derive(Deserialize)]

@@ -96,7 +96,14 @@ pub(super) fn ensure_classic(world: &mut World, cluster: &str, place: &Place, se
         "Target": format!("TCP:{port}"), "Interval": "10", "Timeout": "5", "UnhealthyThreshold": "6", "HealthyThreshold": "2",
     });
     let args = json!({"Version": CLASSIC_API, "LoadBalancerName": balancer.name, "HealthCheck": check});
-    world.call(Service::Elb, "ConfigureHealthCheck", args, caller).map(drop)
+    world.call(Service::Elb, "ConfigureHealthCheck", args, caller)?;
+    if annotation(service, "connection-draining-enabled") == "true" {
+        let timeout = Some(annotation(service, "connection-draining-timeout")).filter(|text| !text.is_empty()).unwrap_or("300");
+        let attributes = json!({"ConnectionDraining": {"Enabled": "true", "Timeout": timeout}});
+        let args = json!({"Version": CLASSIC_API, "LoadBalancerName": balancer.name, "LoadBalancerAttributes": attributes});
+        world.call(Service::Elb, "ModifyLoadBalancerAttributes", args, caller)?;
+    }
+    Ok(())
 }
 
 pub(super) fn ensure_network(world: &mut World, cluster: &str, place: &Place, service: &Value, caller: &Caller) -> Result<(), ApiError> {

@@ -35,11 +35,7 @@ pub(super) fn sync_nodes(world: &mut World, cluster: &str, place: &Place) -> Res
     let wanted = instances(world, cluster);
     if balancer.network {
         for group in &balancer.target_groups {
-            let targets: Vec<Value> = wanted.iter().map(|instance| json!({"Id": instance})).collect();
-            if !targets.is_empty() {
-                let args = json!({"Version": NLB_API, "TargetGroupArn": group, "Targets": targets});
-                world.call(Service::Elb, "RegisterTargets", args, &caller)?;
-            }
+            sync_targets(world, group, &wanted, &caller)?;
         }
         return Ok(());
     }
@@ -66,6 +62,24 @@ pub(super) fn sync_nodes(world: &mut World, cluster: &str, place: &Place) -> Res
         let args = json!({"GroupId": group, "IpPermissions": [{"IpProtocol": "-1", "Groups": [{"GroupId": balancer.group}]}]});
         ignoring(world.call(Service::Ec2, "AuthorizeSecurityGroupIngress", args, &caller), "InvalidPermission.Duplicate")?;
         state(world, cluster, place, |balancer| balancer.node_groups.extend([group]));
+    }
+    Ok(())
+}
+
+/// Registers instances with a target group, and deregisters the others.
+pub(in super::super) fn sync_targets(world: &mut World, group: &str, wanted: &BTreeSet<String>, caller: &Caller) -> Result<(), ApiError> {
+    let args = json!({"Version": NLB_API, "TargetGroupArn": group});
+    let told = world.call(Service::Elb, "DescribeTargetHealth", args, caller)?;
+    let there = items(&told, "/TargetHealthDescriptions").iter().filter(|one| text(one, "/TargetHealth/State") != "draining");
+    let present: BTreeSet<String> = there.map(|one| text(one, "/Target/Id").to_owned()).collect();
+    for (action, list) in
+        [("RegisterTargets", wanted.difference(&present).collect::<Vec<_>>()), ("DeregisterTargets", present.difference(wanted).collect())]
+    {
+        if !list.is_empty() {
+            let targets: Vec<Value> = list.iter().map(|instance| json!({"Id": instance})).collect();
+            let args = json!({"Version": NLB_API, "TargetGroupArn": group, "Targets": targets});
+            world.call(Service::Elb, action, args, caller)?;
+        }
     }
     Ok(())
 }

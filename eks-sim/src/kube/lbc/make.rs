@@ -8,7 +8,7 @@ use super::{
     super::{
         balancer::{
             NLB_API, ignoring,
-            nodes::{instances, node_groups},
+            nodes::{instances, node_groups, sync_targets},
         },
         facts,
         store::{items, text},
@@ -107,16 +107,10 @@ pub(super) fn ensure(world: &mut World, cluster: &str, wanted: &Wanted) -> Resul
     }
     let stack = read(world, cluster, wanted);
     let nodes = instances(world, cluster);
-    let targets: Vec<Value> = nodes.iter().map(|instance| json!({"Id": instance})).collect();
     let by_instance = !matches!(said(wanted, "nlb-target-type"), "ip") && said(wanted, "target-type") != "ip";
-    if by_instance && !targets.is_empty() {
+    if by_instance {
         for group in &stack.target_groups {
-            world.call(
-                Service::Elb,
-                "RegisterTargets",
-                json!({"Version": NLB_API, "TargetGroupArn": group, "Targets": targets}),
-                &caller,
-            )?;
+            sync_targets(world, group, &nodes, &caller)?;
         }
     }
     if !stack.group.is_empty() {
@@ -169,6 +163,12 @@ fn create(world: &mut World, cluster: &str, wanted: &Wanted, caller: &Caller) ->
         let group = world.call(Service::Elb, "CreateTargetGroup", args, caller)?;
         let group = text(&group, "/TargetGroups/0/TargetGroupArn").to_owned();
         state(world, cluster, wanted, |stack| stack.target_groups.push(group.clone()));
+        let pairs = said(wanted, "target-group-attributes").split(',').filter_map(|pair| pair.trim().split_once('='));
+        let attributes: Vec<Value> = pairs.map(|(key, value)| json!({"Key": key.trim(), "Value": value.trim()})).collect();
+        if !attributes.is_empty() {
+            let args = json!({"Version": NLB_API, "TargetGroupArn": group, "Attributes": attributes});
+            world.call(Service::Elb, "ModifyTargetGroupAttributes", args, caller)?;
+        }
         let args = json!({
             "Version": NLB_API, "LoadBalancerArn": arn, "Protocol": protocol, "Port": port.to_string(),
             "DefaultActions": [{"Type": "forward", "TargetGroupArn": group}],

@@ -172,3 +172,59 @@ async fn a_service_without_a_subnet_says_why_it_waits() {
     let events = Api::<Event>::default_namespaced(client(&sim)).list(&ListParams::default().fields("involvedObject.name=web")).await;
     assert_eq!(events.expect("events").items[0].reason.as_deref(), Some("SyncLoadBalancerFailed"));
 }
+
+/// "Well-Known Labels": `node.kubernetes.io/exclude-from-external-load-balancers`; "Edit target group attributes": the deregistration delay;
+/// "Configure connection draining for your Classic Load Balancer".
+#[tokio::test(start_paused = true)]
+async fn load_balancers_let_go_of_excluded_nodes_after_a_while() {
+    let network = network().await;
+    let sim = &network.sim;
+    let prefix = "service.beta.kubernetes.io/aws-load-balancer";
+    for (name, annotations) in [
+        ("nlb", json!({format!("{prefix}-type"): "nlb"})),
+        (
+            "classic",
+            json!({format!("{prefix}-connection-draining-enabled"): "true", format!("{prefix}-connection-draining-timeout"): "60"}),
+        ),
+    ] {
+        let service = json!({
+            "metadata": {"name": name, "annotations": annotations},
+            "spec": {"type": "LoadBalancer", "selector": {"app": "nginx"}, "ports": [{"port": 80}]},
+        });
+        let services: Api<Service> = Api::default_namespaced(client(sim));
+        services.create(&PostParams::default(), &serde_json::from_value(service).expect("a Service")).await.expect("created");
+    }
+    settle(sim, 400).await;
+    let nlb = |action: &str, mut args: Value| {
+        args["Version"] = json!("2015-12-01");
+        call(sim, Aws::Elb, action, args)
+    };
+    let group = id(&nlb("DescribeTargetGroups", json!({})), "/TargetGroups/0/TargetGroupArn");
+    let states = |answer: &Value, list: &str, state: &str| {
+        let all = answer[list].as_array().expect("a list").iter();
+        all.map(|one| one.pointer(state).and_then(Value::as_str).unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    let targets =
+        || states(&nlb("DescribeTargetHealth", json!({"TargetGroupArn": group})), "TargetHealthDescriptions", "/TargetHealth/State");
+    let classic = call(sim, Aws::Elb, "DescribeLoadBalancers", json!({"Version": "2012-06-01"}));
+    let name = id(&classic, "/LoadBalancerDescriptions/0/LoadBalancerName");
+    let instances = || {
+        let args = json!({"Version": "2012-06-01", "LoadBalancerName": name});
+        states(&call(sim, Aws::Elb, "DescribeInstanceHealth", args), "InstanceStates", "/Description")
+    };
+    assert_eq!((targets(), instances()), (vec!["healthy".to_owned()], vec!["N/A".to_owned()]));
+    let nodes: Api<Node> = Api::all(client(sim));
+    let label =
+        |value: Value| Patch::Merge(json!({"metadata": {"labels": {"node.kubernetes.io/exclude-from-external-load-balancers": value}}}));
+    nodes.patch("n0", &PatchParams::default(), &label(json!("true"))).await.expect("patched");
+    settle(sim, 30).await;
+    assert_eq!(targets(), ["draining"]);
+    assert_eq!(instances(), ["Instance deregistration currently in progress."]);
+    settle(sim, 40).await;
+    assert_eq!((targets(), instances()), (vec!["draining".to_owned()], vec![]), "60 s of the one, 300 s of the other");
+    settle(sim, 240).await;
+    assert_eq!(targets(), [""; 0]);
+    nodes.patch("n0", &PatchParams::default(), &label(Value::Null)).await.expect("patched");
+    settle(sim, 200).await;
+    assert_eq!(targets(), ["healthy"]);
+}

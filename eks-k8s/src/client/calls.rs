@@ -14,7 +14,7 @@ use kube::{
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
-use super::super::{connect::Place, error::failed};
+use super::{connect::Place, error::failed};
 use crate::owned::MANAGER;
 
 /// What ends a call that gets no answer.
@@ -31,6 +31,13 @@ pub(super) const NAMESPACES: &str = "/api/v1/namespaces";
 pub(super) const BUDGETS: &str = "/apis/policy/v1/poddisruptionbudgets";
 pub(super) const VOLUMES: &str = "/api/v1/persistentvolumes";
 pub(super) const DAEMON_SETS: &str = "/apis/apps/v1/daemonsets";
+pub(super) const DEPLOYMENTS: &str = "/apis/apps/v1/deployments";
+pub(super) const STATEFUL_SETS: &str = "/apis/apps/v1/statefulsets";
+pub(super) const REPLICA_SETS: &str = "/apis/apps/v1/replicasets";
+pub(super) const SERVICES: &str = "/api/v1/services";
+pub(super) const INGRESSES: &str = "/apis/networking.k8s.io/v1/ingresses";
+pub(super) const INGRESS_CLASSES: &str = "/apis/networking.k8s.io/v1/ingressclasses";
+pub(super) const NODE_POOLS: &str = "/apis/karpenter.sh/v1/nodepools";
 
 /// A request as kube makes it.
 type Built = Result<http::Request<Vec<u8>>, kube::core::request::Error>;

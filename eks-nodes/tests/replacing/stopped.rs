@@ -1,0 +1,108 @@
+//! Replacements that are stopped: by somebody, or by what they did to workloads.
+
+use std::time::Duration;
+
+use eks_k8s::drain::{Drain, OnBlocked};
+use eks_nodes::replacement::{Batch, Way};
+use k8s_openapi::api::core::v1::Node;
+use kube::{
+    Api, ResourceExt,
+    api::{Patch, PatchParams},
+};
+use serde_json::json;
+
+use crate::{
+    account::Tested,
+    scene::{NEW, OLD, Scene, settle},
+};
+
+/// Stopped after each kind of step, it goes on from there.
+#[tokio::test(start_paused = true)]
+async fn it_pauses_and_goes_on() -> Tested {
+    let scene = Scene::set(|old| old).await?;
+    scene.deploy("web", 4, json!({"maxUnavailable": 1})).await?;
+    settle(60).await;
+    let replacement = scene.replacement(scene.account.named(NEW).build()?).build()?;
+    for step in
+        ["nodes/chap10-v11/base", "/rules/open", "/hold/new", "/close", "/round-01/drain", "/round-01/terminate", "/rules/close", "/stack"]
+    {
+        let plan = scene.plan(&replacement).await?;
+        scene.stop_after(step, &plan).await?;
+    }
+    let plan = scene.plan(&replacement).await?;
+    assert_eq!(plan.rounds().len(), 0, "{plan}");
+    scene.carry_out(&plan).await?;
+    scene.replaced(&replacement, 2).await
+}
+
+/// New nodes turn out to be of no use: the first round's Pods find none, so nothing more is done, and the way back is open.
+#[tokio::test(start_paused = true)]
+async fn a_regression_stops_it_and_there_is_a_way_back() -> Tested {
+    let scene = Scene::set(|old| old).await?;
+    scene.deploy("web", 4, json!(null)).await?;
+    settle(60).await;
+    let drain = Drain::settings().on_blocked(OnBlocked::Wait).deadline(Duration::from_secs(900));
+    let replacement = scene.replacement(scene.account.named(NEW).build()?).drain(drain).patience(Duration::from_secs(120)).build()?;
+    scene.stop_after("/close", &scene.plan(&replacement).await?).await?;
+    let nodes: Api<Node> = Api::all(scene.client()?);
+    for node in scene.nodes().await?.iter().filter(|node| node.labels().get(eks_nodes::WORKERS_LABEL).is_some_and(|name| name == NEW)) {
+        let cordon = json!({"spec": {"unschedulable": true}});
+        nodes.patch(&node.name_any(), &PatchParams::default(), &Patch::Merge(&cordon)).await?;
+    }
+    let error = scene.apply(&scene.plan(&replacement).await?).await?.expect_err("nobody takes the Pods");
+    let text = error.to_string();
+    assert!(text.contains("a state worse than before") && text.contains("Deployment default/web"), "{text}");
+    assert!(text.contains("Replacement::back"), "{text}");
+    assert_eq!(scene.account.running_instances(), 4, "nothing was terminated");
+
+    let back = scene.replacements().back(&replacement).await?;
+    assert_eq!(back.way(), Way::Back);
+    scene.carry_out(&back).await?;
+    settle(60).await;
+    assert_eq!(scene.open_nodes(OLD).await?, 2);
+    let groups = scene.scaling().await?;
+    assert!(groups.iter().all(|group| group.suspended_processes().is_empty() && group.min_size() == Some(2)), "{groups:?}");
+    let ready = scene.deployment_ready("web").await?;
+    assert_eq!(ready, 4, "they run again");
+    assert!(scene.replacements().back(&replacement).await?.is_done());
+    Ok(())
+}
+
+/// Back from where half of the old group is gone: it comes again.
+#[tokio::test(start_paused = true)]
+async fn the_way_back_from_the_middle() -> Tested {
+    let scene = Scene::set(|old| old).await?;
+    scene.deploy("web", 4, json!({"maxUnavailable": 1})).await?;
+    settle(60).await;
+    let replacement = scene.replacement(scene.account.named(NEW).build()?).batch(Batch::Nodes(1)).build()?;
+    scene.stop_after("/round-01/terminate", &scene.plan(&replacement).await?).await?;
+    let plan = scene.replacements().back(&replacement).await?;
+    scene.carry_out(&plan).await?;
+    settle(240).await;
+    assert_eq!((scene.open_nodes(OLD).await?, scene.open_nodes(NEW).await?), (2, 2));
+    assert!(scene.replacements().back(&replacement).await?.is_done());
+    // And forward again, after all.
+    scene.carry_out(&scene.plan(&replacement).await?).await?;
+    scene.replaced(&replacement, 2).await?;
+    let error = scene.replacements().back(&replacement).await.expect_err("nothing is left to go back to");
+    assert_eq!(error.codes(), ["old-gone"]);
+    Ok(())
+}
+
+/// A Spot interruption takes an old node away before its turn.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_vanishes_is_no_obstacle() -> Tested {
+    let scene = Scene::set(|old| old).await?;
+    scene.deploy("web", 4, json!({"maxUnavailable": 1})).await?;
+    settle(60).await;
+    let replacement = scene.replacement(scene.account.named(NEW).build()?).build()?;
+    let plan = scene.plan(&replacement).await?;
+    let doomed = plan.rounds()[1].instances.keys().next().expect("an instance").to_string();
+    scene.stop_after("/round-01/health", &plan).await?;
+    let plan = scene.plan(&replacement).await?;
+    scene.account.ec2.terminate_instances().instance_ids(doomed).send().await?;
+    // Its loss is no fact that the plan was made on, once it has begun.
+    let report = scene.apply_late(&plan).await?;
+    report.map_err(|error| format!("{error}\n{plan}"))?;
+    scene.replaced(&replacement, 2).await
+}

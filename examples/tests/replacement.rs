@@ -1,0 +1,210 @@
+//! Section 6 of the chapter on the simulator: what an upgrade's workers cost in time, and replacements that die after every single call.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
+};
+
+use eks_cluster::KubernetesVersion;
+use eks_core::{StackName, engine::Report};
+use eks_examples::{
+    account::Account,
+    environment::{Auth, Environment, Failure, Variant},
+    floor, workloads,
+};
+use eks_k8s::drain::{Drain, OnBlocked};
+use eks_nodes::replacement::{Batch, REPLACING_TAG, ReplacementBuilder};
+use eks_sim::{Call, Inventory, Sim, Snapshot};
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::{Api, api::PostParams};
+use serde_json::{Value, json};
+
+type Tested<T = ()> = Result<T, Failure>;
+
+const CLUSTER: &str = "chap10";
+
+fn before(auth: Auth, version: KubernetesVersion) -> Variant {
+    Variant { auth, version, ..Variant::default() }
+}
+
+fn after(auth: Auth) -> Variant {
+    Variant { workers: "v36".to_owned(), ..before(auth, KubernetesVersion::V1_36) }
+}
+
+fn old() -> StackName {
+    StackName::new("chap10-worker").expect("a name")
+}
+
+fn gently(builder: ReplacementBuilder) -> ReplacementBuilder {
+    builder.drain(Drain::settings().delete_local_data().force().on_blocked(OnBlocked::Wait))
+}
+
+/// The chapter with workloads and a Cluster Autoscaler on it.
+async fn chapter(variant: &Variant, seed: u64) -> Tested<Sim> {
+    let sim = Sim::builder().seed(seed).standard_vcpus(4 * variant.nodes + 8).build();
+    let account = Account::on(sim.clone());
+    let environment = Environment::new(variant, &account)?;
+    environment.plan().await?.apply(&environment.engine()).await?;
+    let client = account.connector().connect(&environment.access().await?.ok_or("no cluster")?)?;
+    workloads::deploy(&client, 2 * variant.nodes).await?;
+    let labels = json!({"app": "cluster-autoscaler"});
+    let containers = json!([{"name": "main", "image": "registry.k8s.io/autoscaling/cluster-autoscaler:v1.36.0"}]);
+    let autoscaler = json!({"metadata": {"name": "cluster-autoscaler"}, "spec": {"replicas": 1, "selector": {"matchLabels": labels},
+        "template": {"metadata": {"labels": labels}, "spec": {"containers": containers}}}});
+    let deployments = Api::<Deployment>::namespaced(client, "kube-system");
+    deployments.create(&PostParams::default(), &serde_json::from_value(autoscaler)?).await?;
+    tokio::time::sleep(Duration::from_secs(90)).await;
+    assert_eq!(
+        budgets(&sim),
+        [("db".to_owned(), 2, 1), ("web".to_owned(), 2 * u64::from(variant.nodes), 2 * u64::from(variant.nodes) - 1)]
+    );
+    Ok(sim)
+}
+
+/// Budgets, how many Pods of each are healthy, and how many must be: as the disruption controller counts.
+fn budgets(sim: &Sim) -> Vec<(String, u64, u64)> {
+    let pods = sim.stored(CLUSTER, "", "pods");
+    let healthy = |pod: &&Arc<Value>| {
+        let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
+        pod["metadata"]["deletionTimestamp"].is_null() && conditions.clone().any(|one| one["type"] == "Ready" && one["status"] == "True")
+    };
+    let budgets = sim.stored(CLUSTER, "policy", "poddisruptionbudgets");
+    let told = budgets.iter().map(|budget| {
+        let app = &budget["spec"]["selector"]["matchLabels"]["app"];
+        let count = pods.iter().filter(|pod| pod["metadata"]["labels"]["app"] == *app).filter(healthy).count();
+        (app.as_str().unwrap_or_default().to_owned(), count as u64, budget["status"]["desiredHealthy"].as_u64().unwrap_or_default())
+    });
+    told.collect()
+}
+
+/// What must hold whenever somebody looks.
+fn judge(sim: &Sim, wrong: &Mutex<Vec<String>>, call: &Call) {
+    let below =
+        budgets(sim).into_iter().filter(|(_, healthy, desired)| healthy < desired).map(|budget| format!("below budget: {budget:?}"));
+    let locked = sim.locked_out(CLUSTER).into_iter().map(|node| format!("locked out: {node}"));
+    wrong.lock().expect("no panic").extend(below.chain(locked).map(|what| format!("call {} {}: {what}", call.number, call.action)));
+}
+
+/// Opens a snapshot under judgement.
+fn judged(snapshot: &Snapshot, also: impl Fn(&Sim, &Call) + Send + Sync + 'static) -> (Sim, Arc<Mutex<Vec<String>>>) {
+    let (own, wrong) = (Arc::new(OnceLock::<Sim>::new()), Arc::new(Mutex::default()));
+    let (handle, told) = (own.clone(), wrong.clone());
+    let sim = snapshot.open_telling(move |call| {
+        if let Some(sim) = handle.get() {
+            judge(sim, &told, call);
+            also(sim, call);
+        }
+    });
+    drop(own.set(sim.clone()));
+    (sim, wrong)
+}
+
+/// One process, from nothing but the account to the end; its report and the floor of the run.
+async fn process(
+    sim: &Sim,
+    variant: &Variant,
+    settings: impl FnOnce(ReplacementBuilder) -> ReplacementBuilder,
+) -> Tested<Option<(Report, Duration)>> {
+    let account = Account::on(sim.clone());
+    let environment = Environment::new(variant, &account)?;
+    let plan = environment.replacement(&old(), settings).await?;
+    if plan.is_done() {
+        return Ok(None);
+    }
+    let report = plan.apply(&environment.engine()).await?;
+    let origin = sim.clock().now().saturating_sub(report.took);
+    let floor = floor::of_steps(plan.steps(), &report, &sim.ledger(), origin);
+    Ok(Some((report, floor)))
+}
+
+/// What exists, but for names that are drawn.
+fn kinds(inventory: &Inventory) -> BTreeMap<String, usize> {
+    let mut kinds = BTreeMap::new();
+    for item in inventory.items().iter().filter(|item| item.state != "terminated") {
+        *kinds.entry(item.kind.clone()).or_default() += 1;
+    }
+    kinds
+}
+
+/// What a replacement must not leave behind.
+async fn left_over(sim: &Sim) -> Tested<Vec<String>> {
+    let mut left = Vec::new();
+    for node in sim.stored(CLUSTER, "", "nodes") {
+        let marks = |what: &str| node["metadata"][what].as_object().into_iter().flatten().map(|(key, _)| key.clone()).collect::<Vec<_>>();
+        let ours = [marks("labels"), marks("annotations")]
+            .concat()
+            .into_iter()
+            .filter(|key| key.starts_with("eks-rs/replacing") || key.starts_with("eks-rs/drain") || key.contains("exclude-from-external"));
+        left.extend(ours.map(|key| format!("{} of {}", key, node["metadata"]["name"])));
+        left.extend((!node["spec"]["taints"].is_null()).then(|| format!("taints {}", node["spec"]["taints"])));
+        left.extend((node["spec"]["unschedulable"] == true).then(|| format!("cordon of {}", node["metadata"]["name"])));
+        let group = &node["metadata"]["labels"]["eks-rs/workers"];
+        left.extend((group != "chap10-v36").then(|| format!("node of {group}")));
+    }
+    for deployment in sim.stored(CLUSTER, "apps", "deployments") {
+        let name = &deployment["metadata"]["name"];
+        let annotations = deployment["metadata"]["annotations"].as_object().into_iter().flatten();
+        left.extend(annotations.filter(|(key, _)| key.starts_with("eks-rs/")).map(|(key, _)| format!("{key} of {name}")));
+        left.extend((deployment["spec"]["replicas"] == 0).then(|| format!("{name} is paused")));
+    }
+    let config = sim.sdk_config();
+    let groups = aws_sdk_autoscaling::Client::new(&config).describe_auto_scaling_groups().send().await?;
+    for group in groups.auto_scaling_groups() {
+        left.extend((!group.suspended_processes().is_empty()).then(|| format!("suspended: {:?}", group.suspended_processes())));
+        left.extend(group.tags().iter().filter(|tag| tag.key() == Some(REPLACING_TAG)).map(|tag| format!("{tag:?}")));
+        left.extend((group.desired_capacity() != group.min_size()).then(|| format!("sizes of {group:?}")));
+    }
+    let rules = aws_sdk_ec2::Client::new(&config).describe_security_group_rules().send().await?;
+    let crossing = rules
+        .security_group_rules()
+        .iter()
+        .filter(|rule| rule.tags().iter().any(|tag| tag.value().is_some_and(|v| v.starts_with("replace/"))));
+    left.extend(crossing.map(|rule| format!("{rule:?}")));
+    let maps = sim.stored(CLUSTER, "", "configmaps").into_iter().filter(|map| map["metadata"]["name"] == "aws-auth");
+    left.extend(
+        maps.filter(|map| map["data"]["mapRoles"].as_str().is_some_and(|roles| roles.contains("chap10-worker")))
+            .map(|map| map["data"].to_string()),
+    );
+    let stale = sim
+        .inventory()
+        .items()
+        .iter()
+        .filter(|item| item.id.contains("chap10-worker"))
+        .map(|item| item.id.clone())
+        .collect::<BTreeSet<_>>();
+    left.extend(stale);
+    Ok(left)
+}
+
+#[tokio::test(start_paused = true)]
+#[expect(clippy::print_stdout, reason = "the figures, for whoever asks with --nocapture")]
+async fn an_upgrade_takes_what_its_services_take() -> Tested {
+    for seed in 1..=3 {
+        let sim = chapter(&before(Auth::Api, KubernetesVersion::V1_35), seed).await?;
+        let began = sim.clock().now();
+        let account = Account::on(sim.clone());
+        let environment = Environment::new(&after(Auth::Api), &account)?;
+        let plan = environment.upgrade().await?;
+        let report = plan.plan().apply(&environment.engine()).await?;
+        let origin = sim.clock().now().saturating_sub(report.took);
+        let plane = floor::of_steps(plan.plan().steps(), &report, &sim.ledger(), origin);
+        let replaced = process(&sim, &after(Auth::Api), gently).await;
+        if replaced.is_err() {
+            for pod in sim.stored(CLUSTER, "", "pods").iter().filter(|pod| pod["status"]["phase"] != "Running") {
+                println!("{pod}");
+            }
+            for event in sim.stored(CLUSTER, "", "events").iter().rev().take(10) {
+                println!("{} {}", event["reason"], event["message"]);
+            }
+        }
+        let (workers, floor) = replaced?.ok_or("nothing was done")?;
+        let (took, floor) = (sim.clock().now() - began, plane + floor);
+        println!("seed {seed}: {took:?} (workers {:?}) against {floor:?}", workers.took);
+        let ratio = took.as_secs_f64() / floor.as_secs_f64();
+        println!("seed {seed}: {:.1} % over it", (ratio - 1.0) * 100.0);
+        assert_eq!(left_over(&sim).await?, [""; 0]);
+        assert!(ratio <= 1.05, "{took:?} against {floor:?}");
+    }
+    Ok(())
+}

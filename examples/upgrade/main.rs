@@ -1,0 +1,216 @@
+//! Section 6 of the chapter: one minor version up, the control plane first, then workers in place of workers.
+//!
+//! `cargo run --example upgrade` does it on the embedded simulator; see `--help` for the rest.
+
+mod options;
+#[path = "../chapter/output.rs"]
+#[expect(dead_code, reason = "the chapter shows more")]
+mod output;
+mod watch;
+
+use std::{process::ExitCode, time::Duration};
+
+use clap::Parser;
+use eks_core::{
+    StackName,
+    engine::{Engine, Report},
+};
+use eks_examples::{
+    account::Account,
+    environment::{Environment, Failure},
+    floor,
+    progress::clock,
+    workloads,
+};
+use eks_k8s::drain::{Drain, OnBlocked};
+use eks_nodes::replacement::ReplacementBuilder;
+use eks_sim::{Fault, Sim, When};
+use serde_json::json;
+
+use crate::{options::Options, watch::Watch};
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    // Simulated minutes pass as fast as the program gets through them.
+    let runtime = runtime.enable_all().start_paused(!options.aws).build();
+    match runtime.map_err(Failure::from).and_then(|runtime| runtime.block_on(upgrade(&options))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::failure(error.as_ref());
+            output::hint("what is done stays; running again continues from there");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn upgrade(options: &Options) -> Result<(), Failure> {
+    let account = match options.aws {
+        true => Account::aws().await,
+        // A new account's quota of five vCPUs has no room for both groups.
+        false => Account::on(Sim::builder().standard_vcpus(4 * options.nodes + 8).build()),
+    };
+    let run = Run { options, old: options.before()?.stack()?, new: options.after()?.stack()?, account };
+    if !options.aws {
+        run.build().await?;
+    }
+    let (calls, mut deaths) = (run.account.calls(), 0);
+    if let (Some(number), Some(sim)) = (options.kill_after, run.account.sim()) {
+        sim.inject(When::Call(calls + number), Fault::KillBefore);
+    }
+    let done = loop {
+        match run.go().await {
+            Err(error) if run.died() => {
+                deaths += 1;
+                output::text(format!(
+                    "\n✗ the process died before its call {}; another one goes on",
+                    options.kill_after.unwrap_or_default()
+                ));
+                output::hint(&format!("  ({error})"));
+            }
+            done => break done?,
+        }
+    };
+    let Some(done) = done else { return Ok(()) };
+    run.summary(&done, deaths, run.account.calls() - calls).await
+}
+
+/// What a process that came to the end did.
+#[derive(Default)]
+struct Done {
+    /// How long the control plane and the workers took.
+    took: [Duration; 2],
+    /// The longest chain of service times of both, where somebody knows them.
+    floor: Option<Duration>,
+    watched: u64,
+}
+
+struct Run<'a> {
+    options: &'a Options,
+    old: StackName,
+    new: StackName,
+    account: Account,
+}
+
+impl Run<'_> {
+    /// The environment of the chapter, one version before, with workloads.
+    async fn build(&self) -> Result<(), Failure> {
+        let environment = Environment::new(&self.options.before()?, &self.account)?;
+        let report = environment.plan().await?.apply(&environment.engine()).await?;
+        workloads::deploy(&self.client(&environment).await?, 2 * self.options.nodes).await?;
+        tokio::time::sleep(Duration::from_secs(90)).await;
+        output::heading("The chapter, simulated");
+        let (owner, version) = (&self.options.owner, self.options.from()?);
+        output::text(format!(
+            "cluster {owner} at {version} with {} workers, made in {} and {} calls; on it web ({} Pods, one may lack) and db (2 Pods, each \
+             with a volume)",
+            self.options.nodes,
+            clock(report.took),
+            self.account.calls(),
+            2 * self.options.nodes,
+        ));
+        Ok(())
+    }
+
+    async fn client(&self, environment: &Environment) -> Result<kube::Client, Failure> {
+        let access = environment.access().await?.ok_or("the cluster is not there")?;
+        Ok(self.account.connector().connect(&access)?)
+    }
+
+    /// The process has died, and another one may begin.
+    fn died(&self) -> bool {
+        let dead = self.options.kill_after.is_some() && self.account.sim().is_some_and(|sim| sim.faults_pending() == 0);
+        let sim = self.account.sim().filter(|_| dead);
+        sim.inspect(|sim| sim.revive()).is_some()
+    }
+
+    /// One process: whatever is left to be done. `None` if a person said no.
+    async fn go(&self) -> Result<Option<Done>, Failure> {
+        let environment = Environment::new(&self.options.after()?, &self.account)?;
+        let mut done = Done::default();
+        let began = tokio::time::Instant::now();
+
+        let plan = environment.upgrade().await?;
+        output::heading("Control plane");
+        output::text(&plan);
+        if !plan.is_done() {
+            if !self.confirmed()? {
+                return Ok(None);
+            }
+            let watch = Watch::plain();
+            let report = plan.plan().apply(&watch.observing(environment.engine())).await?;
+            done.floor = self.floor(plan.plan().steps(), &report);
+        }
+        done.took[0] = began.elapsed();
+
+        let began = tokio::time::Instant::now();
+        let plan = environment.replacement(&self.old, gently).await?;
+        output::heading("Workers");
+        output::text(&plan);
+        if !plan.is_done() {
+            if !self.confirmed()? {
+                return Ok(None);
+            }
+            let watch = Watch::of(self.client(&environment).await?, [self.old.to_string(), self.new.to_string()]);
+            let engine: Engine = watch.observing(environment.engine());
+            let report = plan.apply(&engine).await;
+            drop(engine);
+            done.watched = watch.end().await?;
+            let report = report?;
+            done.floor = self.floor(plan.steps(), &report).map(|floor| floor + done.floor.unwrap_or_default());
+        }
+        done.took[1] = began.elapsed();
+        Ok(Some(done))
+    }
+
+    fn confirmed(&self) -> Result<bool, Failure> {
+        Ok(!self.options.aws || output::confirmed(&self.options.owner)?)
+    }
+
+    fn floor(&self, steps: &[eks_core::Step], report: &Report) -> Option<Duration> {
+        let sim = self.account.sim()?;
+        Some(floor::of_steps(steps, report, &sim.ledger(), sim.clock().now().saturating_sub(report.took)))
+    }
+
+    /// How it went, and whether anything is left over.
+    async fn summary(&self, done: &Done, deaths: u32, calls: u64) -> Result<(), Failure> {
+        let environment = Environment::new(&self.options.after()?, &self.account)?;
+        let mut left: Vec<String> = Vec::new();
+        let (upgrade, replacement) = (environment.upgrade().await?, environment.replacement(&self.old, gently).await?);
+        left.extend((!upgrade.is_done()).then(|| format!("the control plane: {upgrade}")));
+        left.extend((!replacement.is_done()).then(|| format!("the workers: {replacement}")));
+        let sight = workloads::look(&self.client(&environment).await?).await?;
+        left.extend(sight.groups.iter().filter(|group| group.0 != self.new.as_str()).map(|group| format!("nodes of {}", group.0)));
+        left.extend(sight.groups.iter().filter(|group| group.3 > 0).map(|group| format!("closed nodes of {}", group.0)));
+        left.extend((!sight.within_budgets()).then(|| "workloads below their budgets".to_owned()));
+        let [plane, workers] = done.took;
+        output::heading("Summary");
+        output::text(format!(
+            "control plane {} → {} in {}, workers in {}",
+            self.options.from()?,
+            self.options.to,
+            clock(plane),
+            clock(workers)
+        ));
+        let over = done.floor.filter(|_| deaths == 0).map(|floor| ((plane + workers).as_secs_f64() / floor.as_secs_f64() - 1.0) * 100.0);
+        if let (Some(floor), Some(over)) = (done.floor, over) {
+            output::text(format!("the longest chain of the services' own times was {}: {over:.1} % over it", clock(floor)));
+        }
+        output::text(format!("{} calls, and {} for the table above", calls - done.watched, done.watched));
+        output::text(if left.is_empty() { "nothing is left over".to_owned() } else { left.join("\n") });
+        if self.options.json {
+            output::text(json!({
+                "owner": self.options.owner, "from": self.options.from()?.to_string(), "to": self.options.to.to_string(),
+                "control_plane_seconds": plane.as_secs(), "workers_seconds": workers.as_secs(),
+                "floor_seconds": done.floor.filter(|_| deaths == 0).map(|floor| floor.as_secs()),
+                "calls": calls - done.watched, "deaths": deaths, "left_over": left,
+            }));
+        }
+        if left.is_empty() { Ok(()) } else { Err("something is left over".into()) }
+    }
+}
+
+/// As the chapter drains: DaemonSets stay, data in `emptyDir` goes, and so does the one Pod that nothing makes anew.
+fn gently(builder: ReplacementBuilder) -> ReplacementBuilder {
+    builder.drain(Drain::settings().delete_local_data().force().on_blocked(OnBlocked::Wait))
+}

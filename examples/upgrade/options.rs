@@ -1,0 +1,56 @@
+//! The command line.
+
+use clap::Parser;
+use eks_cluster::KubernetesVersion;
+use eks_examples::environment::{Auth, Variant};
+
+/// Upgrades the environment of the chapter by one minor version: the control plane, then the workers, replaced gently.
+///
+/// Without --aws it builds the environment on the embedded simulator first: no account, no network, no cost.
+#[derive(Debug, Parser)]
+#[command(name = "upgrade")]
+pub(crate) struct Options {
+    /// The version to upgrade to; from the one before it.
+    #[arg(long, default_value = "1.36")]
+    pub(crate) to: KubernetesVersion,
+    /// Lets the process die before this call of the upgrade, and begins anew. On the simulator only.
+    #[arg(long, value_name = "CALL", conflicts_with = "aws")]
+    pub(crate) kill_after: Option<u64>,
+    /// End with one JSON object on the last line of standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The owner of the environment; also the name of the cluster.
+    #[arg(long, default_value = "chap10")]
+    pub(crate) owner: String,
+    /// How many workers.
+    #[arg(long, default_value_t = 2)]
+    pub(crate) nodes: u32,
+    /// How principals enter the cluster: access entries beside aws-auth, or aws-auth alone as in 2018.
+    #[arg(long, value_enum, default_value_t = Auth::Api)]
+    auth: Auth,
+    /// Use AWS, with the default credential chain, where `chapter --keep --aws` has made the environment. Plans are shown and must be
+    /// confirmed.
+    #[arg(long)]
+    pub(crate) aws: bool,
+}
+
+impl Options {
+    /// The version before.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub(crate) fn from(&self) -> Result<KubernetesVersion, String> {
+        self.to.previous().ok_or_else(|| format!("no version comes before {}", self.to))
+    }
+
+    /// The environment as it is, of the version before.
+    pub(crate) fn before(&self) -> Result<Variant, String> {
+        let owner = self.owner.clone();
+        Ok(Variant { owner, auth: self.auth, nodes: self.nodes, version: self.from()?, ..Variant::default() })
+    }
+
+    /// The environment as it is to be: other workers, whose stack's name tells the version.
+    pub(crate) fn after(&self) -> Result<Variant, String> {
+        Ok(Variant { version: self.to, workers: format!("v{}", self.to.minor()), ..self.before()? })
+    }
+}

@@ -283,6 +283,22 @@ impl Sim {
         self.with(|world| eks::exhaust_zone(world, zone));
     }
 
+    /// What a cluster's API server stores of a resource (`apps`, `deployments`; the core group is empty), for an observer that is not to be
+    /// seen: no call is made.
+    pub fn stored(&self, cluster: &str, group: &str, plural: &str) -> Vec<Arc<serde_json::Value>> {
+        self.with(|world| kube::stored(world, cluster, group, plural))
+    }
+
+    /// Nodes of a cluster whose kubelets run, and are let in by no access entry and no mapping.
+    pub fn locked_out(&self, cluster: &str) -> Vec<String> {
+        self.with(|world| kube::locked_out(world, cluster))
+    }
+
+    /// The account as it is now, to begin anew from.
+    pub fn snapshot(&self) -> Snapshot {
+        self.with(|world| Snapshot(world.clone()))
+    }
+
     /// From now on the administrator has these permissions policies and no others, each a managed policy's document: what they do not allow
     /// is refused in the service's own words, before it is carried out. Kubernetes asks its own authorizers.
     ///
@@ -301,22 +317,6 @@ impl Sim {
     /// Each permission that was asked for since [`Sim::enforce`].
     pub fn authorizations(&self) -> Vec<Authorization> {
         self.with(|world| authorize::asked(world))
-    }
-
-    /// What a cluster's API server stores of a resource (`apps`, `deployments`; the core group is empty), for an observer that is not to be
-    /// seen: no call is made.
-    pub fn stored(&self, cluster: &str, group: &str, plural: &str) -> Vec<Arc<serde_json::Value>> {
-        self.with(|world| kube::stored(world, cluster, group, plural))
-    }
-
-    /// Nodes of a cluster whose kubelets run, and are let in by no access entry and no mapping.
-    pub fn locked_out(&self, cluster: &str) -> Vec<String> {
-        self.with(|world| kube::locked_out(world, cluster))
-    }
-
-    /// The account as it is now, to begin anew from.
-    pub fn snapshot(&self) -> Snapshot {
-        self.with(|world| Snapshot(world.clone()))
     }
 
     /// From now on whatever begins takes this many times longer than usual.

@@ -170,8 +170,8 @@ impl Teardown {
     /// Starts the teardown of one layer; `scope` is what its driver needs to look for survivors.
     pub fn builder(owner: &Owner, layer: impl Into<String>, scope: serde_json::Value) -> TeardownBuilder {
         let scopes = BTreeMap::from([(layer.into(), scope)]);
-        let (removals, findings, stays) = (Vec::new(), Vec::new(), Vec::new());
-        TeardownBuilder(Self { owner: owner.clone(), removals, scopes, observing: BTreeSet::new(), findings, stays })
+        let (removals, observing, findings, stays) = (Vec::new(), BTreeSet::new(), Vec::new(), Vec::new());
+        TeardownBuilder(Self { owner: owner.clone(), removals, scopes, observing, findings, stays })
     }
 
     /// Makes the teardowns of several layers one.

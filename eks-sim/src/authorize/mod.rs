@@ -14,6 +14,8 @@ mod need;
 mod stacks;
 mod verdict;
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 pub use self::verdict::{Authorization, PolicyError};
@@ -31,14 +33,14 @@ const CLOUDFORMATION: &str = "cloudformation.amazonaws.com";
 /// What the administrator is left with, and what was asked since.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct State {
-    identity: Option<Identity>,
+    identity: Option<Arc<Identity>>,
     asked: Vec<Authorization>,
 }
 
 /// Limits the administrator to these policies.
 pub(crate) fn enforce(world: &mut World, documents: &[String]) -> Result<(), PolicyError> {
     let identity = Identity::parse(documents).map_err(|error| PolicyError::new(&error.to_string()))?;
-    world.authorize = State { identity: Some(identity), asked: Vec::new() };
+    world.authorize = State { identity: Some(Arc::new(identity)), asked: Vec::new() };
     Ok(())
 }
 

@@ -63,8 +63,7 @@ pub(crate) use self::{
     inventory::inventory,
     quota::set_standard_vcpus,
     tags::{tag_type, tags_of},
-    template::chosen as template_data,
-    template::facts as launch_template,
+    template::{chosen as template_data, facts as launch_template},
     trouble::{exhaust_capacity, impair_zone, lock_volume_key},
     vpc::furnish,
 };

@@ -82,11 +82,6 @@ pub(super) fn resolve(state: &State, specification: &Args) -> Result<Value, ApiE
     Ok(template.versions[&number].data.clone())
 }
 
-/// The data of the version that a LaunchTemplateSpecification names; nothing if there is none.
-pub(crate) fn chosen(world: &World, specification: &Args) -> Value {
-    resolve(&world.ec2, specification).unwrap_or_default()
-}
-
 /// A version of a launch template, for services that make their own of it.
 #[derive(Clone, Debug)]
 pub(crate) struct TemplateFacts {
@@ -103,6 +98,11 @@ pub(crate) fn facts(world: &World, id: Option<&str>, name: Option<&str>, version
     let template = &world.ec2.templates[&id];
     let number = template.version(&id, version)?;
     Ok(TemplateFacts { name: template.name.clone(), version: number.to_string(), data: template.versions[&number].data.clone(), id })
+}
+
+/// The data of the version that a LaunchTemplateSpecification names; nothing if there is none.
+pub(crate) fn chosen(world: &World, specification: &Args) -> Value {
+    resolve(&world.ec2, specification).unwrap_or_default()
 }
 
 fn render(world: &World, id: &str, template: &Template) -> Value {

@@ -15,6 +15,8 @@ pub(crate) struct Grants<'a> {
     pub(crate) stack: &'a str,
     /// Any, where it is not known.
     pub(crate) cluster: &'a str,
+    /// Of a stack that goes: the VPC of its security group, if it has one.
+    pub(crate) gone_from: Option<Option<&'a str>>,
     /// Whether Spot instances may be launched, for the first time in the account.
     pub(crate) spot: bool,
 }
@@ -47,6 +49,13 @@ impl Grants<'_> {
                 all.push("arn:${Partition}:ec2:${Region}::image/*".to_owned());
                 via(&all)
             }
+            // What holds the group that goes: what the VPC CNI left, and rules of ours in other groups.
+            ("ec2", "DeleteNetworkInterface" | "RevokeSecurityGroupEgress" | "RevokeSecurityGroupIngress") if self.gone_from.is_some() => {
+                let kind = if name == "DeleteNetworkInterface" { "network-interface" } else { "security-group" };
+                let inside = |vpc| on(&ec2(&[kind])).when("ArnEquals", "ec2:Vpc", [arn("ec2", &format!("vpc/{vpc}"))]);
+                self.gone_from.flatten().map(inside).into_iter().collect()
+            }
+            ("ec2", "DeleteSecurityGroup") if self.gone_from == Some(None) => Vec::new(),
             // Each action is about one of them, or tags them.
             ("ec2", _) => via(&ec2(&["launch-template", "security-group", "vpc"])),
             ("autoscaling", _) if name.contains("LaunchConfiguration") => {
@@ -97,7 +106,9 @@ mod tests {
     #[test]
     fn long_names_are_cut_by_cloudformation() {
         let owner = Owner::new("o").expect("a name");
-        let of = |stack| Grants { owner: &owner, stack, cluster: "c", spot: false }.of("iam:CreateRole").expect("known")[0].clone();
+        let of = |stack| {
+            Grants { owner: &owner, stack, cluster: "c", gone_from: None, spot: false }.of("iam:CreateRole").expect("known")[0].clone()
+        };
         assert_eq!(of("w").resources().collect::<Vec<_>>(), ["arn:${Partition}:iam::${Account}:role/w-*"]);
         let long = of("a-stack-with-a-name-of-more-than-thirty-three-characters");
         assert_eq!(long.resources().collect::<Vec<_>>(), ["arn:${Partition}:iam::${Account}:role/a-stack-with-a-name-of-m*"]);

@@ -49,6 +49,9 @@ impl WorkersSpec {
             spec.seen(now)?;
             let (steps, findings) = spec.steps(now)?;
             let base = spec.base_name();
+            // How large its groups are, and which parameters a template has that is read from S3.
+            plan = plan.observes(["autoscaling:DescribeAutoScalingGroups"]);
+            plan = plan.observes(spec.amazon.is_some().then_some("cloudformation:GetTemplateSummary"));
             for step in steps {
                 let grants = spec.grants(if step.key == spec.base_key() { &base } else { spec.name.as_str() });
                 plan = plan.observes(grants.of("cloudformation:DescribeStacks").unwrap_or_default());
@@ -68,7 +71,7 @@ impl WorkersSpec {
 
     fn grants<'a>(&'a self, stack: &'a str) -> Grants<'a> {
         let spot = self.purchase.distribution().2.is_some();
-        Grants { owner: &self.owner, stack, cluster: self.cluster.name.as_str(), spot }
+        Grants { owner: &self.owner, stack, cluster: self.cluster.name.as_str(), gone_from: None, spot }
     }
 
     /// A stack that nobody looked for would be taken to be absent.

@@ -69,9 +69,10 @@ impl Observed {
         let scope = serde_json::to_value(Scope::owned(self.scope().region())).map_err(fault)?;
         // Stacks are looked for in all of them, before and after.
         let mut teardown = Teardown::builder(owner, "nodes", scope).observes(["cloudformation:DescribeStacks"]);
-        // So are managed node groups, in every cluster.
-        if cfg!(feature = "managed") {
-            teardown = teardown.observes(["eks:DescribeNodegroup", "eks:ListClusters", "eks:ListNodegroups"]);
+        #[cfg(feature = "managed")]
+        {
+            // So are managed node groups, in all clusters.
+            teardown = teardown.observes(crate::managed::OWNED);
         }
         for stack in self.stacks() {
             if let Some(key) = stack.key(owner) {
@@ -117,7 +118,8 @@ fn removal(owner: &Owner, step: StepKey, stack: &Stack) -> Result<Removal, Error
     let removal =
         Removal::new(step.clone(), title, &stack.id, &op).map_err(fault)?.saves(stack.usd_per_month()).permits(ACTIONS.iter().copied());
     let cluster = stack.parameters.get("ClusterName").map_or("*", String::as_str);
-    let grants = Grants { owner, stack: &stack.name, cluster, spot: false };
+    let grants =
+        Grants { owner, stack: &stack.name, cluster, gone_from: Some(stack.parameters.get("VpcId").map(String::as_str)), spot: false };
     let removal = removal.refine(|action| grants.of(action));
     let removal = NEED_NODES.into_iter().fold(removal, |removal, prefix| removal.after(After::Prefix(prefix.to_owned())));
     Ok(match step.as_str().split('/').collect::<Vec<_>>()[..] {

@@ -51,5 +51,9 @@ pub(super) const UPDATE: [&str; 7] = [
     "eks:UpdateNodegroupVersion",
 ];
 
+/// What looking for an owner's groups in all clusters needs.
+#[cfg(feature = "managed")]
+pub(crate) const OWNED: [&str; 3] = ["eks:DescribeNodegroup", "eks:ListClusters", "eks:ListNodegroups"];
+
 /// What removing a group needs.
 pub(super) const DELETE: [&str; 4] = ["eks:DeleteNodegroup", "eks:DescribeNodegroup", "eks:ListClusters", "eks:ListNodegroups"];

@@ -27,6 +27,8 @@ mod teardown;
 #[cfg(all(feature = "aws", not(feature = "managed")))]
 mod without;
 
+#[cfg(feature = "managed")]
+pub(crate) use self::actions::OWNED;
 pub(crate) use self::check::check;
 pub use self::{
     issue::{GroupIssue, IssueCode},

@@ -134,7 +134,6 @@ pub(super) fn needs(asker: &mut Asker<'_>, action: &str) {
             Association => association(asker, &name),
         }
     }
-    // "kms:…" apart, a launch template's user needs what its instances need; who only writes one does not.
     tag_on_create(asker, action);
 }
 

@@ -23,6 +23,7 @@ const MANAGED: &[(&str, &str)] = &[
 ];
 
 /// A policy by the name under which matched statements tell it.
+#[derive(Clone)]
 struct Document {
     name: String,
     kind: &'static str,
@@ -133,6 +134,7 @@ pub(crate) enum Decision {
 }
 
 /// The policies of a principal.
+#[derive(Clone)]
 pub(crate) struct Identity(Vec<Document>);
 
 impl fmt::Debug for Identity {

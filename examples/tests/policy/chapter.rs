@@ -1,5 +1,6 @@
 //! The chapter's flows from the network up: with workers on top, and Kubernetes objects, which need nothing of IAM themselves.
 
+use aws_sdk_ec2::types::{ResourceType, Tag, TagSpecification};
 use eks_cluster::{ClusterSpec, KubernetesVersion};
 use eks_core::{AuthenticationMode, ClusterName, Owner, Plan, StackName, engine::Engine};
 use eks_examples::{
@@ -108,9 +109,28 @@ async fn fewer_workers() {
     passes("workers: change", &stage, &policy, &run, &only).await;
 }
 
+/// An interface that the VPC CNI left in the workers' group, as it does when its instance ends too fast.
+async fn leave(sim: &Sim) -> Done {
+    let ec2 = aws_sdk_ec2::Client::new(&sim.sdk_config());
+    let filter = |name: &str, value: &str| aws_sdk_ec2::types::Filter::builder().name(name).values(value).build();
+    let groups = ec2.describe_security_groups().filters(filter("group-name", "chap10-worker-base-*")).send().await?;
+    let group = groups.security_groups().first().ok_or("the workers' group")?;
+    let (group, vpc) = (group.group_id().unwrap_or_default(), group.vpc_id().unwrap_or_default());
+    let subnets = ec2.describe_subnets().filters(filter("vpc-id", vpc)).send().await?;
+    let subnet = subnets.subnets().first().and_then(|subnet| subnet.subnet_id()).ok_or("a subnet")?;
+    let tag = Tag::builder().key("node.k8s.amazonaws.com/instance_id").value("i-0123456789abcdef0").build();
+    let tags = TagSpecification::builder().resource_type(ResourceType::NetworkInterface).tags(tag).build();
+    let interface = ec2.create_network_interface().subnet_id(subnet).groups(group).description("aws-K8S-i-0123456789abcdef0");
+    interface.tag_specifications(tags).send().await?;
+    Ok(())
+}
+
 #[tokio::test(start_paused = true)]
 async fn workers_go() {
-    let stage = async |sim: &Sim| apply(sim, Layer::Nodes).await;
+    let stage = async |sim: &Sim| {
+        apply(sim, Layer::Nodes).await?;
+        leave(sim).await
+    };
     let owner = Owner::new("chap10").expect("a name");
     let policy = async |sim: &Sim| Ok(Workers::new(&sim.sdk_config()).teardown(&owner).await?.policy(&scope()));
     let run = async |sim: &Sim| {

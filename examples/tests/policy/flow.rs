@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use eks_core::{Policy, PolicyScope, engine::ApplyError};
-use eks_sim::Sim;
+use eks_sim::{Sim, Snapshot};
 
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 pub(crate) type Done = Result<(), Failure>;
@@ -33,7 +33,7 @@ pub(crate) fn text(error: &(dyn Error + 'static)) -> String {
 }
 
 /// Stages an account with every permission, renders the policy of what is to be done there, and does it: under the policy, which must do;
-/// and in an account of its own for each statement, without that statement, which must fail and name an action of it.
+/// and from the same moment again for each statement, without that statement, which must fail and name an action of it.
 ///
 /// The figures are for whoever asks with `--nocapture`. `without_use` are actions other than reads that only a repair or a retry calls.
 pub(crate) async fn least(
@@ -43,10 +43,9 @@ pub(crate) async fn least(
     run: impl AsyncFn(&Sim) -> Done,
     without_use: &[&str],
 ) {
-    let whole = passes(name, &stage, &policy, &run, without_use).await;
+    let (staged, whole) = passes(name, &stage, &policy, &run, without_use).await;
     for statement in whole.statements() {
-        let (sim, again) = prepare(name, &stage, &policy).await;
-        assert_eq!(again, whole, "{name}: the same account, the same policy");
+        let sim = staged.open();
         sim.enforce(whole.without(&statement.sid).documents().expect("less is less")).expect("less is less");
         let told = match run(&sim).await {
             Ok(()) => panic!("{name} passes without {statement:#?}"),
@@ -72,13 +71,6 @@ pub(crate) async fn least_if_asked(
     }
 }
 
-async fn prepare(name: &str, stage: &impl AsyncFn(&Sim) -> Done, policy: &impl AsyncFn(&Sim) -> Result<Policy, Failure>) -> (Sim, Policy) {
-    let sim = Sim::new();
-    stage(&sim).await.unwrap_or_else(|error| panic!("{name}: not staged: {}", text(&*error)));
-    let policy = policy(&sim).await.unwrap_or_else(|error| panic!("{name}: no policy: {}", text(&*error)));
-    (sim, policy)
-}
-
 /// The flow passes under its policy, which allows nothing but reads that it does not use.
 #[expect(clippy::print_stdout, reason = "the figures")]
 pub(crate) async fn passes(
@@ -87,8 +79,12 @@ pub(crate) async fn passes(
     policy: &impl AsyncFn(&Sim) -> Result<Policy, Failure>,
     run: &impl AsyncFn(&Sim) -> Done,
     without_use: &[&str],
-) -> Policy {
-    let (sim, whole) = prepare(name, stage, policy).await;
+) -> (Snapshot, Policy) {
+    let sim = Sim::new();
+    stage(&sim).await.unwrap_or_else(|error| panic!("{name}: not staged: {}", text(&*error)));
+    let staged = sim.snapshot();
+    let whole = policy(&sim).await.unwrap_or_else(|error| panic!("{name}: no policy: {}", text(&*error)));
+    let sim = staged.open();
     let documents = whole.documents().expect("a policy that IAM takes");
     sim.enforce(&documents).expect("documents that IAM takes");
     let passed = run(&sim).await;
@@ -103,5 +99,5 @@ pub(crate) async fn passes(
     assert!(idle.is_empty(), "{name}: allowed and not needed: {idle:?}");
     let (statements, actions) = (whole.statements().len(), whole.actions().len());
     println!("{name}: {statements} statements, {actions} actions, {} characters, {} documents", whole.characters(), documents.len());
-    whole
+    (staged, whole)
 }

@@ -24,7 +24,7 @@ fn three_hops_of_which_the_nodes_allow_two() {
       ip-10-0-2-17.ec2.internal (self-managed) is at 1.32, rule kubelet-lag: replace it by a node of 1.35
 
     plan for chap10: 0 to create, 7 to update, 1 as they should be
-    about 19m 50s on the critical path, $73.00 a month ($0.00 of it new), 17 IAM actions
+    about 19m 50s on the critical path, $73.00 a month ($0.00 of it new), 16 IAM actions
 
     cluster
         cluster/upgrade/1.34/insights          upgrade insights for Kubernetes 1.34
@@ -63,7 +63,6 @@ fn three_hops_of_which_the_nodes_allow_two() {
       eks: DescribeAddon DescribeAddonVersions DescribeCluster DescribeClusterVersions DescribeInsight
           DescribeInsightsRefresh DescribeNodegroup DescribeUpdate ListAddons ListInsights ListNodegroups ListUpdates
           StartInsightsRefresh UpdateAddon UpdateClusterVersion
-      iam: PassRole
     "#);
 }
 
@@ -99,7 +98,7 @@ fn one_hop_with_a_deprecated_api_that_is_accepted() {
       1.35  planned    $73.00 a month     standard support until 2027-03-27
 
     plan for chap10: 0 to create, 5 to update, 0 as they should be
-    about 10m 30s on the critical path, $73.00 a month ($0.00 of it new), 17 IAM actions
+    about 10m 30s on the critical path, $73.00 a month ($0.00 of it new), 16 IAM actions
 
     cluster
       ~ cluster/upgrade/1.35/insights          upgrade insights for Kubernetes 1.35 (1m 00s)
@@ -131,7 +130,6 @@ fn one_hop_with_a_deprecated_api_that_is_accepted() {
       eks: DescribeAddon DescribeAddonVersions DescribeCluster DescribeClusterVersions DescribeInsight
           DescribeInsightsRefresh DescribeNodegroup DescribeUpdate ListAddons ListInsights ListNodegroups ListUpdates
           StartInsightsRefresh UpdateAddon UpdateClusterVersion
-      iam: PassRole
     "#);
 }
 

@@ -520,7 +520,7 @@ impl Draft<'_> {
         };
         let step = self.step(&[segment], Action::Update, format!("delete stack {name}, which holds no instance any more"), &op)?;
         let step = step.changes([format!("{}: deleted", stack.status)]).takes(takes).after_all(after);
-        Ok(Some(self.add(step.permits(teardown::ACTIONS))))
+        Ok(Some(self.add(step.permits(teardown::ACTIONS.iter().copied()))))
     }
 
     fn release(&mut self, after: &[StepKey]) -> Result<(), Error> {

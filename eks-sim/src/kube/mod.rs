@@ -236,7 +236,7 @@ pub(crate) fn stored(world: &World, cluster: &str, group: &str, plural: &str) ->
 }
 
 /// Nodes whose kubelets run and are let in by nobody.
-pub(crate) fn locked_out(world: &World, cluster: &str) -> Vec<String> {
+pub(crate) fn locked_out(world: &mut World, cluster: &str) -> Vec<String> {
     nodes::locked_out(world, cluster)
 }
 

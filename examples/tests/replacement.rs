@@ -191,3 +191,72 @@ async fn an_upgrade_takes_what_its_services_take() -> Tested {
     }
     Ok(())
 }
+
+/// Kills the process after every single call of a replacement, and lets another one go on from there.
+#[expect(clippy::print_stdout, reason = "the figures, for whoever asks with --nocapture")]
+async fn sweep(auth: Auth) -> Tested {
+    let variant = after(auth);
+    let base = chapter(&before(auth, KubernetesVersion::V1_36), 1).await?.snapshot();
+    let moments: Arc<Mutex<Vec<(Call, Snapshot)>>> = Arc::default();
+    let kept = moments.clone();
+    let (sim, wrong) = judged(&base, move |sim, call| kept.lock().expect("no panic").push((call.clone(), sim.snapshot())));
+    process(&sim, &variant, gently).await?.ok_or("nothing was done")?;
+    assert_eq!((left_over(&sim).await?, wrong.lock().expect("no panic").join("\n")), (vec![], String::new()), "undisturbed");
+    let undisturbed = kinds(&sim.inventory());
+    let moments = std::mem::take(&mut *moments.lock().expect("no panic"));
+    let mut calls = Vec::new();
+    for (call, moment) in &moments {
+        let site = format!("killed after call {} {} {}", call.number, call.service, call.action);
+        let (sim, wrong) = judged(moment, |_, _| ());
+        let from = sim.log().len();
+        // What an earlier run began may end between plan and application, which refuses then: planned again, it goes on.
+        let mut tries = 0;
+        loop {
+            match process(&sim, &variant, gently).await {
+                Ok(None) => break,
+                Ok(Some(_)) => {}
+                Err(error) if tries < 3 && error.to_string().contains("no longer fits") => {}
+                Err(error) => return Err(format!("{site}: {error}").into()),
+            }
+            tries += 1;
+            assert!(tries <= 4, "{site}: it does not converge");
+        }
+        calls.push(sim.log().len() - from);
+        assert_eq!(wrong.lock().expect("no panic").join("\n"), "", "{site}");
+        assert_eq!(left_over(&sim).await?, [""; 0], "{site}");
+        assert_eq!(kinds(&sim.inventory()), undisturbed, "{site}");
+    }
+    println!("{auth:?}: {} deaths, {} calls afterwards at most", moments.len(), calls.iter().max().copied().unwrap_or_default());
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replacement_converges_after_a_death_at_every_single_call() -> Tested {
+    sweep(Auth::Api).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn and_so_it_does_with_aws_auth_alone() -> Tested {
+    sweep(Auth::ConfigMap).await
+}
+
+#[tokio::test(start_paused = true)]
+#[expect(clippy::print_stdout, reason = "the figures, for whoever asks with --nocapture")]
+async fn a_hundred_nodes_take_as_long_as_their_rounds() -> Tested {
+    let variant = Variant { nodes: 100, ..before(Auth::Api, KubernetesVersion::V1_36) };
+    let base = chapter(&variant, 1).await?.snapshot();
+    let mut times = Vec::new();
+    for batch in [10, 25, 50] {
+        let (sim, wrong) = judged(&base, |_, _| ());
+        let to = Variant { workers: "v36".to_owned(), ..variant.clone() };
+        let settings = |builder: ReplacementBuilder| gently(builder).batch(Batch::Nodes(batch));
+        let (report, floor) = process(&sim, &to, settings).await?.ok_or("nothing was done")?;
+        let rounds = report.steps.keys().filter(|key| key.as_str().ends_with("/drain")).count();
+        let calls = sim.log().len();
+        println!("batches of {batch:2}: {rounds:2} rounds in {:?} against {floor:?}, {calls} calls", report.took);
+        assert_eq!(wrong.lock().expect("no panic").join("\n"), "");
+        assert_eq!(left_over(&sim).await?, [""; 0]);
+        times.push((rounds, report.took));
+    }
+    Ok(())
+}

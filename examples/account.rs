@@ -13,7 +13,8 @@ use aws_smithy_runtime_api::client::{
 };
 use aws_types::SdkConfig;
 use eks_cluster::Connector;
-use eks_core::{Owner, aws::Limiter, engine::Engine};
+use eks_core::{BoxError, Owner, aws::Limiter, engine::Engine};
+use eks_k8s::client::Objects;
 use eks_sim::Sim;
 
 /// An account to work on, and the count of calls made to it.
@@ -23,6 +24,8 @@ pub struct Account {
     sim: Option<Sim>,
     calls: Arc<AtomicU64>,
     speed: f64,
+    /// Whether API servers of clusters are reached.
+    reaches: bool,
 }
 
 impl Account {
@@ -33,7 +36,7 @@ impl Account {
 
     /// A simulator of the caller's own.
     pub fn on(sim: Sim) -> Self {
-        Self { config: sim.sdk_config(), sim: Some(sim), calls: Arc::default(), speed: 1.0 }
+        Self { config: sim.sdk_config(), sim: Some(sim), calls: Arc::default(), speed: 1.0, reaches: true }
     }
 
     /// A server that speaks AWS's protocols, with the credentials of the environment; `speed` times faster than AWS.
@@ -70,7 +73,7 @@ impl Account {
             Some(inner) => config.to_builder().http_client(Counting { inner, calls: calls.clone() }).build(),
             None => config,
         };
-        Self { config, sim: None, calls, speed }
+        Self { config, sim: None, calls, speed, reaches: true }
     }
 
     /// Configuration for AWS SDK clients.
@@ -99,6 +102,22 @@ impl Account {
             }
             None => connector,
         }
+    }
+
+    /// The same account, seen from where no API server of a cluster is reached: a private endpoint, say.
+    #[must_use]
+    pub fn out_of_reach(mut self) -> Self {
+        self.reaches = false;
+        self
+    }
+
+    /// The Kubernetes objects of clusters of this account.
+    pub fn kubernetes(&self) -> Objects {
+        let (connector, reaches) = (self.connector(), self.reaches);
+        Objects::connecting(move |access| {
+            let refused = || std::io::Error::new(std::io::ErrorKind::ConnectionRefused, "nothing is reached there");
+            std::future::ready(if reaches { connector.connect(&access).map_err(BoxError::from) } else { Err(refused().into()) })
+        })
     }
 
     /// An engine that keeps pace with the account; drivers are yet to be added.

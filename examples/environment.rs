@@ -64,7 +64,15 @@ pub struct Variant {
 
 impl Default for Variant {
     fn default() -> Self {
-        Self { owner: "chap10".to_owned(), top: Layer::K8s, auth: Auth::Api, addons: true, version: KubernetesVersion::V1_36, workers: "worker".to_owned(), nodes: 2 }
+        Self {
+            owner: "chap10".to_owned(),
+            top: Layer::K8s,
+            auth: Auth::Api,
+            addons: true,
+            version: KubernetesVersion::V1_36,
+            workers: "worker".to_owned(),
+            nodes: 2,
+        }
     }
 }
 
@@ -104,8 +112,8 @@ impl Environment {
         };
         let (config, connector) = (account.config(), account.connector());
         let (networks, groups) = (Networks::new(config), Workers::new(config));
-        let clusters = Clusters::new(config).with_nodes(KubernetesNodes::new(connector.clone()));
-        let kubernetes = Objects::connecting(move |access| std::future::ready(connector.connect(&access).map_err(Failure::from)));
+        let clusters = Clusters::new(config).with_nodes(KubernetesNodes::new(connector));
+        let kubernetes = account.kubernetes();
         let replacements = Replacements::new(config, kubernetes.clone());
         let region = config.region().map_or("us-east-1", |region| region.as_ref()).parse()?;
         let engine = account.engine().driver(networks.clone()).driver(clusters.clone()).driver(groups.clone()).driver(kubernetes.clone());

@@ -6,6 +6,8 @@ pub mod account;
 pub mod environment;
 pub mod floor;
 pub mod lives;
+pub mod mess;
+pub mod owned;
 pub mod progress;
 pub mod workloads;
 

@@ -51,8 +51,7 @@ pub async fn live(account: &Account, limiter: Option<&Limiter>, variants: Vec<Va
 }
 
 async fn one(account: Account, limiter: Option<Limiter>, variant: &Variant) -> Life {
-    let mut life =
-        Life { owner: variant.owner.clone(), applied: Duration::ZERO, torn_down: Duration::ZERO, clean: false, failure: None };
+    let mut life = Life { owner: variant.owner.clone(), applied: Duration::ZERO, torn_down: Duration::ZERO, clean: false, failure: None };
     if let Err(failure) = there_and_back(account, limiter, variant, &mut life).await {
         life.failure = Some(failure.to_string());
     }

@@ -27,15 +27,16 @@ pub async fn deploy(client: &Client, replicas: u32) -> Result<(), Failure> {
     let class = json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "gp3"},
         "provisioner": "ebs.csi.aws.com", "parameters": {"type": "gp3"}, "volumeBindingMode": "WaitForFirstConsumer"});
     apply(&Api::<StorageClass>::all(client.clone()), class).await?;
-    let spread = |app: &str, key: &str| {
-        json!([{"maxSkew": 1, "topologyKey": key, "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": {"matchLabels": {"app": app}}}])
-    };
+    let spread = |app: &str, key: &str| json!([{"maxSkew": 1, "topologyKey": key, "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": {"matchLabels": {"app": app}}}]);
     let container = json!({"name": "main", "image": IMAGE, "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}}});
     let web = json!({"metadata": {"labels": {"app": "web"}},
         "spec": {"containers": [container], "topologySpreadConstraints": spread("web", "kubernetes.io/hostname")}});
     let spec = json!({"replicas": replicas, "selector": {"matchLabels": {"app": "web"}}, "template": web});
-    apply(&namespaced::<Deployment>(client), json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": spec}))
-        .await?;
+    apply(
+        &namespaced::<Deployment>(client),
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": spec}),
+    )
+    .await?;
     let mut mounted = container;
     mounted["volumeMounts"] = json!([{"name": "data", "mountPath": "/data"}]);
     let apart = json!([{"labelSelector": {"matchLabels": {"app": "db"}}, "topologyKey": "topology.kubernetes.io/zone"}]);
@@ -45,8 +46,11 @@ pub async fn deploy(client: &Client, replicas: u32) -> Result<(), Failure> {
         "resources": {"requests": {"storage": "1Gi"}}}});
     let spec = json!({"replicas": 2, "serviceName": "db", "selector": {"matchLabels": {"app": "db"}}, "template": db,
         "volumeClaimTemplates": [claim]});
-    apply(&namespaced::<StatefulSet>(client), json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db"}, "spec": spec}))
-        .await?;
+    apply(
+        &namespaced::<StatefulSet>(client),
+        json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db"}, "spec": spec}),
+    )
+    .await?;
     for app in ["web", "db"] {
         let spec = json!({"maxUnavailable": 1, "selector": {"matchLabels": {"app": app}}});
         let budget = json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": app}, "spec": spec});

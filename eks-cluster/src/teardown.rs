@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-#[cfg(feature = "aws")]
-use eks_core::Survivor;
-use eks_core::{After, Error, Owner, Removal, Teardown};
+use eks_core::{After, Error, Owner, Removal, Survivor, Teardown};
 
 use crate::{
     ClusterOp, ClusterSpec, Observed, Scope,
@@ -71,6 +69,12 @@ impl Observed {
                 .permits(READS);
             let removal = if unprotect { removal.permits(["eks:DescribeUpdate", "eks:UpdateClusterConfig"]) } else { removal };
             teardown = teardown.removal(removal);
+            if cluster.deletion_protection && !unprotect {
+                teardown = teardown.stays(self.cluster_left(cluster));
+            }
+        }
+        if let Some(log_group) = log_group(&scope) {
+            teardown = teardown.stays(log_group);
         }
         for (kind, role) in self.roles.iter().filter(|(_, role)| role.is_of(owner, &scope.cluster)) {
             let op = ClusterOp::DeleteRole { name: role.name.clone() };
@@ -171,27 +175,34 @@ impl Observed {
             };
             return left.map(told).collect();
         }
-        let cluster = self.cluster.iter().filter(|cluster| cluster.is_owned_by(owner)).map(|cluster| {
-            let (why, remedy) = if cluster.deletion_protection {
-                (
-                    "deletion protection is on",
-                    "tear down again with Scope::unprotect, or switch it off by aws eks update-cluster-config --no-deletion-protection",
-                )
-            } else {
-                ("it was not deleted", "tear down again")
-            };
-            Survivor::new("EKS cluster", cluster.name.as_str(), why, remedy, cluster.usd_per_month(self.today))
-        });
+        let cluster = self.cluster.iter().filter(|cluster| cluster.is_owned_by(owner)).map(|cluster| self.cluster_left(cluster));
         let roles = self.roles.values().filter(|role| role.is_of(owner, &scope.cluster));
         let roles = roles.map(|role| Survivor::new("IAM role", &role.name, "it was not deleted", "tear down again", 0.0));
-        let log_group = scope.logged.then(|| {
-            let name = format!("/aws/eks/{}/cluster", scope.cluster);
-            let why = "EKS never deletes it, and what it stores is billed; its size is unknown";
-            let remedy = format!("aws logs delete-log-group --region {} --log-group-name {name}", scope.region);
-            Survivor::new("CloudWatch log group", name, why, remedy, 0.0)
-        });
         let provider = self.oidc_provider.iter().filter(|provider| provider.is_owned_by(owner));
         let provider = provider.map(|it| Survivor::new("IAM identity provider", &it.arn, "it was not deleted", "tear down again", 0.0));
-        cluster.chain(roles).chain(provider).chain(log_group).collect()
+        cluster.chain(roles).chain(provider).chain(log_group(scope)).collect()
     }
+
+    fn cluster_left(&self, cluster: &crate::ObservedCluster) -> Survivor {
+        let (why, remedy) = if cluster.deletion_protection {
+            (
+                "deletion protection is on",
+                "tear down again with Scope::unprotect, or switch it off by aws eks update-cluster-config --no-deletion-protection",
+            )
+        } else {
+            ("it was not deleted", "tear down again")
+        };
+        Survivor::new("EKS cluster", cluster.name.as_str(), why, remedy, cluster.usd_per_month(self.today))
+    }
+}
+
+/// EKS makes it when logs are switched on. (Amazon EKS User Guide, "Send control plane logs to CloudWatch Logs".) It is told instead of
+/// deleted: the logs of what was torn down are what one may need next.
+fn log_group(scope: &Scope) -> Option<Survivor> {
+    scope.logged.then(|| {
+        let name = format!("/aws/eks/{}/cluster", scope.cluster);
+        let why = "EKS never deletes it, and what it stores is billed; its size is unknown";
+        let remedy = format!("aws logs delete-log-group --region {} --log-group-name {name}", scope.region);
+        Survivor::new("CloudWatch log group", name, why, remedy, 0.0)
+    })
 }

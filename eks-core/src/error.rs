@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Diagnosis;
+use crate::{Diagnosis, problem::SpecError};
 
 /// Any error, as a source.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -98,6 +98,9 @@ pub enum Error {
         /// What to do about it.
         remedy: String,
     },
+    /// What is wanted breaks rules that only AWS's own answers told.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
     /// The plan itself is at fault: an operation of another layer, an output that no step told.
     #[error("{subject}: {reason}")]
     Plan {
@@ -114,9 +117,12 @@ impl Error {
         match self {
             Self::Call { class, .. } => *class,
             Self::Stopped { .. } => Class::Transient,
-            Self::Refused { .. } | Self::Diagnosed { .. } | Self::Terminal { .. } | Self::Timeout { .. } | Self::Plan { .. } => {
-                Class::Permanent
-            }
+            Self::Refused { .. }
+            | Self::Diagnosed { .. }
+            | Self::Spec(_)
+            | Self::Terminal { .. }
+            | Self::Timeout { .. }
+            | Self::Plan { .. } => Class::Permanent,
         }
     }
 

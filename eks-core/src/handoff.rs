@@ -178,3 +178,33 @@ pub struct ConfigMapMapping {
     /// Groups.
     pub groups: Vec<String>,
 }
+/// What is known of a cluster by its name: whose leavings in AWS a teardown may believe to be the owner's.
+///
+/// Kubernetes' controllers tag what they make with the cluster's name, and with nothing that says whose cluster that was. A name is free
+/// again as soon as its cluster is gone, and each Region and account has its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "users whose clusters others found build it")]
+pub struct ClusterTrace {
+    /// Its name.
+    pub name: ClusterName,
+    /// Whether it is there, and whose it is.
+    pub standing: ClusterStanding,
+}
+
+/// Whether a cluster is there, and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ClusterStanding {
+    /// It is there, and carries the owner's tag.
+    Ours {
+        /// Its VPC, where EKS tells it.
+        vpc: Option<VpcId>,
+        /// When it was made, in seconds since 1970, where EKS tells it. What is older was another cluster's of that name.
+        since: Option<i64>,
+    },
+    /// There is none of that name; something of the owner's in the account still names it.
+    Gone,
+    /// There is one that does not carry the owner's tag: whatever carries its name may be its own.
+    Others,
+}

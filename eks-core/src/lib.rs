@@ -55,7 +55,8 @@ pub use error::{BoxError, Class, Error};
 pub use facts::{Basis, Difference, Facts};
 pub use finding::{Finding, Severity};
 pub use handoff::{
-    AuthenticationMode, ClusterAccess, ClusterRefs, ConfigMapAccess, ConfigMapMapping, NetworkRefs, SubnetRef, Tier, WorkersRefs,
+    AuthenticationMode, ClusterAccess, ClusterRefs, ClusterStanding, ClusterTrace, ConfigMapAccess, ConfigMapMapping, NetworkRefs,
+    SubnetRef, Tier, WorkersRefs,
 };
 pub use id::{
     AccountId, AllocationId, AmiId, ClusterName, EgressOnlyGatewayId, IdError, InstanceId, InternetGatewayId, KeyPairId, LaunchTemplateId,

@@ -129,4 +129,5 @@ pub use service::{
 pub use spec::{ObjectsSpec, ObjectsSpecBuilder};
 pub use storage_class::{Binding, Provisioner, Reclaim, StorageClass, VolumeType, VolumeTypeError};
 pub use subnet_discovery::{Balancer, Discovery, NotChosen, SubnetSearch, VpcSubnet};
+pub use teardown::Unanswered;
 pub use volume::{Volume, volumes_left};

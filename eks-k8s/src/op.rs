@@ -1,5 +1,7 @@
 //! The closed set of operations on a cluster's Kubernetes API.
 
+use std::time::Duration;
+
 use eks_core::{Operation, Ref, RoleArn};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -32,6 +34,9 @@ pub enum ObjectOp {
         uid: String,
         /// For a claim: the persistent volume that goes with it.
         volume: Option<String>,
+        /// For how long it is waited for before it is left to go with the cluster; `None` if it must be seen to go.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        patience: Option<Duration>,
     },
     /// Takes the annotations off a storage class that make it the default one, and leaves the rest of it.
     DropDefault {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "client")]
+use eks_core::Finding;
 use eks_core::{After, Error, Owner, Removal, StepKey, Survivor, Teardown};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,6 +18,36 @@ use crate::{
 /// What the entries of `aws-auth` are called, for people.
 pub(crate) const AUTH_ENTRIES: &str = "aws-auth entries";
 
+/// What a teardown does about a cluster whose API server does not answer, or whose controllers do not let go of what they made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Unanswered {
+    /// It waits, and fails: nothing of the cluster goes as long as what it made in AWS may stay behind.
+    #[default]
+    Hold,
+    /// It goes on: what Kubernetes did not let go of within `patience` goes with the cluster, and what that made in AWS is looked for
+    /// there. For teardowns that are joined with that of `eks_net::leftovers`, which does so.
+    LeaveToAws {
+        /// How long one object is waited for: a controller that lives needs a minute or two.
+        patience: Duration,
+    },
+}
+
+impl Unanswered {
+    /// Goes on after five minutes.
+    pub fn leave_to_aws() -> Self {
+        Self::LeaveToAws { patience: Duration::from_secs(5 * 60) }
+    }
+
+    pub(crate) fn patience(self) -> Option<Duration> {
+        match self {
+            Self::Hold => None,
+            Self::LeaveToAws { patience } => Some(patience),
+        }
+    }
+}
+
 /// What has to be looked for after a teardown.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Leavings {
@@ -24,6 +56,9 @@ pub(crate) struct Leavings {
     pub(crate) removals: Vec<Survivor>,
     /// Volumes that outlive their claims.
     pub(crate) retained: Vec<Volume>,
+    /// Whether what was not seen to go is looked for in AWS, by others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) left_to_aws: bool,
 }
 
 impl Observed {
@@ -35,12 +70,27 @@ impl Observed {
     /// # Errors
     /// [`Error::Plan`] if an operation has no JSON form.
     pub fn teardown(&self, owner: &Owner) -> Result<Teardown, Error> {
+        self.teardown_or(owner, Unanswered::Hold)
+    }
+
+    /// As [`Observed::teardown`], with a choice of what is done where Kubernetes does not let go.
+    ///
+    /// # Errors
+    /// As [`Observed::teardown`].
+    pub fn teardown_or(&self, owner: &Owner, unanswered: Unanswered) -> Result<Teardown, Error> {
+        let patience = unanswered.patience();
         let access = &self.scope.access;
         let mut removals = Vec::new();
         for (key, (at, live)) in &self.objects {
             let uid = live["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
             let volume = self.volume_of(live).filter(|volume| !volume.retained);
-            let op = ObjectOp::Delete { access: access.clone(), object: at.clone(), uid, volume: volume.map(|volume| volume.name.clone()) };
+            let op = ObjectOp::Delete {
+                access: access.clone(),
+                object: at.clone(),
+                uid,
+                volume: volume.map(|volume| volume.name.clone()),
+                patience,
+            };
             let id = if at.kind.is_namespaced() { format!("{}/{}", at.namespace, at.name) } else { at.name.clone() };
             let removal = Removal::new(key.clone(), at.kind.as_str(), id, &op).map_err(|error| op_error(&error))?;
             removals.push(match at.kind {
@@ -62,10 +112,12 @@ impl Observed {
             access: access.clone(),
             removals: removals.iter().map(unseen).collect(),
             retained: self.volumes.iter().filter(|volume| volume.retained || volume.is_left()).cloned().collect(),
+            left_to_aws: patience.is_some(),
         };
         let scope = serde_json::to_value(&leavings)
             .map_err(|error| Error::Plan { subject: "layer k8s".to_owned(), reason: format!("its scope has no JSON form: {error}") })?;
         let teardown = Teardown::builder(owner, "k8s", scope);
+        let teardown = leavings.retained.iter().fold(teardown, |teardown, volume| teardown.stays(volume.survivor()));
         removals.into_iter().fold(teardown, |teardown, removal| teardown.removal(removal)).build().map_err(|error| plan_error(&error))
     }
 
@@ -97,6 +149,18 @@ impl Observed {
         let name = claim.pointer("/spec/volumeName")?.as_str()?;
         self.volumes.iter().find(|volume| volume.name == name)
     }
+}
+
+/// The teardown of a cluster whose API server does not answer.
+#[cfg(feature = "client")]
+pub(crate) fn unanswering(owner: &Owner, access: Option<Access>, why: &str) -> Result<Teardown, Error> {
+    let fault = |reason: String| Error::Plan { subject: "layer k8s".to_owned(), reason };
+    let leavings = Leavings { access, left_to_aws: true, ..Leavings::default() };
+    let scope = serde_json::to_value(&leavings).map_err(|error| fault(format!("its scope has no JSON form: {error}")))?;
+    let step = StepKey::new(["k8s", "api-server"]).map_err(|error| fault(error.to_string()))?;
+    let message = format!("{why}, and what that made in AWS is looked for there; reclaim policies are not known, so volumes stay");
+    let teardown = Teardown::builder(owner, "k8s", scope).finding(Finding::warning(step, message));
+    teardown.build().map_err(|error| plan_error(&error))
 }
 
 /// A removal that was not seen to succeed.
@@ -153,10 +217,12 @@ mod tests {
         insta::assert_snapshot!(teardown, @r"
         teardown of chap10: 5 to remove, about 46s, saves $26.35 a month
           - k8s/pod/default/nginx      Pod default/nginx
-          - k8s/claim/default/gone     PersistentVolumeClaim default/gone
+          - k8s/claim/default/gone     PersistentVolumeClaim default/gone ($0.80 a month)
           - k8s/claim/default/kept     PersistentVolumeClaim default/kept
-          - k8s/service/default/nginx  Service default/nginx
+          - k8s/service/default/nginx  Service default/nginx ($25.55 a month)
           - k8s/storage-class/gp3      StorageClass gp3
+          stays: 1, $0.80 a month
+            = EBS volume vol-kept: claim default/kept is of class gp3, whose volumes are retained; aws ec2 delete-volume --volume-id vol-kept ($0.80 a month)
         ");
         let leavings: Leavings = serde_json::from_value(teardown.scopes()["k8s"].clone()).unwrap();
         let retained: Vec<_> = leavings.retained.iter().map(|volume| volume.survivor().to_string()).collect();

@@ -109,6 +109,7 @@ mod existing;
 mod found;
 mod groups;
 mod keys;
+pub mod leftovers;
 pub mod machines;
 mod observed;
 mod op;

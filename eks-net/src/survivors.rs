@@ -45,6 +45,13 @@ impl Observed {
         left
     }
 
+    /// Interfaces that somebody made for something of their own and that no instance has: nobody will take them along, and they hold their
+    /// subnets. Those of the VPC CNI and of the controller of Pods' security groups are swept.
+    pub(crate) fn others_interfaces(&self) -> Vec<Survivor> {
+        let swept = |found: &FoundInterface| found.description.to_ascii_lowercase().starts_with("aws-k8s-");
+        self.interfaces.iter().filter(|found| found.status == "available" && !swept(found)).map(interface).collect()
+    }
+
     fn ours_left<T: Found>(&self, left: &mut Vec<Survivor>, kind: &str, all: &[T], usd_per_month: f64) {
         for (_, found) in self.ours(all) {
             if marks::is_adopted(found.tags()) {
@@ -74,6 +81,11 @@ fn interface(interface: &FoundInterface) -> Survivor {
     } else if description.starts_with("aws-K8S-") {
         let why = format!("the VPC CNI made it ({description}), and it is {}", interface.status);
         (why, "terminate the instance that uses it, then tear down again")
+    } else if interface.status == "available" {
+        let why = format!("we did not make it ({description:?}), and it holds its subnet");
+        let remedy =
+            format!("if nobody needs it: aws ec2 delete-network-interface --network-interface-id {}; then tear down again", interface.id);
+        return Survivor::new("network interface", interface.id.as_str(), why, remedy, 0.0);
     } else {
         (format!("it is {} ({description:?})", interface.status), "delete what uses it, then tear down again")
     };

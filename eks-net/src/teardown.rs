@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use eks_core::{After, Error, HOURS_PER_MONTH, Removal, SecurityGroupId, StepKey, Teardown, VpcId};
+use eks_core::{After, Error, HOURS_PER_MONTH, Removal, SecurityGroupId, StepKey, Teardown, TeardownBuilder, VpcId};
 
 use crate::{
     egress::price::{ADDRESS_HOURLY, TRANSIT_HOURLY},
@@ -24,6 +24,8 @@ pub(crate) const NAT_DELETE: Duration = Duration::from_secs(80);
 pub(crate) const ENDPOINT_DELETE: Duration = Duration::from_secs(60);
 /// Until an attachment to a transit gateway is deleted.
 pub(crate) const TRANSIT_DETACH: Duration = Duration::from_secs(30);
+/// The control plane's key, in the layer `cluster`.
+const CONTROL_PLANE: &str = "cluster/control-plane";
 
 impl Observed {
     /// What must be removed so that nothing of this network is left: only what carries the owner's tags, and what cannot
@@ -42,6 +44,8 @@ impl Observed {
         removals.vpcs()?;
         removals.tags(self)?;
         let builder = Teardown::builder(&self.owner, keys::LAYER, scope(self.region.as_deref()));
+        let in_the_way = if made.ours(&made.vpcs).is_empty() { Vec::new() } else { self.others_interfaces() };
+        let builder = in_the_way.into_iter().fold(builder, TeardownBuilder::stays);
         removals
             .all
             .into_iter()
@@ -83,9 +87,14 @@ struct Removals<'a> {
     all: Vec<Removal>,
 }
 
-/// Workers, control plane, Kubernetes objects and machines use it.
+/// Workers, control plane, Kubernetes objects and machines use it, and what clusters left: of that, and of a cluster's own layer, only what
+/// lies in subnets. A role that could not be deleted is in nobody's way.
 fn after_users(removal: Removal) -> Removal {
-    ["nodes", "cluster", "k8s", "objects", "ec2"].into_iter().fold(removal, |removal, layer| removal.after(After::Layer(layer.to_owned())))
+    let removal =
+        ["nodes", "k8s", "objects", "ec2"].into_iter().fold(removal, |removal, layer| removal.after(After::Layer(layer.to_owned())));
+    [CONTROL_PLANE, "leftovers/load-balancer/", "leftovers/interface/", "leftovers/control-plane-interface/"]
+        .into_iter()
+        .fold(removal, |removal, prefix| removal.after(After::Prefix(prefix.to_owned())))
 }
 
 /// Pods may need the internet until they are gone; the control plane does not.
@@ -138,7 +147,9 @@ impl Removals<'_> {
             let op = NetOp::DeleteInternetGateway { id: gateway.id.clone(), attached_to: gateway.attached_to.clone() };
             let removal = self.removal(key, "internet gateway", gateway.id(), &op)?;
             // It cannot be detached while public addresses are mapped: those of instances and load balancers, too.
-            let removal = after_keys(after_pods(removal), nat.iter().chain(&addresses)).after(After::Layer("ec2".to_owned()));
+            let removal = after_keys(after_pods(removal), nat.iter().chain(&addresses))
+                .after(After::Layer("ec2".to_owned()))
+                .after(After::Prefix("leftovers/load-balancer/".to_owned()));
             self.add(removal);
         }
         Ok(())
@@ -273,7 +284,7 @@ impl Removals<'_> {
         for (key, vpc) in now.ours(&now.vpcs) {
             let id: VpcId = vpc.id.clone();
             let removal = self.removal(key, "VPC", vpc.id(), &NetOp::DeleteVpc { id })?;
-            let removal = after_keys(after_users(removal), &before);
+            let removal = after_keys(after_users(removal), &before).after(After::Layer("leftovers".to_owned()));
             self.add(removal);
         }
         Ok(())
@@ -290,8 +301,8 @@ mod tests {
         let teardown = testing::standing(&testing::chapter()).teardown().unwrap();
         insta::assert_snapshot!(teardown, @r"
         teardown of chap10: 16 to remove, about 1m 23s, saves $36.50 a month
-          - net/nat/us-east-1a                    NAT gateway nat-00000000000000001
-          - net/elastic-ip/us-east-1a             elastic IP address eipalloc-00000000000000001
+          - net/nat/us-east-1a                    NAT gateway nat-00000000000000001 ($32.85 a month)
+          - net/elastic-ip/us-east-1a             elastic IP address eipalloc-00000000000000001 ($3.65 a month)
           - net/internet-gateway                  internet gateway igw-00000000000000001
           - net/leftovers/vpc-00000000000000001   what Kubernetes left in vpc-00000000000000001
           - net/subnet/public/us-east-1a          subnet subnet-00000000000000000
@@ -342,7 +353,8 @@ mod tests {
         let teardown = testing::standing(&testing::chapter()).teardown().unwrap();
         let waits = |key: &str, layer: &str| {
             let removal = teardown.removals().iter().find(|removal| removal.key.as_str() == key).unwrap();
-            removal.after.contains(&After::Layer(layer.to_owned()))
+            let prefix = if layer == "cluster" { CONTROL_PLANE } else { layer };
+            removal.after.contains(&After::Layer(layer.to_owned())) || removal.after.contains(&After::Prefix(prefix.to_owned()))
         };
         for layer in ["nodes", "cluster", "k8s"] {
             assert!(waits("net/subnet/private/us-east-1a", layer) && waits("net/security-group/public", layer));

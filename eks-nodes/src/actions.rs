@@ -76,6 +76,13 @@ pub(crate) const GROUP: &[&str] = &[
     "ssm:GetParameters",
 ];
 
+/// What a template by its address needs besides; CloudFormation reads it with its caller's rights.
+pub(crate) const AMAZON: [&str; 3] = ["cloudformation:DescribeStackResource", "cloudformation:GetTemplateSummary", "s3:GetObject"];
+
+/// What a launch configuration needs.
+pub(crate) const LAUNCH_CONFIGURATION: [&str; 3] =
+    ["autoscaling:CreateLaunchConfiguration", "autoscaling:DeleteLaunchConfiguration", "autoscaling:DescribeLaunchConfigurations"];
+
 /// What lifecycle hooks need besides.
 pub(crate) const HOOKS: [&str; 3] =
     ["autoscaling:DeleteLifecycleHook", "autoscaling:DescribeLifecycleHooks", "autoscaling:PutLifecycleHook"];

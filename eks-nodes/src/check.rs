@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use eks_core::{Problems, Tier};
 
 use crate::{
+    amazon::NodeGroupTemplate,
     image::{Family, Image, SUBSTITUTED, USER_DATA_LIMIT, is_parameter_name},
     instance::{GP3_GIB, InstanceType},
     kubelet::Kubelet,
     lifecycle::LifecycleHook,
+    managed,
     mapping::RoleMapping,
     purchase::Purchase,
     request::TemplateSource,
@@ -29,12 +31,13 @@ pub(crate) fn check(spec: &WorkersSpec) -> Problems {
     instances(spec, &mut problems);
     volume(spec, &mut problems);
     skips(spec, &mut problems);
-    match &spec.amazon {
-        Some(amazon) => {
-            amazon.check(&mut problems);
-            ours(spec, &mut problems);
+    match (&spec.managed, &spec.amazon) {
+        (Some(settings), _) => managed::check(spec, settings, &mut problems),
+        (None, Some(amazon)) => {
+            amazon.check(spec, &mut problems);
+            ours(spec, amazon, &mut problems);
         }
-        None => {
+        (None, None) => {
             image(spec, &mut problems);
             scaling(spec, &mut problems);
             kubelet(spec, &mut problems);
@@ -56,19 +59,33 @@ fn skips(spec: &WorkersSpec, problems: &mut Problems) {
 }
 
 /// What only our own template can do.
-fn ours(spec: &WorkersSpec, problems: &mut Problems) {
+fn ours(spec: &WorkersSpec, template: &NodeGroupTemplate, problems: &mut Problems) {
+    let custom = matches!(template, NodeGroupTemplate::Custom(_));
+    let tells = template.has_bootstrap_arguments();
     let asked = [
         ("several instance types", spec.instance_types.len() > 1),
         ("purchase", spec.purchase != Purchase::OnDemand),
         ("group_per_zone", spec.per_zone),
         ("instance_warmup", spec.warmup.is_some()),
         ("lifecycle_hook", !spec.hooks.is_empty()),
-        ("kubelet", spec.kubelet != Kubelet::new()),
-        ("prefix_delegation", spec.prefix_delegation),
+        ("extra_policy", !spec.extra_policies.is_empty()),
+        ("session_manager", spec.session_manager),
+        ("metadata_hop_limit", spec.hop_limit != 1),
+        ("family", spec.family != Family::default()),
+        ("image", spec.image != Image::default()),
+        ("key_pair", spec.key_pair.is_some() && !custom),
+        ("label", !spec.labels.is_empty() && !tells),
+        ("taint", !spec.taints.is_empty() && !tells),
+        ("max_pods", spec.max_pods.is_some() && !tells),
+        ("kubelet", spec.kubelet != Kubelet::new() && !tells),
+        ("prefix_delegation", spec.prefix_delegation && !tells),
     ];
     for (subject, _) in asked.into_iter().filter(|(_, asked)| *asked) {
-        let rule = "Amazon's template has no parameter for it";
-        problems.add("amazon-template", subject, rule, "leave it out, or leave amazon_template() out");
+        let rule = "the template has no parameter for it, or its type has a setter";
+        problems.add("amazon-template", subject, rule, "say it by the template's type, or leave amazon_template() out");
+    }
+    if tells {
+        kubelet(spec, problems);
     }
 }
 
@@ -218,7 +235,7 @@ fn volume(spec: &WorkersSpec, problems: &mut Problems) {
     }
 }
 
-fn image(spec: &WorkersSpec, problems: &mut Problems) {
+pub(crate) fn image(spec: &WorkersSpec, problems: &mut Problems) {
     if let Image::Parameter(name) = &spec.image
         && !is_parameter_name(name)
     {
@@ -270,7 +287,7 @@ fn scaling(spec: &WorkersSpec, problems: &mut Problems) {
     }
 }
 
-fn kubelet(spec: &WorkersSpec, problems: &mut Problems) {
+pub(crate) fn kubelet(spec: &WorkersSpec, problems: &mut Problems) {
     spec.kubelet.check(problems);
     let mut seen = BTreeSet::new();
     for (key, value) in &spec.labels {
@@ -309,7 +326,7 @@ fn kubelet(spec: &WorkersSpec, problems: &mut Problems) {
     }
 }
 
-fn role(spec: &WorkersSpec, problems: &mut Problems) {
+pub(crate) fn role(spec: &WorkersSpec, problems: &mut Problems) {
     let mode = spec.cluster.authentication;
     match spec.mapping {
         RoleMapping::AccessEntry if !mode.has_access_entries() => problems.add(

@@ -8,12 +8,15 @@ use crate::{
     fingerprint::TEMPLATE_TAG,
     observed::{Observed, Stack},
     op::WorkersOp,
-    request::{Argument, StackRequest},
+    request::{Argument, KEEPS, StackRequest},
     status::{Next, Purpose, StackStatus},
 };
 
 /// Parameters that make another group of workers, not a changed one.
 const FIXED: [&str; 2] = ["ClusterName", "VpcId"];
+
+/// What CloudFormation tells of a parameter that is not echoed.
+const HIDDEN: &str = "****";
 
 /// A decision on one stack.
 #[derive(Debug)]
@@ -115,8 +118,12 @@ fn changes(request: &StackRequest, stack: &Stack, told: &Told) -> Result<Vec<Str
     if stack.tags.get(TEMPLATE_TAG) != Some(&request.template.fingerprint()) {
         changes.push("template: changed".to_owned());
     }
-    for (name, wanted) in &request.parameters {
+    // How an update treats the number of instances is no difference by itself.
+    for (name, wanted) in request.parameters.iter().filter(|(name, _)| *name != KEEPS) {
         let found = stack.parameters.get(name);
+        if found.is_some_and(|found| found == HIDDEN) {
+            continue;
+        }
         let Some(wanted) = difference(wanted, found, told) else { continue };
         if FIXED.contains(&name.as_str()) {
             let rule = format!("has {name} {}, and {wanted} is wanted", found.map_or("none", String::as_str));

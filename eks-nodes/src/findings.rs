@@ -9,12 +9,55 @@ use crate::{
     mapping::RoleMapping,
     observed::Observed,
     purchase::SpotAllocation,
+    request::DESIRED,
     spec::WorkersSpec,
 };
 
 impl WorkersSpec {
     pub(crate) fn findings(&self, key: &StepKey, decision: &Decision, now: &Observed) -> Vec<Finding> {
         let mut findings = Vec::new();
+        self.place_findings(key, &mut findings);
+        if let Some(template) = &self.amazon {
+            self.template_findings(template, key, decision, now, &mut findings);
+        } else {
+            self.image_findings(key, &mut findings);
+            self.purchase_findings(key, &mut findings);
+            match self.mapping {
+                RoleMapping::AccessEntry => {}
+                RoleMapping::AwsAuth => {
+                    findings.push(Finding::note(key.clone(), "nodes join once ConfigMap aws-auth maps their role"));
+                }
+                RoleMapping::None => {
+                    findings.push(Finding::warning(key.clone(), "no mapping of the nodes' role is planned; without one no node joins"));
+                }
+            }
+            if self.hop_limit > 1 {
+                findings.push(Finding::warning(key.clone(), "a metadata hop limit above 1 gives Pods the node's credentials"));
+            }
+        }
+        if decision.action == Action::Update && self.resize_on_update {
+            let message = format!(
+                "an update that changes the Auto Scaling group sets its size to {} again: nodes that an autoscaler added are terminated, undrained",
+                self.capacity.desired()
+            );
+            findings.push(Finding::warning(key.clone(), message));
+        }
+        if decision.action == Action::Update && self.amazon.is_none() {
+            findings.push(Finding::note(
+                key.clone(),
+                "an update in place drains nothing: nodes that run keep their settings until they are replaced; a new group and a drain replace them gently",
+            ));
+        }
+        let desired = |name: &str| now.stack(name)?.parameters.get(DESIRED)?.parse::<u32>().ok();
+        let unseen = now.sizes(self.name.as_str()).is_empty() && !self.keeps_size(now);
+        if unseen && desired(self.name.as_str()).is_some_and(|before| before > self.capacity.desired()) {
+            findings.push(Finding::warning(key.clone(), "fewer instances: Auto Scaling terminates nodes without draining them"));
+        }
+        findings
+    }
+
+    /// Where the workers are, and what is not in the sum.
+    pub(crate) fn place_findings(&self, key: &StepKey, findings: &mut Vec<Finding>) {
         let zones = self.zones();
         if let (1, Some((zone, _))) = (zones.len(), zones.first_key_value()) {
             findings.push(Finding::warning(key.clone(), format!("all workers are in {zone}, a single point of failure")));
@@ -36,55 +79,11 @@ impl WorkersSpec {
         if InstanceType::parse(first).and_then(InstanceType::usd_per_hour).is_none() {
             findings.push(Finding::note(key.clone(), format!("the price of {first} is unknown here and not in the sum")));
         }
-        if self.amazon.is_some() {
-            findings.push(Finding::note(key.clone(), "nodes join once the template, an access entry or aws-auth maps their role"));
-        } else {
-            self.image_findings(key, &mut findings);
-            self.purchase_findings(key, &mut findings);
-            match self.mapping {
-                RoleMapping::AccessEntry => {}
-                RoleMapping::AwsAuth => {
-                    findings.push(Finding::note(key.clone(), "nodes join once ConfigMap aws-auth maps their role"));
-                }
-                RoleMapping::None => {
-                    findings.push(Finding::warning(key.clone(), "no mapping of the nodes' role is planned; without one no node joins"));
-                }
-            }
-            if self.hop_limit > 1 {
-                findings.push(Finding::warning(key.clone(), "a metadata hop limit above 1 gives Pods the node's credentials"));
-            }
-        }
-        if decision.action == Action::Update && self.amazon.is_some() {
-            let message = "Amazon's template rolls: an update replaces the nodes one after another, and drains none";
-            findings.push(Finding::warning(key.clone(), message));
-        } else if decision.action == Action::Update {
-            let message = format!(
-                "an update that changes the Auto Scaling group sets its size to {} again: nodes that an autoscaler added are terminated, undrained",
-                self.capacity.desired()
-            );
-            findings.push(Finding::warning(key.clone(), message));
-            findings.push(Finding::note(
-                key.clone(),
-                "an update in place drains nothing: nodes that run keep their settings until they are replaced; a new group and a drain replace them gently",
-            ));
-        }
-        let desired = |name: &str| now.stack(name)?.parameters.get("NodeAutoScalingGroupDesiredCapacity")?.parse::<u32>().ok();
-        if desired(self.name.as_str()).is_some_and(|before| before > self.capacity.desired()) {
-            findings.push(Finding::warning(key.clone(), "fewer instances: Auto Scaling terminates nodes without draining them"));
-        }
-        findings
     }
 
-    fn image_findings(&self, key: &StepKey, findings: &mut Vec<Finding>) {
+    pub(crate) fn image_findings(&self, key: &StepKey, findings: &mut Vec<Finding>) {
+        self.end_of_life(key, findings);
         let mut warn = |text: String| findings.push(Finding::warning(key.clone(), text));
-        if let Some(support) = self.family.end_of_support() {
-            let (images, ends) = (&support.images, support.ends);
-            if ends < self.as_of {
-                warn(format!("{images} ended on {ends}: its images get no more updates; use {}", support.instead));
-            } else if ends <= self.as_of.a_year_later() {
-                warn(format!("{images} ends on {ends}; plan to use {}", support.instead));
-            }
-        }
         match &self.family {
             Family::Bottlerocket(bottlerocket) if self.key_pair.is_some() && !bottlerocket.has_admin_container() => {
                 warn("the key pair opens no Bottlerocket node without admin_container(true)".to_owned());
@@ -113,7 +112,21 @@ impl WorkersSpec {
         }
     }
 
-    fn purchase_findings(&self, key: &StepKey, findings: &mut Vec<Finding>) {
+    /// Until when images and Kubernetes are supported, by date: always told, and a warning in the last year.
+    fn end_of_life(&self, key: &StepKey, findings: &mut Vec<Finding>) {
+        for support in self.ends_of_support() {
+            let (images, ends, instead) = (&support.images, support.ends, support.instead);
+            findings.push(if ends < self.as_of {
+                Finding::warning(key.clone(), format!("{images} ended on {ends}: there are no more updates; use {instead}"))
+            } else if ends <= self.as_of.a_year_later() {
+                Finding::warning(key.clone(), format!("{images} ends on {ends}; plan to use {instead}"))
+            } else {
+                Finding::note(key.clone(), format!("{images} gets updates until {ends}"))
+            });
+        }
+    }
+
+    pub(crate) fn purchase_findings(&self, key: &StepKey, findings: &mut Vec<Finding>) {
         let Some(allocation) = self.purchase.spot() else { return };
         findings.push(Finding::note(key.clone(), "Spot prices vary: the price on demand is shown, which they do not exceed"));
         if self.instance_types.len() == 1 {

@@ -64,17 +64,52 @@
 //! # }
 //! ```
 //!
+//! Amazon's own template is a type for each of its generations. CloudFormation is asked what the template really declares, and a
+//! plan refuses what does not fit, with the name that was probably meant:
+//!
+//! ```
+//! # use eks_core::{ClusterRefs, NetworkRefs, Owner, StackName};
+//! use eks_nodes::{NodeGroup2025, VolumeType, WorkersSpec};
+//!
+//! # fn workers(owner: &Owner, cluster: ClusterRefs, network: NetworkRefs) -> Result<WorkersSpec, Box<dyn std::error::Error>> {
+//! let workers = WorkersSpec::builder(owner, StackName::new("by-amazon")?, cluster, network)
+//!     .amazon_template(NodeGroup2025::new("my-key".to_owned()).volume_type(VolumeType::Gp3))
+//!     .build()?;
+//! # Ok(workers)
+//! # }
+//! ```
+//!
+//! The same words make a managed node group, of which EKS keeps the Auto Scaling group and replaces the nodes; what EKS's API cannot be
+//! told is refused by name. A group and workers by CloudFormation go into one plan:
+//!
+//! ```
+//! # use eks_core::{ClusterRefs, NetworkRefs, Owner, StackName};
+//! use eks_nodes::{Managed, Share, WorkersSpec};
+//!
+//! # fn workers(owner: &Owner, cluster: ClusterRefs, network: NetworkRefs) -> Result<WorkersSpec, Box<dyn std::error::Error>> {
+//! let workers = WorkersSpec::builder(owner, StackName::new("web")?, cluster, network)
+//!     .label("team", "books")
+//!     .managed(Managed::new().max_unavailable(Share::Percent(25)))
+//!     .build()?;
+//! # Ok(workers)
+//! # }
+//! ```
+//!
 //! # Features
 //! | feature | default | brings |
 //! |---|---|---|
 //! | `aws` | yes | observing, applying and tearing down: the SDK crates of CloudFormation and Auto Scaling |
-//! | `diagnosis` | no | finds out what keeps a stack from being deleted, and removes leftovers: the SDK crates of EC2 and IAM |
+//! | `diagnosis` | no | says why instances do not become nodes, and finds out what keeps a stack from being deleted: the SDK crates of EC2, EKS and IAM |
+//! | `managed` | no | the same of managed node groups: the SDK crate of EKS. Their planning needs no feature |
+//! | `replacement` | no | rolling replacement of a group by another: the SDK crate of EC2, and `eks-k8s` for draining |
 //!
 //! # What this crate does not do
-//! It makes no managed node group and no launch configuration, drains nothing, and does not wait for Kubernetes nodes: the Kubernetes
-//! layer does. CloudFormation resolves the image's SSM parameter when it creates or updates a stack; a newer image alone is
-//! no difference. User data holds no scripts and no secrets of yours: what a family cannot be told by a setting belongs into an image of
-//! your own. Ends of support are judged by a day that you give ([`WorkersSpecBuilder::as_of`]), for a plan reads no clock. A cluster that was deleted and made again under its workers is not noticed by their plan.
+//! It makes a launch configuration only by [`NodeGroup2018`], and does not wait for Kubernetes nodes: the Kubernetes layer does. An update
+//! in place drains nothing: a replacement does, and EKS drains what it manages. CloudFormation resolves the image's SSM parameter when it
+//! creates or updates a stack; a newer image alone is no difference, nor is a number of instances that an autoscaler chose. User data
+//! holds no scripts and no secrets of yours: what a family cannot be told by a setting belongs into an image of your own. Ends of support
+//! are judged by a day that you give ([`WorkersSpecBuilder::as_of`]), for a plan reads no clock. A cluster that was deleted and made again
+//! under its workers is not noticed by their plan.
 
 #[cfg(feature = "aws")]
 mod aws;
@@ -94,6 +129,7 @@ mod instance;
 pub mod join;
 mod kubelet;
 mod lifecycle;
+mod managed;
 mod mapping;
 mod observed;
 mod op;
@@ -103,6 +139,7 @@ mod refs;
 #[cfg(feature = "replacement")]
 pub mod replacement;
 mod request;
+mod sizing;
 mod spec;
 mod stacks;
 mod standing;
@@ -111,6 +148,10 @@ mod taint;
 mod teardown;
 mod template;
 
+pub use amazon::{
+    Capability, CustomTemplate, NodeGroup2018, NodeGroup2022, NodeGroup2025, NodeGroupTemplate, TemplateAuthentication, TemplateParameter,
+    TemplateSummary, VolumeType,
+};
 #[cfg(feature = "aws")]
 pub use aws::Workers;
 pub use blocker::Blocker;
@@ -125,11 +166,16 @@ pub use image::{
 pub use instance::Architecture;
 pub use kubelet::{EvictionSignal, Kubelet, ReservedResource};
 pub use lifecycle::{LifecycleHook, Transition};
+pub use managed::{
+    GroupIssue, GroupName, GroupOp, GroupRequest, GroupScaling, GroupStatus, GroupTaint, GroupUpdate, IssueCode, Managed, NodeGroup,
+    NodeRepair, Roll, Share, TemplateRef, UpdateStrategy,
+};
 pub use mapping::RoleMapping;
 pub use observed::{Observed, Scope, Stack};
 pub use op::WorkersOp;
 pub use purchase::{Purchase, SpotAllocation};
 pub use request::{Argument, StackRequest, TemplateSource};
+pub use sizing::{DESIRED_TAG, GroupSize};
 pub use spec::{WORKERS_LABEL, WorkersSpec, WorkersSpecBuilder};
 pub use status::{Next, Purpose, Refusal, StackStatus};
 pub use taint::TaintEffect;

@@ -6,9 +6,12 @@ use eks_core::{Error, Facts, KEY_TAG, OWNER_TAG, Operation, Owner, StepKey};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    amazon::TemplateSummary,
     fingerprint::TEMPLATE_TAG,
     instance::usd_per_month,
+    managed::{GroupName, GroupStatus, NodeGroup},
     op::WorkersOp,
+    sizing::{DESIRED_TAG, GroupSize},
     spec::WorkersSpec,
     status::{Next, Purpose, StackStatus},
     template::ZONES,
@@ -25,6 +28,12 @@ pub enum Scope {
         region: String,
         /// The names.
         names: Vec<String>,
+        /// The addresses of their templates, where these are not ours.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        templates: Vec<String>,
+        /// Managed node groups.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        groups: Vec<GroupName>,
     },
     /// All that carry the owner's tag.
     Owned {
@@ -36,20 +45,33 @@ pub enum Scope {
 impl Scope {
     /// The stacks of these groups of workers, in the Region of the first one's subnets.
     pub fn of<'a>(specs: impl IntoIterator<Item = &'a WorkersSpec>) -> Self {
-        let (mut region, mut names) = (String::new(), Vec::new());
+        let (mut region, mut names, mut templates, mut groups) = (String::new(), Vec::new(), Vec::new(), Vec::new());
         for spec in specs {
             if region.is_empty() {
                 spec.region().clone_into(&mut region);
             }
             names.extend(spec.amazon.is_none().then(|| spec.base_name()));
             names.push(spec.name.to_string());
+            templates.extend(spec.amazon.as_ref().map(|template| template.url().to_owned()));
+            groups
+                .extend(spec.managed.is_some().then(|| GroupName { cluster: spec.cluster.name.to_string(), name: spec.name.to_string() }));
         }
-        Self::Named { region, names }
+        templates.sort();
+        templates.dedup();
+        Self::Named { region, names, templates, groups }
     }
 
     /// Every stack of the owner's in a Region.
     pub fn owned(region: impl Into<String>) -> Self {
         Self::Owned { region: region.into() }
+    }
+
+    /// The managed node groups that it names.
+    pub fn groups(&self) -> &[GroupName] {
+        match self {
+            Self::Named { groups, .. } => groups,
+            Self::Owned { .. } => &[],
+        }
     }
 
     /// The Region.
@@ -104,6 +126,13 @@ pub struct Observed {
     owner: Owner,
     scope: Scope,
     stacks: BTreeMap<String, Stack>,
+    /// By address.
+    templates: BTreeMap<String, TemplateSummary>,
+    /// By stack. What an autoscaler moves is no fact that a plan rests on.
+    sizes: BTreeMap<String, Vec<GroupSize>>,
+    groups: BTreeMap<GroupName, NodeGroup>,
+    /// Why nobody looked for managed groups.
+    unseen: Option<String>,
 }
 
 impl Observed {
@@ -130,7 +159,82 @@ impl Observed {
             }
             kept.insert(stack.name.clone(), stack);
         }
-        Ok(Self { owner: owner.clone(), scope, stacks: kept })
+        let stacks = kept;
+        let (templates, sizes, groups) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Ok(Self { owner: owner.clone(), scope, stacks, templates, sizes, groups, unseen: None })
+    }
+
+    /// With what CloudFormation tells of the template at an address.
+    #[must_use]
+    pub fn with_template(mut self, url: impl Into<String>, summary: TemplateSummary) -> Self {
+        self.templates.insert(url.into(), summary);
+        self
+    }
+
+    /// With the Auto Scaling groups of a stack as they are.
+    #[must_use]
+    pub fn with_sizes(mut self, stack: impl Into<String>, sizes: Vec<GroupSize>) -> Self {
+        self.sizes.insert(stack.into(), sizes);
+        self
+    }
+
+    /// What CloudFormation tells of the template at an address, if it was asked.
+    pub fn template(&self, url: &str) -> Option<&TemplateSummary> {
+        self.templates.get(url)
+    }
+
+    /// The Auto Scaling groups of a stack, as far as they were looked at.
+    pub fn sizes(&self, stack: &str) -> &[GroupSize] {
+        self.sizes.get(stack).map_or(&[], Vec::as_slice)
+    }
+
+    /// The same with managed node groups. Within [`Scope::Owned`], groups of others are left out.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if something else carries a group's key, naming both.
+    pub fn with_groups(mut self, groups: impl IntoIterator<Item = NodeGroup>) -> Result<Self, Error> {
+        let mut keys: BTreeMap<StepKey, String> =
+            self.stacks().filter_map(|stack| Some((stack.key(&self.owner)?, stack.id.clone()))).collect();
+        for group in groups {
+            let key = group.key(&self.owner);
+            if matches!(self.scope, Scope::Owned { .. }) && key.is_none() {
+                continue;
+            }
+            // A group that goes, and one of the name in another cluster, do not stand in one another's way.
+            if let Some(key) = key.filter(|_| group.status != GroupStatus::Deleting)
+                && let Some(other) = keys.insert(key.clone(), group.arn.clone())
+            {
+                return Err(Error::Refused {
+                    subject: key.to_string(),
+                    rule: format!("two things carry this key: {other} and {}", group.arn),
+                    remedy: "delete the one that is not wanted, or take the tag off it".to_owned(),
+                });
+            }
+            self.groups.insert(group.name.clone(), group);
+        }
+        Ok(self)
+    }
+
+    /// The same, where nobody may look for managed node groups.
+    #[cfg(feature = "managed")]
+    pub(crate) fn without_groups(mut self, why: String) -> Self {
+        self.unseen = Some(why);
+        self
+    }
+
+    /// Why nobody looked for managed node groups, if so.
+    pub(crate) fn unseen(&self) -> Option<&str> {
+        self.unseen.as_deref()
+    }
+
+    /// A managed node group.
+    pub fn group(&self, cluster: &str, name: &str) -> Option<&NodeGroup> {
+        self.groups.get(&GroupName { cluster: cluster.to_owned(), name: name.to_owned() })
+    }
+
+    /// The managed node groups, by cluster and name.
+    pub fn groups(&self) -> impl Iterator<Item = &NodeGroup> {
+        self.groups.values()
     }
 
     /// The owner it was observed for.
@@ -159,6 +263,10 @@ impl Observed {
     /// become stale by its arrival. In the same way, one of the owner's that is being deleted counts as being gone.
     pub fn facts(&self) -> Facts {
         let mut facts = Facts::new();
+        for (url, template) in &self.templates {
+            template.note(url, &mut facts);
+        }
+        self.groups().for_each(|group| group.note(&self.owner, &mut facts));
         for stack in self.stacks() {
             let ours = stack.key(&self.owner);
             let state = match stack.status.next(Purpose::Make) {
@@ -173,6 +281,9 @@ impl Observed {
             facts.note(&key, "state", state);
             for tag in [OWNER_TAG, KEY_TAG, TEMPLATE_TAG] {
                 facts.note(&key, tag, stack.tags.get(tag).map_or("none", String::as_str));
+            }
+            if let Some(desired) = stack.tags.get(DESIRED_TAG) {
+                facts.note(&key, DESIRED_TAG, desired);
             }
             for (name, value) in &stack.parameters {
                 facts.note(&key, format!("parameter {name}"), value);

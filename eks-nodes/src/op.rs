@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use eks_core::{Operation, StackName};
 use serde::{Deserialize, Serialize};
 
-use crate::request::StackRequest;
+use crate::{managed::GroupOp, request::StackRequest};
 
 /// What a step of this layer does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +40,11 @@ pub enum WorkersOp {
         name: StackName,
         /// Its ARN.
         id: String,
+    },
+    /// What is done to a managed node group.
+    Group {
+        /// What.
+        group: GroupOp,
     },
     /// Nothing: the stack is as it should be.
     KeepStack {

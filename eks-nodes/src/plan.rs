@@ -20,6 +20,8 @@ pub(crate) const BASE_TAKES: Duration = Duration::from_secs(130);
 pub(crate) const GROUP_TAKES: Duration = Duration::from_secs(50);
 /// Both, one after the other.
 const AMAZON_TAKES: Duration = Duration::from_secs(180);
+/// An instance that Amazon's template replaces: its `UpdatePolicy` pauses for five minutes after each.
+const REPLACEMENT_TAKES: Duration = Duration::from_secs(330);
 
 impl WorkersSpec {
     /// What must be done so that these workers exist. Pure: the same spec and the same account give the same plan.
@@ -54,8 +56,10 @@ impl WorkersSpec {
     /// A stack that nobody looked for would be taken to be absent.
     fn seen(&self, now: &Observed) -> Result<(), Error> {
         match (now.scope(), Scope::of([self])) {
-            (Scope::Named { region, names }, Scope::Named { region: wanted, names: needed })
-                if *region == wanted && needed.iter().all(|name| names.contains(name)) =>
+            (Scope::Named { region, names, groups, .. }, Scope::Named { region: wanted, names: needed, groups: managed, .. })
+                if *region == wanted
+                    && needed.iter().all(|name| names.contains(name))
+                    && managed.iter().all(|group| groups.contains(group)) =>
             {
                 Ok(())
             }
@@ -67,6 +71,10 @@ impl WorkersSpec {
     }
 
     fn steps(&self, now: &Observed) -> Result<(Vec<Step>, Vec<Finding>), Error> {
+        if let Some(settings) = &self.managed {
+            return self.managed_steps(settings, now);
+        }
+        self.keeps_its_kind(now)?;
         self.keeps_what_works(now)?;
         let mut told = Told::new();
         let mut steps = Vec::new();
@@ -77,22 +85,35 @@ impl WorkersSpec {
             let title = format!("role, instance profile and security group of workers {}", self.name);
             steps.push(step(key, title, decision, &request, BASE_TAKES)?.permits(actions::BASE.iter().copied()));
         }
-        let (key, request) = (self.key(), self.group_request());
-        let decision = decide(request.clone(), &key, now, &told, &self.skip_in_rollback)?;
-        let findings = self.findings(&key, &decision, now);
+        let key = self.key();
+        let mut request = match &self.amazon {
+            None => self.group_request(),
+            Some(template) => template.request(self, now)?,
+        };
+        self.settle_size(&mut request, now);
+        let mut decision = decide(request.clone(), &key, now, &told, &self.skip_in_rollback)?;
+        let mut findings = self.findings(&key, &decision, now);
+        self.tell_size(&key, &mut decision, now, &mut findings);
         let title = match &self.amazon {
             None => self.title(),
-            Some(amazon) => format!("workers of {}", amazon.url),
+            Some(template) => format!("{} by {}", self.title(), template.url()),
         };
-        let takes = if self.amazon.is_some() { AMAZON_TAKES } else { GROUP_TAKES };
+        let takes = match (&self.amazon, decision.action) {
+            (None, _) => GROUP_TAKES,
+            (Some(_), Action::Update) => AMAZON_TAKES + REPLACEMENT_TAKES.saturating_mul(self.instances(now)),
+            (Some(_), _) => AMAZON_TAKES,
+        };
         let mut step = step(key, title, decision, &request, takes)?.after_all(&self.network.egress).permits(actions::GROUP.iter().copied());
         if self.amazon.is_some() {
-            step = step.permits(actions::BASE.iter().copied());
+            step = step.permits(actions::BASE.iter().copied()).permits(actions::AMAZON);
+        }
+        if self.makes_launch_configuration(now) {
+            step = step.permits(actions::LAUNCH_CONFIGURATION);
         }
         if !self.hooks.is_empty() {
             step = step.permits(actions::HOOKS);
         }
-        for price in self.prices() {
+        for price in self.prices(now) {
             step = step.costs(price);
         }
         steps.push(step);
@@ -100,7 +121,7 @@ impl WorkersSpec {
     }
 
     /// `2 × t3.medium (2–3)`
-    fn title(&self) -> String {
+    pub(crate) fn title(&self) -> String {
         let capacity = self.capacity;
         let others = self.instance_types.len().saturating_sub(1);
         let others = if others > 0 { format!(" or {others} other type{}", if others > 1 { "s" } else { "" }) } else { String::new() };
@@ -115,19 +136,18 @@ impl WorkersSpec {
     }
 
     /// At the price on demand of the first type.
-    fn prices(&self) -> Vec<Price> {
+    pub(crate) fn prices(&self, now: &Observed) -> Vec<Price> {
         let kind = self.instance_type();
         let hourly = InstanceType::parse(kind).and_then(InstanceType::usd_per_hour);
         let instance = hourly.map(|usd| Price::hourly(format!("{kind} instance"), usd));
         let gib = self.volume_gib();
         let volume = Price::monthly(format!("gp3 volume of {gib} GiB"), f64::from(gib) * GP3_USD_PER_GIB);
-        let count = self.capacity.desired().saturating_mul(self.groups());
-        (0..count).flat_map(|_| instance.iter().chain([&volume]).cloned()).collect()
+        (0..self.instances(now)).flat_map(|_| instance.iter().chain([&volume]).cloned()).collect()
     }
 }
 
 /// The step of one stack. Its needs are the steps that tell its parameters.
-fn step(key: StepKey, title: String, decision: Decision, request: &StackRequest, takes: Duration) -> Result<Step, Error> {
+pub(crate) fn step(key: StepKey, title: String, decision: Decision, request: &StackRequest, takes: Duration) -> Result<Step, Error> {
     let references: Vec<_> = request.parameters.values().flat_map(|argument| argument.references()).collect();
     let title = decision.circumstance.map_or_else(|| title.clone(), |circumstance| format!("{title}, {circumstance}"));
     let mut step = Step::new(key, decision.action, title, &decision.op).map_err(fault)?.changes(decision.changes);
@@ -141,6 +161,6 @@ fn step(key: StepKey, title: String, decision: Decision, request: &StackRequest,
     Ok(decision.outputs.into_iter().fold(step, |step, (name, value)| step.knows(name, value)))
 }
 
-fn fault(error: impl std::error::Error) -> Error {
+pub(crate) fn fault(error: impl std::error::Error) -> Error {
     Error::Plan { subject: "nodes".to_owned(), reason: error.to_string() }
 }

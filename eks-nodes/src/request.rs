@@ -1,11 +1,19 @@
 //! A stack as it is asked for: name, template, parameters, tags.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use eks_core::{Ref, StackName};
 use serde::{Deserialize, Serialize};
 
-use crate::fingerprint::fingerprint;
+use crate::{amazon::Capability, fingerprint::fingerprint};
+
+/// The parameter that says how many instances a group is to have.
+pub(crate) const DESIRED: &str = "NodeAutoScalingGroupDesiredCapacity";
+/// The parameter of our own template that leaves that number to whoever moved it.
+pub(crate) const KEEPS: &str = "KeepDesiredCapacity";
 
 /// Where CloudFormation gets the template from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +96,12 @@ pub struct StackRequest {
     pub template: TemplateSource,
     /// Its parameters.
     pub parameters: BTreeMap<String, Argument>,
-    /// Whether it makes IAM resources, which CloudFormation wants to be acknowledged.
-    pub iam: bool,
+    /// What CloudFormation wants to be acknowledged.
+    pub capabilities: BTreeSet<Capability>,
+    /// The number of instances that the spec says, where a tag must remember it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desired: Option<u32>,
+    /// Whether an update sends the number of instances that the group has then, instead of the one among the parameters.
+    #[serde(default)]
+    pub keeps_size: bool,
 }

@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eks_core::{ClusterRefs, NetworkRefs, Owner, Ref, SpecError, StackName, StepKey, ZoneName};
+use eks_core::{ClusterRefs, NetworkRefs, Owner, SpecError, StackName, StepKey, ZoneName};
 
 use crate::{
-    amazon::AmazonTemplate,
+    amazon::NodeGroupTemplate,
     capacity::Capacity,
     check,
-    image::{Date, Family, Image, NodeSettings, READ, Target},
+    image::{Date, EndOfSupport, Family, Image, NodeSettings, READ, Target, kubernetes_end},
     instance::{Architecture, InstanceType, Variant},
     kubelet::Kubelet,
     lifecycle::LifecycleHook,
+    managed::Managed,
     mapping::RoleMapping,
     purchase::Purchase,
     taint::{Taint, TaintEffect},
@@ -52,8 +53,11 @@ pub struct WorkersSpec {
     pub(crate) hop_limit: u8,
     pub(crate) public_subnets: bool,
     pub(crate) mapping: RoleMapping,
-    pub(crate) amazon: Option<AmazonTemplate>,
+    pub(crate) amazon: Option<NodeGroupTemplate>,
+    /// Whether an update sets the number of instances again.
+    pub(crate) resize_on_update: bool,
     pub(crate) skip_in_rollback: BTreeSet<String>,
+    pub(crate) managed: Option<Managed>,
 }
 
 /// Collects what workers should be like. See [`WorkersSpec::builder`].
@@ -93,7 +97,9 @@ impl WorkersSpec {
             public_subnets: false,
             mapping,
             amazon: None,
+            resize_on_update: false,
             skip_in_rollback: BTreeSet::new(),
+            managed: None,
         })
     }
 
@@ -107,9 +113,18 @@ impl WorkersSpec {
         &self.name
     }
 
-    /// How the role of the nodes is let into the cluster.
+    /// How the role of the nodes is let into the cluster; [`RoleMapping::None`] for managed workers, whose role EKS lets in.
     pub fn mapping(&self) -> RoleMapping {
-        self.mapping
+        if self.managed.is_some() {
+            return RoleMapping::None;
+        }
+        let has_config_map = self.cluster.authentication.as_str() != "API";
+        self.amazon.as_ref().map_or(self.mapping, |template| template.mapping(self.mapping, has_config_map))
+    }
+
+    /// Whether EKS manages them.
+    pub fn is_managed(&self) -> bool {
+        self.managed.is_some()
     }
 
     /// The Region of its subnets, which the rules keep to one.
@@ -168,8 +183,13 @@ impl WorkersSpec {
 
     /// The user data of the instances, before CloudFormation puts the cluster's values in.
     pub fn user_data(&self) -> String {
+        self.with_node_settings(|settings| self.family.user_data(settings))
+    }
+
+    /// What the nodes are to be told, in some form.
+    pub(crate) fn with_node_settings(&self, form: impl FnOnce(NodeSettings<'_>) -> String) -> String {
         let (labels, max_pods) = (self.node_labels(), self.most_pods());
-        self.family.user_data(NodeSettings { labels: &labels, taints: &self.taints, kubelet: &self.kubelet, max_pods })
+        form(NodeSettings { labels: &labels, taints: &self.taints, kubelet: &self.kubelet, max_pods })
     }
 
     /// What the image must fit.
@@ -177,6 +197,14 @@ impl WorkersSpec {
         let parsed = InstanceType::parse(self.instance_type());
         let architecture = self.architecture.or(parsed.and_then(InstanceType::architecture)).unwrap_or(Architecture::X86_64);
         Target { version: &self.cluster.version, architecture, variant: parsed.map_or(Variant::Standard, InstanceType::variant) }
+    }
+
+    /// Until when what the nodes run gets updates: the operating system's images, where its maker has set a day, and Kubernetes.
+    ///
+    /// Bottlerocket's and Windows' images are made for a version of Kubernetes, and end with it.
+    pub fn ends_of_support(&self) -> Vec<EndOfSupport> {
+        let kubernetes = kubernetes_end(&self.cluster.version, &self.family);
+        self.family.end_of_support().into_iter().chain(kubernetes).collect()
     }
 
     /// The SSM parameter that names the image, unless the image is given.
@@ -361,15 +389,22 @@ impl WorkersSpecBuilder {
         self
     }
 
-    /// Uses a template of Amazon's (or your own) instead of ours: one stack, with these parameters.
+    /// Uses a template of Amazon's, or of your own, instead of ours: one stack, with the parameters that the template's type has.
     ///
-    /// `ClusterName`, `ClusterControlPlaneSecurityGroup`, `NodeGroupName`, `VpcId`, `Subnets`, `NodeInstanceType`,
-    /// `NodeVolumeSize` and the three `NodeAutoScalingGroup…` sizes are given by the spec unless given here; image, key
-    /// pair, labels, taints and role mapping are the template's business. The template must have an output `NodeInstanceRole`. Nodes
-    /// are found by the label `eks-rs/workers=<name>`, which its `BootstrapArguments` must set.
+    /// Sizes, instance type, volume size, cluster, VPC and subnets come from the spec; image, key pair and role mapping are the
+    /// template's business, and labels, taints and settings of the kubelet reach the nodes where it has `BootstrapArguments`. What it really
+    /// declares is asked while observing, and what does not fit refused while planning.
     #[must_use]
-    pub fn amazon_template(mut self, url: impl Into<String>, parameters: impl IntoIterator<Item = (String, Ref<String>)>) -> Self {
-        self.0.amazon = Some(AmazonTemplate { url: url.into(), parameters: parameters.into_iter().collect() });
+    pub fn amazon_template(mut self, template: impl Into<NodeGroupTemplate>) -> Self {
+        self.0.amazon = Some(template.into());
+        self
+    }
+
+    /// Sets the number of instances again to what the spec says, with every update. Default off: a number that an autoscaler moved
+    /// stays, as long as the spec says the same as before; once it says another, that is set.
+    #[must_use]
+    pub fn resize_on_update(mut self, on: bool) -> Self {
+        self.0.resize_on_update = on;
         self
     }
 
@@ -382,6 +417,18 @@ impl WorkersSpecBuilder {
     #[must_use]
     pub fn skip_in_rollback<T: Into<String>>(mut self, logical_ids: impl IntoIterator<Item = T>) -> Self {
         self.0.skip_in_rollback = logical_ids.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Makes a managed node group of the workers, instead of a stack with an Auto Scaling group. EKS lets their role in by itself.
+    ///
+    /// What EKS's API has no word for is refused: an image of one's own, lifecycle hooks, warm-up, a group in each zone, and other ways to
+    /// buy than on demand or Spot by `price-capacity-optimized`. Volumes, metadata options, key pair and settings of the kubelet
+    /// go into a launch template of ours. A change of these, or of the cluster's version, replaces every node, by EKS; sizes, labels,
+    /// taints and [`Managed`]'s settings change in place.
+    #[must_use]
+    pub fn managed(mut self, settings: Managed) -> Self {
+        self.0.managed = Some(settings);
         self
     }
 

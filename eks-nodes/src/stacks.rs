@@ -3,14 +3,15 @@
 //! Two, so that nothing waits for the control plane that need not: an instance profile alone takes CloudFormation about two
 //! minutes, and neither it nor the role nor the security group needs more than the control plane's security group.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use eks_core::{Ref, SecurityGroupId, StackName};
 
 use crate::{
+    amazon::Capability,
     image::Image,
     mapping::RoleMapping,
-    request::{Argument, StackRequest, TemplateSource, as_text},
+    request::{Argument, DESIRED, KEEPS, StackRequest, TemplateSource, as_text},
     spec::WorkersSpec,
     template::{GroupShape, ImageSource, ScalingShape, base, group},
 };
@@ -33,7 +34,9 @@ impl WorkersSpec {
             name: self.base_stack_name(),
             template: TemplateSource::Body(base(self.session_manager, &self.extra_policies).to_json()),
             parameters,
-            iam: true,
+            capabilities: BTreeSet::from([Capability::Iam]),
+            desired: None,
+            keeps_size: false,
         }
     }
 
@@ -42,11 +45,8 @@ impl WorkersSpec {
         StackName::new(self.base_name()).unwrap_or_else(|_| self.name.clone())
     }
 
-    /// The stack of the instances.
+    /// The stack of the instances, by our own template.
     pub(crate) fn group_request(&self) -> StackRequest {
-        if let Some(amazon) = &self.amazon {
-            return amazon.request(self);
-        }
         let tags = self.owner.tags(&self.key());
         let user_data = self.user_data();
         let (image, image_value) = match (&self.image, self.image_parameter()) {
@@ -79,7 +79,8 @@ impl WorkersSpec {
             ("ApiServerEndpoint", Argument::reference(&self.cluster.endpoint)),
             ("CertificateAuthorityData", Argument::reference(&self.cluster.certificate_authority)),
             ("ClusterName", Argument::known(self.cluster.name.as_str())),
-            ("NodeAutoScalingGroupDesiredCapacity", Argument::known(self.capacity.desired().to_string())),
+            (KEEPS, Argument::known("false")),
+            (DESIRED, Argument::known(self.capacity.desired().to_string())),
             ("NodeAutoScalingGroupMaxSize", Argument::known(self.capacity.max().to_string())),
             ("NodeAutoScalingGroupMinSize", Argument::known(self.capacity.min().to_string())),
             ("NodeGroupName", Argument::known(self.name.as_str())),
@@ -101,7 +102,9 @@ impl WorkersSpec {
             name: self.name.clone(),
             template: TemplateSource::Body(group(&shape).to_json()),
             parameters: parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-            iam: false,
+            capabilities: BTreeSet::new(),
+            desired: None,
+            keeps_size: false,
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use eks_core::{After, Error, Owner, Removal, StackName, StepKey, Survivor, Teardown};
+use eks_core::{After, Error, Finding, Owner, Removal, StackName, StepKey, Survivor, Teardown};
 
 use crate::{
+    managed::NodeGroup,
     observed::{Observed, Scope, Stack},
     op::WorkersOp,
     spec::key,
@@ -72,6 +73,17 @@ impl Observed {
                 teardown = teardown.removal(removal(key, stack)?);
             }
         }
+        for group in self.groups() {
+            if let Some(key) = group.key(owner) {
+                teardown = teardown.removal(
+                    NEED_NODES.into_iter().fold(group.removal(key)?, |removal, prefix| removal.after(After::Prefix(prefix.to_owned()))),
+                );
+            }
+        }
+        if let Some(why) = self.unseen() {
+            let text = format!("managed node groups were not looked for: {why}");
+            teardown = teardown.finding(Finding::warning(key(&["managed"]), text));
+        }
         teardown.build().map_err(fault)
     }
 
@@ -86,6 +98,7 @@ impl Observed {
             let remedy = "read the stack's events for what still uses its resources, remove that, and tear down again";
             Survivor::new("CloudFormation stack", &stack.id, why, remedy, stack.usd_per_month())
         })
+        .chain(self.groups().filter(|group| group.key(self.owner()).is_some()).map(NodeGroup::survivor))
         .collect()
     }
 }

@@ -258,6 +258,24 @@ fn parameters_are_those_that_are_published() {
             format!("{canonical}/eks/24.04/1.36/stable/current/amd64/hvm/ebs-gp3/ami-id"),
         ),
         (
+            "1.36",
+            "m5.large",
+            Ubuntu::new(UbuntuRelease::Resolute).into(),
+            format!("{canonical}/eks/26.04/1.36/stable/current/amd64/hvm/ebs-gp3/ami-id"),
+        ),
+        (
+            "1.36",
+            "m7g.large",
+            Bottlerocket::new().fips(true).into(),
+            "/aws/service/bottlerocket/aws-k8s-1.36-fips/arm64/latest/image_id".to_owned(),
+        ),
+        (
+            "1.34",
+            "m5.large",
+            Windows::new(WindowsRelease::Server2019).installation(WindowsInstallation::Full).into(),
+            format!("{windows}-2019-English-Full-EKS_Optimized-1.34/image_id"),
+        ),
+        (
             "1.31",
             "m7g.large",
             Ubuntu::new(UbuntuRelease::Jammy).pro(true).serial("20261104").into(),
@@ -291,6 +309,7 @@ fn what_there_is_no_image_for_is_refused() {
         ("1.36", "m6a.large", windows(WindowsRelease::Server2019), &["instance-windows"]),
         ("1.30", "m5.large", Ubuntu::new(UbuntuRelease::Noble).into(), &["image-version"]),
         ("1.31", "m5.large", Ubuntu::new(UbuntuRelease::Focal).into(), &["image-version"]),
+        ("1.34", "m5.large", Ubuntu::new(UbuntuRelease::Jammy).into(), &["image-version"]),
         ("1.31", "m5.large", Ubuntu::new(UbuntuRelease::Jammy).serial("today").into(), &["image-release"]),
     ];
     for (version, kind, family, expected) in cases {
@@ -346,13 +365,15 @@ fn findings(spec: WorkersSpecBuilder) -> Vec<String> {
 fn what_ends_is_told_by_date() {
     let on = |year, month, day| Date::new(year, month, day).expect("a day");
     let al2 = || workers("1.32").family(AmazonLinux2::new());
-    let ended = "Amazon Linux 2 ended on 2025-11-26: its images get no more updates; use Amazon Linux 2023 or Bottlerocket";
-    assert_eq!(findings(al2()), [ended]);
+    let ended = "Amazon Linux 2 ended on 2025-11-26: there are no more updates; use Amazon Linux 2023 or Bottlerocket";
+    let near = "Kubernetes 1.32 ends on 2027-03-23; plan to use a later version of Kubernetes";
+    assert_eq!(findings(al2()), [ended, near]);
     let ends = "Amazon Linux 2 ends on 2025-11-26; plan to use Amazon Linux 2023 or Bottlerocket";
-    assert_eq!(findings(al2().as_of(on(2025, 11, 26))), [ends]);
-    assert!(findings(al2().as_of(on(2024, 1, 1))).is_empty());
-    assert!(findings(workers("1.36")).is_empty(), "Amazon Linux 2023 ends in 2029");
-    assert_eq!(findings(workers("1.36").as_of(on(2028, 7, 1))).len(), 1);
+    let far = "Kubernetes 1.32 gets updates until 2027-03-23";
+    assert_eq!(findings(al2().as_of(on(2025, 11, 26))), [ends, far]);
+    assert_eq!(findings(al2().as_of(on(2024, 1, 1))), ["Amazon Linux 2 gets updates until 2025-11-26", far]);
+    let other = ["Amazon Linux 2023 gets updates until 2029-06-30", "Kubernetes 1.36 gets updates until 2028-08-02"];
+    assert_eq!(findings(workers("1.36")), other);
     assert!(Family::from(Bottlerocket::new()).end_of_support().is_none());
 }
 
@@ -366,7 +387,7 @@ fn what_surprises_is_told() {
     one(workers("1.36").family(Windows::new(WindowsRelease::Server2022)).mapping(RoleMapping::AwsAuth), "eks:kube-proxy-windows");
     let threshold = Kubelet::new().eviction_hard(EvictionSignal::MemoryAvailable, "200Mi");
     one(workers("1.36").family(Bottlerocket::new()).kubelet(threshold.clone()), "nothing guards nodefs.available, nodefs.inodesFree");
-    assert!(findings(workers("1.36").kubelet(threshold)).is_empty(), "nodeadm keeps its own");
+    assert_eq!(findings(workers("1.36").kubelet(threshold)), findings(workers("1.36")), "nodeadm keeps its own");
     one(workers("1.36").prefix_delegation(true), "ENABLE_PREFIX_DELEGATION");
     one(workers("1.36").family(Ubuntu::new(UbuntuRelease::Noble)).instance_type("g5.xlarge"), "no drivers");
 }
@@ -403,5 +424,21 @@ proptest! {
             prop_assert_eq!(&told.kubelet["kube-reserved.memory"], &quantity);
             prop_assert_eq!(&told.kubelet["eviction-hard.nodefs.available"], &quantity);
         }
+    }
+}
+
+/// Two crates have the calendar of EKS, and must not differ.
+#[test]
+fn kubernetes_ends_as_the_control_plane_does() {
+    use eks_cluster::{KubernetesVersion, Support};
+
+    let later = eks_cluster::Date::new(2030, 1, 1).expect("a day");
+    for minor in 31..=37 {
+        let text = format!("1.{minor}");
+        let ends = workers(&text).build().expect("valid").ends_of_support().pop().expect("Kubernetes").ends;
+        let Support::Ended { since: Some(since) } = text.parse::<KubernetesVersion>().expect("a version").support(later) else {
+            panic!("the calendar of {text} has an end")
+        };
+        assert_eq!(ends.to_string(), since.to_string(), "{text}");
     }
 }

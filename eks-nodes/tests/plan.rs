@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use eks_core::{Action, AuthenticationMode, Error, Owner, Plan, Ref, Tier};
 use eks_nodes::{
-    Architecture, Capacity, Image, Observed, RoleMapping, Scope, Stack, StackStatus, TEMPLATE_TAG, TaintEffect, Windows, WindowsRelease,
-    WorkersOp, WorkersSpec,
+    Architecture, Bottlerocket, Capacity, Date, GroupSize, Image, NodeGroup2018, NodeGroup2025, Observed, RoleMapping, Scope, Stack,
+    StackStatus, TEMPLATE_TAG, TaintEffect, TemplateParameter, TemplateSummary, Ubuntu, UbuntuRelease, Windows, WindowsRelease, WorkersOp,
+    WorkersSpec,
 };
 use proptest::prelude::*;
 use refs::{cluster, key, name, network, owner, workers};
@@ -76,6 +77,10 @@ fn the_chapter() {
     nodes
       + nodes/chap10-worker/base  role, instance profile and security group of workers chap10-worker (2m 10s)
       + nodes/chap10-worker       2 × t3.medium (2–3) (50s)
+
+    to review
+      · nodes/chap10-worker: Amazon Linux 2023 gets updates until 2029-06-30
+      · nodes/chap10-worker: Kubernetes 1.35 gets updates until 2028-03-27
 
     critical path
       nodes/chap10-worker/base 2m 10s
@@ -280,7 +285,7 @@ fn what_works_is_not_deleted_by_an_update() {
         assert!(refusal(&spec, &standing(&spec, &linux)).contains("access entry of type EC2_LINUX"));
     }
     // Our template and Amazon's do not follow one another: the role that nodes run under would go.
-    let amazon = workers().amazon_template("https://s3.amazonaws.com/x.yaml", []).build().expect("valid");
+    let amazon = workers().amazon_template(NodeGroup2025::new("my-key".to_owned())).build().expect("valid");
     assert!(refusal(&amazon, &standing(&one, &linux)).contains("is of another template"));
     let mut theirs = both(&one, StackStatus::CreateComplete, StackStatus::UpdateComplete);
     theirs[1].parameters.remove("NodeInstanceRole");
@@ -298,19 +303,45 @@ fn what_was_not_observed_is_not_taken_to_be_absent() {
     assert!(spec.plan(&stranger).is_err());
 }
 
+/// A template that declares what it is asked for.
+fn summary(parameters: &[&str]) -> TemplateSummary {
+    let declared = |name: &&str| ((*name).to_owned(), TemplateParameter { kind: "String".to_owned(), ..TemplateParameter::default() });
+    TemplateSummary { parameters: parameters.iter().map(declared).collect(), ..TemplateSummary::default() }
+}
+
 #[test]
 fn amazons_template_is_one_stack() {
-    let image = ("NodeImageId".to_owned(), Ref::Known("ami-0a1b2c3d4e5f60718".to_owned()));
-    let key_name = ("KeyName".to_owned(), Ref::output(key("net/key-pair/my-key"), "name"));
+    let template = NodeGroup2018::new(Ref::output(key("net/key-pair/my-key"), "name"), "ami-0a1b2c3d4e5f60718".parse().expect("an id"));
+    let template = template.parameter("Extra", Ref::output(key("net/vpc"), "cidr"));
+    let spec = workers().amazon_template(template).build().expect("valid");
     let url = "https://s3.us-west-2.amazonaws.com/amazon-eks/cloudformation/2018-12-10/amazon-eks-nodegroup.yaml";
-    let spec = workers().amazon_template(url, [image, key_name]).build().expect("valid");
-    let plan = spec.plan(&nothing(&spec)).expect("a plan");
+    assert!(spec.plan(&nothing(&spec)).expect_err("nobody asked what it declares").to_string().contains("was not observed"));
+    let declared = [
+        "BootstrapArguments",
+        "ClusterControlPlaneSecurityGroup",
+        "ClusterName",
+        "Extra",
+        "KeyName",
+        "NodeAutoScalingGroupDesiredCapacity",
+        "NodeAutoScalingGroupMaxSize",
+        "NodeAutoScalingGroupMinSize",
+        "NodeGroupName",
+        "NodeImageId",
+        "NodeInstanceType",
+        "NodeVolumeSize",
+        "Subnets",
+        "VpcId",
+    ];
+    let seen = nothing(&spec).with_template(url, summary(&declared));
+    let plan = spec.plan(&seen).expect("a plan");
     assert_eq!(plan.steps().len(), 1);
     let WorkersOp::CreateStack { stack } = plan.steps()[0].op.decode().expect("an operation") else { panic!("a creation") };
     let parameters: Vec<_> = stack.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
     insta::assert_snapshot!(parameters.join("\n"), @r#"
+    BootstrapArguments=--kubelet-extra-args '--node-labels=eks-rs/workers=chap10-worker'
     ClusterControlPlaneSecurityGroup=‹net/security-group/eks-control-plane›
     ClusterName=chap10
+    Extra=‹net/vpc#cidr›
     KeyName=‹net/key-pair/my-key#name›
     NodeAutoScalingGroupDesiredCapacity=2
     NodeAutoScalingGroupMaxSize=3
@@ -324,8 +355,82 @@ fn amazons_template_is_one_stack() {
     "#);
     assert!(plan.steps()[0].needs.contains(&key("net/key-pair/my-key")));
     assert_eq!(spec.refs().role.to_string(), "‹nodes/chap10-worker#NodeInstanceRole›");
-    let error = workers().amazon_template("http://x", [("a b".to_owned(), Ref::Known(String::new()))]).build().expect_err("wrong");
-    assert_eq!(error.problems.iter().map(|problem| problem.code).collect::<Vec<_>>(), ["template-url", "parameter-name"]);
+    assert!(!plan.to_string().contains("launch configuration"), "this one declares none");
+}
+
+/// Both as the stack's tag and its parameter tell: what the spec said before, and how large the group is.
+#[test]
+fn a_size_that_somebody_moved_stays() {
+    let built = |capacity, gib| workers().capacity(capacity).volume_gib(gib).build().expect("valid");
+    let capacity = |min, desired, max| Capacity::new(min, desired, max).expect("sizes");
+    let before = built(capacity(1, 2, 6), 20);
+    let group = |desired| GroupSize { name: "asg".to_owned(), desired };
+    let now = |spec: &WorkersSpec, sizes: Vec<GroupSize>| {
+        let stacks = both(&before, StackStatus::CreateComplete, StackStatus::CreateComplete);
+        observed(spec, stacks).with_sizes("chap10-worker", sizes)
+    };
+    let planned = |spec: &WorkersSpec, desired| {
+        let plan = spec.plan(&now(spec, vec![group(desired)])).expect("a plan");
+        let step = plan.step("nodes/chap10-worker").expect("a step").clone();
+        let keeps = match step.op.decode().expect("an operation") {
+            WorkersOp::UpdateStack { stack, .. } => stack.parameters["KeepDesiredCapacity"].to_string(),
+            WorkersOp::KeepStack { .. } => "no update".to_owned(),
+            other => panic!("{other:?}"),
+        };
+        (keeps, step.changes, plan)
+    };
+    // Only the autoscaler moved it: nothing to do, and no fact of the plan.
+    let (keeps, _, plan) = planned(&before, 5);
+    assert_eq!(keeps, "no update");
+    assert!(plan.is_noop());
+    assert_eq!(now(&before, vec![group(5)]).facts(), now(&before, Vec::new()).facts());
+    // Another reason.
+    let (keeps, changes, plan) = planned(&built(capacity(1, 2, 6), 30), 5);
+    assert_eq!((keeps.as_str(), changes[0].as_str()), ("true", "NodeVolumeSize: 20 → 30"));
+    assert_eq!(changes[1], "size of asg: stays 5, as it is now; the spec says 2");
+    assert!(plan.to_string().contains("5 × t3.medium instance"), "the price is that of five: {plan}");
+    // Limits hold.
+    let (keeps, changes, plan) = planned(&built(capacity(1, 2, 3), 20), 5);
+    assert_eq!((keeps.as_str(), changes[1].as_str()), ("true", "size of asg: 5 → 3, its new limit"));
+    assert!(plan.to_string().contains("asg has 5 instances and gets 3: Auto Scaling terminates nodes without draining them"), "{plan}");
+    // The spec says another number, and means it.
+    let (keeps, changes, _) = planned(&built(capacity(1, 4, 6), 20), 5);
+    assert_eq!((keeps.as_str(), changes[1].as_str()), ("false", "size of asg: 5 → 4"));
+    // Or says that its number holds.
+    let forced = workers().capacity(capacity(1, 2, 6)).volume_gib(30).resize_on_update(true).build().expect("valid");
+    let (keeps, changes, _) = planned(&forced, 5);
+    assert_eq!((keeps.as_str(), changes[1].as_str()), ("false", "size of asg: 5 → 2"));
+}
+
+#[test]
+fn ends_of_support_are_told_by_date() {
+    let told = |builder: eks_nodes::WorkersSpecBuilder| {
+        let spec = builder.build().expect("valid");
+        let plan = spec.plan(&nothing(&spec)).expect("a plan");
+        plan.findings().iter().map(|finding| format!("{:?} {}", finding.severity, finding.message)).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told(workers()),
+        ["Note Amazon Linux 2023 gets updates until 2029-06-30", "Note Kubernetes 1.35 gets updates until 2028-03-27"]
+    );
+    assert_eq!(told(workers().family(Bottlerocket::new())), ["Note Bottlerocket for Kubernetes 1.35 gets updates until 2028-03-27"]);
+    let windows = told(workers().family(Windows::new(WindowsRelease::Server2022)));
+    assert_eq!(windows, ["Note Windows Server 2022 for Kubernetes 1.35 gets updates until 2028-03-27"]);
+    let ubuntu = told(workers().family(Ubuntu::new(UbuntuRelease::Resolute)));
+    assert_eq!(ubuntu[0], "Note Ubuntu 26.04 gets updates until 2031-04-30");
+    // Near, and past.
+    let day = |year, month, day| Date::new(year, month, day).expect("a day");
+    assert_eq!(
+        told(workers().as_of(day(2027, 3, 27)))[0],
+        "Warning Kubernetes 1.35 ends on 2028-03-27; plan to use a later version of Kubernetes"
+    );
+    assert_eq!(
+        told(workers().as_of(day(2029, 7, 1))),
+        [
+            "Warning Amazon Linux 2023 ended on 2029-06-30: there are no more updates; use Amazon Linux's next version, or Bottlerocket",
+            "Warning Kubernetes 1.35 ended on 2028-03-27: there are no more updates; use a later version of Kubernetes",
+        ]
+    );
 }
 
 #[test]

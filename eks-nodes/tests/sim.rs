@@ -350,3 +350,60 @@ async fn several_groups_are_one_plan() -> Tested {
     assert_eq!(account.workers.observe(&owner(), Scope::owned("us-east-1")).await?.stacks().count(), 4);
     torn_down(&account).await
 }
+
+/// Resizes every group, as an autoscaler does.
+async fn autoscaled(account: &Account, sizes: &[i32]) -> Tested<Vec<i32>> {
+    let scaling = aws_sdk_autoscaling::Client::new(&account.sim.sdk_config());
+    let told = scaling.describe_auto_scaling_groups().send().await?;
+    for (group, desired) in told.auto_scaling_groups().iter().zip(sizes) {
+        let name = group.auto_scaling_group_name().expect("a name");
+        scaling.set_desired_capacity().auto_scaling_group_name(name).desired_capacity(*desired).send().await?;
+    }
+    minutes(3).await;
+    let told = scaling.describe_auto_scaling_groups().send().await?;
+    Ok(told.auto_scaling_groups().iter().filter_map(|group| group.desired_capacity()).collect())
+}
+
+/// What an autoscaler moved stays: in one group, and in each zone's; also if it moves after the plan was made.
+#[tokio::test(start_paused = true)]
+async fn an_update_keeps_the_size_that_an_autoscaler_chose() -> Tested {
+    for per_zone in [false, true] {
+        let account = Account::new().await?;
+        let (sizes, later): (&[i32], &[i32]) = if per_zone { (&[2, 3], &[3, 4]) } else { (&[3], &[5]) };
+        let total = |sizes: &[i32]| usize::try_from(sizes.iter().sum::<i32>()).expect("some");
+        let spec = |desired, gib| {
+            account
+                .spec()
+                .capacity(Capacity::new(1, desired, 6)?)
+                .group_per_zone(per_zone)
+                .volume_gib(gib)
+                .build()
+                .map_err(Box::<dyn Error>::from)
+        };
+        let first = spec(1, 20)?;
+        account.apply(&account.workers.plan(&first).await?).await?;
+        assert_eq!(autoscaled(&account, sizes).await?, sizes);
+        let before = account.sim.log().calls().len();
+        let plan = account.workers.plan(&first).await?;
+        assert!(plan.is_noop(), "only the autoscaler moved it: {plan}");
+        assert_eq!(account.sim.log().calls().len() - before, 3, "two stacks, and all groups at once");
+
+        let larger = spec(1, 30)?;
+        let plan = account.workers.plan(&larger).await?;
+        let told = plan.to_string();
+        assert!(sizes.iter().all(|size| told.contains(&format!("stays {size}, as it is now; the spec says 1"))), "{told}");
+        assert_eq!(autoscaled(&account, later).await?, later);
+        account.apply(&plan).await.map_err(|error| format!("an autoscaler makes no plan stale: {error}"))?;
+        assert_eq!(account.running_instances(), total(later), "per zone: {per_zone}");
+        assert!(account.workers.plan(&larger).await?.is_noop());
+
+        // The spec says another number, and that is meant.
+        let resized = spec(2, 30)?;
+        account.apply(&account.workers.plan(&resized).await?).await?;
+        minutes(3).await;
+        assert_eq!(account.running_instances(), 2 * sizes.len());
+        assert!(account.workers.plan(&resized).await?.is_noop());
+        torn_down(&account).await?;
+    }
+    Ok(())
+}

@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
 use eks_core::{Plan, SubnetRef, Tier};
 use eks_nodes::{
-    AmazonLinux2, Bottlerocket, Capacity, Image, Kubelet, LifecycleHook, Observed, Purchase, RoleMapping, Scope, SpotAllocation,
-    TemplateSource, Transition, Ubuntu, UbuntuRelease, Windows, WindowsRelease, WorkersOp, WorkersSpec, WorkersSpecBuilder,
+    AmazonLinux2, Bottlerocket, Capacity, Image, Kubelet, LifecycleHook, NodeGroup2025, Observed, Purchase, RoleMapping, Scope,
+    SpotAllocation, TemplateSource, Transition, Ubuntu, UbuntuRelease, Windows, WindowsRelease, WorkersOp, WorkersSpec, WorkersSpecBuilder,
 };
 use refs::{cluster, name, network, owner, workers};
 use serde_json::{Value, json};
@@ -197,7 +197,7 @@ fn what_is_too_large_or_wrong_is_refused() {
     let percent = Purchase::Mixed { on_demand_base: 0, on_demand_percent: 101, allocation: SpotAllocation::default() };
     assert_eq!(codes(workers().purchase(percent)), ["on-demand-percent"]);
     let amazon = mixed().group_per_zone(true).instance_warmup(1).lifecycle_hook(hook()).prefix_delegation(true);
-    let amazon = amazon.kubelet(Kubelet::new().image_gc(1, 2)).amazon_template("https://s3.amazonaws.com/x.yaml", []);
+    let amazon = amazon.kubelet(Kubelet::new().image_gc(1, 2)).amazon_template(NodeGroup2025::new("my-key".to_owned()));
     assert_eq!(codes(amazon), ["amazon-template"; 7]);
     let hooks = (0..51).fold(workers(), |spec, n| spec.lifecycle_hook(LifecycleHook::new(format!("h{n}"), Transition::Launching, 30)));
     assert_eq!(codes(hooks), ["hook-count"]);

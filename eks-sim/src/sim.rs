@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use crate::{
     clock::Clock,
-    ec2, eks,
+    cloudformation, ec2, eks,
     fault::{Fault, When},
     iam,
     inventory::Inventory,
@@ -319,6 +319,12 @@ impl Sim {
     /// Client.InternalError (Auto Scaling user guide, "Client.InternalError: Client error on launch").
     pub fn lock_volume_key(&self) {
         self.with(ec2::lock_volume_key);
+    }
+
+    /// Puts a template, in JSON or YAML, where `TemplateURL` finds it: at an `https://` address in S3. Another one there is replaced.
+    pub fn serve_template(&self, url: impl Into<String>, body: impl Into<String>) {
+        let (url, body) = (url.into(), body.into());
+        self.with(|world| cloudformation::serve(world, url, body));
     }
 
     /// How many injected faults have not happened yet.

@@ -102,10 +102,9 @@ fn balancing(action: &str) -> (&'static str, Rate) {
         | "DetachLoadBalancerFromSubnets"
         | "EnableAvailabilityZonesForLoadBalancer"
         | "DisableAvailabilityZonesForLoadBalancer" => ("resource-intensive", (10.0, 0.2)),
-        "RegisterTargets"
-        | "DeregisterTargets"
-        | "RegisterInstancesWithLoadBalancer"
-        | "DeregisterInstancesFromLoadBalancer" => ("registration", (20.0, 4.0)),
+        "RegisterTargets" | "DeregisterTargets" | "RegisterInstancesWithLoadBalancer" | "DeregisterInstancesFromLoadBalancer" => {
+            ("registration", (20.0, 4.0))
+        }
         _ if action.starts_with("Describe") => ("non-mutating", (40.0, 10.0)),
         _ => ("mutating", (20.0, 3.0)),
     }

@@ -66,6 +66,15 @@ pub(crate) enum Time {
     AddonOther,
     /// Add-on removal; assumption.
     AddonDelete,
+    /// Managed node group, from the request until its Auto Scaling group or launch template is made. With instances and nodes, public logs
+    /// have a group ACTIVE after 1m28s–5m47s, median 2m00s.
+    NodegroupSetup,
+    /// Managed node group, UPDATING for another setting; assumption.
+    NodegroupConfigUpdate,
+    /// Managed node group whose nodes never join, until it has failed. User guide: 15 minutes; public logs 20–33 min.
+    NodegroupFail,
+    /// Managed node group, from its last instance until it is gone; assumption.
+    NodegroupCleanup,
     /// An access entry's effect on the API server: "several seconds".
     AccessEntryEffect,
     /// CloudFormation's overhead for each resource; assumption.
@@ -138,6 +147,10 @@ impl Time {
             Self::AddonEbsCsi => (45.0, 45.5, 46.0),
             Self::AddonOther => (30.0, 45.0, 50.0),
             Self::AddonDelete => (5.0, 15.0, 30.0),
+            Self::NodegroupSetup => (10.0, 18.0, 40.0),
+            Self::NodegroupConfigUpdate => (5.0, 15.0, 40.0),
+            Self::NodegroupFail => (900.0, 1260.0, 1980.0),
+            Self::NodegroupCleanup => (5.0, 15.0, 30.0),
             Self::AccessEntryEffect => (3.0, 5.0, 9.0),
             Self::StackResource => (1.0, 2.0, 4.0),
             Self::StackInstanceProfile => (110.0, 120.0, 130.0),

@@ -1,60 +1,22 @@
 //! A cluster that EKS made, entered with `kube::Client` and a token signed by AWS's own signer.
 
+mod entry;
+
 use std::time::Duration;
 
-use aws_credential_types::Credentials;
 use aws_sdk_eks::types::{AccessScope, AccessScopeType, VpcConfigRequest};
-use aws_sigv4::{
-    http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign},
-    sign::v4,
-};
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use eks_sim::{Outcome, Sim, TransportError};
-use http::{HeaderValue, Request, header};
+use entry::{client, token};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::{
-    Api, Client, Error,
+    Api, Error,
     api::{ListParams, Patch, PatchParams},
-    client::Body,
 };
 use serde_json::json;
-use tower::ServiceExt;
 
 type Tested = Result<(), Box<dyn std::error::Error>>;
 
 const CLUSTER: &str = "chap10";
-
-/// `k8s-aws-v1.` and a presigned GetCallerIdentity, as `aws eks get-token` makes it.
-fn token(sim: &Sim, key: &str, secret: &str) -> Result<String, Box<dyn std::error::Error>> {
-    let identity = Credentials::from_keys(key, secret, None).into();
-    let mut settings = SigningSettings::default();
-    settings.signature_location = SignatureLocation::QueryParams;
-    settings.expires_in = Some(Duration::from_secs(60));
-    let params = v4::SigningParams::builder()
-        .identity(&identity)
-        .region("us-east-1")
-        .name("sts")
-        .time(sim.clock().wall())
-        .settings(settings)
-        .build()?;
-    let url = "https://sts.us-east-1.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15";
-    let signable = SignableRequest::new("GET", url, [("x-k8s-aws-id", CLUSTER)].into_iter(), SignableBody::Bytes(&[]))?;
-    let (instructions, _) = sign(signable, &params.into())?.into_parts();
-    let mut request = Request::get(url).body(())?;
-    instructions.apply_to_request_http1x(&mut request);
-    Ok(format!("k8s-aws-v1.{}", BASE64_URL_SAFE_NO_PAD.encode(request.uri().to_string())))
-}
-
-fn client(sim: &Sim, endpoint: &str, token: &str) -> Result<Client, Box<dyn std::error::Error>> {
-    let host = HeaderValue::from_str(endpoint.trim_start_matches("https://"))?;
-    let bearer = HeaderValue::from_str(&format!("Bearer {token}"))?;
-    let service = sim.kube_service().map_request(move |mut request: Request<Body>| {
-        request.headers_mut().insert(header::HOST, host.clone());
-        request.headers_mut().insert(header::AUTHORIZATION, bearer.clone());
-        request
-    });
-    Ok(Client::new(service, "default"))
-}
 
 fn refusal<T: std::fmt::Debug>(result: Result<T, Error>) -> (u16, String) {
     match result.expect_err("a refusal") {
@@ -93,7 +55,7 @@ async fn cluster(sim: &Sim) -> Result<String, Box<dyn std::error::Error>> {
 async fn the_creator_enters() -> Tested {
     let sim = Sim::new();
     let endpoint = cluster(&sim).await?;
-    let token = token(&sim, "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")?;
+    let token = token(&sim, CLUSTER, "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")?;
     let client = client(&sim, &endpoint, &token)?;
     assert_eq!(client.apiserver_version().await?.minor, "36");
     let maps: Api<ConfigMap> = Api::namespaced(client, "kube-system");
@@ -111,7 +73,7 @@ async fn the_creator_enters() -> Tested {
 async fn a_wrong_secret_does_not_enter() -> Tested {
     let sim = Sim::new();
     let endpoint = cluster(&sim).await?;
-    let client = client(&sim, &endpoint, &token(&sim, "AKIAIOSFODNN7EXAMPLE", "not-the-secret")?)?;
+    let client = client(&sim, &endpoint, &token(&sim, CLUSTER, "AKIAIOSFODNN7EXAMPLE", "not-the-secret")?)?;
     assert_eq!(refusal(client.apiserver_version().await), (401, "Unauthorized".to_owned()));
     Ok(())
 }
@@ -128,7 +90,7 @@ async fn access_policies_bound_what_a_user_may_do() -> Tested {
     eks.disassociate_access_policy().cluster_name(CLUSTER).principal_arn(admin).policy_arn(cluster_admin).send().await?;
     eks.associate_access_policy().cluster_name(CLUSTER).principal_arn(admin).policy_arn(view).access_scope(scope).send().await?;
     tokio::time::sleep(Duration::from_secs(30)).await;
-    let token = token(&sim, "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")?;
+    let token = token(&sim, CLUSTER, "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")?;
     let namespaces: Api<Namespace> = Api::all(client(&sim, &endpoint, &token)?);
     assert_eq!(namespaces.list(&ListParams::default()).await?.items.len(), 4);
     let (code, message) = refusal(namespaces.delete("default", &kube::api::DeleteParams::default()).await);
@@ -149,7 +111,7 @@ fn is_reset<T: std::fmt::Debug>(result: Result<T, Error>) -> bool {
 async fn the_api_server_goes_before_the_cluster() -> Tested {
     let sim = Sim::new();
     let endpoint = cluster(&sim).await?;
-    let client = client(&sim, &endpoint, &token(&sim, "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")?)?;
+    let client = client(&sim, &endpoint, &token(&sim, CLUSTER, "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")?)?;
     let eks = aws_sdk_eks::Client::new(&sim.sdk_config());
     eks.delete_cluster().name(CLUSTER).send().await?;
     client.apiserver_version().await?;
@@ -165,7 +127,7 @@ async fn the_api_server_goes_before_the_cluster() -> Tested {
 async fn a_private_endpoint_does_not_answer_from_outside() -> Tested {
     let sim = Sim::new();
     let endpoint = cluster(&sim).await?;
-    let client = client(&sim, &endpoint, &token(&sim, "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")?)?;
+    let client = client(&sim, &endpoint, &token(&sim, CLUSTER, "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")?)?;
     client.apiserver_version().await?;
     let eks = aws_sdk_eks::Client::new(&sim.sdk_config());
     let private = VpcConfigRequest::builder().endpoint_public_access(false).endpoint_private_access(true).build();

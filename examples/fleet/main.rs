@@ -96,7 +96,8 @@ fn verdict(life: &Life) -> &'static str {
 /// The most memory that the process, with the simulated account in it, ever held; only Linux tells.
 fn memory() -> String {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+    let peak =
+        status.lines().find_map(|line| line.strip_prefix("VmHWM:")).and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
     peak.map_or_else(String::new, |kib| format!(", {} MiB at most, the simulated account included", kib / 1_024))
 }
 

@@ -28,13 +28,17 @@ fn took(step: &Step, report: &Report, ledger: &Ledger, origin: Duration) -> Dura
     match segments.as_slice() {
         ["cluster", "upgrade" | "rollback", _, "control-plane"] => of(&|_, kind| kind == "ClusterVersionUpdate"),
         ["cluster", "upgrade" | "rollback", _, "insights"] => of(&|_, kind| kind == "InsightsRefresh"),
-        ["cluster", "upgrade" | "rollback", _, _, name, ..] => of(&|subject, _| subject.contains(":addon/") && subject.contains(&format!("/{name}/"))),
+        ["cluster", "upgrade" | "rollback", _, _, name, ..] => {
+            of(&|subject, _| subject.contains(":addon/") && subject.contains(&format!("/{name}/")))
+        }
         ["nodes", stack] => of(&|subject, _| subject == *stack),
         ["nodes", stack, "base"] => of(&|subject, _| subject == format!("{stack}-base")),
         // Nodes come by themselves: the slowest of them, from its launch on.
         ["k8s", "nodes", _] | ["replace", _, _, "ready"] => slowest(ledger, window),
         // Pods end, their volumes follow them, they start elsewhere.
-        ["replace", .., "drain" | "health"] => of(&|subject, kind| kind == "PodStart" || kind == "VolumeAttach" && subject.starts_with("vol-")),
+        ["replace", .., "drain" | "health"] => {
+            of(&|subject, kind| kind == "PodStart" || kind == "VolumeAttach" && subject.starts_with("vol-"))
+        }
         ["replace", .., "terminate"] => of(&|_, kind| matches!(kind, "InstanceTerminate" | "NodeRemoval")),
         // A time that somebody has configured; nothing else is waited for.
         ["replace", .., "deregister"] => step.typical.min(ran.took),
@@ -73,4 +77,3 @@ fn slowest(ledger: &Ledger, window: (Duration, Duration)) -> Duration {
         .max()
         .unwrap_or_default()
 }
-

@@ -55,7 +55,10 @@ async fn chapter(variant: &Variant, seed: u64) -> Tested<Sim> {
     let deployments = Api::<Deployment>::namespaced(client, "kube-system");
     deployments.create(&PostParams::default(), &serde_json::from_value(autoscaler)?).await?;
     tokio::time::sleep(Duration::from_secs(90)).await;
-    assert_eq!(budgets(&sim), [("db".to_owned(), 2, 1), ("web".to_owned(), 2 * u64::from(variant.nodes), 2 * u64::from(variant.nodes) - 1)]);
+    assert_eq!(
+        budgets(&sim),
+        [("db".to_owned(), 2, 1), ("web".to_owned(), 2 * u64::from(variant.nodes), 2 * u64::from(variant.nodes) - 1)]
+    );
     Ok(sim)
 }
 
@@ -77,7 +80,8 @@ fn budgets(sim: &Sim) -> Vec<(String, u64, u64)> {
 
 /// What must hold whenever somebody looks.
 fn judge(sim: &Sim, wrong: &Mutex<Vec<String>>, call: &Call) {
-    let below = budgets(sim).into_iter().filter(|(_, healthy, desired)| healthy < desired).map(|budget| format!("below budget: {budget:?}"));
+    let below =
+        budgets(sim).into_iter().filter(|(_, healthy, desired)| healthy < desired).map(|budget| format!("below budget: {budget:?}"));
     let locked = sim.locked_out(CLUSTER).into_iter().map(|node| format!("locked out: {node}"));
     wrong.lock().expect("no panic").extend(below.chain(locked).map(|what| format!("call {} {}: {what}", call.number, call.action)));
 }
@@ -128,9 +132,10 @@ async fn left_over(sim: &Sim) -> Tested<Vec<String>> {
     let mut left = Vec::new();
     for node in sim.stored(CLUSTER, "", "nodes") {
         let marks = |what: &str| node["metadata"][what].as_object().into_iter().flatten().map(|(key, _)| key.clone()).collect::<Vec<_>>();
-        let ours = [marks("labels"), marks("annotations")].concat().into_iter().filter(|key| {
-            key.starts_with("eks-rs/replacing") || key.starts_with("eks-rs/drain") || key.contains("exclude-from-external")
-        });
+        let ours = [marks("labels"), marks("annotations")]
+            .concat()
+            .into_iter()
+            .filter(|key| key.starts_with("eks-rs/replacing") || key.starts_with("eks-rs/drain") || key.contains("exclude-from-external"));
         left.extend(ours.map(|key| format!("{} of {}", key, node["metadata"]["name"])));
         left.extend((!node["spec"]["taints"].is_null()).then(|| format!("taints {}", node["spec"]["taints"])));
         left.extend((node["spec"]["unschedulable"] == true).then(|| format!("cordon of {}", node["metadata"]["name"])));
@@ -151,11 +156,23 @@ async fn left_over(sim: &Sim) -> Tested<Vec<String>> {
         left.extend((group.desired_capacity() != group.min_size()).then(|| format!("sizes of {group:?}")));
     }
     let rules = aws_sdk_ec2::Client::new(&config).describe_security_group_rules().send().await?;
-    let crossing = rules.security_group_rules().iter().filter(|rule| rule.tags().iter().any(|tag| tag.value().is_some_and(|v| v.starts_with("replace/"))));
+    let crossing = rules
+        .security_group_rules()
+        .iter()
+        .filter(|rule| rule.tags().iter().any(|tag| tag.value().is_some_and(|v| v.starts_with("replace/"))));
     left.extend(crossing.map(|rule| format!("{rule:?}")));
     let maps = sim.stored(CLUSTER, "", "configmaps").into_iter().filter(|map| map["metadata"]["name"] == "aws-auth");
-    left.extend(maps.filter(|map| map["data"]["mapRoles"].as_str().is_some_and(|roles| roles.contains("chap10-worker"))).map(|map| map["data"].to_string()));
-    let stale = sim.inventory().items().iter().filter(|item| item.id.contains("chap10-worker")).map(|item| item.id.clone()).collect::<BTreeSet<_>>();
+    left.extend(
+        maps.filter(|map| map["data"]["mapRoles"].as_str().is_some_and(|roles| roles.contains("chap10-worker")))
+            .map(|map| map["data"].to_string()),
+    );
+    let stale = sim
+        .inventory()
+        .items()
+        .iter()
+        .filter(|item| item.id.contains("chap10-worker"))
+        .map(|item| item.id.clone())
+        .collect::<BTreeSet<_>>();
     left.extend(stale);
     Ok(left)
 }

@@ -62,7 +62,10 @@ async fn upgrade(options: &Options) -> Result<(), Failure> {
         match run.go().await {
             Err(error) if run.died() => {
                 deaths += 1;
-                output::text(format!("\n✗ the process died before its call {}; another one goes on", options.kill_after.unwrap_or_default()));
+                output::text(format!(
+                    "\n✗ the process died before its call {}; another one goes on",
+                    options.kill_after.unwrap_or_default()
+                ));
                 output::hint(&format!("  ({error})"));
             }
             done => break done?,
@@ -174,8 +177,8 @@ impl Run<'_> {
             let takes = if step.typical >= Duration::from_secs(5) { format!(" ({})", clock(step.typical)) } else { String::new() };
             output::text(format!("    {:width$}  {}{takes}", step.key.as_str(), step.title));
         }
-        for finding in findings.into_iter().filter(|finding| changes.iter().any(|step| step.key == finding.key)) {
-            output::text(format!("  ! {}", finding.text));
+        for finding in findings.into_iter().filter(|finding| changes.iter().any(|step| step.key == finding.step)) {
+            output::text(format!("  ! {}", finding.message));
         }
         output::text("");
     }
@@ -202,7 +205,13 @@ impl Run<'_> {
         left.extend((!sight.within_budgets()).then(|| "workloads below their budgets".to_owned()));
         let [plane, workers] = done.took;
         output::heading("Summary");
-        output::text(format!("control plane {} → {} in {}, workers in {}", self.options.from()?, self.options.to, clock(plane), clock(workers)));
+        output::text(format!(
+            "control plane {} → {} in {}, workers in {}",
+            self.options.from()?,
+            self.options.to,
+            clock(plane),
+            clock(workers)
+        ));
         let over = done.floor.filter(|_| deaths == 0).map(|floor| ((plane + workers).as_secs_f64() / floor.as_secs_f64() - 1.0) * 100.0);
         if let (Some(floor), Some(over)) = (done.floor, over) {
             output::text(format!("the longest chain of the services' own times was {}: {over:.1} % over it", clock(floor)));

@@ -16,6 +16,7 @@ mod pod_identity;
 mod preflight;
 mod roles;
 mod settings;
+mod traces;
 mod upgrade;
 mod versions;
 mod wait;

@@ -204,7 +204,7 @@ fn everything_of_ours_is_torn_down_after_the_cluster() {
     let teardown = applied(&spec).teardown(&spec.owner, &spec.scope()).unwrap();
     insta::assert_snapshot!(teardown, @r"
     teardown of chap10: 7 to remove, about 2m 57s, saves $73.00 a month
-      - cluster/control-plane                  control plane chap10
+      - cluster/control-plane                  control plane chap10 ($73.00 a month)
       - cluster/role                           role chap10-cluster-us-east-1
       - cluster/role/ebs-csi                   role chap10-ebs-csi-us-east-1
       - cluster/role/load-balancer-controller  role chap10-lbc-us-east-1

@@ -281,7 +281,7 @@ fn the_cluster_goes_before_its_roles() {
     let teardown = everything().teardown(&spec.owner, &spec.scope()).unwrap();
     insta::assert_snapshot!(teardown, @r#"
     teardown of chap10: 3 to remove, about 2m 57s, saves $73.00 a month
-      - cluster/control-plane  control plane chap10
+      - cluster/control-plane  control plane chap10 ($73.00 a month)
       - cluster/role           role chap10-cluster-us-east-1
       - cluster/role/ebs-csi   role chap10-ebs-csi-us-east-1
     "#);

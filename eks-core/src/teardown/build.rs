@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Finding, Op, OpError, Operation, Owner, PlanError, StepKey,
+    Finding, Op, OpError, Operation, Owner, PlanError, StepKey, Survivor,
     plan::{longest_chain, sort},
 };
 
@@ -104,6 +104,9 @@ pub struct Teardown {
     /// What a reviewer should see.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     findings: Vec<Finding>,
+    /// What stays, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    stays: Vec<Survivor>,
 }
 
 /// Collects the removals of one layer.
@@ -125,6 +128,13 @@ impl TeardownBuilder {
         self
     }
 
+    /// Adds something that will stay, with the reason: a volume that is retained, say. Its verdict will tell of it again.
+    #[must_use]
+    pub fn stays(mut self, survivor: Survivor) -> Self {
+        self.0.stays.push(survivor);
+        self
+    }
+
     /// The teardown.
     ///
     /// # Errors
@@ -138,7 +148,7 @@ impl Teardown {
     /// Starts the teardown of one layer; `scope` is what its driver needs to look for survivors.
     pub fn builder(owner: &Owner, layer: impl Into<String>, scope: serde_json::Value) -> TeardownBuilder {
         let scopes = BTreeMap::from([(layer.into(), scope)]);
-        TeardownBuilder(Self { owner: owner.clone(), removals: Vec::new(), scopes, findings: Vec::new() })
+        TeardownBuilder(Self { owner: owner.clone(), removals: Vec::new(), scopes, findings: Vec::new(), stays: Vec::new() })
     }
 
     /// Makes the teardowns of several layers one.
@@ -158,6 +168,12 @@ impl Teardown {
             joined.removals.extend(teardown.removals);
             joined.scopes.extend(teardown.scopes);
             joined.findings.extend(teardown.findings);
+            // Two layers may tell of one thing; the first knows it as its own.
+            for survivor in teardown.stays {
+                if !joined.stays.iter().any(|told| (&told.kind, &told.id) == (&survivor.kind, &survivor.id)) {
+                    joined.stays.push(survivor);
+                }
+            }
         }
         joined.ordered()
     }
@@ -205,6 +221,11 @@ impl Teardown {
     /// What a reviewer should see.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
+    }
+
+    /// What will stay, and why.
+    pub fn stays(&self) -> &[Survivor] {
+        &self.stays
     }
 
     /// Whether nothing is there to remove.
@@ -263,6 +284,37 @@ mod tests {
         let of = |key: &str, scope: &str| Teardown::builder(&owner, "t", scope.into()).removal(removal(key, vec![])).build().unwrap();
         let refused = Teardown::join([of("t/a", "one"), of("t/b", "other")]).unwrap_err();
         assert!(matches!(&refused, PlanError::SameLayer { layer } if layer == "t"), "{refused}");
+    }
+
+    #[test]
+    fn everything_is_shown_by_layer() {
+        let owner = Owner::new("o").unwrap();
+        let net = Teardown::builder(&owner, "net", serde_json::Value::Null)
+            .removal(removal("net/nat", vec![After::Layer("k8s".into())]).takes(Duration::from_secs(80)).saves(32.85))
+            .removal(removal("net/vpc", vec![After::Key("net/nat".parse().unwrap())]))
+            .build()
+            .unwrap();
+        let left = || Survivor::new("EBS volume", "vol-1", "it is retained", "aws ec2 delete-volume --volume-id vol-1", 0.8);
+        let k8s = Teardown::builder(&owner, "k8s", serde_json::Value::Null)
+            .removal(removal("k8s/service/a", vec![]).saves(18.25))
+            .stays(left())
+            .finding(Finding::warning("k8s/aws-auth".parse().unwrap(), "not looked through"))
+            .build()
+            .unwrap();
+        let joined = Teardown::join([net, k8s]).unwrap();
+        insta::assert_snapshot!(joined, @r"
+        teardown of o: 3 to remove, about 1m 20s, saves $51.10 a month
+          k8s: 1, $18.25 a month
+            - k8s/service/a  k8s/service/a id ($18.25 a month)
+          net: 2, $32.85 a month
+            - net/nat        net/nat id ($32.85 a month)
+            - net/vpc        net/vpc id
+          stays: 1, $0.80 a month
+            = EBS volume vol-1: it is retained; aws ec2 delete-volume --volume-id vol-1 ($0.80 a month)
+          ! k8s/aws-auth: not looked through
+        ");
+        let other = Teardown::builder(&owner, "leftovers", serde_json::Value::Null).stays(left()).build().unwrap();
+        assert_eq!(Teardown::join([joined, other]).unwrap().stays().len(), 1, "told once");
     }
 
     #[test]

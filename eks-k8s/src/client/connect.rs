@@ -9,7 +9,7 @@ use eks_core::{
 use kube::Client;
 use tokio::{sync::Mutex, time::Instant};
 
-use crate::{Access, AccessRef, ObjectsSpec, Observed, observed::Scope};
+use crate::{Access, AccessRef, ObjectsSpec, Observed, Unanswered, observed::Scope, teardown::unanswering};
 
 type Connect = dyn Fn(Access) -> BoxFuture<'static, Result<Client, BoxError>> + Send + Sync;
 
@@ -95,6 +95,24 @@ impl Objects {
     /// [`Error::Call`] if the API server does not answer.
     pub async fn teardown(&self, owner: &Owner, access: Option<Access>) -> Result<Teardown, Error> {
         self.look(owner, Scope::everything(access)).await?.teardown(owner)
+    }
+
+    /// As [`Objects::teardown`], with a choice of what is done where the API server does not answer, or a controller does not let go of
+    /// what it made: then and with [`Unanswered::LeaveToAws`], nothing of the cluster is listed, a finding says so, and it goes with the
+    /// cluster.
+    ///
+    /// # Errors
+    /// As [`Objects::teardown`]; with [`Unanswered::LeaveToAws`] none for an API server that does not answer.
+    pub async fn teardown_or(&self, owner: &Owner, access: Option<Access>, unanswered: Unanswered) -> Result<Teardown, Error> {
+        let error = match self.look(owner, Scope::everything(access.clone())).await {
+            Ok(now) => return now.teardown_or(owner, unanswered),
+            Err(error) => error,
+        };
+        if unanswered == Unanswered::Hold || !matches!(error, Error::Call { .. }) {
+            return Err(error);
+        }
+        let at = access.as_ref().map_or_else(|| "the cluster".to_owned(), |access| format!("cluster {}", access.name));
+        unanswering(owner, access, &format!("the API server of {at} does not answer ({}); what is in it goes with it", error.chain()))
     }
 
     /// The client; `None` if there is no cluster.

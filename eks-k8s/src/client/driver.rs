@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use eks_core::{
-    Error, Facts, Op, Operation, Outputs, Owner, Removal, Step, Survivor,
+    Class, Error, Facts, Op, Operation, Outputs, Owner, Removal, Step, Survivor,
     engine::{BoxFuture, Driver, Poll, StepContext},
 };
 
@@ -58,8 +58,16 @@ impl Objects {
 
     async fn take_away(&self, removal: &Removal, cx: &StepContext) -> Result<(), Error> {
         match decode(removal.key.as_str(), &removal.op)? {
-            ObjectOp::Delete { access, object, uid, volume } => {
-                remove::object(&self.place(access), &object, &uid, volume.as_deref(), cx).await?;
+            ObjectOp::Delete { access, object, uid, volume, patience } => {
+                let gone = remove::object(&self.place(access), &object, &uid, volume.as_deref(), patience, cx).await;
+                match gone {
+                    // It goes with the cluster. It was not seen to go, which the verdict tells, unless others look for what it made.
+                    Err(error) if patience.is_some() && is_unanswered(&error, cx.attempt()) => {
+                        cx.waiting(object.to_string(), format!("left to go with the cluster: {}", error.chain()));
+                        return Ok(());
+                    }
+                    gone => gone?,
+                }
             }
             ObjectOp::UnmapRoles { access, mappings } => {
                 match auth::unmap(&self.place(access).client().await?, cx.owner(), &mappings).await {
@@ -74,6 +82,18 @@ impl Objects {
         }
         self.note_gone(removal);
         Ok(())
+    }
+}
+
+/// Whether nobody answered, or nobody let go of an object. What time may heal is tried some times first.
+fn is_unanswered(error: &Error, attempt: u32) -> bool {
+    match error {
+        Error::Timeout { .. } => true,
+        // Another writer: the runner looks again.
+        Error::Call { class: Class::Conflict, .. } => false,
+        Error::Call { class: Class::Inconsistent | Class::Throttled | Class::Transient, .. } => attempt >= REACHING,
+        Error::Call { .. } => true,
+        _ => false,
     }
 }
 

@@ -21,7 +21,15 @@ use crate::{
 const LIMIT: Duration = Duration::from_secs(15 * 60);
 
 /// Deletes an object and waits until it is gone, and its volume too.
-pub(super) async fn object(place: &Place<'_>, at: &ObjectRef, uid: &str, volume: Option<&str>, cx: &StepContext) -> Result<(), Error> {
+pub(super) async fn object(
+    place: &Place<'_>,
+    at: &ObjectRef,
+    uid: &str,
+    volume: Option<&str>,
+    patience: Option<Duration>,
+    cx: &StepContext,
+) -> Result<(), Error> {
+    let limit = patience.unwrap_or(LIMIT);
     let collection = Collection::of(&place.client().await?, at);
     // One of the same name that came later is someone else's; ours is gone.
     if let Some(live) = collection.get(&at.name).await?.filter(|live| live["metadata"]["uid"] == *uid) {
@@ -31,10 +39,10 @@ pub(super) async fn object(place: &Place<'_>, at: &ObjectRef, uid: &str, volume:
         }
         collection.delete(&at.name, exactly(&live)).await?;
     }
-    let watch = Watch::one(place, at.kind, &at.namespace, &at.name, at.to_string(), LIMIT);
+    let watch = Watch::one(place, at.kind, &at.namespace, &at.name, at.to_string(), limit);
     watch.until(cx, |objects| objects.get(uid).map_or(Seen::Done(()), held)).await?;
     if let Some(volume) = volume {
-        let watch = Watch::one(place, VOLUMES, "", volume, format!("PersistentVolume {volume}"), LIMIT);
+        let watch = Watch::one(place, VOLUMES, "", volume, format!("PersistentVolume {volume}"), limit);
         watch.until(cx, |objects| objects.values().next().map_or(Seen::Done(()), held)).await?;
     }
     Ok(())
@@ -115,6 +123,9 @@ impl Objects {
             }
             // No API server any more: what was not seen to go may have left a load balancer or a volume behind.
             unreachable => {
+                if leavings.left_to_aws {
+                    return Ok(leavings.retained.iter().map(crate::Volume::survivor).collect());
+                }
                 let gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
                 let unseen = leavings.removals.into_iter().filter(|removal| !gone.contains(&name_of(&removal.kind, &removal.id)));
                 let mut left: Vec<_> = unseen.collect();

@@ -167,7 +167,7 @@ impl Networks {
             NetOp::DeleteEgressOnlyGateway { id } => self.delete_egress_only_gateway(&id).await,
             NetOp::ReleaseAddress { id } => self.release_address(&id).await,
             NetOp::DeleteInternetGateway { id, attached_to } => self.delete_internet_gateway(&id, &attached_to).await,
-            NetOp::SweepVpc { id } => self.sweep(&id).await,
+            NetOp::SweepVpc { id } => self.sweep(cx, &id).await,
             NetOp::DeleteRouteTable { id, associations } => self.delete_route_table(&id, &associations).await,
             NetOp::DeleteSubnet { id } => self.delete_subnet(cx, &id).await,
             NetOp::RevokeReferences { id, to } => self.revoke_references(&id, &to).await,

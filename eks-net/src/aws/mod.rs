@@ -7,6 +7,7 @@ mod egress_only;
 mod endpoints;
 mod existing;
 mod groups;
+mod leftovers;
 mod machines;
 mod made;
 mod nat;
@@ -18,7 +19,7 @@ mod routing;
 mod rules;
 mod transit;
 
-pub use self::machines::Machines;
+pub use self::{leftovers::Leftovers, machines::Machines};
 
 use std::sync::Arc;
 

@@ -35,9 +35,10 @@ pub(super) use pages;
 pub(super) enum Look {
     /// To plan, or to apply a plan.
     Plan,
-    /// To plan a teardown: for what lies in VPCs of others, too; not at attributes of the VPC, which do not matter to it.
+    /// To plan a teardown: for what lies in VPCs of others, too, and for network interfaces; not at attributes of the VPC, which do not
+    /// matter to it.
     Teardown,
-    /// After a teardown: likewise, and for network interfaces and volumes.
+    /// After a teardown: likewise, and for volumes.
     Survivors,
 }
 
@@ -66,7 +67,8 @@ impl Networks {
             // What we made in a VPC of somebody else's.
             None => owned(owner),
         };
-        let interfaces = async { if survivors && vpc.is_some() { self.interfaces(owner, &inside).await } else { Ok(Vec::new()) } };
+        // A teardown tells of what others have in the VPC before it meets it.
+        let interfaces = async { if why != Look::Plan && vpc.is_some() { self.interfaces(owner, &inside).await } else { Ok(Vec::new()) } };
         let dns = async {
             match &vpc {
                 Some(vpc) if why == Look::Plan => {

@@ -11,6 +11,9 @@ use crate::{
     tags::Tags,
 };
 
+/// The attempt at a sweep, some five seconds each, from which on a group that is in use is in use for good.
+const SURELY_HELD: u32 = 12;
+
 impl Networks {
     /// Takes tags off, each if it still has this value. (Amazon EC2 API Reference, DeleteTags.)
     pub(super) async fn untag(&self, id: &str, tags: &Tags) -> Result<(), Error> {
@@ -34,7 +37,7 @@ impl Networks {
     /// of clusters. As long as anything shows that a cluster in the VPC is alive, nothing is touched: it may be another owner's.
     ///
     /// Rules of other groups in the VPC, whoever made them, are revoked if they name a group that is deleted here.
-    pub(super) async fn sweep(&self, vpc: &VpcId) -> Result<(), Error> {
+    pub(super) async fn sweep(&self, cx: &StepContext, vpc: &VpcId) -> Result<(), Error> {
         let inside = filter("vpc-id", [vpc.as_str()]);
         let (interfaces, groups) = tokio::try_join!(self.interfaces(vpc, &inside), self.groups(vpc, &inside))?;
         let groups: Vec<_> = groups.into_iter().filter(groups::of_cluster).collect();
@@ -48,7 +51,11 @@ impl Networks {
             self.revoke_names_of(&group.id, vpc).await?;
         }
         for group in &groups {
-            self.delete_group(&group.id).await?;
+            match self.delete_group(&group.id).await {
+                // Something wears it that is no cluster's. Subnets are not held by it, and the VPC will tell.
+                Err(error) if error.class() == Class::Conflict && cx.attempt() >= SURELY_HELD => {}
+                result => result?,
+            }
         }
         Ok(())
     }
@@ -119,12 +126,12 @@ fn is_unused_of_cni(interface: &FoundInterface) -> bool {
 }
 
 /// An interface that shows that a cluster in the VPC is alive: of a control plane; of an instance for which the CNI made
-/// interfaces, as every instance has a primary one while it exists; or in a cluster's security group.
+/// interfaces, as every instance has a primary one while it exists; or in use in a cluster's security group.
 fn user<'a>(interfaces: &'a [FoundInterface], groups: &[FoundGroup]) -> Option<&'a FoundInterface> {
     let has_cni = |instance: &str| interfaces.iter().any(|other| instance_of_cni(other) == Some(instance));
     interfaces.iter().find(|interface| {
         interface.description.starts_with("Amazon EKS ")
             || interface.instance.as_deref().is_some_and(has_cni)
-            || !is_unused_of_cni(interface) && groups.iter().any(|group| interface.groups.contains(&group.id))
+            || interface.status != "available" && groups.iter().any(|group| interface.groups.contains(&group.id))
     })
 }

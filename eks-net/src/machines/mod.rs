@@ -39,7 +39,7 @@ mod op;
 mod permissions;
 mod place;
 pub(crate) mod plan;
-mod price;
+pub(crate) mod price;
 mod public_key;
 mod spec;
 mod survivors;
@@ -56,8 +56,9 @@ pub use load_balancer::{BalancerAttributes, Listener, ListenerProtocol, LoadBala
 pub use observed::{FoundImage, FoundInstance, FoundKeyPair, FoundLoadBalancer, FoundMachineVolume, FoundRegistration, ObservedMachines};
 pub use op::{Balancer, BalancerChange, Held, Launch, MachineOp, ModifyVolume};
 pub use spec::{MachinesSpec, MachinesSpecBuilder};
+pub(crate) use teardown::RELEASE;
 #[cfg(feature = "aws")]
-pub(crate) use teardown::{RELEASE, TERMINATE};
+pub(crate) use teardown::TERMINATE;
 pub use volume::{OnTeardown, Volume};
 
 #[cfg(feature = "aws")]

@@ -29,7 +29,10 @@ impl Driver for Workers {
     }
 
     fn check(&self, op: &Op) -> Result<(), Error> {
-        op.decode::<WorkersOp>().map(drop).map_err(unknown)
+        match op.decode::<WorkersOp>().map_err(unknown)? {
+            WorkersOp::Group { .. } => Self::knows_groups(),
+            _ => Ok(()),
+        }
     }
 
     fn observe<'a>(&'a self, owner: &'a Owner, scope: &'a serde_json::Value) -> BoxFuture<'a, Result<Facts, Error>> {
@@ -52,8 +55,12 @@ impl Driver for Workers {
                     self.clear(&id, cx).await?;
                     self.create(&stack, step.typical, cx).await
                 }
+                WorkersOp::UpdateStack { id, stack } => {
+                    let stack = self.with_size_of_now(&id, &stack).await?;
+                    self.update(&id, &stack, step.typical, cx).await
+                }
                 WorkersOp::RollBack { id, .. } => self.restore(&id, StackStatus::UpdateFailed, &BTreeSet::new(), step.typical, cx).await,
-                WorkersOp::UpdateStack { id, stack } => self.update(&id, &stack, step.typical, cx).await,
+                WorkersOp::Group { group } => self.run_group(&group, step, cx).await,
                 WorkersOp::KeepStack { .. } => Ok(step.outputs.clone()),
                 WorkersOp::DeleteStack { name, .. } => Err(Error::Plan {
                     subject: cx.key().to_string(),
@@ -67,13 +74,14 @@ impl Driver for Workers {
         Box::pin(async move {
             match removal.op.decode::<WorkersOp>().map_err(unknown)? {
                 WorkersOp::DeleteStack { id, .. } => self.delete(&id, removal.typical, cx).await,
+                WorkersOp::Group { group } => self.remove_group(&group, removal.typical, cx).await,
                 _ => Err(Error::Plan { subject: cx.key().to_string(), reason: "a removal only deletes".to_owned() }),
             }
         })
     }
 
     fn poll<'a>(&'a self, kind: &'a str, ids: &'a [String]) -> BoxFuture<'a, Result<BTreeMap<String, Poll>, Error>> {
-        Box::pin(self.look(kind, ids))
+        Box::pin(async move { if kind.starts_with("group-") { self.look_groups(kind, ids).await } else { self.look(kind, ids).await } })
     }
 
     fn survivors<'a>(&'a self, owner: &'a Owner, scope: &'a serde_json::Value) -> BoxFuture<'a, Result<Vec<Survivor>, Error>> {
@@ -254,8 +262,10 @@ impl Workers {
 }
 
 fn wait(goal: Goal, id: &str, typical: Duration) -> Wait {
-    // CloudFormation gives up first, and then its events tell why.
-    Wait::typical(goal.kind(), id, typical).limit(Duration::from_secs(60 * (u64::from(TIMEOUT_MINUTES) + 5)))
+    // CloudFormation gives up first, and then its events tell why. An update that replaces instances one after another takes long, and
+    // knows no limit of its own.
+    let limit = Duration::from_secs(60 * (u64::from(TIMEOUT_MINUTES) + 5)).max(typical * 2);
+    Wait::typical(goal.kind(), id, typical).limit(limit)
 }
 
 fn unknown(error: OpError) -> Error {

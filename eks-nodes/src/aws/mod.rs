@@ -5,8 +5,10 @@ mod blockers;
 mod driver;
 mod events;
 mod observe;
+mod sizes;
 mod stack_calls;
 mod stand;
+mod templates;
 mod wait;
 
 use std::fmt;
@@ -20,6 +22,9 @@ use crate::{
     spec::WorkersSpec,
 };
 
+#[cfg(feature = "managed")]
+pub(crate) use self::stack_calls::token;
+
 /// The workers of one account and Region. Cheap to clone.
 ///
 /// The SDK may repeat every call: CloudFormation's creates and updates carry a token.
@@ -30,6 +35,8 @@ pub struct Workers {
     client: Client,
     /// Asked only why instances never came, which CloudFormation does not tell.
     scaling: aws_sdk_autoscaling::Client,
+    #[cfg(feature = "managed")]
+    pub(crate) eks: aws_sdk_eks::Client,
     /// Who tells why instances do not come.
     #[cfg(feature = "diagnosis")]
     pub(crate) diagnostician: Option<crate::join::Diagnostician>,
@@ -53,6 +60,8 @@ impl Workers {
             region,
             client: Client::new(&config),
             scaling: aws_sdk_autoscaling::Client::new(&config),
+            #[cfg(feature = "managed")]
+            eks: aws_sdk_eks::Client::new(&config),
             #[cfg(feature = "diagnosis")]
             diagnostician: None,
             #[cfg(feature = "diagnosis")]
@@ -60,7 +69,7 @@ impl Workers {
         }
     }
 
-    /// Looks at the stacks of a scope: one call for each name, or one listing.
+    /// Looks at the stacks of a scope: one call for each name, or one listing; and one for each template that is not ours.
     ///
     /// # Errors
     /// If a call fails, or two stacks carry one key; [`Error::Refused`] if the scope is of another Region.
@@ -72,11 +81,25 @@ impl Workers {
                 remedy: "use a configuration of that Region".to_owned(),
             });
         }
-        let stacks = match &scope {
-            Scope::Named { names, .. } => self.describe_named(names).await?,
-            Scope::Owned { .. } => self.list().await?,
+        let (stacks, urls) = match &scope {
+            Scope::Named { names, templates, .. } => (self.describe_named(names).await?, templates.clone()),
+            Scope::Owned { .. } => (self.list().await?, Vec::new()),
         };
-        Observed::new(owner, scope, stacks)
+        let mut observed = Observed::new(owner, scope, stacks)?;
+        for url in urls {
+            let summary = self.summary(&url).await?;
+            observed = observed.with_template(url, summary);
+        }
+        self.observe_groups(observed).await
+    }
+
+    /// As [`Workers::observe`], and how large the groups are, which decides nothing but what an update does to them: one call for all.
+    ///
+    /// # Errors
+    /// As [`Workers::observe`].
+    pub async fn observe_with_sizes(&self, owner: &Owner, scope: Scope) -> Result<Observed, Error> {
+        let observed = self.observe(owner, scope).await?;
+        self.sized(observed).await
     }
 
     /// Observes, then plans.
@@ -95,7 +118,7 @@ impl Workers {
         let Some(first) = specs.first() else {
             return Err(Error::Plan { subject: "nodes".to_owned(), reason: "there are no workers to plan".to_owned() });
         };
-        let observed = self.observe(first.owner(), Scope::of(specs.iter().copied())).await?;
+        let observed = self.observe_with_sizes(first.owner(), Scope::of(specs.iter().copied())).await?;
         WorkersSpec::plan_all(specs.iter().copied(), &observed)
     }
 

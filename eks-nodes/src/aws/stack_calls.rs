@@ -10,6 +10,7 @@ use crate::{
     cause::Cause,
     fingerprint::TEMPLATE_TAG,
     request::{StackRequest, TemplateSource},
+    sizing::DESIRED_TAG,
 };
 
 /// After this time CloudFormation gives up and rolls back, rather than waiting for instances that never come.
@@ -116,21 +117,23 @@ fn parameters(request: &StackRequest, cx: &StepContext) -> Result<Vec<Parameter>
 }
 
 fn capabilities(request: &StackRequest) -> Option<Vec<Capability>> {
-    request.iam.then(|| vec![Capability::CapabilityIam])
+    let names = request.capabilities.iter().map(|capability| Capability::from(capability.as_str())).collect::<Vec<_>>();
+    (!names.is_empty()).then_some(names)
 }
 
 /// CloudFormation puts them on everything that the stack makes, too.
 fn tags(request: &StackRequest, cx: &StepContext) -> Vec<Tag> {
     let fingerprint = (TEMPLATE_TAG.to_owned(), request.template.fingerprint());
+    let desired = request.desired.map(|desired| (DESIRED_TAG.to_owned(), desired.to_string()));
     let tag = |(key, value)| Tag::builder().key(key).value(value).build();
-    cx.tags().into_iter().chain([fingerprint]).map(tag).collect()
+    cx.tags().into_iter().chain([fingerprint]).chain(desired).map(tag).collect()
 }
 
 /// A token of this very call, so that the SDK may repeat it.
 ///
 /// It need not outlive the call, as a stack is found again by its name; and it must not, as CloudFormation refuses a token that
 /// it has seen, and the name is free again after a deletion.
-fn token(cx: &StepContext) -> String {
+pub(crate) fn token(cx: &StepContext) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     cx.owner().token(cx.key(), &now.as_nanos().to_string())
 }

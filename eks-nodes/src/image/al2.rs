@@ -42,6 +42,10 @@ impl AmazonLinux2 {
         format!("/aws/service/eks/optimized-ami/{version}/amazon-linux-2{suffix}/{name}/image_id")
     }
 
+    pub(super) fn is_pinned(&self) -> bool {
+        self.release.is_some()
+    }
+
     pub(super) fn check(&self, problems: &mut Problems) {
         let form = |text: &str| text.strip_prefix('v').is_some_and(is_serial);
         check_release(self.release.as_ref(), form, "v20251112", problems);

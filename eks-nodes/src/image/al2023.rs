@@ -4,7 +4,7 @@ use eks_core::Problems;
 
 use super::{
     Mirror, NodeSettings, Proxy, Target, check_release, is_serial,
-    node_config::{Node, user_data},
+    node_config::{Node, extra_user_data, user_data},
     pull::check_mirrors,
 };
 use crate::instance::{Architecture, Variant};
@@ -84,13 +84,26 @@ impl AmazonLinux2023 {
     }
 
     pub(super) fn user_data(&self, settings: NodeSettings<'_>) -> String {
-        user_data(&Node {
+        user_data(&self.node(settings))
+    }
+
+    fn node<'a>(&'a self, settings: NodeSettings<'a>) -> Node<'a> {
+        Node {
             settings,
             local_storage: self.local_storage,
             fast_image_pull: self.fast_image_pull,
             proxy: self.proxy.as_ref(),
             mirrors: &self.mirrors,
-        })
+        }
+    }
+
+    pub(super) fn is_pinned(&self) -> bool {
+        self.release.is_some()
+    }
+
+    /// What is merged into EKS's user data.
+    pub(super) fn managed_user_data(&self, settings: NodeSettings<'_>) -> Option<String> {
+        extra_user_data(&self.node(settings))
     }
 
     pub(super) fn check(&self, problems: &mut Problems) {

@@ -75,6 +75,22 @@ impl Bottlerocket {
         format!("/aws/service/bottlerocket/aws-k8s-{kubernetes}{nvidia}{fips}/{architecture}/{version}/image_id")
     }
 
+    pub(super) fn is_pinned(&self) -> bool {
+        self.version.is_some()
+    }
+
+    pub(crate) fn is_fips(&self) -> bool {
+        self.fips
+    }
+
+    /// What is merged into EKS's user data.
+    pub(super) fn managed_user_data(&self, settings: NodeSettings<'_>) -> Option<String> {
+        let settings = Settings { kubernetes: self.kubernetes(settings), ..self.settings(settings) };
+        let text = toml::to_string(&Document { settings }).unwrap_or_default();
+        // The tables themselves say nothing.
+        text.lines().any(|line| line.contains('=')).then_some(text)
+    }
+
     pub(super) fn check(&self, problems: &mut Problems) {
         let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         let form = |text: &str| {
@@ -94,7 +110,8 @@ impl Bottlerocket {
         toml::to_string(&document).unwrap_or_default()
     }
 
-    fn settings(&self, node: NodeSettings<'_>) -> Settings {
+    /// What the node is told of the kubelet; its cluster is another matter.
+    fn kubernetes(&self, node: NodeSettings<'_>) -> Kubernetes {
         let kubelet = node.kubelet;
         let mut taints: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for taint in node.taints {
@@ -103,32 +120,42 @@ impl Bottlerocket {
         let reserved = |map: &BTreeMap<crate::ReservedResource, String>| {
             map.iter().map(|(resource, quantity)| (resource.as_str(), quantity.clone())).collect()
         };
+        Kubernetes {
+            cluster_name: None,
+            api_server: None,
+            cluster_certificate: None,
+            cluster_dns_ip: kubelet.cluster_dns.map(|address| address.to_string()),
+            max_pods: node.max_pods,
+            image_gc_low_threshold_percent: kubelet.image_gc.map(|(low, _)| low),
+            image_gc_high_threshold_percent: kubelet.image_gc.map(|(_, high)| high),
+            container_log_max_size: kubelet.container_logs.as_ref().map(|(size, _)| size.clone()),
+            container_log_max_files: kubelet.container_logs.as_ref().map(|(_, files)| *files),
+            pod_pids_limit: kubelet.pod_pids_limit,
+            registry_qps: kubelet.registry_pulls.map(|(per_second, _)| per_second),
+            registry_burst: kubelet.registry_pulls.map(|(_, burst)| burst),
+            node_labels: node.labels.clone(),
+            node_taints: taints,
+            kube_reserved: reserved(&kubelet.kube_reserved),
+            system_reserved: reserved(&kubelet.system_reserved),
+            eviction_hard: kubelet.eviction_hard.iter().map(|(signal, threshold)| (signal.as_str(), threshold.clone())).collect(),
+            eviction_soft: kubelet.eviction_soft.iter().map(|(signal, soft)| (signal.as_str(), soft.0.clone())).collect(),
+            eviction_soft_grace_period: kubelet
+                .eviction_soft
+                .iter()
+                .map(|(signal, soft)| (signal.as_str(), format!("{}s", soft.1)))
+                .collect(),
+        }
+    }
+
+    fn settings(&self, node: NodeSettings<'_>) -> Settings {
+        let kubernetes = Kubernetes {
+            cluster_name: Some("${ClusterName}"),
+            api_server: Some("${ApiServerEndpoint}"),
+            cluster_certificate: Some("${CertificateAuthorityData}"),
+            ..self.kubernetes(node)
+        };
         Settings {
-            kubernetes: Kubernetes {
-                cluster_name: "${ClusterName}",
-                api_server: "${ApiServerEndpoint}",
-                cluster_certificate: "${CertificateAuthorityData}",
-                cluster_dns_ip: kubelet.cluster_dns.map(|address| address.to_string()),
-                max_pods: node.max_pods,
-                image_gc_low_threshold_percent: kubelet.image_gc.map(|(low, _)| low),
-                image_gc_high_threshold_percent: kubelet.image_gc.map(|(_, high)| high),
-                container_log_max_size: kubelet.container_logs.as_ref().map(|(size, _)| size.clone()),
-                container_log_max_files: kubelet.container_logs.as_ref().map(|(_, files)| *files),
-                pod_pids_limit: kubelet.pod_pids_limit,
-                registry_qps: kubelet.registry_pulls.map(|(per_second, _)| per_second),
-                registry_burst: kubelet.registry_pulls.map(|(_, burst)| burst),
-                node_labels: node.labels.clone(),
-                node_taints: taints,
-                kube_reserved: reserved(&kubelet.kube_reserved),
-                system_reserved: reserved(&kubelet.system_reserved),
-                eviction_hard: kubelet.eviction_hard.iter().map(|(signal, threshold)| (signal.as_str(), threshold.clone())).collect(),
-                eviction_soft: kubelet.eviction_soft.iter().map(|(signal, soft)| (signal.as_str(), soft.0.clone())).collect(),
-                eviction_soft_grace_period: kubelet
-                    .eviction_soft
-                    .iter()
-                    .map(|(signal, soft)| (signal.as_str(), format!("{}s", soft.1)))
-                    .collect(),
-            },
+            kubernetes,
             network: self.proxy.as_ref().map(|proxy| Network { https_proxy: proxy.url.clone(), no_proxy: proxy.no_proxy.clone() }),
             container_registry: (!self.mirrors.is_empty()).then(|| ContainerRegistry {
                 mirrors: self
@@ -165,9 +192,12 @@ type Table = BTreeMap<&'static str, String>;
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Kubernetes {
-    cluster_name: &'static str,
-    api_server: &'static str,
-    cluster_certificate: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster_name: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_server: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster_certificate: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cluster_dns_ip: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -186,6 +216,7 @@ struct Kubernetes {
     registry_qps: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     registry_burst: Option<u16>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     node_labels: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     node_taints: BTreeMap<String, Vec<String>>,

@@ -18,7 +18,6 @@ use std::collections::BTreeMap;
 use eks_core::{AmiId, Problems};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::support::READ;
 pub use self::{
     al2::AmazonLinux2,
     al2023::{AmazonLinux2023, LocalStorage},
@@ -27,6 +26,10 @@ pub use self::{
     support::{Date, EndOfSupport},
     ubuntu::{Ubuntu, UbuntuRelease},
     windows::{Windows, WindowsInstallation, WindowsRelease},
+};
+pub(crate) use self::{
+    script::arguments as bootstrap_arguments,
+    support::{READ, kubernetes_end},
 };
 use crate::{
     instance::{Architecture, Variant},
@@ -189,6 +192,25 @@ impl Family {
             Self::AmazonLinux2023(al2023) => al2023.user_data(settings),
             Self::Bottlerocket(bottlerocket) => bottlerocket.user_data(settings),
             Self::Windows(_) => script::powershell(settings),
+        }
+    }
+
+    /// What EKS must be told besides its own user data; nothing where nothing is set, and for families whose script EKS runs itself.
+    pub(crate) fn managed_user_data(&self, settings: NodeSettings<'_>) -> Option<String> {
+        match self {
+            Self::AmazonLinux2023(al2023) => al2023.managed_user_data(settings),
+            Self::Bottlerocket(bottlerocket) => bottlerocket.managed_user_data(settings),
+            Self::AmazonLinux2(_) | Self::Ubuntu(_) | Self::Windows(_) => None,
+        }
+    }
+
+    /// Whether a release is named by its maker's name.
+    pub(crate) fn is_pinned(&self) -> bool {
+        match self {
+            Self::AmazonLinux2(al2) => al2.is_pinned(),
+            Self::AmazonLinux2023(al2023) => al2023.is_pinned(),
+            Self::Bottlerocket(bottlerocket) => bottlerocket.is_pinned(),
+            Self::Ubuntu(_) | Self::Windows(_) => false,
         }
     }
 

@@ -31,7 +31,10 @@ struct NodeConfig {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Spec {
-    cluster: Cluster,
+    /// Nodes that EKS manages are told by EKS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<Cluster>,
+    #[serde(skip_serializing_if = "Kubelet::is_default")]
     kubelet: Kubelet,
     #[serde(skip_serializing_if = "Option::is_none")]
     instance: Option<Instance>,
@@ -53,7 +56,14 @@ struct Cluster {
 struct Kubelet {
     #[serde(skip_serializing_if = "KubeletConfiguration::is_default")]
     config: KubeletConfiguration,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     flags: Vec<String>,
+}
+
+impl Kubelet {
+    fn is_default(&self) -> bool {
+        self.config.is_default() && self.flags.is_empty()
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -157,27 +167,41 @@ impl Instance {
 
 /// The user data, with `Fn::Sub` placeholders named as the template's parameters.
 pub(super) fn user_data(node: &Node<'_>) -> String {
+    let cluster = Cluster {
+        name: "${ClusterName}",
+        api_server_endpoint: "${ApiServerEndpoint}",
+        certificate_authority: "${CertificateAuthorityData}",
+        cidr: "${ServiceCidr}",
+    };
+    document(node, &config(node, Some(cluster), node.settings.registration_flags()))
+}
+
+/// What is merged into the user data of EKS, which tells cluster, labels and taints; nothing if there is nothing to say.
+///
+/// EKS User Guide, "Customize managed nodes with launch templates": a MIME multi-part archive.
+pub(super) fn extra_user_data(node: &Node<'_>) -> Option<String> {
+    let config = config(node, None, Vec::new());
+    let says_nothing = config.spec.kubelet.is_default() && config.spec.instance.is_none() && config.spec.feature_gates.is_empty();
+    (!says_nothing || !node.mirrors.is_empty()).then(|| document(node, &config))
+}
+
+fn config(node: &Node<'_>, cluster: Option<Cluster>, flags: Vec<String>) -> NodeConfig {
     let settings = node.settings;
-    let config = NodeConfig {
+    NodeConfig {
         api_version: "node.eks.aws/v1alpha1",
         kind: "NodeConfig",
         spec: Spec {
-            cluster: Cluster {
-                name: "${ClusterName}",
-                api_server_endpoint: "${ApiServerEndpoint}",
-                certificate_authority: "${CertificateAuthorityData}",
-                cidr: "${ServiceCidr}",
-            },
-            kubelet: Kubelet {
-                config: KubeletConfiguration::new(settings.max_pods, settings.kubelet),
-                flags: settings.registration_flags(),
-            },
+            cluster,
+            kubelet: Kubelet { config: KubeletConfiguration::new(settings.max_pods, settings.kubelet), flags },
             instance: Instance::new(node),
             feature_gates: node.fast_image_pull.then_some(("FastImagePull", true)).into_iter().collect(),
         },
-    };
+    }
+}
+
+fn document(node: &Node<'_>, config: &NodeConfig) -> String {
     // Strings and numbers in structs: this cannot fail.
-    let config = serde_json::to_string_pretty(&config).unwrap_or_default();
+    let config = serde_json::to_string_pretty(config).unwrap_or_default();
     let mirrors = if node.mirrors.is_empty() { String::new() } else { mirrors(node.mirrors) };
     format!(
         "MIME-Version: 1.0\n\

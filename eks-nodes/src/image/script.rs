@@ -29,6 +29,12 @@ pub(super) fn bash(settings: NodeSettings<'_>) -> String {
     )
 }
 
+/// The settings alone, as arguments of `bootstrap.sh` on one line.
+pub(crate) fn arguments(settings: NodeSettings<'_>) -> String {
+    let max_pods = if settings.max_pods.is_some() { "--use-max-pods false " } else { "" };
+    format!("{max_pods}--kubelet-extra-args '{}'", settings.flags().join(" "))
+}
+
 /// For `Start-EKSBootstrap.ps1`. EKS User Guide, "Create nodes with optimized Windows AMIs", bootstrap script parameters.
 pub(super) fn powershell(settings: NodeSettings<'_>) -> String {
     let dns = settings

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Family;
+
 /// A day of the Gregorian calendar: `2025-11-26`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Date {
@@ -38,11 +40,11 @@ impl fmt::Display for Date {
     }
 }
 
-/// The last day on which an operating system's images get updates.
+/// The last day on which something that nodes run gets updates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EndOfSupport {
-    /// The images: `Amazon Linux 2`.
+    /// What ends: `Amazon Linux 2`, `Kubernetes 1.36`.
     pub images: String,
     /// The day.
     pub ends: Date,
@@ -57,6 +59,28 @@ pub(crate) const READ: Date = date(2026, 11, 22);
 pub(crate) const AMAZON_LINUX_2: Date = date(2025, 11, 26);
 /// Amazon Linux 2023 User Guide, "Release cadence": standard support and maintenance of five years together.
 pub(crate) const AMAZON_LINUX_2023: Date = date(2029, 6, 30);
+
+/// Ends of extended support, by minor of Kubernetes 1.x. EKS User Guide, "Understand the Kubernetes version lifecycle on EKS"; that of 1.37
+/// is reckoned, 26 months from its release.
+const KUBERNETES: [(u16, Date); 8] = [
+    (30, date(2026, 7, 23)),
+    (31, date(2026, 11, 26)),
+    (32, date(2027, 3, 23)),
+    (33, date(2027, 7, 29)),
+    (34, date(2027, 12, 2)),
+    (35, date(2028, 3, 27)),
+    (36, date(2028, 8, 2)),
+    (37, date(2028, 12, 1)),
+];
+
+/// When EKS ends a version of Kubernetes, and the images that are made for it with it.
+pub(crate) fn kubernetes_end(version: &str, family: &Family) -> Option<EndOfSupport> {
+    let minor: u16 = version.strip_prefix("1.")?.parse().ok()?;
+    let (_, ends) = *KUBERNETES.iter().find(|(known, _)| *known == minor)?;
+    let follows = matches!(family, Family::Bottlerocket(_) | Family::Windows(_));
+    let images = if follows { format!("{} for Kubernetes {version}", family.name()) } else { format!("Kubernetes {version}") };
+    Some(EndOfSupport { images, ends, instead: "a later version of Kubernetes" })
+}
 
 /// A day that this crate wrote itself; one that is none does not compile.
 pub(crate) const fn date(year: u16, month: u8, day: u8) -> Date {

@@ -14,10 +14,12 @@ use crate::instance::Architecture;
 pub enum UbuntuRelease {
     /// Focal Fossa, for Kubernetes up to 1.29.
     Focal,
-    /// Jammy Jellyfish, for Kubernetes from 1.29.
+    /// Jammy Jellyfish, for Kubernetes from 1.29 to 1.33.
     Jammy,
     /// Noble Numbat, for Kubernetes from 1.31.
     Noble,
+    /// Resolute Raccoon; Canonical documents no first version of Kubernetes.
+    Resolute,
 }
 
 impl UbuntuRelease {
@@ -26,6 +28,7 @@ impl UbuntuRelease {
             Self::Focal => "20.04",
             Self::Jammy => "22.04",
             Self::Noble => "24.04",
+            Self::Resolute => "26.04",
         }
     }
 
@@ -35,15 +38,17 @@ impl UbuntuRelease {
             Self::Focal => date(2025, 5, 31),
             Self::Jammy => date(2027, 4, 30),
             Self::Noble => date(2029, 4, 30),
+            Self::Resolute => date(2031, 4, 30),
         }
     }
 
-    /// First and last minor of Kubernetes. Canonical, "Deploy an Ubuntu EKS cluster".
+    /// First and last minor of Kubernetes. Canonical, "Deploy an Ubuntu EKS cluster"; eksctl found no 22.04 for 1.34 (its pull request 8670).
     fn minors(self) -> (u16, u16) {
         match self {
             Self::Focal => (0, 29),
-            Self::Jammy => (29, u16::MAX),
+            Self::Jammy => (29, 33),
             Self::Noble => (31, u16::MAX),
+            Self::Resolute => (0, u16::MAX),
         }
     }
 }
@@ -104,7 +109,7 @@ impl Ubuntu {
                 "image-version",
                 format!("family Ubuntu {}", self.release.as_str()),
                 format!("Canonical publishes no such image for Kubernetes {}", target.version),
-                "use 20.04 up to 1.29, 22.04 from 1.29, 24.04 from 1.31",
+                "use 20.04 up to 1.29, 22.04 from 1.29 to 1.33, 24.04 from 1.31",
             );
         }
     }

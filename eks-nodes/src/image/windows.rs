@@ -21,7 +21,7 @@ pub enum WindowsRelease {
 }
 
 impl WindowsRelease {
-    pub(super) fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Server2019 => "2019",
             Self::Server2022 => "2022",
@@ -70,7 +70,11 @@ impl Windows {
         self
     }
 
-    pub(super) fn release(&self) -> WindowsRelease {
+    pub(crate) fn is_full(&self) -> bool {
+        self.installation == WindowsInstallation::Full
+    }
+
+    pub(crate) fn release(&self) -> WindowsRelease {
         self.release
     }
 

@@ -29,6 +29,9 @@ pub struct ReplacementScope {
     pub new: StackName,
     /// Whether that has one for what its instances stand on.
     pub new_base: bool,
+    /// The address of that stack's template, if it is not ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
     /// Where the API server is.
     pub access: Option<Access>,
 }
@@ -40,7 +43,7 @@ impl ReplacementScope {
         let mut names = vec![base(&self.old), self.old.to_string()];
         names.extend(self.new_base.then(|| base(&self.new)));
         names.push(self.new.to_string());
-        Scope::Named { region: self.region.clone(), names }
+        Scope::Named { region: self.region.clone(), names, templates: self.template.iter().cloned().collect(), groups: Vec::new() }
     }
 }
 
@@ -189,6 +192,7 @@ impl Replacement {
             old: self.old.clone(),
             new: self.new.name().clone(),
             new_base: self.new.amazon.is_none(),
+            template: self.new.amazon.as_ref().map(|template| template.url().to_owned()),
             access: self.access.clone(),
         }
     }

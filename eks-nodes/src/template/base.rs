@@ -41,13 +41,13 @@ fn rule(
     }
 }
 
-/// The template. Names are those of Amazon's own template where they mean the same.
-pub(crate) fn base(session_manager: bool, extra_policies: &[String]) -> Template {
+/// The role of the nodes.
+pub(super) fn role(session_manager: bool, extra_policies: &[String]) -> Role {
     let managed = |name: &&str| Text::sub(format!("arn:${{AWS::Partition}}:iam::aws:policy/{name}"));
     let mut policies: Vec<Text> = POLICIES.iter().map(managed).collect();
     policies.extend(session_manager.then(|| managed(&SESSION_MANAGER_POLICY)));
     policies.extend(extra_policies.iter().map(Text::plain));
-    let role = Role {
+    Role {
         assume_role_policy_document: Policy {
             version: "2012-10-17",
             statement: vec![Statement {
@@ -57,7 +57,12 @@ pub(crate) fn base(session_manager: bool, extra_policies: &[String]) -> Template
             }],
         },
         managed_policy_arns: policies,
-    };
+    }
+}
+
+/// The template. Names are those of Amazon's own template where they mean the same.
+pub(crate) fn base(session_manager: bool, extra_policies: &[String]) -> Template {
+    let role = role(session_manager, extra_policies);
     let group = SecurityGroup {
         group_description: "Security group for all nodes in the cluster",
         vpc_id: Text::reference("VpcId"),
@@ -84,10 +89,11 @@ pub(crate) fn base(session_manager: bool, extra_policies: &[String]) -> Template
         ("ControlPlaneEgressToNodeSecurityGroupOn443", egress("Control plane to extension API servers on 443", (443, 443))),
         ("ClusterControlPlaneSecurityGroupIngress", ingress("Nodes to the API server", CONTROL_PLANE, Some((443, 443)), NODES)),
     ]);
-    let parameter = |kind, description| Parameter { kind, description };
+    let parameter = Parameter::new;
     Template {
         format: "2010-09-09",
         description: "Role, instance profile and security group of EKS workers, made by eks-rs",
+        conditions: BTreeMap::new(),
         parameters: BTreeMap::from([
             ("ClusterName", parameter("String", "Name of the EKS cluster")),
             (CONTROL_PLANE, parameter("AWS::EC2::SecurityGroup::Id", "Security group of the control plane")),
@@ -103,7 +109,7 @@ pub(crate) fn base(session_manager: bool, extra_policies: &[String]) -> Template
     }
 }
 
-fn output(description: &'static str, value: Text) -> Output {
+pub(super) fn output(description: &'static str, value: Text) -> Output {
     Output { description, value }
 }
 

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Output, Parameter, Tag, Template, Text,
+    Condition, Output, Parameter, Tag, Template, Text,
     resource::{
         AccessEntry, BlockDeviceMapping, Body, Ebs, LaunchTemplate, LaunchTemplateData, MetadataOptions, ProfileReference, Resource,
         TagSpecification,
     },
-    scaling::{GroupTag, ScalingShape},
+    scaling::{GroupTag, KEEPS_CONDITION, ScalingShape},
 };
+use crate::request::KEEPS;
 
 /// The output that tells the zones which have an Auto Scaling group of their own; each has the capacity that the parameters say.
 pub(crate) const ZONES: &str = "NodeZones";
@@ -98,6 +99,7 @@ pub(crate) fn group(shape: &GroupShape<'_>) -> Template {
     Template {
         format: "2010-09-09",
         description: "EKS workers, made by eks-rs",
+        conditions: BTreeMap::from([(KEEPS_CONDITION, Condition { of: [Text::reference(KEEPS), Text::plain("true")] })]),
         parameters: parameters(shape),
         resources,
         outputs: outputs(shape, groups),
@@ -105,7 +107,7 @@ pub(crate) fn group(shape: &GroupShape<'_>) -> Template {
 }
 
 /// An encrypted volume that goes with its instance.
-fn volume(device_name: &'static str, volume_size: Option<Text>) -> BlockDeviceMapping {
+pub(super) fn volume(device_name: &'static str, volume_size: Option<Text>) -> BlockDeviceMapping {
     BlockDeviceMapping { device_name, ebs: Ebs { delete_on_termination: true, encrypted: true, volume_size, volume_type: "gp3" } }
 }
 
@@ -135,11 +137,12 @@ fn outputs(shape: &GroupShape<'_>, mut groups: Vec<Text>) -> BTreeMap<&'static s
 }
 
 fn parameters(shape: &GroupShape<'_>) -> BTreeMap<&'static str, Parameter> {
-    let parameter = |kind, description| Parameter { kind, description };
+    let parameter = Parameter::new;
     let mut parameters = BTreeMap::from([
         ("ApiServerEndpoint", parameter("String", "URL of the cluster's API server")),
         ("CertificateAuthorityData", parameter("String", "Base64 of the cluster's certificate authority")),
         ("ClusterName", parameter("String", "Name of the EKS cluster")),
+        (KEEPS, Parameter::switch("Whether an update leaves the number of instances as it is")),
         ("NodeAutoScalingGroupDesiredCapacity", parameter("Number", "Instances that are wanted")),
         ("NodeAutoScalingGroupMaxSize", parameter("Number", "Most instances")),
         ("NodeAutoScalingGroupMinSize", parameter("Number", "Fewest instances")),

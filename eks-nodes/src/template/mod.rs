@@ -2,6 +2,7 @@
 
 mod base;
 mod group;
+mod managed;
 mod resource;
 mod scaling;
 
@@ -11,6 +12,7 @@ use serde::Serialize;
 
 pub(crate) use base::{MAX_POLICIES, base, own_policies};
 pub(crate) use group::{ACCESS_ENTRY_TYPE, GroupShape, ImageSource, ZONES, group};
+pub(crate) use managed::{ManagedShape, TEMPLATE_DIGEST, TEMPLATE_ID, TEMPLATE_VERSION, managed};
 use resource::Resource;
 pub(crate) use scaling::ScalingShape;
 
@@ -24,6 +26,8 @@ pub(crate) struct Template {
     #[serde(rename = "AWSTemplateFormatVersion")]
     format: &'static str,
     description: &'static str,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    conditions: BTreeMap<&'static str, Condition>,
     parameters: BTreeMap<&'static str, Parameter>,
     resources: BTreeMap<Cow<'static, str>, Resource>,
     outputs: BTreeMap<&'static str, Output>,
@@ -44,6 +48,26 @@ struct Parameter {
     #[serde(rename = "Type")]
     kind: &'static str,
     description: &'static str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    allowed_values: &'static [&'static str],
+}
+
+impl Parameter {
+    fn new(kind: &'static str, description: &'static str) -> Self {
+        Self { kind, description, allowed_values: &[] }
+    }
+
+    /// One of two words.
+    fn switch(description: &'static str) -> Self {
+        Self { allowed_values: &["false", "true"], ..Self::new("String", description) }
+    }
+}
+
+/// A condition: that two texts are the same.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Condition {
+    #[serde(rename = "Fn::Equals")]
+    of: [Text; 2],
 }
 
 /// An output of a template.
@@ -79,6 +103,10 @@ enum Text {
         #[serde(rename = "Fn::Sub")]
         text: String,
     },
+    If {
+        #[serde(rename = "Fn::If")]
+        of: (&'static str, Box<Self>, Box<Self>),
+    },
     Base64 {
         #[serde(rename = "Fn::Base64")]
         of: Box<Self>,
@@ -110,6 +138,11 @@ impl Text {
 
     fn sub(text: impl Into<String>) -> Self {
         Self::Sub { text: text.into() }
+    }
+
+    /// This text where the condition does not hold; where it does, nothing is said.
+    fn unless(self, condition: &'static str) -> Self {
+        Self::If { of: (condition, Box::new(Self::reference("AWS::NoValue")), Box::new(self)) }
     }
 
     fn base64(self) -> Self {

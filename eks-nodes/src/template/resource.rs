@@ -36,6 +36,9 @@ pub(super) enum Body {
     InstanceProfile(InstanceProfile),
     #[serde(rename = "AWS::EC2::LaunchTemplate")]
     LaunchTemplate(LaunchTemplate),
+    /// One that EKS makes its own of.
+    #[serde(rename = "AWS::EC2::LaunchTemplate")]
+    ManagedTemplate(ManagedTemplate),
     #[serde(rename = "AWS::IAM::Role")]
     Role(Role),
     #[serde(rename = "AWS::EC2::SecurityGroup")]
@@ -124,6 +127,25 @@ pub(super) struct LaunchTemplateData {
     pub(super) block_device_mappings: Vec<BlockDeviceMapping>,
     pub(super) tag_specifications: Vec<TagSpecification>,
     pub(super) user_data: Text,
+}
+
+/// What a managed node group's launch template may say: the rest is EKS's.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ManagedTemplate {
+    pub(super) launch_template_data: ManagedTemplateData,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ManagedTemplateData {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) key_name: Option<Text>,
+    pub(super) metadata_options: MetadataOptions,
+    pub(super) block_device_mappings: Vec<BlockDeviceMapping>,
+    pub(super) tag_specifications: Vec<TagSpecification>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) user_data: Option<Text>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -7,7 +7,11 @@ use super::{Tag, Text};
 use crate::{
     lifecycle::LifecycleHook,
     purchase::{Purchase, SpotAllocation},
+    request::DESIRED,
 };
+
+/// The condition under which a group keeps its number of instances.
+pub(super) const KEEPS_CONDITION: &str = "KeepsDesiredCapacity";
 
 /// What decides the form of the groups.
 #[derive(Clone, Debug)]
@@ -48,7 +52,8 @@ impl ScalingShape<'_> {
             launch_template,
             mixed_instances_policy,
             min_size: Text::reference("NodeAutoScalingGroupMinSize"),
-            desired_capacity: Text::reference("NodeAutoScalingGroupDesiredCapacity"),
+            // Without it Auto Scaling leaves the number as it is, within the limits.
+            desired_capacity: Text::reference(DESIRED).unless(KEEPS_CONDITION),
             max_size: Text::reference("NodeAutoScalingGroupMaxSize"),
             // An instance that is about to be interrupted is replaced before it is.
             capacity_rebalance: self.purchase.spot().is_some().then_some(true),

@@ -25,14 +25,15 @@ pub(crate) struct Account {
 impl Account {
     pub(crate) async fn new() -> Tested<Self> {
         // More than two instances exceed the quota of a new account.
-        Self::on(Sim::builder().standard_vcpus(64).build()).await
+        Self::on(Sim::builder().standard_vcpus(64).build(), "1.35").await
     }
 
-    pub(crate) async fn on(sim: Sim) -> Tested<Self> {
+    /// With a cluster of this version of Kubernetes.
+    pub(crate) async fn on(sim: Sim, version: &str) -> Tested<Self> {
         let config = sim.sdk_config();
         let ec2 = aws_sdk_ec2::Client::new(&config);
         let network = network(&ec2).await?;
-        let cluster = cluster(&sim, &ec2, &network).await?;
+        let cluster = cluster(&sim, &ec2, &network, version).await?;
         Ok(Self { workers: Workers::new(&config), sim, ec2, network, cluster })
     }
 
@@ -118,7 +119,7 @@ async fn network(ec2: &aws_sdk_ec2::Client) -> Tested<NetworkRefs> {
     })
 }
 
-async fn cluster(sim: &Sim, ec2: &aws_sdk_ec2::Client, network: &NetworkRefs) -> Tested<ClusterRefs> {
+async fn cluster(sim: &Sim, ec2: &aws_sdk_ec2::Client, network: &NetworkRefs, version: &str) -> Tested<ClusterRefs> {
     let config = sim.sdk_config();
     let (eks, iam) = (aws_sdk_eks::Client::new(&config), aws_sdk_iam::Client::new(&config));
     let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"eks.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
@@ -132,7 +133,7 @@ async fn cluster(sim: &Sim, ec2: &aws_sdk_ec2::Client, network: &NetworkRefs) ->
     let subnets = network.subnets.iter().filter_map(|subnet| subnet.id.known()).map(ToString::to_string).collect();
     let access = CreateAccessConfigRequest::builder().authentication_mode(Mode::ApiAndConfigMap).build();
     let placed = VpcConfigRequest::builder().set_subnet_ids(Some(subnets)).security_group_ids(&group).build();
-    eks.create_cluster().name("chap10").role_arn(role).version("1.35").access_config(access).resources_vpc_config(placed).send().await?;
+    eks.create_cluster().name("chap10").role_arn(role).version(version).access_config(access).resources_vpc_config(placed).send().await?;
     minutes(9).await;
     let made = eks.describe_cluster().name("chap10").send().await?.cluster().expect("a cluster").clone();
     let group_of_eks = made.resources_vpc_config().and_then(|config| config.cluster_security_group_id()).expect("an id");
@@ -150,9 +151,9 @@ async fn cluster(sim: &Sim, ec2: &aws_sdk_ec2::Client, network: &NetworkRefs) ->
     })
 }
 
-/// The nodes' security group.
+/// The nodes' security group, in whichever of the stacks.
 pub(crate) async fn security_group_of(account: &Account) -> Tested<String> {
-    let tag = Filter::builder().name("tag:eks-rs/key").values("nodes/chap10-worker/base").build();
+    let tag = Filter::builder().name("tag:eks-rs/key").values("nodes/chap10-worker/base").values("nodes/chap10-worker").build();
     let found = account.ec2.describe_security_groups().filters(tag).send().await?;
     Ok(found.security_groups().first().and_then(|group| group.group_id()).expect("an id").to_owned())
 }

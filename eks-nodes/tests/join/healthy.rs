@@ -81,7 +81,7 @@ async fn every_family_joins_unsuspected_at_any_pace() -> Tested {
             (Ubuntu::new(UbuntuRelease::Noble).into(), None),
             (Windows::new(WindowsRelease::Server2022).into(), None),
         ] {
-            let stage = Stage::on(Account::on(Sim::builder().standard_vcpus(64).seed(seed).build()).await?)?;
+            let stage = Stage::on(Account::on(Sim::builder().standard_vcpus(64).seed(seed).build(), "1.35").await?)?;
             stage.account.sim.slow_down(pace);
             joins_unsuspected(&stage, family.clone(), image).await.map_err(|error| format!("{family:?}, {pace}: {error}"))?;
         }

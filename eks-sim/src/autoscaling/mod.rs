@@ -2,6 +2,7 @@
 
 mod capacity;
 mod describe;
+mod facts;
 mod group;
 mod hooks;
 mod launch;
@@ -21,6 +22,7 @@ use crate::{
 };
 
 pub(crate) use capacity::{has_member, instance_running, instance_terminated};
+pub(crate) use facts::{last_failure, members, sizes};
 
 /// The service's state.
 #[derive(Clone, Debug, Default)]

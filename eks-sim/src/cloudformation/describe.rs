@@ -108,17 +108,23 @@ pub(super) fn template(world: &World, args: &Args) -> Result<Value, ApiError> {
     Ok(json!({"TemplateBody": stack.definition.template.text, "StagesAvailable": ["Original", "Processed"]}))
 }
 
+/// The declared parameters: what they are called, and in a summary (`typed`) what they may be. What a template leaves out is left out.
 fn declared(template: &Template, typed: bool) -> Value {
     let show = |(name, body): (&String, &Value)| {
         let text = |member: &str| body.get(member).and_then(|value| super::eval::plain(value).ok());
         let no_echo = text("NoEcho").is_some_and(|value| value == "true");
-        let mut shown =
-            json!({"ParameterKey": name, "DefaultValue": text("Default"), "NoEcho": no_echo, "Description": text("Description")});
+        let mut shown = json!({"ParameterKey": name, "NoEcho": no_echo});
+        for (member, value) in [("DefaultValue", text("Default")), ("Description", text("Description"))] {
+            if let Some(value) = value {
+                shown[member] = value.into();
+            }
+        }
         if typed {
             shown["ParameterType"] = text("Type").unwrap_or_else(|| "String".to_owned()).into();
-            let allowed = body.get("AllowedValues").and_then(Value::as_array).cloned().unwrap_or_default();
-            let allowed: Vec<_> = allowed.iter().filter_map(|value| super::eval::plain(value).ok()).collect();
-            shown["ParameterConstraints"] = json!({"AllowedValues": allowed});
+            // API Reference, "ParameterConstraints": allowed values are the only constraint that is told.
+            let allowed = body.get("AllowedValues").and_then(Value::as_array);
+            let allowed = allowed.map(|values| values.iter().filter_map(|value| super::eval::plain(value).ok()).collect::<Vec<_>>());
+            shown["ParameterConstraints"] = allowed.map_or_else(|| json!({}), |allowed| json!({"AllowedValues": allowed}));
         }
         shown
     };
@@ -129,10 +135,15 @@ fn capability_reason(kinds: &[String]) -> Option<String> {
     (!kinds.is_empty()).then(|| format!("The following resource(s) require capabilities: [{}]", kinds.join(", ")))
 }
 
+/// API Reference, "GetTemplateSummary": of a stack, or of a template that is not one yet.
 pub(super) fn template_summary(world: &World, args: &Args) -> Result<Value, ApiError> {
+    let sources = ["StackName", "StackSetName", "TemplateBody", "TemplateURL"];
+    if sources.iter().filter(|name| args.str(name).is_some()).count() > 1 {
+        return Err(invalid("You must specify only one of the following parameters: StackName, StackSetName, TemplateBody, TemplateURL."));
+    }
     let template = match args.str("StackName") {
         Some(_) => required(world, args)?.definition.template.clone(),
-        None => requests::template(args, None)?,
+        None => requests::template(world, args, None)?,
     };
     let (capabilities, kinds) = template.capabilities();
     Ok(json!({
@@ -141,12 +152,14 @@ pub(super) fn template_summary(world: &World, args: &Args) -> Result<Value, ApiE
         "Capabilities": capabilities,
         "CapabilitiesReason": capability_reason(&kinds),
         "ResourceTypes": template.kinds(),
+        "Metadata": template.metadata(),
+        "DeclaredTransforms": template.transforms(),
         "Version": "2010-09-09",
     }))
 }
 
-pub(super) fn validate(_world: &World, args: &Args) -> Result<Value, ApiError> {
-    let template = requests::template(args, None)?;
+pub(super) fn validate(world: &World, args: &Args) -> Result<Value, ApiError> {
+    let template = requests::template(world, args, None)?;
     let (capabilities, kinds) = template.capabilities();
     Ok(json!({
         "Description": template.description(),

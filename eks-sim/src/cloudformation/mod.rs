@@ -10,6 +10,7 @@ mod requests;
 mod resources;
 mod rollback;
 mod rolling;
+mod served;
 mod stack;
 mod template;
 
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+pub(crate) use self::served::serve;
 use crate::{
     call::{Args, Caller},
     error::ApiError,
@@ -31,6 +33,8 @@ pub(crate) struct State {
     stacks: BTreeMap<String, stack::Stack>,
     /// Client request tokens, with action and stack.
     tokens: BTreeMap<String, (String, String)>,
+    /// Templates that lie in S3, by address.
+    served: BTreeMap<String, String>,
 }
 
 pub(crate) fn handle(world: &mut World, caller: &Caller, action: &str, args: &Args) -> Result<Value, ApiError> {

@@ -6,7 +6,7 @@ use super::{
     operation::{self, dynamic, enabled, outputs, properties},
     parameters::{self, invalid, partition},
     removal::{self, Purpose},
-    rollback,
+    rollback, served,
     stack::{Definition, OnFailure, Resource, Stack, scope, set_status, stack, stack_mut, uuid},
     template::Template,
 };
@@ -85,7 +85,7 @@ pub(super) fn check_name(name: &str) -> Result<(), ApiError> {
 }
 
 /// The template that a request carries.
-pub(super) fn template(args: &Args, previous: Option<&Template>) -> Result<Template, ApiError> {
+pub(super) fn template(world: &World, args: &Args, previous: Option<&Template>) -> Result<Template, ApiError> {
     match (args.str("TemplateBody"), args.str("TemplateURL")) {
         (Some(_), Some(_)) => Err(invalid("Only one of TemplateBody or TemplateURL may be specified.")),
         // Quotas: "Template body size in a request".
@@ -93,10 +93,7 @@ pub(super) fn template(args: &Args, previous: Option<&Template>) -> Result<Templ
             "1 validation error detected: Value at 'templateBody' failed to satisfy constraint: Member must have length less than or equal to 51200",
         )),
         (Some(body), None) => Template::parse(body).map_err(invalid),
-        // The account has no S3.
-        (None, Some(_)) => Err(invalid(
-            "S3 error: Access Denied\nFor more information check http://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html",
-        )),
+        (None, Some(url)) => Template::parse(served::fetch(world, url)?).map_err(invalid),
         (None, None) if args.bool("UsePreviousTemplate") == Some(true) => {
             previous.cloned().ok_or_else(|| invalid("Cannot use the previous template of a stack that has none."))
         }
@@ -136,7 +133,7 @@ fn tags(args: &Args, previous: &[(String, String)]) -> Result<Vec<(String, Strin
 
 /// What the request says the stack is to be.
 pub(super) fn definition(world: &mut World, caller: &Caller, args: &Args, previous: Option<&Definition>) -> Result<Definition, ApiError> {
-    let template = template(args, previous.map(|previous| &previous.template))?;
+    let template = template(world, args, previous.map(|previous| &previous.template))?;
     let parameters = parameters::resolve(world, caller, &template, args, previous.map(|previous| &previous.parameters))?;
     let capabilities = args.strings("Capabilities");
     check_capabilities(&template, &capabilities)?;

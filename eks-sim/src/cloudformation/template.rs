@@ -100,6 +100,19 @@ impl Template {
         self.root.get("Description").and_then(Value::as_str)
     }
 
+    /// The section as text, as GetTemplateSummary tells it.
+    pub(super) fn metadata(&self) -> Option<String> {
+        self.root.get("Metadata").map(Value::to_string)
+    }
+
+    pub(super) fn transforms(&self) -> Vec<String> {
+        match self.root.get("Transform") {
+            Some(Value::String(name)) => vec![name.clone()],
+            Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     pub(super) fn kinds(&self) -> BTreeSet<String> {
         self.resources().filter_map(|(_, body)| body.get("Type")?.as_str().map(str::to_owned)).collect()
     }

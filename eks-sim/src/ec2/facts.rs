@@ -108,6 +108,15 @@ pub(crate) fn reaches_service(world: &World, id: &str, service: &str) -> bool {
     })
 }
 
+/// Those of these subnets that lead to an internet gateway and give no public addresses.
+pub(crate) fn public_subnets_without_addresses(world: &World, subnets: &[String]) -> Vec<String> {
+    let is_closed = |id: &&String| {
+        let public = matches!(world.ec2.default_route(id), Some(Target::Gateway(_)));
+        public && world.ec2.subnets.get(*id).is_some_and(|subnet| !subnet.map_public_ip)
+    };
+    subnets.iter().filter(is_closed).cloned().collect()
+}
+
 /// The addresses that an instance's traffic to the internet may come from: its NAT gateway's, or its own public ones.
 pub(crate) fn public_addresses(world: &World, id: &str) -> Vec<Ipv4Addr> {
     let Some(instance) = world.ec2.instances.get(id) else { return Vec::new() };

@@ -75,6 +75,11 @@ pub(super) fn find(name: &str) -> Option<&'static InstanceType> {
     TYPES.iter().find(|found| found.name == name)
 }
 
+/// Architecture of a type, if it exists.
+pub(crate) fn architecture(name: &str) -> Option<&'static str> {
+    find(name).map(|found| found.architecture)
+}
+
 /// Whether a zone has the type. The constrained zone use1-az3 gets no type of these generations.
 pub(super) fn is_offered(_found: &InstanceType, zone_id: &str) -> bool {
     zone_id != "use1-az3"

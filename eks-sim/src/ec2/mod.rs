@@ -55,9 +55,14 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 pub(crate) use self::{
-    facts::{InstanceFacts, dns_enabled, instance, is_impaired, public_addresses, reaches_service, security_group_allows},
+    facts::{
+        InstanceFacts, dns_enabled, instance, is_impaired, public_addresses, public_subnets_without_addresses, reaches_service,
+        security_group_allows,
+    },
+    instance_types::architecture as instance_architecture,
     inventory::inventory,
     quota::set_standard_vcpus,
+    template::facts as launch_template,
     trouble::{exhaust_capacity, impair_zone, lock_volume_key},
     vpc::furnish,
 };

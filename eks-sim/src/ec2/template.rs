@@ -82,6 +82,24 @@ pub(super) fn resolve(state: &State, specification: &Args) -> Result<Value, ApiE
     Ok(template.versions[&number].data.clone())
 }
 
+/// A version of a launch template, for services that make their own of it.
+#[derive(Clone, Debug)]
+pub(crate) struct TemplateFacts {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) version: String,
+    /// In the names of the query API.
+    pub(crate) data: Value,
+}
+
+/// A template by id or name, in a version by number, `$Latest` or `$Default`.
+pub(crate) fn facts(world: &World, id: Option<&str>, name: Option<&str>, version: &str) -> Result<TemplateFacts, ApiError> {
+    let id = named(&world.ec2, &Args(json!({"LaunchTemplateId": id, "LaunchTemplateName": name})))?;
+    let template = &world.ec2.templates[&id];
+    let number = template.version(&id, version)?;
+    Ok(TemplateFacts { name: template.name.clone(), version: number.to_string(), data: template.versions[&number].data.clone(), id })
+}
+
 fn render(world: &World, id: &str, template: &Template) -> Value {
     json!({
         "launchTemplateId": id, "launchTemplateName": template.name, "createTime": template.created, "createdBy": template.created_by,

@@ -92,7 +92,12 @@ pub(super) fn create(world: &mut World, caller: &Caller, args: &Args) -> Reply {
     if !matches!(tenancy.as_str(), "default" | "dedicated") {
         return Err(invalid(format!("Value ({tenancy}) for parameter instanceTenancy is invalid.")));
     }
-    quota::within(world.ec2.vpcs.len(), quota::VPCS * world.quota_factor, "VpcLimitExceeded", "The maximum number of VPCs has been reached.")?;
+    quota::within(
+        world.ec2.vpcs.len(),
+        quota::VPCS * world.quota_factor,
+        "VpcLimitExceeded",
+        "The maximum number of VPCs has been reached.",
+    )?;
     let id = make(world, cidr, tenancy, false);
     if args.bool("AmazonProvidedIpv6CidrBlock") == Some(true) {
         vpc_cidr::add_ipv6(world, &id);

@@ -9,8 +9,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 
 use super::{
-    AccessFacts, Tags, access::Entry, addon::Addon, in_use, insight::Insights, invalid_request, network, not_found, page,
-    pod_identity::Association, required, update::Update, version,
+    AccessFacts, Tags, access::Entry, addon::Addon, in_use, insight::Insights, invalid_request, network, nodegroup, nodegroup::NodeGroup,
+    not_found, page, pod_identity::Association, required, update::Update, version,
 };
 use crate::{
     call::Args,
@@ -58,6 +58,8 @@ pub(super) struct Cluster {
     pub(super) support_type: String,
     pub(super) deletion_protection: bool,
     pub(super) log_types: BTreeSet<String>,
+    /// Whether it ever sent logs: their group stays when they are switched off, and when the cluster goes.
+    pub(super) has_logged: bool,
     pub(super) tags: Tags,
     /// Parts of the request that only come back as they were given: encryption, compute, storage, scaling, …
     pub(super) echoed: Map<String, Value>,
@@ -80,6 +82,9 @@ pub(super) struct Cluster {
     /// What the API server knows of the entries, with the change that taught it.
     pub(super) effects: BTreeMap<String, (u64, Option<AccessFacts>)>,
     pub(super) entry_changes: u64,
+    pub(super) node_groups: BTreeMap<String, NodeGroup>,
+    /// Roles of node groups that EKS itself let in.
+    pub(super) mapped_roles: BTreeSet<String>,
     /// Pod Identity associations by id.
     pub(super) associations: BTreeMap<String, Association>,
 }
@@ -187,6 +192,9 @@ impl Cluster {
 
     pub(super) fn inventory(&self, world: &World, inventory: &mut Inventory) {
         let pairs = |tags: &Tags| tags.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        if self.has_logged {
+            log_group(&self.name, inventory);
+        }
         inventory.push("eks/cluster", &self.name, pairs(&self.tags), &self.status, self.usd_per_month(world));
         for addon in self.addons.values() {
             inventory.push("eks/addon", &addon.arn, pairs(&addon.tags), &addon.status, 0.0);
@@ -194,10 +202,16 @@ impl Cluster {
         for entry in self.entries.values() {
             inventory.push("eks/access-entry", &entry.arn, pairs(&entry.tags), "", 0.0);
         }
+        nodegroup::inventory(self, inventory);
         for association in self.associations.values() {
             inventory.push("eks/pod-identity-association", &association.arn, pairs(&association.tags), "", 0.0);
         }
     }
+}
+
+/// What CloudWatch Logs keeps of a cluster (user guide, "Send control plane logs to CloudWatch Logs").
+pub(super) fn log_group(cluster: &str, inventory: &mut Inventory) {
+    inventory.push("logs/log-group", &format!("/aws/eks/{cluster}/cluster"), Vec::new(), "", 0.0);
 }
 
 pub(super) fn describe(world: &mut World, args: &Args) -> Result<Value, ApiError> {
@@ -251,7 +265,7 @@ pub(super) fn delete(world: &mut World, args: &Args) -> Result<Value, ApiError> 
             let message = format!("Cannot delete cluster {name} because it has deletion protection enabled.");
             return Err(invalid_request(message).field("clusterName", name));
         }
-        _ => {}
+        _ => cluster.refuse_with_node_groups()?,
     }
     "DELETING".clone_into(&mut cluster.status);
     let reply = json!({"cluster": cluster.describe(&region)});
@@ -260,6 +274,9 @@ pub(super) fn delete(world: &mut World, args: &Args) -> Result<Value, ApiError> 
     world.after(stop, move |world| kube::close(world, &closing));
     world.take(Time::ClusterDelete, &name.clone(), move |world| {
         let Some(cluster) = world.eks.clusters.remove(&name) else { return };
+        if cluster.has_logged {
+            world.eks.log_groups.insert(name.clone());
+        }
         let (interfaces, group) = (cluster.interfaces, cluster.cluster_security_group);
         world.take(Time::ClusterInterfaceRelease, &name, move |world| network::release(world, &interfaces, group.as_deref()));
     });

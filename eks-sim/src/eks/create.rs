@@ -230,6 +230,7 @@ impl Cluster {
             for kind in setup.strings("types") {
                 if setup.bool("enabled").unwrap_or(false) {
                     self.log_types.insert(kind);
+                    self.has_logged = true;
                 } else {
                     self.log_types.remove(&kind);
                 }

@@ -12,6 +12,7 @@ mod insight;
 mod insight_check;
 mod insight_refresh;
 mod network;
+mod nodegroup;
 mod params;
 mod pod_identity;
 mod rollback;
@@ -48,6 +49,8 @@ pub(crate) use self::insight::{enforce_upgrade_insights, use_deprecated_api};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct State {
     clusters: BTreeMap<String, cluster::Cluster>,
+    /// Clusters that are gone and whose logs are not.
+    log_groups: BTreeSet<String>,
     /// Zones that have no room for another control plane.
     full_zones: BTreeSet<String>,
     /// Whether upgrade insights in ERROR refuse an upgrade that is not forced.
@@ -100,8 +103,13 @@ pub(crate) fn handle(world: &mut World, caller: &Caller, action: &str, args: &Ar
         "ListPodIdentityAssociations" => pod_identity::list(world, args),
         "UpdatePodIdentityAssociation" => pod_identity::update(world, args),
         "DeletePodIdentityAssociation" => pod_identity::delete(world, args),
-        // Managed node groups, Fargate profiles and OIDC configurations cannot be made here: there are none.
-        "ListNodegroups" => empty(world, args, "nodegroups"),
+        "CreateNodegroup" => nodegroup::create(world, caller, args),
+        "DescribeNodegroup" => nodegroup::describe(world, args),
+        "ListNodegroups" => nodegroup::list(world, args),
+        "UpdateNodegroupConfig" => nodegroup::update_config(world, args),
+        "UpdateNodegroupVersion" => nodegroup::update_version(world, args),
+        "DeleteNodegroup" => nodegroup::delete(world, args),
+        // Fargate profiles and OIDC configurations cannot be made here: there are none.
         "ListFargateProfiles" => empty(world, args, "fargateProfileNames"),
         "ListIdentityProviderConfigs" => empty(world, args, "identityProviderConfigs"),
         _ => Err(ApiError::new("UnknownOperationException", format!("EKS has no operation {action}")).status(404)),
@@ -111,6 +119,10 @@ pub(crate) fn handle(world: &mut World, caller: &Caller, action: &str, args: &Ar
 pub(crate) fn inventory(world: &World, inventory: &mut Inventory) {
     for cluster in world.eks.clusters.values() {
         cluster.inventory(world, inventory);
+    }
+    // A cluster that came later under the same name writes into the same group.
+    for name in world.eks.log_groups.iter().filter(|name| !world.eks.clusters.get(*name).is_some_and(|cluster| cluster.has_logged)) {
+        cluster::log_group(name, inventory);
     }
 }
 

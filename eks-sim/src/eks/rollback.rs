@@ -74,7 +74,11 @@ pub(super) fn cancel(world: &mut World, args: &Args) -> Result<Value, ApiError> 
     let cluster = cluster::find_mut(world, &name)?;
     let (status, is_auto_mode) = (cluster.status.clone(), cluster.is_auto_mode());
     let missing = || not_found(format!("No update found for ID: {id}")).field("clusterName", name.as_str());
-    let update = cluster.updates.iter_mut().find(|update| update.id == id && update.addon.is_none()).ok_or_else(missing)?;
+    let update = cluster
+        .updates
+        .iter_mut()
+        .find(|update| update.id == id && update.addon.is_none() && update.node_group.is_none())
+        .ok_or_else(missing)?;
     let rolls_nodes = is_auto_mode && status == "ACTIVE" && update.kind == "VersionRollback" && update.status == "InProgress";
     if !rolls_nodes {
         let message = format!("Update {id} of type {} in status {} cannot be cancelled", update.kind, update.status);

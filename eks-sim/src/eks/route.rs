@@ -45,7 +45,12 @@ const ROUTES: &[Route] = &[
     ("GET", "clusters/{clusterName}/pod-identity-associations/{associationId}", "DescribePodIdentityAssociation"),
     ("POST", "clusters/{clusterName}/pod-identity-associations/{associationId}", "UpdatePodIdentityAssociation"),
     ("DELETE", "clusters/{clusterName}/pod-identity-associations/{associationId}", "DeletePodIdentityAssociation"),
+    ("POST", "clusters/{clusterName}/node-groups", "CreateNodegroup"),
     ("GET", "clusters/{clusterName}/node-groups", "ListNodegroups"),
+    ("GET", "clusters/{clusterName}/node-groups/{nodegroupName}", "DescribeNodegroup"),
+    ("DELETE", "clusters/{clusterName}/node-groups/{nodegroupName}", "DeleteNodegroup"),
+    ("POST", "clusters/{clusterName}/node-groups/{nodegroupName}/update-config", "UpdateNodegroupConfig"),
+    ("POST", "clusters/{clusterName}/node-groups/{nodegroupName}/update-version", "UpdateNodegroupVersion"),
     ("GET", "clusters/{clusterName}/fargate-profiles", "ListFargateProfiles"),
     ("GET", "clusters/{clusterName}/identity-provider-configs", "ListIdentityProviderConfigs"),
 ];

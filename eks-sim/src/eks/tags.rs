@@ -1,4 +1,4 @@
-//! Tags of clusters, add-ons, access entries and associations, by ARN.
+//! Tags of clusters, add-ons, access entries, associations and node groups, by ARN.
 
 use serde_json::{Value, json};
 
@@ -20,7 +20,8 @@ fn find<'a>(world: &'a mut World, arn: &str) -> Result<&'a mut Tags, ApiError> {
             let addons = cluster.addons.values_mut().map(|addon| (&addon.arn, &mut addon.tags));
             let entries = cluster.entries.values_mut().map(|entry| (&entry.arn, &mut entry.tags));
             let associations = cluster.associations.values_mut().map(|association| (&association.arn, &mut association.tags));
-            addons.chain(entries).chain(associations).find(|(known, _)| *known == arn).map(|(_, tags)| tags)
+            let groups = cluster.node_groups.values_mut().map(|group| (&group.arn, &mut group.tags));
+            addons.chain(entries).chain(associations).chain(groups).find(|(known, _)| *known == arn).map(|(_, tags)| tags)
         })
         .ok_or_else(|| ApiError::new("NotFoundException", format!("Resource {arn} was not found.")).status(404))
 }

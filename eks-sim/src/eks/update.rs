@@ -14,8 +14,10 @@ use crate::{call::Args, error::ApiError, times::Time, world::World};
 #[derive(Clone, Debug)]
 pub(super) struct Update {
     pub(super) id: String,
-    /// Name of the add-on that is updated; `None` for the cluster itself.
+    /// Name of the add-on that is updated; `None` for the cluster itself, and for node groups.
     pub(super) addon: Option<String>,
+    /// Name of the node group that is updated.
+    pub(super) node_group: Option<String>,
     pub(super) kind: &'static str,
     pub(super) status: &'static str,
     params: Vec<(&'static str, String)>,
@@ -38,6 +40,7 @@ impl Update {
         Self {
             id: uuid(world, "eks-update"),
             addon: addon.map(str::to_owned),
+            node_group: None,
             kind,
             status: "InProgress",
             params,
@@ -46,6 +49,21 @@ impl Update {
             errors: Vec::new(),
             cancellation: None,
         }
+    }
+
+    /// The update of a node group.
+    pub(super) fn of_node_group(mut self, name: &str) -> Self {
+        self.node_group = Some(name.to_owned());
+        self
+    }
+
+    fn is_of_cluster(&self) -> bool {
+        self.addon.is_none() && self.node_group.is_none()
+    }
+
+    /// Whether a request asks for updates of this very thing.
+    fn is_asked_for(&self, args: &Args) -> bool {
+        self.addon.as_deref() == args.str("addonName") && self.node_group.as_deref() == args.str("nodegroupName")
     }
 
     pub(super) fn describe(&self) -> Value {
@@ -64,9 +82,17 @@ impl Cluster {
         self.updates.iter().find(|update| update.token.as_deref() == Some(token)).map(|update| json!({"update": update.describe()}))
     }
 
+    /// An update has ended, with what went wrong.
+    pub(super) fn end_update(&mut self, id: &str, errors: Vec<Value>) {
+        if let Some(update) = self.updates.iter_mut().find(|update| update.id == id) {
+            update.status = if errors.is_empty() { "Successful" } else { "Failed" };
+            update.errors = errors;
+        }
+    }
+
     /// Updates need a cluster that is ACTIVE; a second one at the same time is refused.
     pub(super) fn updatable(&self) -> Result<(), ApiError> {
-        let running = self.updates.iter().find(|update| update.status == "InProgress" && update.addon.is_none());
+        let running = self.updates.iter().find(|update| update.status == "InProgress" && update.is_of_cluster());
         match (self.status.as_str(), running) {
             (_, Some(update)) => {
                 let message = format!("Cannot update because cluster {} currently has update {} in progress", self.name, update.id);
@@ -122,13 +148,13 @@ pub(super) fn begin(world: &mut World, name: &str, plan: Planned, args: &Args) -
 pub(super) fn describe(world: &World, args: &Args) -> Result<Value, ApiError> {
     let cluster = cluster::find(world, required(args, "name")?)?;
     let id = required(args, "updateId")?;
-    let update = cluster.updates.iter().find(|update| update.id == id && update.addon.as_deref() == args.str("addonName"));
+    let update = cluster.updates.iter().find(|update| update.id == id && update.is_asked_for(args));
     let update = update.ok_or_else(|| not_found(format!("No update found for ID: {id}")).field("clusterName", cluster.name.as_str()))?;
     Ok(json!({"update": update.describe()}))
 }
 
 pub(super) fn list(world: &World, args: &Args) -> Result<Value, ApiError> {
     let cluster = cluster::find(world, required(args, "name")?)?;
-    let updates = cluster.updates.iter().filter(|update| update.addon.as_deref() == args.str("addonName"));
+    let updates = cluster.updates.iter().filter(|update| update.is_asked_for(args));
     page("updateIds", updates.map(|update| json!(update.id)).collect(), args)
 }

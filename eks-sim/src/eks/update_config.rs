@@ -55,7 +55,10 @@ fn logging(cluster: &Cluster, args: &Args) -> Result<Planned, ApiError> {
         kind: "LoggingUpdate",
         time: Time::ClusterConfigUpdate,
         params: vec![("ClusterLogging", logging.0.to_string())],
-        apply: Arc::new(move |cluster, _| cluster.log_types.clone_from(&after.log_types)),
+        apply: Arc::new(move |cluster, _| {
+            cluster.log_types.clone_from(&after.log_types);
+            cluster.has_logged |= after.has_logged;
+        }),
     })
 }
 

@@ -1,5 +1,4 @@
-//! Updates of a cluster's Kubernetes version (user guide, "Update existing cluster to new Kubernetes version"). Managed node groups,
-//! whose versions EKS checks as well, cannot be made here: there are none to check.
+//! Updates of a cluster's Kubernetes version (user guide, "Update existing cluster to new Kubernetes version").
 
 use serde_json::{Value, json};
 
@@ -41,6 +40,7 @@ pub(super) fn update(world: &mut World, args: &Args) -> Result<Value, ApiError> 
     if new != old + 1 {
         return Err(refused(format!("Unsupported Kubernetes minor version update from {} to {to}", cluster.version)));
     }
+    cluster.refuse_with_other_versions()?;
     let forced = args.bool("force").unwrap_or(false);
     if world.eks.enforces_upgrade_insights && !forced && !insight::errors(world, &cluster.name, "UPGRADE_READINESS", &to).is_empty() {
         return Err(blocked("Upgrade", "upgrade", &cluster));

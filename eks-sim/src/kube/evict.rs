@@ -32,6 +32,11 @@ pub(super) fn evict(world: &mut World, cluster: &str, ask: &Ask) -> Verdict<(u16
     Ok((201, json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201})))
 }
 
+/// Whether a Pod that runs may be evicted now; its budget counts it then.
+pub(super) fn is_allowed(world: &mut World, cluster: &str, key: &Key, pod: &Value) -> bool {
+    text(pod, "/status/phase") == "Pending" || admit(world, cluster, key, pod, false).is_ok()
+}
+
 fn admit(world: &mut World, cluster: &str, key: &Key, pod: &Value, dry_run: bool) -> Verdict<()> {
     let mut protecting = store::all(world, cluster, &kinds::DISRUPTION_BUDGET);
     protecting.retain(|(budget, object)| budget.namespace == key.namespace && budgets::protects(object, pod));

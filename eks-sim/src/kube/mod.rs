@@ -16,6 +16,7 @@ mod fresh;
 mod kinds;
 mod kubelet;
 mod lbc;
+mod managed;
 mod nodes;
 mod patch;
 mod protobuf;
@@ -60,6 +61,8 @@ use crate::{
     transport::{Body, TransportError},
     world::World,
 };
+
+pub(crate) use self::managed::{GroupNode, close_node, evict_from, group_nodes, map_node_role, mark_group, unmap_node_role};
 
 /// State of every cluster's Kubernetes API.
 #[derive(Clone, Debug, Default)]

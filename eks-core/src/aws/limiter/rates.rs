@@ -45,8 +45,15 @@ fn ec2(operation: &str) -> Rate {
         "CreateNatGateway" | "DeleteNatGateway" | "AssociateNatGatewayAddress" => rate(10.0, 1.0),
         "CreateVpcEndpoint" | "ModifyVpcEndpoint" | "DeleteVpcEndpoints" => rate(4.0, 0.3),
         "CreateTags" | "DeleteTags" => rate(100.0, 10.0),
-        "CreateVolume" | "DeleteVolume" | "CreateNetworkInterface" | "DeleteNetworkInterface" | "CreateLaunchTemplateVersion"
-        | "ModifyLaunchTemplate" | "ModifyNetworkInterfaceAttribute" | "AssociateIamInstanceProfile" | "TerminateInstances" => rate(100.0, 5.0),
+        "CreateVolume"
+        | "DeleteVolume"
+        | "CreateNetworkInterface"
+        | "DeleteNetworkInterface"
+        | "CreateLaunchTemplateVersion"
+        | "ModifyLaunchTemplate"
+        | "ModifyNetworkInterfaceAttribute"
+        | "AssociateIamInstanceProfile"
+        | "TerminateInstances" => rate(100.0, 5.0),
         // Unfiltered and unpaginated these have half of it; ours are always filtered.
         _ if reads(operation) => rate(100.0, 20.0),
         _ => rate(50.0, 5.0),

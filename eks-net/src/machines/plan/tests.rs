@@ -341,10 +341,10 @@ fn a_teardown_frees_what_the_next_removal_needs() {
     let teardown = standing().teardown().unwrap();
     insta::assert_snapshot!(teardown, @r"
     teardown of chap10: 5 to remove, about 1m 29s, saves $39.99 a month
-      - ec2/load-balancer/public-elb  load balancer public-elb
-      - ec2/instance/public           instance i-00000000000000000
-      - ec2/instance/private          instance i-00000000000000001
-      - ec2/volume/data               EBS volume vol-00000000000000001
+      - ec2/load-balancer/public-elb  load balancer public-elb ($25.55 a month)
+      - ec2/instance/public           instance i-00000000000000000 ($7.45 a month)
+      - ec2/instance/private          instance i-00000000000000001 ($3.80 a month)
+      - ec2/volume/data               EBS volume vol-00000000000000001 ($3.20 a month)
       - ec2/key-pair/my-key           key pair key-00000000000000001
     ");
     let network = testing::standing(&testing::chapter()).teardown().unwrap();

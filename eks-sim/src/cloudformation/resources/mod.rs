@@ -68,7 +68,8 @@ impl From<String> for Failure {
 
 impl Failure {
     /// Goes away by itself: throttling, a fault of the service, or eventual consistency of IAM (see the API references of
-    /// RunInstances and CreateAutoScalingGroup, and IAM's "Changes that I make are not always immediately visible").
+    /// RunInstances and CreateAutoScalingGroup, and IAM's "Changes that I make are not always immediately visible"). That a new role of the
+    /// same stack may get an access entry is an assumption: Amazon's node group template rests on it.
     pub(super) fn is_transient(&self) -> bool {
         let said = self.said.to_ascii_lowercase();
         self.status >= 500
@@ -78,6 +79,7 @@ impl Failure {
             )
             || said.contains("iaminstanceprofile")
             || said.contains("invalid iam instance profile")
+            || said.contains("invalid principal")
     }
 
     /// Something else still uses the resource.

@@ -1,0 +1,61 @@
+//! The closed set of what the layer does.
+
+use eks_core::{NetworkInterfaceId, Operation, SecurityGroupId, VpcId};
+use serde::{Deserialize, Serialize};
+
+/// The layer.
+pub(crate) const LAYER: &str = "leftovers";
+
+/// An operation of the layer. It only removes; what is not there is removed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "fields are the services' own names; the variants say what is done with them")]
+pub enum LeftoverOp {
+    /// Deletes a classic load balancer if it still says that it is of this cluster, and waits until its network interfaces are gone.
+    DeleteClassicLoadBalancer { name: String, cluster: String },
+    /// Deletes a network or application load balancer and waits until its network interfaces are gone.
+    DeleteLoadBalancer { arn: String },
+    /// Deletes a target group.
+    DeleteTargetGroup { arn: String },
+    /// Deletes a network interface if nothing uses it.
+    DeleteInterface { id: NetworkInterfaceId },
+    /// Deletes the network interfaces in a VPC that say that they are of this cluster and that nothing uses any more.
+    SweepInterfaces { vpc: VpcId, cluster: String },
+    /// Waits until EKS has deleted an interface of a control plane.
+    AwaitInterface { id: NetworkInterfaceId },
+    /// Revokes the rules of groups of this cluster that name a security group, of all groups in a VPC of ours, and deletes it.
+    DeleteSecurityGroup { id: SecurityGroupId, vpc: VpcId, cluster: String, made: bool },
+}
+
+impl Operation for LeftoverOp {
+    const LAYER: &'static str = LAYER;
+}
+
+impl LeftoverOp {
+    pub(crate) fn permissions(&self) -> &'static [&'static str] {
+        match self {
+            Self::DeleteClassicLoadBalancer { .. } | Self::DeleteLoadBalancer { .. } => &["elasticloadbalancing:DeleteLoadBalancer"],
+            Self::DeleteTargetGroup { .. } => &["elasticloadbalancing:DeleteTargetGroup"],
+            Self::DeleteInterface { .. } | Self::SweepInterfaces { .. } => &["ec2:DeleteNetworkInterface"],
+            Self::AwaitInterface { .. } => &[],
+            Self::DeleteSecurityGroup { .. } => {
+                &["ec2:DeleteSecurityGroup", "ec2:RevokeSecurityGroupEgress", "ec2:RevokeSecurityGroupIngress"]
+            }
+        }
+    }
+}
+
+/// What looking calls, before and after.
+pub(crate) const OBSERVING: [&str; 10] = [
+    "ec2:DescribeAddresses",
+    "ec2:DescribeInstances",
+    "ec2:DescribeLaunchTemplates",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeVolumes",
+    "ec2:DescribeVpcs",
+    "elasticloadbalancing:DescribeLoadBalancers",
+    "elasticloadbalancing:DescribeTags",
+    "elasticloadbalancing:DescribeTargetGroups",
+];

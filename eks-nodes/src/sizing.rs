@@ -55,6 +55,8 @@ impl WorkersSpec {
     pub(crate) fn settle_size(&self, request: &mut StackRequest, now: &Observed) {
         let keeps = self.keeps_size(now);
         if matches!(request.template, TemplateSource::Body(_)) {
+            // Without a number, Auto Scaling begins with the fewest (Auto Scaling API Reference, "CreateAutoScalingGroup").
+            let keeps = keeps || (self.begins_small && self.standing(now).is_none());
             request.parameters.insert(KEEPS.to_owned(), Argument::known(keeps.to_string()));
         } else if let Some(found) = self.standing(now).and_then(|stack| stack.parameters.get(DESIRED)).filter(|_| keeps) {
             request.keeps_size = true;
@@ -100,6 +102,6 @@ impl WorkersSpec {
 }
 
 /// What the spec said last: a tag where the parameter was another number.
-fn last_said(stack: &Stack) -> Option<u32> {
+pub(crate) fn last_said(stack: &Stack) -> Option<u32> {
     stack.tags.get(DESIRED_TAG).or_else(|| stack.parameters.get(DESIRED))?.parse().ok()
 }

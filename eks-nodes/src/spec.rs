@@ -56,6 +56,8 @@ pub struct WorkersSpec {
     pub(crate) amazon: Option<NodeGroupTemplate>,
     /// Whether an update sets the number of instances again.
     pub(crate) resize_on_update: bool,
+    /// Whether the stack is made with the fewest instances, whatever number is wanted: a replacement adds the others as it goes.
+    pub(crate) begins_small: bool,
     pub(crate) skip_in_rollback: BTreeSet<String>,
     pub(crate) managed: Option<Managed>,
 }
@@ -98,6 +100,7 @@ impl WorkersSpec {
             mapping,
             amazon: None,
             resize_on_update: false,
+            begins_small: false,
             skip_in_rollback: BTreeSet::new(),
             managed: None,
         })

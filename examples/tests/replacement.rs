@@ -209,18 +209,32 @@ async fn an_upgrade_takes_what_its_services_take() -> Tested {
     Ok(())
 }
 
-/// Kills the process after every single call of a replacement, and lets another one go on from there.
+/// Kills the process after every single call of a replacement, and lets another one go on from there. What a call that only reads leaves is the
+/// account that the call before it left: one death stands for both, unless `EVERY_CALL` is set.
 #[expect(clippy::print_stdout, reason = "the figures, for whoever asks with --nocapture")]
 async fn sweep(auth: Auth) -> Tested {
     let variant = after(auth);
     let base = chapter(&before(auth, KubernetesVersion::V1_36), 1).await?.snapshot();
     let moments: Arc<Mutex<Vec<(Call, Snapshot)>>> = Arc::default();
-    let kept = moments.clone();
-    let (sim, wrong) = judged(&base, move |sim, call| kept.lock().expect("no panic").push((call.clone(), sim.snapshot())));
+    let (kept, all) = (moments.clone(), std::env::var_os("EVERY_CALL").is_some());
+    let (calls, last) = (Arc::new(Mutex::new(0)), Mutex::new(base.fingerprint()));
+    let counted = calls.clone();
+    let (sim, wrong) = judged(&base, move |sim, call| {
+        *counted.lock().expect("no panic") += 1;
+        let moment = sim.snapshot();
+        let fingerprint = moment.fingerprint();
+        let mut last = last.lock().expect("no panic");
+        if all || *last != fingerprint {
+            kept.lock().expect("no panic").push((call.clone(), moment));
+        }
+        *last = fingerprint;
+    });
     process(&sim, &variant, gently).await?.ok_or("nothing was done")?;
     assert_eq!((left_over(&sim).await?, wrong.lock().expect("no panic").join("\n")), (vec![], String::new()), "undisturbed");
     let undisturbed = kinds(&sim.inventory());
     let moments = std::mem::take(&mut *moments.lock().expect("no panic"));
+    let of = *calls.lock().expect("no panic");
+    println!("{auth:?}: {} moments after {of} calls", moments.len());
     let mut calls = Vec::new();
     for (call, moment) in &moments {
         let site = format!("killed after call {} {} {}", call.number, call.service, call.action);
@@ -239,6 +253,7 @@ async fn sweep(auth: Auth) -> Tested {
             assert!(tries <= 4, "{site}: it does not converge");
         }
         calls.push(sim.log().len() - from);
+        println!("{auth:?} {site}: {} calls more", sim.log().len() - from);
         assert_eq!(wrong.lock().expect("no panic").join("\n"), "", "{site}");
         assert_eq!(left_over(&sim).await?, [""; 0], "{site}");
         assert_eq!(kinds(&sim.inventory()), undisturbed, "{site}");

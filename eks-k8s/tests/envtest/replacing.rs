@@ -22,7 +22,9 @@ async fn node(client: &Client, name: &str) -> Tested<(Api<Node>, Vec<String>)> {
     let nodes: Api<Node> = Api::all(client.clone());
     nodes.create(&PostParams::default(), &serde_json::from_value(json!({"metadata": {"name": name}}))?).await?;
     // No node controller takes the taint off that a new node has.
-    nodes.patch(name, &PatchParams::default(), &Patch::Merge(json!({"spec": {"taints": [{"key": "gpu", "effect": "NoSchedule"}]}}))).await?;
+    nodes
+        .patch(name, &PatchParams::default(), &Patch::Merge(json!({"spec": {"taints": [{"key": "gpu", "effect": "NoSchedule"}]}})))
+        .await?;
     Ok((nodes, vec![name.to_owned()]))
 }
 
@@ -73,7 +75,13 @@ async fn writers_at_once_lose_nothing() -> Tested {
     // Each replaces the list of taints as a whole.
     let theirs = async {
         for round in 0..10 {
-            nodes.patch(&names[0], &PatchParams::default(), &Patch::Merge(json!({"metadata": {"annotations": {"round": round.to_string()}}}))).await?;
+            nodes
+                .patch(
+                    &names[0],
+                    &PatchParams::default(),
+                    &Patch::Merge(json!({"metadata": {"annotations": {"round": round.to_string()}}})),
+                )
+                .await?;
         }
         Ok::<_, BoxError>(())
     };

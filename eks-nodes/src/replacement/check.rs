@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use eks_core::Problems;
 use eks_k8s::drain::{Blocker, Forecast, OnBlocked};
 
-use super::{observed::ReplacementObserved, spec::Replacement};
+use super::{
+    observed::ReplacementObserved,
+    spec::{Replacement, Surge},
+};
 use crate::{
     image::Image,
     observed::Stack,
@@ -121,9 +124,25 @@ impl Replacement {
         }
     }
 
-    /// Pods that would not go, or find no node.
-    pub(crate) fn check_forecast(&self, forecast: &Forecast, room_known: bool, problems: &mut Problems) {
-        for blocked in &forecast.blocked {
+    /// With a surge, the new group begins with its fewest instances.
+    pub(crate) fn check_surge(&self, now: &ReplacementObserved, problems: &mut Problems) {
+        if let (Surge::Nodes(surge), None, first) = (self.surge, now.stacks.stack(self.new.name.as_str()), self.first())
+            && first > surge
+        {
+            let rule = format!("the new group begins with {first} instances, and {surge} more than before are allowed");
+            let remedy = "lower the fewest of its capacity, or allow more";
+            problems.add("surge-too-small", format!("workers {}", self.new.name), rule, remedy);
+        }
+    }
+
+    /// Pods that would not go, or find no node. In the middle of a replacement, a budget may be used up by a Pod that is on its way: the run
+    /// waits for that before it drains anything.
+    pub(crate) fn check_forecast(&self, now: &ReplacementObserved, forecast: &Forecast, room_known: bool, problems: &mut Problems) {
+        let begun = now.old_groups().any(|group| group.mark.is_some());
+        let passes = |why: &Blocker| begun && matches!(why, Blocker::TooFewReady { .. } | Blocker::UnreadyUnderBudget { .. });
+        let behind = |why: &Blocker| matches!(why, Blocker::Behind { .. });
+        let lasting = forecast.blocked.iter().any(|blocked| !passes(&blocked.why) && !behind(&blocked.why));
+        for blocked in forecast.blocked.iter().filter(|blocked| !passes(&blocked.why) && (lasting || !behind(&blocked.why))) {
             let hopeless = matches!(blocked.why, Blocker::Filter(_));
             if hopeless || self.drain.on_blocked_policy() == OnBlocked::Fail {
                 let remedies: Vec<_> = blocked.remedies.iter().map(ToString::to_string).collect();
@@ -153,6 +172,10 @@ fn check_state(stack: &Stack, problems: &mut Problems) {
         status if status.next(Purpose::Remove) == Next::Wait || status == StackStatus::CreateInProgress => {
             let rule = format!("is in {status}; CloudFormation does one thing at a time");
             problems.add("old-changing", subject, rule, "wait until it has ended, and plan again");
+        }
+        status if matches!(status.next(Purpose::Remove), Next::Refuse(_)) => {
+            let rule = format!("is in {status}, from which it could not be deleted in the end");
+            problems.add("old-state", subject, rule, "bring it into a settled state first");
         }
         status if matches!(status.next(Purpose::Make), Next::Replace) => {
             let rule = format!("is in {status}: it never came to be");

@@ -21,7 +21,11 @@ impl Replacement {
         for rule in now.rules.iter().filter(|rule| !rule.ours) {
             warn(format!("rule {} of {} lets {} in and is not ours: it must go before the old stack can", rule.id, rule.group, rule.peer));
         }
-        if !now.health.is_good() {
+        let worse = now.health.regressions(&self.baseline(now));
+        if !worse.is_empty() {
+            let worse: Vec<String> = worse.iter().map(ToString::to_string).collect();
+            warn(format!("worse than when the replacement began, so that no node is drained until it is mended: {}", some(&worse)));
+        } else if !now.health.is_good() {
             let workloads = now.health.workloads.iter().filter(|workload| workload.available < workload.wanted);
             let mut ill: Vec<String> =
                 workloads.map(|workload| format!("{} {}/{}", workload.kind, workload.namespace, workload.name)).collect();

@@ -88,6 +88,7 @@ impl ScalingGroup {
             desired: self.desired,
             max: self.max,
             suspended: self.suspended.clone(),
+            ill: Some(BTreeSet::new()),
         })
     }
 
@@ -97,7 +98,7 @@ impl ScalingGroup {
     }
 }
 
-/// What a group was before a replacement, as its tag says: `with=chap10-v11 min=2 desired=2 max=3 suspended=AZRebalance+Launch`.
+/// What there was before a replacement, as the tag says: `with=chap10-v11 min=2 desired=2 max=3 suspended=AZRebalance+Launch`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Mark {
@@ -111,15 +112,38 @@ pub struct Mark {
     pub max: u32,
     /// Processes that somebody else had suspended.
     pub suspended: BTreeSet<String>,
+    /// Short names of workloads, nodes and Pods that were ill; `None` if there were too many to be written down.
+    pub ill: Option<BTreeSet<String>>,
 }
+
+/// The longest value of a tag. Auto Scaling API Reference, "Tag".
+const TAG: usize = 256;
+
+impl Mark {
+    /// As it can be written down.
+    pub(crate) fn fitting(mut self) -> Self {
+        if self.to_string().len() > TAG {
+            self.ill = None;
+        }
+        self
+    }
+}
+
+/// More than can be named.
+const MANY: &str = "*";
 
 impl fmt::Display for Mark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "with={} min={} desired={} max={}", self.with, self.min, self.desired, self.max)?;
-        if self.suspended.is_empty() {
-            return Ok(());
+        let joined = |names: &BTreeSet<String>| names.iter().map(String::as_str).collect::<Vec<_>>().join("+");
+        if !self.suspended.is_empty() {
+            write!(f, " suspended={}", joined(&self.suspended))?;
         }
-        write!(f, " suspended={}", self.suspended.iter().map(String::as_str).collect::<Vec<_>>().join("+"))
+        match &self.ill {
+            None => write!(f, " ill={MANY}"),
+            Some(ill) if ill.is_empty() => Ok(()),
+            Some(ill) => write!(f, " ill={}", joined(ill)),
+        }
     }
 }
 
@@ -135,13 +159,15 @@ impl FromStr for Mark {
     fn from_str(text: &str) -> Result<Self, MarkError> {
         let fields: BTreeMap<&str, &str> = text.split(' ').filter_map(|field| field.split_once('=')).collect();
         let number = |name: &str| fields.get(name).and_then(|text| text.parse().ok());
+        let names = |name: &str| fields.get(name).into_iter().flat_map(|names| names.split('+')).map(str::to_owned).collect();
         let read = || {
             Some(Self {
                 with: (*fields.get("with")?).to_owned(),
                 min: number("min")?,
                 desired: number("desired")?,
                 max: number("max")?,
-                suspended: fields.get("suspended").into_iter().flat_map(|names| names.split('+')).map(str::to_owned).collect(),
+                suspended: names("suspended"),
+                ill: (fields.get("ill") != Some(&MANY)).then(|| names("ill")),
             })
         };
         read().ok_or_else(|| MarkError(text.to_owned()))
@@ -154,18 +180,24 @@ mod tests {
 
     #[test]
     fn a_mark_is_read_back() {
-        let mark = Mark { with: "v11".to_owned(), min: 1, desired: 2, max: 3, suspended: BTreeSet::new() };
+        let mark = Mark { with: "v11".to_owned(), min: 1, desired: 2, max: 3, suspended: BTreeSet::new(), ill: Some(BTreeSet::new()) };
         let more = Mark { suspended: ["AZRebalance", "Launch"].map(str::to_owned).into(), ..mark.clone() };
         assert_eq!(more.to_string(), "with=v11 min=1 desired=2 max=3 suspended=AZRebalance+Launch");
-        for mark in [mark, more] {
+        let ill = Mark { ill: Some(["0a1b2c3d".to_owned()].into()), ..mark.clone() };
+        for mark in [mark.clone(), more, ill, Mark { ill: None, ..mark }] {
             assert_eq!(mark.to_string().parse(), Ok(mark));
         }
         assert!("with=x min=1".parse::<Mark>().is_err());
-        // Auto Scaling API Reference, "Tag": at most 256 characters.
-        let processes =
-            ["AddToLoadBalancer", "HealthCheck", "InstanceRefresh", "Launch", "ReplaceUnhealthy", "ScheduledActions", "Terminate"];
-        let suspended = processes.iter().chain(&NEW_PROCESSES).map(|name| (*name).to_owned()).collect();
-        let longest = Mark { with: "x".repeat(63), min: 10_000, desired: 10_000, max: 10_000, suspended };
-        assert!(longest.to_string().len() <= 256, "{}", longest.to_string().len());
+    }
+
+    #[test]
+    fn the_longest_mark_fits_its_tag() {
+        let others = ["AddToLoadBalancer", "HealthCheck", "InstanceRefresh", "Launch", "ReplaceUnhealthy", "Terminate"];
+        let suspended = others.iter().chain(&NEW_PROCESSES).map(|name| (*name).to_owned()).collect();
+        let ill: BTreeSet<String> = (0..40).map(|number| format!("{number:08x}")).collect();
+        let numbers = Mark { with: "x".repeat(63), min: 10_000, desired: 10_000, max: 10_000, suspended, ill: Some(ill) };
+        assert!(numbers.to_string().len() > TAG);
+        let longest = numbers.fitting();
+        assert!(longest.to_string().len() <= TAG && longest.ill.is_none(), "{longest}");
     }
 }

@@ -31,7 +31,12 @@
 //!
 //! # Memory
 //! What things were before is written on them: on Auto Scaling groups in the tag [`REPLACING_TAG`], on nodes and autoscalers in annotations.
-//! So a run may be killed at any call; observing and planning again goes on. To pause, cancel the engine's token; to go on, plan again.
+//! So a run may be killed at any call; observing and planning again goes on. To pause, cancel the engine's token; to go on, plan again. What
+//! was ill when it began is written down, too: a later run judges by that, so that a regression is not taken for the way things are.
+//!
+//! # Sizes
+//! The new group ends with as many nodes as the old one had when it began, unless its spec says more. With [`Surge::Nodes`] it begins with its
+//! fewest, and grows as old nodes go. No number of its stack is changed meanwhile.
 //!
 //! # When it stops
 //! A workload that is worse than before for longer than the patience ends the run; what is done stays. [`Replacement::back`] plans the way
@@ -40,6 +45,7 @@
 mod actions;
 mod aws;
 mod back;
+mod baseline;
 mod check;
 mod display;
 mod findings;

@@ -1,6 +1,9 @@
 //! The operations of a replacement.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use eks_core::{InstanceId, Operation, Ref, RoleArn, SecurityGroupId, StackName};
 use eks_k8s::{Access, drain::Drain, replacing::Health};
@@ -33,6 +36,8 @@ pub enum ReplaceOp {
         processes: Vec<String>,
         /// Whether the fewest instances become none, so that the group can be emptied.
         to_none: bool,
+        /// Short names of what was ill when this was planned.
+        ill: BTreeSet<String>,
     },
     /// Makes groups what they were: processes go on, the tag goes.
     Release {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     actions,
+    baseline::ill,
     group::{NEW_PROCESSES, OLD_PROCESSES},
     observed::ReplacementObserved,
     op::ReplaceOp,
@@ -139,7 +140,8 @@ impl Replacement {
         self.check_groups(now, &mut problems);
         if !rounds.is_empty() {
             self.check_new(now, &mut problems);
-            self.check_forecast(&forecast, room_known, &mut problems);
+            self.check_forecast(now, &forecast, room_known, &mut problems);
+            self.check_surge(now, &mut problems);
         }
         problems.finish(format!("replacement of {} by {}", self.old, self.new.name), || ())?;
         let access = self.access.clone().ok_or_else(|| fault("the API server is not known"))?;
@@ -202,7 +204,7 @@ impl Replacement {
 
     pub(crate) fn objects_of(&self, refs: WorkersRefs) -> Result<Option<ObjectsSpec>, Error> {
         let mut spec = ObjectsSpec::builder(&self.owner, self.new.cluster.clone());
-        let maps = self.mapping() == RoleMapping::AwsAuth;
+        let maps = self.new.mapping() == RoleMapping::AwsAuth;
         if maps {
             spec = spec.map_role(self.new.name.as_str(), refs.role.clone());
         }
@@ -280,7 +282,7 @@ impl Draft<'_> {
     fn begin(&mut self) -> Result<Vec<StepKey>, Error> {
         let (of, now) = (self.of, self.now);
         let mut ready = vec![of.new.key()];
-        if of.mapping() == RoleMapping::AwsAuth {
+        if of.new.mapping() == RoleMapping::AwsAuth {
             ready.push(key_of("k8s/aws-auth")?);
         }
         ready.extend(self.open_rules()?);
@@ -328,7 +330,7 @@ impl Draft<'_> {
         );
         let op = ReplaceOp::Judge {
             access: self.access.clone(),
-            before: Box::new(self.now.health.clone()),
+            before: Box::new(self.of.baseline(self.now)),
             patience: self.of.patience,
             way_back,
         };
@@ -346,6 +348,7 @@ impl Draft<'_> {
             with: with.to_string(),
             processes: processes.iter().map(|process| (*process).to_owned()).collect(),
             to_none: old,
+            ill: ill(&now.health),
         };
         let action = if held { Action::Keep } else { Action::Update };
         let title = format!("hold {name}: {} suspended", processes.join(", "));
@@ -471,6 +474,7 @@ impl Draft<'_> {
 
     /// What is taken away and given back once no old instance is left.
     fn end(&mut self, last: Vec<StepKey>) -> Result<(), Error> {
+        self.grow_on(&last)?;
         let unmapped = self.unmap(&last)?;
         let closed = self.close_rules(&last)?;
         let apart: Vec<StepKey> = last.iter().cloned().chain(unmapped).chain(closed).collect();
@@ -481,6 +485,20 @@ impl Draft<'_> {
         // An autoscaler that finds the old group would make it larger again.
         let gone: Vec<StepKey> = last.into_iter().chain(stack).collect();
         self.resume(&gone)
+    }
+
+    /// What came batch by batch has as many nodes as the old group had; the spec may say more.
+    fn grow_on(&mut self, after: &[StepKey]) -> Result<(), Error> {
+        let (of, wanted) = (self.of, self.of.target(self.now));
+        let reached = self.rounds.last().map(|round| &round.new_first).filter(|first| !first.is_empty());
+        if of.surge == Surge::Whole || reached.is_none_or(|reached| wanted.iter().all(|(zone, count)| reached.get(zone) >= Some(count))) {
+            return Ok(());
+        }
+        let title = format!("{} instances in {}", wanted.values().sum::<u32>(), of.new.name);
+        let op = ReplaceOp::Grow { groups: self.new_groups(), wanted };
+        let step = self.step(&["grow"], Action::Update, title, &op)?.after_all(after).permits(actions::GROW);
+        self.add(step);
+        Ok(())
     }
 
     fn unmap(&mut self, after: &[StepKey]) -> Result<Option<StepKey>, Error> {

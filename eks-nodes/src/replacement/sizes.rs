@@ -8,7 +8,7 @@ use super::{
     rounds::Round,
     spec::{Replacement, Surge},
 };
-use crate::{Capacity, WorkersSpec};
+use crate::{Capacity, WorkersSpec, sizing::last_said};
 
 /// Numbers of instances by zone; the empty zone stands for the group over all of them.
 pub(crate) type Sizes = BTreeMap<String, u32>;
@@ -39,22 +39,32 @@ impl Replacement {
         }
     }
 
-    /// The spec that the new stack is made by. A replacement changes no sizes of a stack that stands; one that comes batch by batch begins with
-    /// none.
+    /// The spec that the new stack is made by. A replacement changes no sizes of a stack that stands, and one that comes batch by batch begins
+    /// with as few instances as it may have.
     pub(crate) fn made(&self, now: &ReplacementObserved) -> WorkersSpec {
         let mut made = self.new.clone();
-        let ends = now.old_live().next().is_none();
-        let size =
-            |name: &str| now.stacks.stack(self.new.name.as_str())?.parameters.get(&format!("NodeAutoScalingGroup{name}"))?.parse().ok();
-        let standing = || Some((size("MinSize")?, size("DesiredCapacity")?, size("MaxSize")?));
-        let capacity = match (standing(), self.surge) {
-            _ if ends => None,
-            (Some((min, desired, max)), _) => Capacity::new(min, desired, max).ok(),
-            (None, Surge::Whole) => None,
-            (None, Surge::Nodes(_)) => Capacity::new(0, 0, self.new.capacity.max()).ok(),
-        };
-        made.capacity = capacity.unwrap_or(made.capacity);
+        if now.old_live().next().is_none() {
+            return made;
+        }
+        let stack = now.stacks.stack(self.new.name.as_str());
+        let size = |name: &str| stack?.parameters.get(&format!("NodeAutoScalingGroup{name}"))?.parse().ok();
+        let standing = || Some((size("MinSize")?, last_said(stack?)?, size("MaxSize")?));
+        if let Some((min, desired, max)) = standing() {
+            made.capacity = Capacity::new(min, desired, max).unwrap_or(made.capacity);
+        }
+        made.begins_small = self.begins_small();
         made
+    }
+
+    fn begins_small(&self) -> bool {
+        self.surge != Surge::Whole && self.new.amazon.is_none()
+    }
+
+    /// How many instances the new stack is made with.
+    pub(crate) fn first(&self) -> u32 {
+        let capacity = self.new.capacity;
+        let each = if self.begins_small() { capacity.min() } else { capacity.desired() };
+        each.saturating_mul(self.new.groups())
     }
 
     /// Tells each round how many new instances there must be before it.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use eks_core::{Error, Owner, Problems, SpecError, StackName, StepKey};
 use eks_k8s::{Access, AccessRef, drain::Drain};
 
-use crate::{mapping::RoleMapping, spec::WorkersSpec};
+use crate::spec::WorkersSpec;
 
 /// Characters that the value of a taint may have.
 const MARK: usize = 63;
@@ -47,6 +47,7 @@ pub struct Replacement {
     pub(crate) surge: Surge,
     pub(crate) drain: Drain,
     pub(crate) patience: Duration,
+    pub(crate) health_as_it_is: bool,
 }
 
 /// Collects how a group is replaced. See [`Replacement::builder`].
@@ -86,8 +87,9 @@ impl Replacement {
             new,
             batch: Batch::default(),
             surge: Surge::default(),
-            drain: Drain::settings(),
+            drain: Drain::settings().deadline(Duration::from_secs(30 * 60)),
             patience: Duration::from_secs(300),
+            health_as_it_is: false,
         })
     }
 
@@ -118,15 +120,6 @@ impl Replacement {
     /// The key of a step.
     pub(crate) fn key(&self, segments: &[&str]) -> StepKey {
         key(&self.old, segments)
-    }
-
-    /// Where the new role is let in: an Amazon template maps none by itself.
-    pub(crate) fn mapping(&self) -> RoleMapping {
-        match (&self.new.amazon, self.new.cluster.authentication.has_config_map()) {
-            (None, _) => self.new.mapping,
-            (Some(_), true) => RoleMapping::AwsAuth,
-            (Some(_), false) => RoleMapping::None,
-        }
     }
 }
 
@@ -162,7 +155,7 @@ impl ReplacementBuilder {
 
     /// How nodes are drained: [`Drain::settings`], and on them grace, deadline, what to do about Pods that are blocked, whether data in
     /// `emptyDir` may be lost. Nodes of a batch go together, whatever it says about numbers. Default: as `kubectl drain` without flags, but
-    /// with DaemonSets left alone.
+    /// with DaemonSets left alone, and given up after half an hour.
     pub fn drain(mut self, settings: Drain) -> Self {
         self.0.drain = settings;
         self
@@ -171,6 +164,13 @@ impl ReplacementBuilder {
     /// For how long a workload may be worse than before, as its Pods move, until it is a regression that ends the run. Default five minutes.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.0.patience = patience;
+        self
+    }
+
+    /// Takes what is ill now as no regression, though it was well when the replacement began. Default off: a run that goes on after a
+    /// regression waits for it to be mended, and stops again if it is not.
+    pub fn accept_health_as_it_is(mut self, accept: bool) -> Self {
+        self.0.health_as_it_is = accept;
         self
     }
 

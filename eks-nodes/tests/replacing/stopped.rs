@@ -55,6 +55,13 @@ async fn a_regression_stops_it_and_there_is_a_way_back() -> Tested {
     assert!(text.contains("Replacement::back"), "{text}");
     assert_eq!(scene.account.running_instances(), 4, "nothing was terminated");
 
+    // Planned again, it knows that this was not so when it began, and drains nothing more.
+    let again = scene.plan(&replacement).await?;
+    assert!(again.findings().iter().any(|finding| finding.message.contains("worse than when the replacement began")), "{again}");
+    let error = scene.apply(&again).await?.expect_err("still nobody");
+    let failed: Vec<_> = error.report().expect("a report").failures().map(|(key, _)| key.as_str()).collect();
+    assert_eq!(failed, ["replace/chap10-worker/health"]);
+
     let back = scene.replacements().back(&replacement).await?;
     assert_eq!(back.way(), Way::Back);
     scene.carry_out(&back).await?;

@@ -11,7 +11,12 @@ use super::{
     Replacements,
     wait::{HEALTHY, READY, Waited},
 };
-use crate::replacement::{observed::ReplacementScope, op::ReplaceOp, teardown};
+use crate::replacement::{
+    group::{Mark, ScalingGroup},
+    observed::ReplacementScope,
+    op::ReplaceOp,
+    teardown,
+};
 
 /// Between two looks at something whose end is not known.
 const LOOK: Duration = Duration::from_secs(2);
@@ -72,7 +77,10 @@ impl Replacements {
             ReplaceOp::Keep => Ok(()),
             ReplaceOp::OpenRules { old, new } => self.open_rules(cx, &old, &cx.resolve(&new)?).await,
             ReplaceOp::CloseRules { groups } => self.close_rules(cx.owner(), &groups).await,
-            ReplaceOp::Hold { groups, with, processes, to_none } => self.hold(&cx.resolve(&groups)?, &with, &processes, to_none).await,
+            ReplaceOp::Hold { groups, with, processes, to_none, ill } => {
+                let mark = |group: &ScalingGroup| Mark { with: with.clone(), ill: Some(ill.clone()), ..group.before() }.fitting();
+                self.hold(&cx.resolve(&groups)?, &processes, to_none, mark).await
+            }
             ReplaceOp::Release { groups, processes, sizes } => self.release(&cx.resolve(&groups)?, &processes, sizes).await,
             ReplaceOp::Grow { groups, wanted } => self.grow(&cx.resolve(&groups)?, &wanted).await,
             ReplaceOp::AwaitReady { access, label, count } => {

@@ -54,12 +54,19 @@ impl Replacements {
     }
 
     /// Writes down what groups are, then suspends; so what was suspended by others is never forgotten.
-    pub(super) async fn hold(&self, names: &str, with: &str, processes: &[String], to_none: bool) -> Result<(), Error> {
+    pub(super) async fn hold(
+        &self,
+        names: &str,
+        processes: &[String],
+        to_none: bool,
+        mark: impl Fn(&ScalingGroup) -> Mark + Send,
+    ) -> Result<(), Error> {
         for group in self.groups("", names.split(',')).await? {
+            let own = mark(&group);
             match &group.mark {
-                Some(mark) if mark.with == with => {}
+                Some(mark) if mark.with == own.with => {}
                 Some(mark) => return Err(taken(&group.name, mark)),
-                None => self.mark(&group, with).await?,
+                None => self.mark(&group, &own).await?,
             }
             if processes.iter().any(|process| !group.suspended.contains(process)) {
                 let call = self.scaling.suspend_processes().auto_scaling_group_name(&group.name);
@@ -74,8 +81,7 @@ impl Replacements {
         Ok(())
     }
 
-    async fn mark(&self, group: &ScalingGroup, with: &str) -> Result<(), Error> {
-        let mark = Mark { with: with.to_owned(), ..group.before() };
+    async fn mark(&self, group: &ScalingGroup, mark: &Mark) -> Result<(), Error> {
         let tag = tag(&group.name).value(mark.to_string()).propagate_at_launch(false).build();
         let sent = self.scaling.create_or_update_tags().tags(tag).send().await;
         sent.map(drop).map_err(|error| retried(failed("autoscaling:CreateOrUpdateTags", group.name.as_str(), error)))
@@ -131,7 +137,8 @@ impl Replacements {
             if ["Terminat", "Detach"].iter().any(|start| state.starts_with(start)) {
                 continue;
             }
-            let call = self.scaling.terminate_instance_in_auto_scaling_group().instance_id(id);
+            // Repeated blindly, it might lower what is wanted twice.
+            let call = self.once.terminate_instance_in_auto_scaling_group().instance_id(id);
             let sent = call.should_decrement_desired_capacity(true).send().await;
             match sent.map(drop).map_err(|error| failed("autoscaling:TerminateInstanceInAutoScalingGroup", id.as_str(), error)) {
                 Err(error) if error.code() == Some("ValidationError") && error.chain().contains("not found") => {}

@@ -14,7 +14,10 @@ use std::{
 };
 
 use aws_types::SdkConfig;
-use eks_core::{Error, Owner, Teardown, aws::patient};
+use eks_core::{
+    Error, Owner, Teardown,
+    aws::{once, patient},
+};
 use eks_k8s::client::Objects;
 
 use self::wait::Waited;
@@ -28,8 +31,8 @@ use crate::Workers;
 
 /// Replacements of workers in one account and Region. Cheap to clone.
 ///
-/// It is the driver of the layer `replace`; the engine needs `Workers` and `Objects` beside it. The SDK may repeat every call: each says what
-/// should be, not what should change.
+/// It is the driver of the layer `replace`; the engine needs `Workers` and `Objects` beside it. The SDK may repeat every call but one: each says
+/// what should be, not what should change.
 #[derive(Clone)]
 pub struct Replacements {
     region: String,
@@ -37,6 +40,8 @@ pub struct Replacements {
     objects: Objects,
     ec2: aws_sdk_ec2::Client,
     scaling: aws_sdk_autoscaling::Client,
+    /// For what must not be repeated before one has looked.
+    once: aws_sdk_autoscaling::Client,
     stacks: aws_sdk_cloudformation::Client,
     /// What is waited for, by the id of the wait.
     waits: Arc<Mutex<BTreeMap<String, Waited>>>,
@@ -58,6 +63,7 @@ impl Replacements {
             objects,
             ec2: aws_sdk_ec2::Client::new(&patient),
             scaling: aws_sdk_autoscaling::Client::new(&patient),
+            once: aws_sdk_autoscaling::Client::new(&once(config)),
             stacks: aws_sdk_cloudformation::Client::new(&patient),
             waits: Arc::default(),
         }

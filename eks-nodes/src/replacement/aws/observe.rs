@@ -7,7 +7,7 @@ use eks_core::{Error, InstanceId, Owner, SecurityGroupId, aws::failed};
 
 use super::Replacements;
 use crate::{
-    Stack,
+    GroupSize, Stack,
     observed::Observed,
     replacement::{
         observed::{Parts, ReplacementObserved, ReplacementScope},
@@ -53,6 +53,9 @@ impl Replacements {
             _ => Vec::new(),
         };
         let autoscalers = self.objects.autoscalers(scope.access.as_ref()).await?;
+        let sizes = groups.iter().filter(|group| group.stack == scope.new.as_str());
+        let sizes = sizes.map(|group| GroupSize { name: group.name.clone(), desired: group.desired }).collect();
+        let stacks = stacks.with_sizes(scope.new.as_str(), sizes);
         let mut now = ReplacementObserved::new(scope, stacks, eks_k8s::Observed::default());
         (now.old, now.new, now.groups, now.rules, now.autoscalers) = (old, new, groups, rules, autoscalers);
         Ok(now)

@@ -133,8 +133,7 @@ pub(super) fn detach(world: &mut World, cluster: &str) -> bool {
         let kubelet = world.kube.clusters.get(cluster).and_then(|state| state.kubelets.get(text(&object, "/spec/nodeName")));
         let instance = kubelet.map(|kubelet| kubelet.instance.clone()).unwrap_or_default();
         let here = |found: &&Value| text(found, "/instanceId") == instance;
-        let attached =
-            describe(world, &caller, &id).ok().and_then(|volume| items(&volume, "/attachmentSet").iter().find(here).cloned());
+        let attached = describe(world, &caller, &id).ok().and_then(|volume| items(&volume, "/attachmentSet").iter().find(here).cloned());
         match attached.as_ref().map(|found| text(found, "/status")) {
             None | Some("detached") => drop(store::commit(world, cluster, &key, None)),
             Some("detaching") => {}

@@ -137,6 +137,7 @@ mod check_tests;
 mod connect;
 mod control_plane;
 mod endpoint;
+mod grants;
 mod identity;
 #[cfg(feature = "kubeconfig")]
 mod kubeconfig;

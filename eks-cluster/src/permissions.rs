@@ -66,8 +66,8 @@ impl Denial {
 pub(crate) fn needed(plan: &Plan) -> BTreeMap<String, Vec<StepKey>> {
     let mut needed: BTreeMap<String, Vec<StepKey>> = BTreeMap::new();
     for step in plan.changes() {
-        for action in &step.iam_actions {
-            needed.entry(action.clone()).or_default().push(step.key.clone());
+        for action in step.iam_actions() {
+            needed.entry(action.to_owned()).or_default().push(step.key.clone());
         }
     }
     needed

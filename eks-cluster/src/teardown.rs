@@ -6,8 +6,9 @@ use eks_core::{After, Error, Owner, Removal, Survivor, Teardown};
 
 use crate::{
     ClusterOp, ClusterSpec, Observed, Scope,
+    grants::Grants,
     identity::RoleKind,
-    plan::{broken, control_plane_key, oidc_provider_key, refuse_others, refused},
+    plan::{broken, control_plane_key, oidc_provider_key, refined, refuse_others, refused},
     price,
 };
 
@@ -48,7 +49,9 @@ impl Observed {
         self.refuse_stray(owner)?;
         let logged = ours.is_some_and(|cluster| !cluster.logging.is_empty());
         let scope = Scope { logged, unprotect: scope.unprotect, ..Scope::everything(scope.cluster.clone(), scope.region.clone()) };
+        let grants = Grants::new(owner, scope.cluster.as_str()).with_standing(self);
         let mut teardown = Teardown::builder(owner, "cluster", serde_json::to_value(&scope).map_err(broken)?);
+        teardown = teardown.observes(refined(READS, |action| grants.read(action)));
         let control_plane = control_plane_key();
         if let Some(cluster) = ours {
             let unprotect = cluster.deletion_protection && scope.unprotect;
@@ -68,7 +71,7 @@ impl Observed {
                 .permits(["eks:DeleteCluster"])
                 .permits(READS);
             let removal = if unprotect { removal.permits(["eks:DescribeUpdate", "eks:UpdateClusterConfig"]) } else { removal };
-            teardown = teardown.removal(removal);
+            teardown = teardown.removal(removal.refine(|action| grants.of(&op, action)));
             if cluster.deletion_protection && !unprotect {
                 teardown = teardown.stays(self.cluster_left(cluster));
             }
@@ -97,7 +100,7 @@ impl Observed {
             if matches!(kind, RoleKind::Node(_)) {
                 removal = removal.after(After::Layer("nodes".to_owned()));
             }
-            teardown = teardown.removal(removal);
+            teardown = teardown.removal(removal.refine(|action| grants.of(&op, action)));
         }
         if let Some(provider) = self.oidc_provider.as_ref().filter(|provider| provider.is_owned_by(owner)) {
             // As long as the cluster is there, Pods may need it; a later teardown finds it by its tags.
@@ -110,7 +113,7 @@ impl Observed {
                 .takes(Duration::from_secs(1))
                 .permits(["iam:DeleteOpenIDConnectProvider"])
                 .permits(READS);
-            teardown = teardown.removal(removal);
+            teardown = teardown.removal(removal.refine(|action| grants.of(&op, action)));
         }
         teardown.build().map_err(broken)
     }
@@ -141,6 +144,7 @@ impl Observed {
             roles: [].into(),
             ..Scope::everything(spec.name().clone(), spec.region())
         };
+        let grants = Grants::new(spec.owner(), spec.name().as_str());
         let mut teardown = Teardown::builder(spec.owner(), "cluster", serde_json::to_value(&scope).map_err(broken)?);
         for removal in &spec.addon_removals {
             let Some(found) = self.addons.get(&removal.name) else { continue };
@@ -159,7 +163,7 @@ impl Observed {
                 "eks:DescribeAddon",
                 "eks:DescribeCluster",
             ]);
-            teardown = teardown.removal(removal);
+            teardown = teardown.removal(removal.refine(|action| grants.of(&op, action)));
         }
         teardown.build().map_err(broken)
     }

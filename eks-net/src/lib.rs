@@ -107,6 +107,7 @@ mod cidr;
 mod egress;
 mod existing;
 mod found;
+mod grants;
 mod groups;
 mod keys;
 pub mod leftovers;

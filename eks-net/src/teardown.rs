@@ -11,6 +11,7 @@ use eks_core::{After, Error, HOURS_PER_MONTH, Removal, SecurityGroupId, StepKey,
 use crate::{
     egress::price::{ADDRESS_HOURLY, TRANSIT_HOURLY},
     existing::marks,
+    grants::Grants,
     keys,
     observed::{Found, FoundGroup, Observed},
     op::NetOp,
@@ -46,12 +47,13 @@ impl Observed {
         let builder = Teardown::builder(&self.owner, keys::LAYER, scope(self.region.as_deref()));
         let in_the_way = if made.ours(&made.vpcs).is_empty() { Vec::new() } else { self.others_interfaces() };
         let builder = in_the_way.into_iter().fold(builder, TeardownBuilder::stays);
-        removals
-            .all
-            .into_iter()
-            .fold(builder, |builder, removal| builder.removal(removal))
-            .build()
-            .map_err(|error| faulty("teardown", &error))
+        let mut builder = builder.observes(OBSERVING).observes(SURVIVORS).observes(MARKS).observes(self.observing_more());
+        let grants = Grants::teardown(&made);
+        for removal in removals.all {
+            let op: NetOp = removal.op.decode().map_err(|error| faulty(&removal.key, &error))?;
+            builder = builder.removal(removal.refine(|action| grants.of(&op, action)));
+        }
+        builder.build().map_err(|error| faulty("teardown", &error))
     }
 }
 

@@ -32,7 +32,6 @@ pub(crate) const BASE: &[&str] = &[
     "iam:ListRolePolicies",
     "iam:PassRole",
     "iam:RemoveRoleFromInstanceProfile",
-    "iam:TagInstanceProfile",
     "iam:TagRole",
 ];
 
@@ -63,7 +62,6 @@ pub(crate) const GROUP: &[&str] = &[
     "ec2:DescribeSecurityGroups",
     "ec2:DescribeSubnets",
     "ec2:RunInstances",
-    "ec2:TerminateInstances",
     "eks:CreateAccessEntry",
     "eks:DeleteAccessEntry",
     "eks:DescribeAccessEntry",

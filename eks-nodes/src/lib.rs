@@ -124,6 +124,7 @@ mod decide;
 mod failure;
 mod findings;
 mod fingerprint;
+mod grants;
 mod image;
 mod instance;
 pub mod join;

@@ -7,6 +7,7 @@ use eks_core::{Action, Basis, Error, Finding, Plan, Price, Step, StepKey};
 use crate::{
     actions,
     decide::{Decision, Told, decide},
+    grants::Grants,
     instance::{GP3_USD_PER_GIB, InstanceType},
     observed::{Observed, Scope},
     op::WorkersOp,
@@ -47,10 +48,20 @@ impl WorkersSpec {
         for spec in specs {
             spec.seen(now)?;
             let (steps, findings) = spec.steps(now)?;
-            plan = steps.into_iter().fold(plan, eks_core::PlanBuilder::step);
+            let base = spec.base_name();
+            for step in steps {
+                let grants = spec.grants(if step.key == spec.base_key() { &base } else { spec.name.as_str() });
+                plan = plan.observes(grants.of("cloudformation:DescribeStacks").unwrap_or_default());
+                plan = plan.step(step.refine(|action| grants.of(action)));
+            }
             plan = findings.into_iter().fold(plan, eks_core::PlanBuilder::finding);
         }
         plan.build().map_err(fault)
+    }
+
+    fn grants<'a>(&'a self, stack: &'a str) -> Grants<'a> {
+        let spot = self.purchase.distribution().2.is_some();
+        Grants { owner: &self.owner, stack, cluster: self.cluster.name.as_str(), spot }
     }
 
     /// A stack that nobody looked for would be taken to be absent.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use eks_core::{After, Error, Finding, Owner, Removal, StackName, StepKey, Survivor, Teardown};
 
 use crate::{
+    grants::Grants,
     managed::NodeGroup,
     observed::{Observed, Scope, Stack},
     op::WorkersOp,
@@ -39,7 +40,6 @@ pub(crate) const ACTIONS: &[&str] = &[
     "ec2:DescribeSecurityGroups",
     "ec2:RevokeSecurityGroupEgress",
     "ec2:RevokeSecurityGroupIngress",
-    "ec2:TerminateInstances",
     "eks:DeleteAccessEntry",
     "eks:DescribeAccessEntry",
     "iam:DeleteInstanceProfile",
@@ -67,10 +67,11 @@ impl Observed {
             return Err(Error::Plan { subject: "nodes".to_owned(), reason });
         }
         let scope = serde_json::to_value(Scope::owned(self.scope().region())).map_err(fault)?;
-        let mut teardown = Teardown::builder(owner, "nodes", scope);
+        // Stacks are looked for in all of them, before and after.
+        let mut teardown = Teardown::builder(owner, "nodes", scope).observes(["cloudformation:DescribeStacks"]);
         for stack in self.stacks() {
             if let Some(key) = stack.key(owner) {
-                teardown = teardown.removal(removal(key, stack)?);
+                teardown = teardown.removal(removal(owner, key, stack)?);
             }
         }
         for group in self.groups() {
@@ -103,12 +104,15 @@ impl Observed {
     }
 }
 
-fn removal(step: StepKey, stack: &Stack) -> Result<Removal, Error> {
+fn removal(owner: &Owner, step: StepKey, stack: &Stack) -> Result<Removal, Error> {
     let name = StackName::new(&stack.name).map_err(fault)?;
     let op = WorkersOp::DeleteStack { name, id: stack.id.clone() };
     let title = format!("stack {}", stack.name);
     let removal =
         Removal::new(step.clone(), title, &stack.id, &op).map_err(fault)?.saves(stack.usd_per_month()).permits(ACTIONS.iter().copied());
+    let cluster = stack.parameters.get("ClusterName").map_or("*", String::as_str);
+    let grants = Grants { owner, stack: &stack.name, cluster, spot: false };
+    let removal = removal.refine(|action| grants.of(action));
     let removal = NEED_NODES.into_iter().fold(removal, |removal, prefix| removal.after(After::Prefix(prefix.to_owned())));
     Ok(match step.as_str().split('/').collect::<Vec<_>>()[..] {
         // Rules that a replacement left between two security groups keep both.

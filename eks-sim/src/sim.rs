@@ -15,6 +15,7 @@ use aws_types::{SdkConfig, region::Region};
 use tokio::sync::watch;
 
 use crate::{
+    authorize::{self, Authorization, PolicyError},
     clock::Clock,
     cloudformation, ec2, eks,
     fault::{Fault, When},
@@ -301,6 +302,26 @@ impl Sim {
     /// The account as it is now, to begin anew from.
     pub fn snapshot(&self) -> Snapshot {
         self.with(|world| Snapshot(world.clone()))
+    }
+
+    /// From now on the administrator has these permissions policies and no others, each a managed policy's document: what they do not allow
+    /// is refused in the service's own words, before it is carried out. Kubernetes asks its own authorizers.
+    ///
+    /// # Errors
+    /// If IAM would not take a document: its grammar, or more than 6,144 characters.
+    pub fn enforce<S: AsRef<str>>(&self, policies: impl IntoIterator<Item = S>) -> Result<(), PolicyError> {
+        let documents: Vec<String> = policies.into_iter().map(|document| document.as_ref().to_owned()).collect();
+        self.with(|world| authorize::enforce(world, &documents))
+    }
+
+    /// Ends [`Sim::enforce`]: the administrator may do everything again. Tells each permission that was asked for in between.
+    pub fn trust(&self) -> Vec<Authorization> {
+        self.with(authorize::trust)
+    }
+
+    /// Each permission that was asked for since [`Sim::enforce`].
+    pub fn authorizations(&self) -> Vec<Authorization> {
+        self.with(|world| authorize::asked(world))
     }
 
     /// From now on whatever begins takes this many times longer than usual.

@@ -20,6 +20,7 @@ use http_body::Frame;
 use http_body_util::BodyExt;
 
 use crate::{
+    authorize,
     error::ApiError,
     fault::Fault,
     iam, kube,
@@ -105,6 +106,7 @@ impl Sim {
                     if !world.throttle.pass(world.now, service, &decoded.action, &decoded.args) {
                         return Err(throttling(service.name()));
                     }
+                    authorize::check(world, service, &decoded.action, &decoded.args, &caller)?;
                     world.call(service, &decoded.action, decoded.args, &caller)
                 });
                 let code = result.as_ref().err().map(|error| error.code.clone());

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use serde_json::Value;
 
 use crate::{
-    autoscaling,
+    authorize, autoscaling,
     call::{Args, Caller, Service},
     clock::Clock,
     cloudformation,
@@ -72,6 +72,7 @@ pub(crate) struct World {
     events: BTreeMap<(Duration, u64), Box<dyn Event>>,
     event_count: u64,
 
+    pub(crate) authorize: authorize::State,
     pub(crate) autoscaling: autoscaling::State,
     pub(crate) cloudformation: cloudformation::State,
     pub(crate) ec2: ec2::State,
@@ -112,6 +113,7 @@ impl World {
             doors: Doors::default(),
             events: BTreeMap::new(),
             event_count: 0,
+            authorize: authorize::State::default(),
             autoscaling: autoscaling::State::default(),
             cloudformation: cloudformation::State::default(),
             ec2: ec2::State::default(),

@@ -27,10 +27,11 @@ pub(crate) use identity::{oidc_provider_arn, oidc_provider_key};
 
 use std::{collections::BTreeSet, fmt};
 
-use eks_core::{Basis, Error, Plan, SpecError, StepKey};
+use eks_core::{Basis, Error, Permission, Plan, SpecError, StepKey};
 
 use crate::{
     ClusterSpec, Observed, Scope,
+    grants::Grants,
     identity::{PodAccess, RoleKind},
 };
 
@@ -123,8 +124,10 @@ impl ClusterSpec {
         }
         // Whichever of them has something to do, the basis is observed first.
         let reads = self.reads();
+        let grants = Grants::new(&self.owner, self.name.as_str()).with_roles(&self.own_roles());
+        plan = plan.observes(refined(reads.iter().copied(), |action| grants.read(action)));
         for step in steps {
-            plan = plan.step(step.permits(reads.iter().copied()));
+            plan = plan.step(grants.narrow(step.permits(reads.iter().copied()))?);
         }
         for finding in placing.into_iter().chain(self.findings(now)?) {
             plan = plan.finding(finding);
@@ -142,6 +145,11 @@ impl ClusterSpec {
     fn addons_by_agent(&self) -> impl Iterator<Item = &str> {
         self.addons.0.iter().filter(|addon| addon.access() == Some(PodAccess::PodIdentity)).map(|addon| addon.name.as_str())
     }
+}
+
+/// Actions with what is known of them.
+pub(crate) fn refined<'a>(actions: impl IntoIterator<Item = &'a str>, with: impl Fn(&str) -> Option<Vec<Permission>>) -> Vec<Permission> {
+    actions.into_iter().flat_map(|action| with(action).unwrap_or_else(|| vec![Permission::new(action)])).collect()
 }
 
 pub(crate) fn control_plane_key() -> StepKey {

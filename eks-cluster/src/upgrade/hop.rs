@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eks_core::{Action, ClusterName, Error, Step, StepKey};
+use eks_core::{Action, ClusterName, Error, Permission, Step, StepKey};
 use jiff::SignedDuration;
 
 use super::{
@@ -129,7 +129,12 @@ impl Hops<'_> {
             let key = if to == last { key.clone() } else { self.key(version, &format!("{phase}/{name}/{}", minor(to)))? };
             let change = if to == before { format!("status: {} → ACTIVE", found.status) } else { format!("version: {before} → {to}") };
             let step = self.step(key, Action::Update, format!("add-on {name} {to}"), UpgradeOp::Addon(hop(to)))?;
-            let step = step.changes([change]).takes(crate::plan::addon_typical(name)).permits(["eks:UpdateAddon", "iam:PassRole"]);
+            let step = step.changes([change]).takes(crate::plan::addon_typical(name)).permits(["eks:UpdateAddon"]);
+            // Its role is given again, or would be lost.
+            let role = found.service_account_role.iter().map(|role| {
+                Permission::new("iam:PassRole").on(role.as_str()).when("StringEquals", "iam:PassedToService", ["eks.amazonaws.com"])
+            });
+            let step = step.permits(role);
             steps.push(match steps.last() {
                 Some(previous) => step.after(previous.key.clone()),
                 None => step,

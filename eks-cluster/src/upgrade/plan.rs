@@ -9,7 +9,7 @@ use super::{
     addons::{AddonOffer, kube_proxy},
     catalogue, findings,
     gate::Gate,
-    hop::{Hops, Look},
+    hop::{Hops, Look, READS},
     insight::{InsightCategory, InsightStatus, age, blocking},
     nodes::blockers,
     observed::UpgradeObserved,
@@ -18,7 +18,13 @@ use super::{
     skew::Component,
     spec::{Upgrade, UpgradeError},
 };
-use crate::{KubernetesVersion, ObservedAddon, ObservedCluster, Support, addon, observed::is_owned, plan::broken, price};
+use crate::{
+    KubernetesVersion, ObservedAddon, ObservedCluster, Support, addon,
+    grants::Grants,
+    observed::is_owned,
+    plan::{broken, refined},
+    price,
+};
 
 /// A version on the way, and what the control plane costs there.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -412,7 +418,11 @@ impl<'a> Road<'a> {
         self.findings.extend(told.findings());
         let scope = serde_json::to_value(self.upgrade.scope()).map_err(broken)?;
         let mut plan = Plan::builder(&self.upgrade.owner, "cluster").basis(Basis::new(scope, self.now.facts()));
-        plan = self.steps.into_iter().fold(plan, |plan, step| plan.step(step));
+        let grants = Grants::new(&self.upgrade.owner, self.upgrade.cluster.as_str());
+        plan = plan.observes(refined(READS, |action| grants.read(action)));
+        for step in self.steps {
+            plan = plan.step(grants.narrow(step)?);
+        }
         plan = self.findings.into_iter().fold(plan, |plan, finding| plan.finding(finding));
         Ok(UpgradePlan {
             cluster: self.upgrade.cluster.clone(),

@@ -9,7 +9,7 @@ use super::{
     addons::{kube_proxy, numbers},
     catalogue,
     gate::named,
-    hop::{Hops, Look},
+    hop::{Hops, Look, READS},
     insight::{AcceptedInsights, Insight, InsightCategory, InsightStatus, age, blocking, remedy},
     nodes::{ManagedNodes, blockers},
     observed::{ObservedUpdate, UpgradeObserved, UpgradeScope, UpgradeTarget},
@@ -20,8 +20,12 @@ use super::{
     spec::UpgradeError,
 };
 use crate::{
-    ClusterChange, ClusterOp, KubernetesVersion, ObservedAddon, ObservedCluster, Support, UpgradePolicy, addon, change::UPDATE_TYPICAL,
-    observed::is_owned, plan::broken, price,
+    ClusterChange, ClusterOp, KubernetesVersion, ObservedAddon, ObservedCluster, Support, UpgradePolicy, addon,
+    change::UPDATE_TYPICAL,
+    grants::Grants,
+    observed::is_owned,
+    plan::{broken, refined},
+    price,
 };
 
 /// EKS User Guide, "Rollback cluster": "within 7 days of the upgrade completing".
@@ -159,8 +163,12 @@ impl Rollback {
         let steps = self.steps(now, cluster, from, &ways, today)?;
         let key = self.hops().key(self.to, "control-plane")?;
         let scope = serde_json::to_value(self.scope()).map_err(broken)?;
-        let plan = Plan::builder(&self.owner, "cluster").basis(Basis::new(scope, now.facts()));
-        let plan = steps.into_iter().fold(plan, |plan, step| plan.step(step));
+        let grants = Grants::new(&self.owner, self.cluster.as_str());
+        let mut plan = Plan::builder(&self.owner, "cluster").basis(Basis::new(scope, now.facts()));
+        plan = plan.observes(refined(READS, |action| grants.read(action)));
+        for step in steps {
+            plan = plan.step(grants.narrow(step)?);
+        }
         let plan = self.findings(now, from, today, &key).into_iter().fold(plan, |plan, finding| plan.finding(finding));
         Ok(UpgradePlan {
             cluster: self.cluster.clone(),

@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{Action, Step, longest_chain, sort};
-use crate::{Basis, Finding, Owner, Severity, StepKey};
+use crate::{Basis, Finding, Owner, Permission, Policy, PolicyScope, Severity, StepKey};
 
 /// The form of saved plans that this version writes and reads.
 const FORMAT: u32 = 1;
@@ -23,6 +23,9 @@ pub struct Plan {
     pub(super) steps: Vec<Step>,
     pub(super) findings: Vec<Finding>,
     pub(super) basis: BTreeMap<String, Basis>,
+    /// By layer: what observing must be permitted, whatever changes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) observing: BTreeMap<String, BTreeSet<Permission>>,
 }
 
 /// Why steps are no plan.
@@ -98,6 +101,13 @@ impl PlanBuilder {
         self
     }
 
+    /// What observing for the plan, and again before it is applied, must be permitted, whatever it changes.
+    #[must_use]
+    pub fn observes<P: Into<Permission>>(mut self, permissions: impl IntoIterator<Item = P>) -> Self {
+        self.plan.observing.entry(self.layer.clone()).or_default().extend(permissions.into_iter().map(Into::into));
+        self
+    }
+
     /// Adds a step.
     #[must_use]
     pub fn step(mut self, step: Step) -> Self {
@@ -124,7 +134,14 @@ impl PlanBuilder {
 impl Plan {
     /// Starts the plan of one layer.
     pub fn builder(owner: &Owner, layer: impl Into<String>) -> PlanBuilder {
-        let plan = Self { format: FORMAT, owner: owner.clone(), steps: Vec::new(), findings: Vec::new(), basis: BTreeMap::new() };
+        let plan = Self {
+            format: FORMAT,
+            owner: owner.clone(),
+            steps: Vec::new(),
+            findings: Vec::new(),
+            basis: BTreeMap::new(),
+            observing: BTreeMap::new(),
+        };
         PlanBuilder { plan, layer: layer.into() }
     }
 
@@ -146,6 +163,7 @@ impl Plan {
             joined.steps.extend(plan.steps);
             joined.findings.extend(plan.findings);
             joined.basis.extend(plan.basis);
+            joined.observing.extend(plan.observing);
         }
         let joined = joined.ordered()?;
         joined.whole()?;
@@ -244,9 +262,18 @@ impl Plan {
         sum(&self.steps, |step| step.action == Action::Create)
     }
 
-    /// IAM actions that applying the plan needs.
+    /// IAM actions that making and applying the plan needs.
     pub fn iam_actions(&self) -> BTreeSet<&str> {
-        self.changes().flat_map(|step| &step.iam_actions).map(String::as_str).collect()
+        self.permissions().map(Permission::action).collect()
+    }
+
+    fn permissions(&self) -> impl Iterator<Item = &Permission> {
+        self.observing.values().flatten().chain(self.changes().flat_map(|step| &step.permissions))
+    }
+
+    /// The least policy under which this plan is made and applied.
+    pub fn policy(&self, scope: &PolicyScope) -> Policy {
+        Policy::new(self.permissions(), scope)
     }
 
     /// The plan as JSON, to be reviewed and applied later, exactly.

@@ -48,7 +48,7 @@ impl fmt::Display for Plan {
             .collect();
         writeln!(f, "\ncritical path\n  {}", path.join("\n  → "))?;
         self.cost(f)?;
-        self.permissions(f)
+        self.permissions_text(f)
     }
 }
 
@@ -117,7 +117,7 @@ impl Plan {
         writeln!(f, "  {:>9.2}  together", self.usd_per_month())
     }
 
-    fn permissions(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn permissions_text(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut services: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for action in self.iam_actions() {
             let (service, name) = action.split_once(':').unwrap_or(("", action));

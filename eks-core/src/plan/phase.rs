@@ -48,6 +48,7 @@ impl Plan {
         });
         first.findings.retain(|finding| !waits(&finding.step, &later));
         first.basis.retain(|layer, _| !layers.contains(layer.as_str()));
+        first.observing.retain(|layer, _| !layers.contains(layer.as_str()));
         (first, later)
     }
 }

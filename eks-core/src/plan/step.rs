@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Op, OpError, Operation, Outputs, Price, Ref, StepKey};
+use crate::{Op, OpError, Operation, Outputs, Permission, Price, Ref, StepKey};
 
 /// What a step does. A plan never deletes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -40,9 +40,9 @@ pub struct Step {
     /// What it costs, once it exists.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub prices: Vec<Price>,
-    /// IAM actions that carrying it out needs: `ec2:CreateVpc`.
+    /// What carrying it out must be permitted.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub iam_actions: BTreeSet<String>,
+    pub permissions: BTreeSet<Permission>,
     /// Outputs that are known already: all of them for a kept step.
     #[serde(default, skip_serializing_if = "Outputs::is_empty")]
     pub outputs: Outputs,
@@ -64,7 +64,7 @@ impl Step {
             needs: BTreeSet::new(),
             typical: Duration::ZERO,
             prices: Vec::new(),
-            iam_actions: BTreeSet::new(),
+            permissions: BTreeSet::new(),
             outputs: Outputs::new(),
             op: Op::encode(operation)?,
         })
@@ -105,11 +105,23 @@ impl Step {
         self
     }
 
-    /// IAM actions that it needs.
+    /// What it must be permitted: [`Permission`]s, or IAM actions on every resource.
     #[must_use]
-    pub fn permits<'a>(mut self, actions: impl IntoIterator<Item = &'a str>) -> Self {
-        self.iam_actions.extend(actions.into_iter().map(str::to_owned));
+    pub fn permits<P: Into<Permission>>(mut self, permissions: impl IntoIterator<Item = P>) -> Self {
+        self.permissions.extend(permissions.into_iter().map(Into::into));
         self
+    }
+
+    /// Says more of the IAM actions that are permitted on every resource: what `with` tells of one takes its place.
+    #[must_use]
+    pub fn refine(mut self, with: impl Fn(&str) -> Option<Vec<Permission>>) -> Self {
+        self.permissions = Permission::refine(self.permissions, with);
+        self
+    }
+
+    /// IAM actions that it needs.
+    pub fn iam_actions(&self) -> BTreeSet<&str> {
+        self.permissions.iter().map(Permission::action).collect()
     }
 
     /// For an update: what changes.

@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Finding, Op, OpError, Operation, Owner, PlanError, StepKey, Survivor,
+    Finding, Op, OpError, Operation, Owner, Permission, PlanError, Policy, PolicyScope, StepKey, Survivor,
     plan::{longest_chain, sort},
 };
 
@@ -41,8 +41,8 @@ pub struct Removal {
     pub typical: Duration,
     /// What it costs while it is there.
     pub usd_per_month: f64,
-    /// IAM actions that removing it needs.
-    pub iam_actions: BTreeSet<String>,
+    /// What removing it must be permitted.
+    pub permissions: BTreeSet<Permission>,
     /// The operation.
     pub op: Op,
 }
@@ -60,7 +60,7 @@ impl Removal {
             after: Vec::new(),
             typical: Duration::ZERO,
             usd_per_month: 0.0,
-            iam_actions: BTreeSet::new(),
+            permissions: BTreeSet::new(),
             op: Op::encode(operation)?,
         })
     }
@@ -86,11 +86,23 @@ impl Removal {
         self
     }
 
-    /// IAM actions that it needs.
+    /// What it must be permitted: [`Permission`]s, or IAM actions on every resource.
     #[must_use]
-    pub fn permits<'a>(mut self, actions: impl IntoIterator<Item = &'a str>) -> Self {
-        self.iam_actions.extend(actions.into_iter().map(str::to_owned));
+    pub fn permits<P: Into<Permission>>(mut self, permissions: impl IntoIterator<Item = P>) -> Self {
+        self.permissions.extend(permissions.into_iter().map(Into::into));
         self
+    }
+
+    /// Says more of the IAM actions that are permitted on every resource: what `with` tells of one takes its place.
+    #[must_use]
+    pub fn refine(mut self, with: impl Fn(&str) -> Option<Vec<Permission>>) -> Self {
+        self.permissions = Permission::refine(self.permissions, with);
+        self
+    }
+
+    /// IAM actions that it needs.
+    pub fn iam_actions(&self) -> BTreeSet<&str> {
+        self.permissions.iter().map(Permission::action).collect()
     }
 }
 
@@ -101,6 +113,9 @@ pub struct Teardown {
     removals: Vec<Removal>,
     /// By layer: what its driver needs to look for survivors.
     scopes: BTreeMap<String, serde_json::Value>,
+    /// What observing before, and looking for survivors after, must be permitted.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    observing: BTreeSet<Permission>,
     /// What a reviewer should see.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     findings: Vec<Finding>,
@@ -118,6 +133,13 @@ impl TeardownBuilder {
     #[must_use]
     pub fn removal(mut self, removal: Removal) -> Self {
         self.0.removals.push(removal);
+        self
+    }
+
+    /// What observing before, and looking for survivors after, must be permitted.
+    #[must_use]
+    pub fn observes<P: Into<Permission>>(mut self, permissions: impl IntoIterator<Item = P>) -> Self {
+        self.0.observing.extend(permissions.into_iter().map(Into::into));
         self
     }
 
@@ -148,7 +170,8 @@ impl Teardown {
     /// Starts the teardown of one layer; `scope` is what its driver needs to look for survivors.
     pub fn builder(owner: &Owner, layer: impl Into<String>, scope: serde_json::Value) -> TeardownBuilder {
         let scopes = BTreeMap::from([(layer.into(), scope)]);
-        TeardownBuilder(Self { owner: owner.clone(), removals: Vec::new(), scopes, findings: Vec::new(), stays: Vec::new() })
+        let (removals, observing, findings, stays) = (Vec::new(), BTreeSet::new(), Vec::new(), Vec::new());
+        TeardownBuilder(Self { owner: owner.clone(), removals, scopes, observing, findings, stays })
     }
 
     /// Makes the teardowns of several layers one.
@@ -167,6 +190,7 @@ impl Teardown {
             }
             joined.removals.extend(teardown.removals);
             joined.scopes.extend(teardown.scopes);
+            joined.observing.extend(teardown.observing);
             joined.findings.extend(teardown.findings);
             // Two layers may tell of one thing; the first knows it as its own.
             for survivor in teardown.stays {
@@ -241,9 +265,18 @@ impl Teardown {
         (total, keys)
     }
 
-    /// IAM actions that it needs.
+    /// IAM actions that it needs, its observations included.
     pub fn iam_actions(&self) -> BTreeSet<&str> {
-        self.removals.iter().flat_map(|removal| &removal.iam_actions).map(String::as_str).collect()
+        self.permissions().map(Permission::action).collect()
+    }
+
+    fn permissions(&self) -> impl Iterator<Item = &Permission> {
+        self.observing.iter().chain(self.removals.iter().flat_map(|removal| &removal.permissions))
+    }
+
+    /// The least policy under which it is carried out, from its observation to its verdict.
+    pub fn policy(&self, scope: &PolicyScope) -> Policy {
+        Policy::new(self.permissions(), scope)
     }
 }
 

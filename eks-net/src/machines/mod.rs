@@ -29,6 +29,7 @@
 
 mod device;
 mod disk;
+mod grants;
 mod health_check;
 pub(crate) mod instance;
 mod key_pair;

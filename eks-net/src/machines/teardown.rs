@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, time::Duration};
 use eks_core::{After, Error, HOURS_PER_MONTH, InstanceId, Removal, StepKey, Teardown};
 
 use super::{
-    keys,
+    grants, keys,
     observed::{FoundMachineVolume, ObservedMachines},
     op::MachineOp,
     permissions::OBSERVING,
@@ -81,7 +81,11 @@ impl ObservedMachines {
             removals.push(removal);
         }
         let builder = Teardown::builder(&self.owner, keys::LAYER, scope(self.region.as_deref()));
-        let builder = removals.into_iter().fold(builder, |builder, removal| builder.removal(removal));
+        let mut builder = builder.observes(OBSERVING);
+        for removal in removals {
+            let op: MachineOp = removal.op.decode().map_err(|error| faulty(&removal.key, &error))?;
+            builder = builder.removal(removal.refine(|action| grants::of(&self.owner, &op, action)));
+        }
         builder.build().map_err(|error| faulty("teardown", &error))
     }
 }

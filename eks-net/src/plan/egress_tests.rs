@@ -35,7 +35,7 @@ fn a_regional_gateway_with_two_families() {
     let plan = on_nothing(inner().nat(Nat::Regional).ipv6().secondary_cidr("100.64.0.0/16").subnet(pods));
     insta::assert_snapshot!(plan, @r"
     plan for chap10: 20 to create, 0 to update, 0 as they should be
-    about 1m 57s on the critical path, $73.00 a month ($73.00 of it new), 25 IAM actions
+    about 1m 57s on the critical path, $73.00 a month ($73.00 of it new), 22 IAM actions
 
     net
       + net/vpc                                  VPC 10.0.0.0/16
@@ -75,11 +75,11 @@ fn a_regional_gateway_with_two_families() {
           73.00  together
 
     IAM actions
-      ec2: AssociateNatGatewayAddress AssociateRouteTable AssociateVpcCidrBlock AttachInternetGateway
-          CreateEgressOnlyInternetGateway CreateInternetGateway CreateNatGateway CreateRoute CreateRouteTable CreateSubnet
-          CreateTags CreateVpc DescribeAddresses DescribeEgressOnlyInternetGateways DescribeInternetGateways
-          DescribeNatGateways DescribeRouteTables DescribeSecurityGroups DescribeSubnets DescribeVpcAttribute DescribeVpcs
-          ModifySubnetAttribute ModifyVpcAttribute ReplaceRoute ReplaceRouteTableAssociation
+      ec2: AssociateRouteTable AssociateVpcCidrBlock AttachInternetGateway CreateEgressOnlyInternetGateway
+          CreateInternetGateway CreateNatGateway CreateRoute CreateRouteTable CreateSubnet CreateTags CreateVpc
+          DescribeAddresses DescribeEgressOnlyInternetGateways DescribeInternetGateways DescribeNatGateways
+          DescribeRouteTables DescribeSecurityGroups DescribeSubnets DescribeVpcAttribute DescribeVpcs ModifySubnetAttribute
+          ModifyVpcAttribute
     ");
     assert_eq!(needs(&plan, "net/subnet/private/us-east-1a-pods"), ["cidr/100.64.0.0-16", "cidr/ipv6", "vpc"]);
     assert_eq!(needs(&plan, "net/nat/regional"), ["internet-gateway", "vpc"]);
@@ -91,7 +91,7 @@ fn a_private_cluster() {
     let plan = on_nothing(inner().nat(Nat::None).endpoint(Endpoint::gateway("s3")).endpoint(Endpoint::interface("ec2")));
     insta::assert_snapshot!(plan, @r"
     plan for chap10: 15 to create, 0 to update, 0 as they should be
-    about 1m 32s on the critical path, $14.60 a month ($14.60 of it new), 22 IAM actions
+    about 1m 32s on the critical path, $14.60 a month ($14.60 of it new), 19 IAM actions
 
     net
       + net/vpc                             VPC 10.0.0.0/16
@@ -127,8 +127,7 @@ fn a_private_cluster() {
     IAM actions
       ec2: AssociateRouteTable AuthorizeSecurityGroupIngress CreateRouteTable CreateSecurityGroup CreateSubnet CreateTags
           CreateVpc CreateVpcEndpoint DescribeAddresses DescribeInternetGateways DescribeNatGateways DescribeRouteTables
-          DescribeSecurityGroups DescribeSubnets DescribeVpcAttribute DescribeVpcEndpoints DescribeVpcs
-          ModifySubnetAttribute ModifyVpcAttribute ModifyVpcEndpoint ReplaceRouteTableAssociation
+          DescribeSecurityGroups DescribeSubnets DescribeVpcAttribute DescribeVpcEndpoints DescribeVpcs ModifyVpcAttribute
       route53: AssociateVPCWithHostedZone
     ");
 }
@@ -138,7 +137,7 @@ fn a_transit_gateway() {
     let plan = on_nothing(inner().nat(Nat::TransitGateway("tgw-0123456789abcdef0".to_owned())));
     insta::assert_snapshot!(plan, @r"
     plan for chap10: 13 to create, 0 to update, 0 as they should be
-    about 1m 03s on the critical path, $36.50 a month ($36.50 of it new), 21 IAM actions
+    about 1m 03s on the critical path, $36.50 a month ($36.50 of it new), 17 IAM actions
 
     net
       + net/vpc                             VPC 10.0.0.0/16
@@ -172,8 +171,7 @@ fn a_transit_gateway() {
       ec2: AssociateRouteTable CreateRoute CreateRouteTable CreateSubnet CreateTags CreateTransitGatewayVpcAttachment
           CreateVpc DescribeAddresses DescribeInternetGateways DescribeNatGateways DescribeRouteTables
           DescribeSecurityGroups DescribeSubnets DescribeTransitGatewayVpcAttachments DescribeVpcAttribute DescribeVpcs
-          ModifySubnetAttribute ModifyTransitGatewayVpcAttachment ModifyVpcAttribute ReplaceRoute
-          ReplaceRouteTableAssociation
+          ModifyVpcAttribute
     ");
 }
 

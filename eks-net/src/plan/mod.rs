@@ -25,6 +25,7 @@ use crate::{
     egress::{Kind, Others},
     existing::marks,
     found::ByKey,
+    grants::Grants,
     keys,
     observed::{Found, FoundSubnet, Observed},
     op::NetOp,
@@ -85,9 +86,14 @@ impl NetworkSpec {
         if !now.identified.is_empty() {
             scope["rules_of"] = serde_json::json!(now.identified);
         }
+        let grants = Grants::plan(&self.owner, self.others().ids());
         let mut builder = Plan::builder(&self.owner, keys::LAYER).basis(Basis::new(scope, now.facts()));
+        builder = builder.observes(OBSERVING).observes(ATTRIBUTES).observes(now.observing_more());
+        // Whose a rule is that the spec does not have.
+        builder = builder.observes((!now.identified.is_empty()).then_some("ec2:DescribeSecurityGroupRules"));
         for step in planner.steps {
-            builder = builder.step(step);
+            let op: NetOp = step.op.decode().map_err(|error| faulty(&step.key, &error))?;
+            builder = builder.step(step.refine(|action| grants.of(&op, action)));
         }
         for finding in planner.findings {
             builder = builder.finding(finding);

@@ -62,7 +62,8 @@ pub(crate) use self::{
     instance_types::architecture as instance_architecture,
     inventory::inventory,
     quota::set_standard_vcpus,
-    template::facts as launch_template,
+    tags::{tag_type, tags_of},
+    template::{chosen as template_data, facts as launch_template},
     trouble::{exhaust_capacity, impair_zone, lock_volume_key},
     vpc::furnish,
 };

@@ -107,6 +107,16 @@ fn resources(state: &State, args: &Args) -> Result<Vec<String>, ApiError> {
     Ok(ids)
 }
 
+/// A resource's tags, if it exists.
+pub(crate) fn tags_of(world: &World, id: &str) -> Option<Vec<(String, String)>> {
+    Kind::of(id).filter(|kind| kind.has(&world.ec2, id)).map(|_| world.ec2.tag_pairs(id))
+}
+
+/// What TagSpecification calls the kind of resource that an id names.
+pub(crate) fn tag_type(id: &str) -> Option<&'static str> {
+    Kind::of(id).map(|kind| kind.tag_type)
+}
+
 pub(super) fn create(world: &mut World, caller: &Caller, args: &Args) -> Reply {
     let ids = resources(&world.ec2, args)?;
     let tags = parse(&args.nested("Tag"), caller)?;

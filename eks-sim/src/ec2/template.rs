@@ -100,6 +100,11 @@ pub(crate) fn facts(world: &World, id: Option<&str>, name: Option<&str>, version
     Ok(TemplateFacts { name: template.name.clone(), version: number.to_string(), data: template.versions[&number].data.clone(), id })
 }
 
+/// The data of the version that a LaunchTemplateSpecification names; nothing if there is none.
+pub(crate) fn chosen(world: &World, specification: &Args) -> Value {
+    resolve(&world.ec2, specification).unwrap_or_default()
+}
+
 fn render(world: &World, id: &str, template: &Template) -> Value {
     json!({
         "launchTemplateId": id, "launchTemplateName": template.name, "createTime": template.created, "createdBy": template.created_by,

@@ -1,8 +1,9 @@
 //! IAM: roles, instance profiles, policies and OIDC providers, with the delay until other services see them.
 //!
-//! Permissions are not evaluated: whoever authenticates may do everything, as the account's administrator does. Trust
-//! policies are, as services and STS act by them.
+//! Whoever authenticates may do everything, as the account's administrator does, unless [`crate::Sim::enforce`] says otherwise. Trust
+//! policies are always evaluated, as services and STS act by them.
 
+mod condition;
 mod details;
 mod document;
 mod facts;
@@ -23,7 +24,10 @@ pub(crate) use self::facts::{
     Trust, attached_policies, has_own_policies, principal_of, principal_seen, profile_role, role_facts, trust, trust_caller,
     trust_service_account,
 };
-pub(crate) use self::principal::{ADMIN_ACCESS_KEY, ADMIN_SECRET_KEY, access_key, authenticate, open_session};
+pub(crate) use self::principal::{
+    ADMIN_ACCESS_KEY, ADMIN_SECRET_KEY, access_key, administrator, authenticate, is_administrator, open_session,
+};
+pub(crate) use self::simulate::{Decision, Identity};
 use self::{
     facts::principal_exists,
     params::{

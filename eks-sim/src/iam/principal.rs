@@ -30,6 +30,16 @@ pub(super) fn admin_arn(world: &World) -> String {
     format!("arn:aws:iam::{}:user/admin", world.account)
 }
 
+/// ARN of the account's administrator.
+pub(crate) fn administrator(world: &World) -> String {
+    admin_arn(world)
+}
+
+/// Whether the account's administrator calls.
+pub(crate) fn is_administrator(world: &World, caller: &Caller) -> bool {
+    caller.arn == admin_arn(world)
+}
+
 fn admin(world: &World) -> Caller {
     Caller { arn: admin_arn(world), user_id: ADMIN_ID.to_owned() }
 }

@@ -1,11 +1,12 @@
 //! SimulatePrincipalPolicy: what a user's or role's policies say of actions (API reference, SimulatePrincipalPolicy; IAM user guide,
 //! "Policy evaluation logic").
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt};
 
 use serde_json::{Value, json};
 
 use super::{
+    condition,
     document::{conditions, like, statements, strings},
     no_such, page, policy, principal, required, role,
 };
@@ -105,24 +106,59 @@ impl Question<'_> {
         acts && concerns
     }
 
-    /// A condition whose key is not supplied is not met, and the key is told. StringEquals and StringLike are evaluated; other
-    /// operators are not, and count as not met.
+    /// A condition whose key is not supplied is told, and met only by operators that say so.
     fn meets(&self, statement: &Value, missing: &mut BTreeSet<String>) -> bool {
         let mut met = true;
         for (operator, key, wanted) in conditions(statement.get("Condition")) {
-            let supplied = self.context.iter().find(|(name, _)| *name == key.to_lowercase());
-            let Some((_, values)) = supplied else {
+            let supplied = self.context.iter().find(|(name, _)| *name == key.to_lowercase()).map(|(_, values)| values.as_slice());
+            let holds = condition::is_met(&operator, &wanted, supplied);
+            if supplied.is_none() && !holds {
                 missing.insert(key);
-                met = false;
-                continue;
-            };
-            met &= match operator.as_str() {
-                "StringEquals" => values.iter().any(|value| wanted.contains(value)),
-                "StringLike" => values.iter().any(|value| wanted.iter().any(|pattern| like(pattern, value))),
-                _ => false,
-            };
+            }
+            met &= holds;
         }
         met
+    }
+}
+
+/// What policies say of an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// A statement allows it, and none denies it.
+    Allowed,
+    /// A statement denies it.
+    ExplicitlyDenied,
+    /// No statement is about it.
+    ImplicitlyDenied,
+}
+
+/// The policies of a principal.
+pub(crate) struct Identity(Vec<Document>);
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Identity").field(&self.0.len()).finish()
+    }
+}
+
+impl Identity {
+    /// Managed policies, each within IAM's grammar and size.
+    pub(crate) fn parse(documents: &[String]) -> Result<Self, ApiError> {
+        let one = |(number, text): (usize, &String)| {
+            policy::checked_document(text)?;
+            Ok(Document { name: format!("policy-{}", number + 1), kind: "IAM Policy", statements: statements(text)? })
+        };
+        documents.iter().enumerate().map(one).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// What they say of an action on a resource; the context's keys in lower case.
+    pub(crate) fn decide(&self, action: &str, resource: &str, context: &[(String, Vec<String>)]) -> Decision {
+        let said = Question { action, resource, context }.ask(&self.0);
+        match (said.denied.is_empty(), said.allowed.is_empty()) {
+            (false, _) => Decision::ExplicitlyDenied,
+            (true, false) => Decision::Allowed,
+            (true, true) => Decision::ImplicitlyDenied,
+        }
     }
 }
 

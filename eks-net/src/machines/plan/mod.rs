@@ -12,8 +12,8 @@ use std::time::Duration;
 use eks_core::{Action, Basis, Error, Finding, Plan, Step, StepKey};
 
 use super::{
-    key_pair::CheckedKeyPair, keys, observed::ObservedMachines, op::MachineOp, permissions::OBSERVING, public_key::same_fingerprint,
-    spec::MachinesSpec,
+    grants, key_pair::CheckedKeyPair, keys, observed::ObservedMachines, op::MachineOp, permissions::OBSERVING,
+    public_key::same_fingerprint, spec::MachinesSpec,
 };
 use crate::{
     found::Found,
@@ -55,8 +55,10 @@ impl MachinesSpec {
         }
         planner.review();
         let mut builder = Plan::builder(&self.owner, keys::LAYER).basis(Basis::new(scope(Some(self.region.as_str())), now.facts()));
+        builder = builder.observes(OBSERVING);
         for step in planner.steps {
-            builder = builder.step(step);
+            let op: MachineOp = step.op.decode().map_err(|error| faulty(&step.key, &error))?;
+            builder = builder.step(step.refine(|action| grants::of(&self.owner, &op, action)));
         }
         for finding in planner.findings {
             builder = builder.finding(finding);

@@ -162,7 +162,8 @@ impl Target {
 /// A call to a service, whose refusal is worded as CloudFormation words it.
 pub(super) fn call(world: &mut World, target: Service, action: &str, args: Value) -> Result<Value, Failure> {
     let caller = service(world);
-    world.call(target, action, args, &caller).map_err(|error| refusal(world, target, &error))
+    let allowed = crate::authorize::check_for_stack(world, target, action, &args);
+    allowed.and_then(|()| world.call(target, action, args, &caller)).map_err(|error| refusal(world, target, &error))
 }
 
 fn refusal(world: &mut World, target: Service, error: &ApiError) -> Failure {

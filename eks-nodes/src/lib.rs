@@ -101,7 +101,7 @@
 //! | `aws` | yes | observing, applying and tearing down: the SDK crates of CloudFormation and Auto Scaling |
 //! | `diagnosis` | no | says why instances do not become nodes, and finds out what keeps a stack from being deleted: the SDK crates of EC2, EKS and IAM |
 //! | `managed` | no | the same of managed node groups: the SDK crate of EKS. Their planning needs no feature |
-//! | `replacement` | no | replacing a group by another, in [`replacement`]: the SDK crate of EC2, and `eks-k8s` |
+//! | `replacement` | no | rolling replacement of a group by another: the SDK crate of EC2, and `eks-k8s` for draining |
 //!
 //! # What this crate does not do
 //! It makes a launch configuration only by [`NodeGroup2018`], and does not wait for Kubernetes nodes: the Kubernetes layer does. An update

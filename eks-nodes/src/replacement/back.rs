@@ -7,10 +7,11 @@ use eks_k8s::drain::Forecast;
 
 use super::{
     actions,
+    draft::is_closed,
     group::{NEW_PROCESSES, OLD_PROCESSES, ScalingGroup},
     observed::ReplacementObserved,
     op::ReplaceOp,
-    plan::{CALL, ReplacementPlan, Way, fault, is_closed, some},
+    plan::{CALL, ReplacementPlan, Way, fault, some},
     spec::{Replacement, ReplacementError},
 };
 use crate::status::{Next, Purpose};

@@ -48,6 +48,7 @@ mod back;
 mod baseline;
 mod check;
 mod display;
+mod draft;
 mod findings;
 mod group;
 mod observed;

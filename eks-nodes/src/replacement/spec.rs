@@ -196,6 +196,10 @@ impl ReplacementBuilder {
             let rule = format!("the new group is called {new}, and both are there for a while");
             problems.add("replacement-name", format!("stack {old}"), rule, "give the new workers another name");
         }
+        if one.new.managed.is_some() {
+            let rule = "is a managed node group, whose nodes EKS replaces within budgets by itself";
+            problems.add("replacement-managed", format!("workers {new}"), rule, "update the managed group, or drain the old nodes");
+        }
         if one.access.is_none() {
             let rule = "is not known yet, and nodes are replaced in a cluster that stands";
             problems.add("replacement-access", "API server", rule, "give it with access(), or known values in the cluster's references");

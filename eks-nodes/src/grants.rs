@@ -49,6 +49,9 @@ impl Grants<'_> {
             }
             // Each action is about one of them, or tags them.
             ("ec2", _) => via(&ec2(&["launch-template", "security-group", "vpc"])),
+            ("autoscaling", _) if name.contains("LaunchConfiguration") => {
+                via(&[arn("autoscaling", &format!("launchConfiguration:*:launchConfigurationName/{}*", self.prefix()))])
+            }
             ("autoscaling", _) => via(&[arn("autoscaling", &format!("autoScalingGroup:*:autoScalingGroupName/{}*", self.prefix()))]),
             ("eks", "DescribeCluster") => return None,
             ("eks", "CreateAccessEntry") => via(&[arn("eks", &format!("cluster/{}", self.cluster))]),

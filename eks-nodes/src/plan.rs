@@ -104,7 +104,7 @@ impl WorkersSpec {
         self.settle_size(&mut request, now);
         let mut decision = decide(request.clone(), &key, now, &told, &self.skip_in_rollback)?;
         let mut findings = self.findings(&key, &decision, now);
-        self.tell_size(&key, &mut decision, now, &mut findings);
+        self.tell_size(&key, &request, &mut decision, now, &mut findings);
         let title = match &self.amazon {
             None => self.title(),
             Some(template) => format!("{} by {}", self.title(), template.url()),

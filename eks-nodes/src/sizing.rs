@@ -78,8 +78,16 @@ impl WorkersSpec {
     }
 
     /// What an update does to the number, in words.
-    pub(crate) fn tell_size(&self, key: &StepKey, decision: &mut Decision, now: &Observed, findings: &mut Vec<Finding>) {
-        if decision.action != Action::Update {
+    pub(crate) fn tell_size(
+        &self,
+        key: &StepKey,
+        request: &StackRequest,
+        decision: &mut Decision,
+        now: &Observed,
+        findings: &mut Vec<Finding>,
+    ) {
+        // A template of somebody else's may have no such parameter.
+        if decision.action != Action::Update || !request.parameters.contains_key(DESIRED) {
             return;
         }
         let (keeps, said) = (self.keeps_size(now), self.capacity.desired());

@@ -4,7 +4,10 @@
 
 mod account;
 
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime},
+};
 
 use account::{Account, Tested, minutes, owner, security_group_of};
 use aws_sdk_ec2::primitives::Blob;
@@ -27,9 +30,12 @@ fn url(date: &str) -> String {
 
 /// An account that can read the templates and has a key pair.
 async fn account(version: &str) -> Tested<Account> {
-    // 2026-11-22: Kubernetes 1.32, the last with Amazon Linux 2, is in extended support.
-    let today = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_305_600);
-    prepared(Account::on(Sim::builder().standard_vcpus(64).starting_at(today).build(), version).await?).await
+    prepared(Account::on(Sim::builder().standard_vcpus(64).starting_at(today()).build(), version).await?).await
+}
+
+/// 2026-11-22: Kubernetes 1.32, the last with Amazon Linux 2, is in extended support.
+fn today() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_305_600)
 }
 
 /// The image that an SSM parameter names.
@@ -115,7 +121,19 @@ async fn the_template_of_2025_makes_nodes_that_join() -> Tested {
     let again = account.workers.plan(&spec).await?;
     assert!(again.is_noop(), "{again}");
     assert_eq!(account.sim.log().calls().len() - before, 3, "the stack, its template, and the group's size");
-    torn_down(&account).await
+    // What is called is listed, in an update, too.
+    let larger = account.spec().volume_gib(30).amazon_template(NodeGroup2025::new(key())).build()?;
+    let update = account.workers.plan(&larger).await?;
+    account.apply(&update).await?;
+    let teardown = account.workers.teardown(&owner()).await?;
+    torn_down(&account).await?;
+    let listed: BTreeSet<_> = update.iam_actions().into_iter().chain(teardown.iam_actions()).collect();
+    let log = account.sim.log();
+    let asked = log.calls().iter().filter(|call| ["autoscaling", "cloudformation"].contains(&&*call.service));
+    let asked: BTreeSet<_> = asked.map(|call| format!("{}:{}", call.service, call.action)).collect();
+    assert!(asked.contains("cloudformation:DescribeStackResource") && asked.contains("cloudformation:GetTemplateSummary"), "{asked:?}");
+    assert_eq!(asked.iter().filter(|action| !listed.contains(action.as_str())).collect::<Vec<_>>(), [""; 0]);
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]
@@ -163,6 +181,29 @@ async fn the_template_of_2018_is_refused_by_accounts_of_today() -> Tested {
     let error = account.apply(&plan).await.expect_err("a new account").to_string();
     assert!(error.contains("AWS::AutoScaling::LaunchConfiguration NodeLaunchConfig"), "{error}");
     assert!(error.contains("Use launch templates"), "{error}");
+    torn_down(&account).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_template_of_2018_still_works_in_old_accounts() -> Tested {
+    let sim = Sim::builder().standard_vcpus(64).starting_at(today()).launch_configurations(true).build();
+    let account = prepared(Account::on(sim, "1.32").await?).await?;
+    let template = NodeGroup2018::new(key(), image(&account, IMAGE).await?);
+    let spec = account.spec().label("team", "books").amazon_template(template).build()?;
+    let report = account.apply(&account.workers.plan(&spec).await?).await?;
+    let role = report.output("nodes/chap10-worker", "NodeInstanceRole").expect("an output").to_owned();
+    let eks = aws_sdk_eks::Client::new(&account.sim.sdk_config());
+    eks.create_access_entry().cluster_name("chap10").principal_arn(&role).r#type("EC2_LINUX").send().await?;
+    minutes(4).await;
+    assert_eq!((account.running_instances(), ready(&account)), (2, 2));
+    // Its stack does not tell the group's name: its size is found by the resource, and only when it is changed.
+    autoscaled(&account, 3).await?;
+    assert!(account.workers.plan(&spec).await?.is_noop());
+    let wider = account.spec().capacity(Capacity::new(1, 2, 6)?).label("team", "books");
+    let wider = wider.amazon_template(NodeGroup2018::new(key(), image(&account, IMAGE).await?)).build()?;
+    account.apply(&account.workers.plan(&wider).await?).await?;
+    assert_eq!(account.running_instances(), 3);
+    assert!(account.workers.plan(&wider).await?.is_noop());
     torn_down(&account).await
 }
 

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use crate::{
     authorize::{self, Authorization, PolicyError},
+    autoscaling,
     clock::Clock,
     cloudformation, ec2, eks,
     fault::{Fault, When},
@@ -116,6 +117,7 @@ pub struct SimBuilder {
     speed: f64,
     starting_at: Option<SystemTime>,
     standard_vcpus: Option<u32>,
+    launch_configurations: bool,
     throttled: bool,
     quota_factor: usize,
 }
@@ -182,6 +184,14 @@ impl SimBuilder {
         self
     }
 
+    /// An account made before 2024-10-01, which may have launch configurations (Auto Scaling user guide, "Auto Scaling launch configurations").
+    /// Default off.
+    #[must_use]
+    pub fn launch_configurations(mut self, allowed: bool) -> Self {
+        self.launch_configurations = allowed;
+        self
+    }
+
     /// The calendar time at which the account comes to be: what is in support, and for how long, depends on it. Default: now.
     #[must_use]
     pub fn starting_at(mut self, time: SystemTime) -> Self {
@@ -208,6 +218,9 @@ impl SimBuilder {
         if let Some(vcpus) = self.standard_vcpus {
             ec2::set_standard_vcpus(&mut world, vcpus);
         }
+        if self.launch_configurations {
+            autoscaling::allow_configurations(&mut world);
+        }
         Sim(Arc::new(Shared { world: Mutex::new(world), clock, on_call: self.on_call, watched: watch::Sender::new(0) }))
     }
 }
@@ -227,6 +240,7 @@ impl Sim {
             speed: 1.0,
             starting_at: None,
             standard_vcpus: None,
+            launch_configurations: false,
             throttled: false,
             quota_factor: 1,
             on_call: None,

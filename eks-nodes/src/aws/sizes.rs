@@ -14,6 +14,9 @@ use crate::{
 };
 
 const CALL: &str = "autoscaling:DescribeAutoScalingGroups";
+/// Most names of a call, which tells as many groups. API Reference, "DescribeAutoScalingGroups".
+const MOST_NAMES: usize = 100;
+const RECORDS: i32 = 100;
 /// Logical id of the group in Amazon's template.
 const LOGICAL: &str = "NodeGroup";
 
@@ -36,12 +39,14 @@ impl Workers {
     }
 
     async fn describe_groups(&self, names: Vec<String>) -> Result<Vec<GroupSize>, Error> {
-        let subject = names.join(", ");
-        let mut pages = self.scaling.describe_auto_scaling_groups().set_auto_scaling_group_names(Some(names)).into_paginator().send();
         let mut sizes = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| failed(CALL, format!("Auto Scaling groups {subject}"), error))?;
-            sizes.extend(page.auto_scaling_groups.unwrap_or_default().into_iter().filter_map(size));
+        for some in names.chunks(MOST_NAMES) {
+            let asked = self.scaling.describe_auto_scaling_groups().set_auto_scaling_group_names(Some(some.to_vec()));
+            let mut pages = asked.max_records(RECORDS).into_paginator().send();
+            while let Some(page) = pages.next().await {
+                let page = page.map_err(|error| failed(CALL, format!("Auto Scaling groups {}", some.join(", ")), error))?;
+                sizes.extend(page.auto_scaling_groups.unwrap_or_default().into_iter().filter_map(size));
+            }
         }
         sizes.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(sizes)

@@ -19,7 +19,9 @@ pub(super) fn page(items: Vec<Value>, args: &Args, default: i64, most: i64) -> R
 
 fn template_of(group: &Group, member: &Member) -> Value {
     let mut template = group.template();
-    template["Version"] = member.version.as_str().into();
+    if template.is_object() {
+        template["Version"] = member.version.as_str().into();
+    }
     template
 }
 
@@ -49,6 +51,7 @@ fn show(group: &Group) -> Value {
         "AutoScalingGroupARN": group.arn,
         "LaunchTemplate": group.launch.mixed.is_none().then(|| group.template()),
         "MixedInstancesPolicy": group.launch.mixed,
+        "LaunchConfigurationName": group.launch.configuration.as_ref().map(|used| used.name.as_str()),
         "MinSize": group.min,
         "MaxSize": group.max,
         "DesiredCapacity": group.desired,

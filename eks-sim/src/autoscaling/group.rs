@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::{hooks::Hook, refresh::Refresh};
+use super::{configuration::Configuration, hooks::Hook, refresh::Refresh};
 use crate::{error::ApiError, world::World};
 
 /// An Auto Scaling group.
@@ -55,6 +55,8 @@ pub(super) struct Launch {
     pub(super) mixed: Option<Value>,
     /// Instance types of the policy's overrides, in order of preference.
     pub(super) types: Vec<String>,
+    /// The launch configuration, instead of all this.
+    pub(super) configuration: Option<Configuration>,
 }
 
 /// An instance of a group.
@@ -102,7 +104,11 @@ impl Group {
         self.deleting.then_some("Delete in progress")
     }
 
+    /// Nothing for a group with a launch configuration.
     pub(super) fn template(&self) -> Value {
+        if self.launch.configuration.is_some() {
+            return Value::Null;
+        }
         json!({
             "LaunchTemplateId": self.launch.template_id,
             "LaunchTemplateName": self.launch.template_name,

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     capacity::reconcile,
+    configuration,
     group::{Group, Launch, Member, begin, invalid},
 };
 use crate::{
@@ -22,7 +23,8 @@ pub(super) fn service(world: &World) -> Caller {
 /// The launch template of a request, checked. `None` if the request has none.
 pub(super) fn of_request(world: &mut World, args: &Args) -> Result<Option<Launch>, ApiError> {
     if let Some(name) = args.str("LaunchConfigurationName") {
-        return Err(invalid(format!("Launch configuration name not found - Launch configuration {name} not found")));
+        let configuration = Some(configuration::named(world, name)?);
+        return Ok(Some(Launch { configuration, ..Launch::default() }));
     }
     let policy = args.sub("MixedInstancesPolicy");
     let (specification, mixed, types) = if policy.0.is_object() {
@@ -47,7 +49,8 @@ pub(super) fn of_request(world: &mut World, args: &Args) -> Result<Option<Launch
             "Value ({profile}) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"
         )));
     }
-    Ok(Some(Launch { template_id: text("/launchTemplateId"), template_name: text("/launchTemplateName"), version, mixed, types }))
+    let (template_id, template_name) = (text("/launchTemplateId"), text("/launchTemplateName"));
+    Ok(Some(Launch { template_id, template_name, version, mixed, types, configuration: None }))
 }
 
 fn fully_formed(message: &str) -> ApiError {
@@ -138,9 +141,10 @@ fn run(world: &mut World, group: &Group) -> Result<(String, Member), ApiError> {
 }
 
 fn run_in(world: &mut World, group: &Group, (subnet, zone): (String, String)) -> Result<(String, Member), ApiError> {
-    let specification = Args(json!({"LaunchTemplateId": group.launch.template_id}));
-    let version = version_data(world, &specification, &group.launch.version)?;
-    let number = version.get("versionNumber").map(|number| number.to_string().trim_matches('"').to_owned()).unwrap_or_default();
+    let (mut args, number) = match &group.launch.configuration {
+        Some(configuration) => (configuration.order(&subnet), String::new()),
+        None => order(world, group, &subnet)?,
+    };
     let tags: Vec<_> = group
         .tags
         .iter()
@@ -149,20 +153,9 @@ fn run_in(world: &mut World, group: &Group, (subnet, zone): (String, String)) ->
         .chain([("aws:autoscaling:groupName", group.name.as_str())])
         .map(|(key, value)| json!({"Key": key, "Value": value}))
         .collect();
-    let mut args = json!({
-        "MinCount": "1",
-        "MaxCount": "1",
-        "LaunchTemplate": {"LaunchTemplateId": group.launch.template_id, "Version": number},
-        "TagSpecification": [{"ResourceType": "instance", "Tag": tags}],
-    });
-    if let Some(instance_type) = group.launch.types.first() {
-        args["InstanceType"] = instance_type.as_str().into();
-    }
-    match version.pointer("/launchTemplateData/networkInterfaceSet/0") {
-        // The subnet goes into the template's interface: EC2 refuses a subnet beside interfaces.
-        Some(interface) => args["NetworkInterface"] = json!([interface_in(interface, &subnet)]),
-        None => args["SubnetId"] = subnet.into(),
-    }
+    args["MinCount"] = "1".into();
+    args["MaxCount"] = "1".into();
+    args["TagSpecification"] = json!([{"ResourceType": "instance", "Tag": tags}]);
     let caller = service(world);
     let reply = world.call(Service::Ec2, "RunInstances", args, &caller)?;
     let text = |pointer: &str| reply.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -176,6 +169,23 @@ fn run_in(world: &mut World, group: &Group, (subnet, zone): (String, String)) ->
         number: group.activities.len(),
     };
     Ok((text("/instancesSet/0/instanceId"), member))
+}
+
+/// What RunInstances is asked for by the group's launch template, in a subnet; and the template's version.
+fn order(world: &mut World, group: &Group, subnet: &str) -> Result<(Value, String), ApiError> {
+    let specification = Args(json!({"LaunchTemplateId": group.launch.template_id}));
+    let version = version_data(world, &specification, &group.launch.version)?;
+    let number = version.get("versionNumber").map(|number| number.to_string().trim_matches('"').to_owned()).unwrap_or_default();
+    let mut order = json!({"LaunchTemplate": {"LaunchTemplateId": group.launch.template_id, "Version": number}});
+    if let Some(instance_type) = group.launch.types.first() {
+        order["InstanceType"] = instance_type.as_str().into();
+    }
+    match version.pointer("/launchTemplateData/networkInterfaceSet/0") {
+        // The subnet goes into the template's interface: EC2 refuses a subnet beside interfaces.
+        Some(interface) => order["NetworkInterface"] = json!([interface_in(interface, subnet)]),
+        None => order["SubnetId"] = subnet.into(),
+    }
+    Ok((order, number))
 }
 
 /// A template's first interface as RunInstances takes it, placed in a subnet.

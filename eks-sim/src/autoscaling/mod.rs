@@ -1,6 +1,7 @@
 //! Amazon EC2 Auto Scaling: groups that keep their desired capacity.
 
 mod capacity;
+mod configuration;
 mod describe;
 mod facts;
 mod group;
@@ -22,12 +23,15 @@ use crate::{
 };
 
 pub(crate) use capacity::{has_member, instance_running, instance_terminated};
+pub(crate) use configuration::allow_configurations;
 pub(crate) use facts::{last_failure, members, sizes};
 
 /// The service's state.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct State {
     groups: BTreeMap<String, group::Group>,
+    /// Launch configurations, in an account that may have them.
+    configurations: Option<BTreeMap<String, configuration::Configuration>>,
 }
 
 pub(crate) fn handle(world: &mut World, caller: &Caller, action: &str, args: &Args) -> Result<Value, ApiError> {
@@ -54,11 +58,9 @@ pub(crate) fn handle(world: &mut World, caller: &Caller, action: &str, args: &Ar
         "DescribeAutoScalingGroups" => describe::groups(world, args),
         "DescribeAutoScalingInstances" => describe::instances(world, args),
         "DescribeScalingActivities" => describe::activities(world, args),
-        // Closed to new accounts since 2024-10-01 (user guide, "Auto Scaling launch configurations").
-        "CreateLaunchConfiguration" => Err(ApiError::new(
-            "UnsupportedOperation",
-            "The Launch Configuration creation operation is not available in your account. Use launch templates to create configuration templates for your Auto Scaling groups.",
-        )),
+        "CreateLaunchConfiguration" => configuration::create(world, args),
+        "DeleteLaunchConfiguration" => configuration::delete(world, args),
+        "DescribeLaunchConfigurations" => configuration::describe(world, args),
         _ => Err(ApiError::unknown_action(action)),
     }
 }

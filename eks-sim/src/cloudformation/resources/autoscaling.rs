@@ -10,13 +10,14 @@ use crate::{
 
 /// The properties that CreateAutoScalingGroup and UpdateAutoScalingGroup share, in the API's form.
 fn settings(props: &Args) -> Map<String, Value> {
-    const SAME: [&str; 13] = [
+    const SAME: [&str; 14] = [
         "AvailabilityZones",
         "CapacityRebalance",
         "DefaultInstanceWarmup",
         "DesiredCapacity",
         "HealthCheckGracePeriod",
         "HealthCheckType",
+        "LaunchConfigurationName",
         "LaunchTemplate",
         "MaxInstanceLifetime",
         "MaxSize",
@@ -60,7 +61,7 @@ pub(super) fn create_group(world: &mut World, target: &Target) -> Result<Made, F
     let mut args = settings(&target.props);
     args.insert("AutoScalingGroupName".to_owned(), name.as_str().into());
     args.insert("Tags".to_owned(), tags(target, &name).into());
-    for list in ["LifecycleHookSpecificationList", "LoadBalancerNames", "TargetGroupARNs", "LaunchConfigurationName"] {
+    for list in ["LifecycleHookSpecificationList", "LoadBalancerNames", "TargetGroupARNs"] {
         if let Some(value) = target.props.get(list) {
             args.insert(list.to_owned(), value.clone());
         }
@@ -68,6 +69,14 @@ pub(super) fn create_group(world: &mut World, target: &Target) -> Result<Made, F
     call(world, Service::AutoScaling, "CreateAutoScalingGroup", args.into())?;
     let found = describe(world, &name)?.unwrap_or_default();
     Ok(Made { id: name, attributes: attributes([("AutoScalingGroupARN", text(&found, "/AutoScalingGroupARN"))]) })
+}
+
+pub(super) fn create_configuration(world: &mut World, target: &Target) -> Result<Made, Failure> {
+    let name = target.name(world, "LaunchConfigurationName", 255);
+    let mut args = target.props.0.as_object().cloned().unwrap_or_default();
+    args.insert("LaunchConfigurationName".to_owned(), name.as_str().into());
+    call(world, Service::AutoScaling, "CreateLaunchConfiguration", args.into())?;
+    Ok(Made { id: name, attributes: Map::new() })
 }
 
 fn describe(world: &mut World, name: &str) -> Result<Option<Value>, Failure> {

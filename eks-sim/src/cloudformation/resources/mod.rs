@@ -215,10 +215,7 @@ pub(super) fn create(world: &mut World, target: &Target) -> Result<Made, Failure
         "AWS::EC2::LaunchTemplate" => ec2::create_template(world, target),
         "AWS::AutoScaling::AutoScalingGroup" => autoscaling::create_group(world, target),
         "AWS::AutoScaling::LifecycleHook" => autoscaling::create_hook(world, target),
-        // AWS closed launch configurations to new accounts on 2024-10-01 (Auto Scaling User Guide, "Launch configurations").
-        "AWS::AutoScaling::LaunchConfiguration" => Err(Failure::from(
-            "The Launch Configuration creation operation is not available in your account. Use launch templates to create configuration templates for your Auto Scaling groups. (Service: AmazonAutoScaling; Status Code: 400; Error Code: UnsupportedOperation)".to_owned(),
-        )),
+        "AWS::AutoScaling::LaunchConfiguration" => autoscaling::create_configuration(world, target),
         "AWS::EKS::AccessEntry" => eks::create(world, target),
         "AWS::CloudFormation::WaitConditionHandle" => Ok(Made {
             id: format!("https://cloudformation-waitcondition-{}.s3.amazonaws.com/{}", world.region, target.logical),
@@ -276,6 +273,9 @@ pub(super) fn delete(world: &mut World, resource: &Resource) -> Result<Progress,
         "AWS::EC2::SecurityGroupEgress" => ec2::delete_rule(world, &props, "Egress"),
         "AWS::EC2::LaunchTemplate" => gone(call(world, Service::Ec2, "DeleteLaunchTemplate", json!({"LaunchTemplateId": id}))),
         "AWS::AutoScaling::AutoScalingGroup" => autoscaling::delete_group(world, &id),
+        "AWS::AutoScaling::LaunchConfiguration" => {
+            gone(call(world, Service::AutoScaling, "DeleteLaunchConfiguration", json!({"LaunchConfigurationName": id})))
+        }
         "AWS::AutoScaling::LifecycleHook" => {
             let args = json!({"AutoScalingGroupName": props.str("AutoScalingGroupName"), "LifecycleHookName": id});
             gone(call(world, Service::AutoScaling, "DeleteLifecycleHook", args))

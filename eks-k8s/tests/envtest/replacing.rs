@@ -106,7 +106,7 @@ async fn an_autoscaler_is_paused_and_everything_can_be_read() -> Tested {
     let deployment = json!({"metadata": {"name": "ca"}, "spec": {"replicas": 2, "selector": {"matchLabels": labels},
         "template": {"metadata": {"labels": labels}, "spec": {"containers": containers}}}});
     deployments.create(&PostParams::default(), &serde_json::from_value(deployment)?).await?;
-    let replicas = async || Ok::<_, BoxError>(deployments.get("ca").await?.spec.and_then(|spec| spec.replicas));
+    let replicas = async || Ok::<_, BoxError>(deployments.get("ca").await?.spec.replicas);
     tokio::time::sleep(Duration::from_secs(2)).await;
     let health = objects.health(None).await?;
     let own = health.workloads.iter().find(|one| one.name == "ca").ok_or("it is not told")?;

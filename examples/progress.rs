@@ -37,11 +37,13 @@ impl Progress {
             Event::StepStarted { key, typical, .. } if *typical >= Duration::from_secs(20) => {
                 Some(format!("… {key} (about {})", clock(*typical)))
             }
-            Event::StepWaiting { key, state, .. } => {
+            Event::StepWaiting { key, subject, state, .. } => {
+                // A drain tells of each Pod, everything else of itself.
+                let who = if key.layer() == "replace" && key.as_str().ends_with("/drain") { subject } else { key.as_str() };
                 // A poll that saw nothing new is not news.
                 let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-                let before = waiting.insert(key.to_string(), state.clone());
-                (before.as_ref() != Some(state)).then(|| format!("· {key} {state}"))
+                let before = waiting.insert(who.to_owned(), state.clone());
+                (before.as_ref() != Some(state)).then(|| format!("· {who} {}", short(state)))
             }
             // Trying again is what the runner is for; the first reason is news.
             Event::StepRetrying { key, attempt: 1, error, .. } => Some(format!("↻ {key} is tried again until it works: {error}")),
@@ -58,6 +60,12 @@ impl Default for Progress {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// As much as a line holds.
+fn short(text: &str) -> String {
+    const LINE: usize = 120;
+    if text.chars().count() <= LINE { text.to_owned() } else { text.chars().take(LINE - 1).chain(['…']).collect() }
 }
 
 /// `7m 20s`, `45s`.

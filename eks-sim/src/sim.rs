@@ -66,6 +66,11 @@ impl fmt::Debug for Snapshot {
 }
 
 impl Snapshot {
+    /// Equal for two moments of one account between which nothing has changed in it: only calls were made that read, and time has passed.
+    pub fn fingerprint(&self) -> u64 {
+        self.0.fingerprint()
+    }
+
     /// An account of its own that goes on from that moment.
     ///
     /// # Panics

@@ -203,6 +203,16 @@ impl World {
         self.now = self.now.max(to);
     }
 
+    /// What every service holds, as a number. What is still to come follows from that.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let mut hasher = DefaultHasher::new();
+        let services: [&dyn fmt::Debug; 9] =
+            [&self.autoscaling, &self.cloudformation, &self.ec2, &self.eks, &self.elb, &self.iam, &self.kube, &self.node, &self.ssm];
+        services.iter().for_each(|service| format!("{service:?}").hash(&mut hasher));
+        hasher.finish()
+    }
+
     /// The present as RFC 3339 (XML services).
     pub(crate) fn timestamp(&self) -> String {
         let wall = jiff::Timestamp::try_from(self.clock.wall_at(self.now)).unwrap_or_default();

@@ -208,3 +208,93 @@ async fn an_upgrade_takes_what_its_services_take() -> Tested {
     }
     Ok(())
 }
+
+/// Kills the process after every single call of a replacement, and lets another one go on from there. What a call that only reads leaves is the
+/// account that the call before it left: one death stands for both, unless `EVERY_CALL` is set.
+#[expect(clippy::print_stdout, reason = "the figures, for whoever asks with --nocapture")]
+async fn sweep(auth: Auth) -> Tested {
+    let variant = after(auth);
+    let base = chapter(&before(auth, KubernetesVersion::V1_36), 1).await?.snapshot();
+    let moments: Arc<Mutex<Vec<(Call, Snapshot)>>> = Arc::default();
+    let (kept, all) = (moments.clone(), std::env::var_os("EVERY_CALL").is_some());
+    let (calls, last) = (Arc::new(Mutex::new(0)), Mutex::new(base.fingerprint()));
+    let counted = calls.clone();
+    let (sim, wrong) = judged(&base, move |sim, call| {
+        *counted.lock().expect("no panic") += 1;
+        let moment = sim.snapshot();
+        let fingerprint = moment.fingerprint();
+        let mut last = last.lock().expect("no panic");
+        if all || *last != fingerprint {
+            kept.lock().expect("no panic").push((call.clone(), moment));
+        }
+        *last = fingerprint;
+    });
+    process(&sim, &variant, gently).await?.ok_or("nothing was done")?;
+    assert_eq!((left_over(&sim).await?, wrong.lock().expect("no panic").join("\n")), (vec![], String::new()), "undisturbed");
+    let undisturbed = kinds(&sim.inventory());
+    let moments = std::mem::take(&mut *moments.lock().expect("no panic"));
+    let of = *calls.lock().expect("no panic");
+    println!("{auth:?}: {} moments after {of} calls", moments.len());
+    let mut calls = Vec::new();
+    for (call, moment) in &moments {
+        let site = format!("killed after call {} {} {}", call.number, call.service, call.action);
+        let (sim, wrong) = judged(moment, |_, _| ());
+        let from = sim.log().len();
+        // What an earlier run began may end between plan and application, which refuses then: planned again, it goes on.
+        let mut tries = 0;
+        loop {
+            match process(&sim, &variant, gently).await {
+                Ok(None) => break,
+                Ok(Some(_)) => {}
+                Err(error) if tries < 3 && error.to_string().contains("no longer fits") => {}
+                Err(error) => return Err(format!("{site}: {error}").into()),
+            }
+            tries += 1;
+            assert!(tries <= 4, "{site}: it does not converge");
+        }
+        calls.push(sim.log().len() - from);
+        println!("{auth:?} {site}: {} calls more", sim.log().len() - from);
+        assert_eq!(wrong.lock().expect("no panic").join("\n"), "", "{site}");
+        assert_eq!(left_over(&sim).await?, [""; 0], "{site}");
+        assert_eq!(kinds(&sim.inventory()), undisturbed, "{site}");
+    }
+    println!("{auth:?}: {} deaths, {} calls afterwards at most", moments.len(), calls.iter().max().copied().unwrap_or_default());
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replacement_converges_after_a_death_at_every_single_call() -> Tested {
+    sweep(Auth::Api).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn and_so_it_does_with_aws_auth_alone() -> Tested {
+    sweep(Auth::ConfigMap).await
+}
+
+#[tokio::test(start_paused = true)]
+#[ignore = "takes minutes in a debug build"]
+#[expect(clippy::print_stdout, reason = "the figures, for whoever asks with --nocapture")]
+async fn a_hundred_nodes_take_as_long_as_their_rounds() -> Tested {
+    let variant = Variant { nodes: 100, ..before(Auth::Api, KubernetesVersion::V1_36) };
+    let base = chapter(&variant, 1).await?.snapshot();
+    let mut times = Vec::new();
+    for batch in [10, 25, 50] {
+        let (sim, wrong) = judged(&base, |_, _| ());
+        let to = Variant { workers: "v36".to_owned(), ..variant.clone() };
+        let settings = |builder: ReplacementBuilder| gently(builder).batch(Batch::Nodes(batch));
+        let (report, floor) = process(&sim, &to, settings).await?.ok_or("nothing was done")?;
+        let rounds = report.steps.keys().filter(|key| key.as_str().ends_with("/drain")).count();
+        let calls = sim.log().len();
+        println!("batches of {batch:2}: {rounds:2} rounds in {:?} against {floor:?}, {calls} calls", report.took);
+        assert_eq!(wrong.lock().expect("no panic").join("\n"), "");
+        assert_eq!(left_over(&sim).await?, [""; 0]);
+        times.push((rounds as f64, report.took.as_secs_f64()));
+    }
+    // On one line over the number of rounds: what a batch costs does not depend on how many nodes are in it.
+    let [(most, slowest), (rounds, took), (fewest, fastest)] = times[..] else { return Err("three runs".into()) };
+    let line = fastest + (slowest - fastest) * (rounds - fewest) / (most - fewest);
+    assert!((took / line - 1.0).abs() < 0.1, "{took} s for {rounds} rounds, {line} s on the line");
+    assert!(slowest < fastest * most / fewest, "{slowest} s against {fastest} s");
+    Ok(())
+}

@@ -8,11 +8,11 @@ mod options;
 mod output;
 mod watch;
 
-use std::{process::ExitCode, time::Duration};
+use std::{fmt::Display, process::ExitCode, time::Duration};
 
 use clap::Parser;
 use eks_core::{
-    StackName,
+    Action, Finding, StackName, Step,
     engine::{Engine, Report},
 };
 use eks_examples::{
@@ -132,7 +132,7 @@ impl Run<'_> {
 
         let plan = environment.upgrade().await?;
         output::heading("Control plane");
-        output::text(&plan);
+        self.show(&plan, plan.plan().steps(), plan.plan().critical_path().0, plan.plan().findings());
         if !plan.is_done() {
             if !self.confirmed()? {
                 return Ok(None);
@@ -146,7 +146,7 @@ impl Run<'_> {
         let began = tokio::time::Instant::now();
         let plan = environment.replacement(&self.old, gently).await?;
         output::heading("Workers");
-        output::text(&plan);
+        self.show(&plan, plan.steps(), plan.critical_path().0, plan.findings());
         if !plan.is_done() {
             if !self.confirmed()? {
                 return Ok(None);
@@ -163,11 +163,31 @@ impl Run<'_> {
         Ok(Some(done))
     }
 
+    /// The head of a plan, what it changes, and what is to be reviewed of that; the whole plan if it is asked for.
+    fn show(&self, plan: &impl Display, steps: &[Step], takes: Duration, findings: Vec<&Finding>) {
+        let text = plan.to_string();
+        if self.options.details {
+            return output::text(text);
+        }
+        output::text(text.split("\n\nplan for ").next().unwrap_or_default());
+        let changes: Vec<&Step> = steps.iter().filter(|step| step.action != Action::Keep).collect();
+        output::text(format!("  {} steps, about {}:", changes.len(), clock(takes)));
+        let width = changes.iter().map(|step| step.key.as_str().len()).max().unwrap_or_default();
+        for step in &changes {
+            let takes = if step.typical >= Duration::from_secs(5) { format!(" ({})", clock(step.typical)) } else { String::new() };
+            output::text(format!("    {:width$}  {}{takes}", step.key.as_str(), step.title));
+        }
+        for finding in findings.into_iter().filter(|finding| changes.iter().any(|step| step.key == finding.step)) {
+            output::text(format!("  ! {}", finding.message));
+        }
+        output::text("");
+    }
+
     fn confirmed(&self) -> Result<bool, Failure> {
         Ok(!self.options.aws || output::confirmed(&self.options.owner)?)
     }
 
-    fn floor(&self, steps: &[eks_core::Step], report: &Report) -> Option<Duration> {
+    fn floor(&self, steps: &[Step], report: &Report) -> Option<Duration> {
         let sim = self.account.sim()?;
         Some(floor::of_steps(steps, report, &sim.ledger(), sim.clock().now().saturating_sub(report.took)))
     }

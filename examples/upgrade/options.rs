@@ -16,6 +16,9 @@ pub(crate) struct Options {
     /// Lets the process die before this call of the upgrade, and begins anew. On the simulator only.
     #[arg(long, value_name = "CALL", conflicts_with = "aws")]
     pub(crate) kill_after: Option<u64>,
+    /// Show whole plans, with what stays as it is and every IAM action.
+    #[arg(long)]
+    pub(crate) details: bool,
     /// End with one JSON object on the last line of standard output.
     #[arg(long)]
     pub(crate) json: bool,

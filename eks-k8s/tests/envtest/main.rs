@@ -10,6 +10,7 @@ mod drain;
 mod kube_defects;
 mod object_set;
 mod objects;
+mod replacing;
 mod server;
 mod services;
 mod set_members;

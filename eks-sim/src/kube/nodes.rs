@@ -137,11 +137,10 @@ pub(super) fn run(world: &mut World, cluster: &str) -> bool {
 
 /// Nodes whose kubelets run and are let in by nobody.
 pub(super) fn locked_out(world: &mut World, cluster: &str) -> Vec<String> {
-    let kubelets: Vec<_> = world.kube.clusters.get(cluster).into_iter().flat_map(|state| state.kubelets.values().cloned()).collect();
-    let mut refused = kubelets;
-    refused.retain(|kubelet| !has_stopped(world, cluster, &kubelet.name));
-    refused.retain(|kubelet| !access::map_node(world, cluster, kubelet).is_some_and(|user| access::is_node(&user, &kubelet.name)));
-    refused.into_iter().map(|kubelet| kubelet.name).collect()
+    let kubelets = world.kube.clusters.get(cluster).into_iter().flat_map(|state| state.kubelets.values());
+    let mut live: Vec<Kubelet> = kubelets.filter(|kubelet| !has_stopped(world, cluster, &kubelet.name)).cloned().collect();
+    live.retain(|kubelet| !access::map_node(world, cluster, kubelet).is_some_and(|user| access::is_node(&user, &kubelet.name)));
+    live.into_iter().map(|kubelet| kubelet.name).collect()
 }
 
 /// Whether a node's kubelet is no more.

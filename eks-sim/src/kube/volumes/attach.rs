@@ -129,7 +129,11 @@ pub(super) fn detach(world: &mut World, cluster: &str) -> bool {
         let volume = Key::new(&kinds::VOLUME, "", text(&object, "/spec/source/persistentVolumeName"));
         let id = store::fetch(world, cluster, &volume).map(|volume| text(&volume, "/spec/csi/volumeHandle").to_owned()).unwrap_or_default();
         let Ok(caller) = driver(world, cluster) else { continue };
-        let attached = describe(world, &caller, &id).ok().and_then(|volume| items(&volume, "/attachmentSet").first().cloned());
+        // By then it may be attached to another node: of a node that is gone, EC2 has detached it.
+        let kubelet = world.kube.clusters.get(cluster).and_then(|state| state.kubelets.get(text(&object, "/spec/nodeName")));
+        let instance = kubelet.map(|kubelet| kubelet.instance.clone()).unwrap_or_default();
+        let here = |found: &&Value| text(found, "/instanceId") == instance;
+        let attached = describe(world, &caller, &id).ok().and_then(|volume| items(&volume, "/attachmentSet").iter().find(here).cloned());
         match attached.as_ref().map(|found| text(found, "/status")) {
             None | Some("detached") => drop(store::commit(world, cluster, &key, None)),
             Some("detaching") => {}

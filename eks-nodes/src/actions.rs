@@ -89,6 +89,7 @@ pub(crate) const HOOKS: [&str; 3] =
 pub(crate) const RESTORE: [&str; 2] = ["cloudformation:ContinueUpdateRollback", "cloudformation:RollbackStack"];
 
 /// What it takes to show an update before it is done, and to do that.
+#[cfg(feature = "aws")]
 pub(crate) const CHANGE_SETS: [&str; 5] = [
     "cloudformation:CreateChangeSet",
     "cloudformation:DeleteChangeSet",

@@ -1,11 +1,9 @@
 //! What an update of a stack would do, as CloudFormation itself says: a change set, as data.
 
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 
-use eks_core::{Error, Finding, Op, Plan, StackName, StepKey};
+use eks_core::StackName;
 use serde::{Deserialize, Serialize};
-
-use crate::op::WorkersOp;
 
 /// What an update of one stack would do. `Display` has a line for each resource.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,7 +86,7 @@ impl StackDiff {
         self.changes.iter().filter(|change| change.action == ChangeAction::Remove || change.replacement != Replacement::No)
     }
 
-    fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         if self.is_empty() {
             return vec!["CloudFormation finds no resource to change".to_owned()];
         }
@@ -122,36 +120,6 @@ impl fmt::Display for ResourceChange {
         }
         Ok(())
     }
-}
-
-/// The same plan, in which each update carries out exactly the change set that was looked at.
-pub(crate) fn with_change_sets(plan: &Plan, diffs: &BTreeMap<StepKey, StackDiff>) -> Result<Plan, Error> {
-    let mut builder = Plan::builder(plan.owner(), "nodes");
-    if let Some(basis) = plan.basis().get("nodes") {
-        builder = builder.basis(basis.clone());
-    }
-    for step in plan.steps() {
-        let mut step = step.clone();
-        if let Some(diff) = diffs.get(&step.key) {
-            step.changes.extend(diff.lines());
-            step = step.permits(crate::actions::CHANGE_SETS);
-            if let (WorkersOp::UpdateStack { id, stack }, Some(change_set)) = (step.op.decode().map_err(fault)?, &diff.change_set) {
-                step.op = Op::encode(&WorkersOp::ExecuteChangeSet { id, change_set: change_set.clone(), stack }).map_err(fault)?;
-            }
-            for lost in diff.lost() {
-                builder = builder.finding(Finding::warning(step.key.clone(), format!("the update {lost}; nothing on it is drained")));
-            }
-        }
-        builder = builder.step(step);
-    }
-    for finding in plan.findings() {
-        builder = builder.finding(finding.clone());
-    }
-    builder.build().map_err(fault)
-}
-
-fn fault(error: impl std::error::Error) -> Error {
-    Error::Plan { subject: "nodes".to_owned(), reason: error.to_string() }
 }
 
 #[cfg(test)]

@@ -178,7 +178,6 @@ async fn left_over(sim: &Sim) -> Tested<Vec<String>> {
 }
 
 #[tokio::test(start_paused = true)]
-#[expect(clippy::print_stdout, reason = "the figures, for whoever asks with --nocapture")]
 async fn an_upgrade_takes_what_its_services_take() -> Tested {
     for seed in 1..=3 {
         let sim = chapter(&before(Auth::Api, KubernetesVersion::V1_35), seed).await?;
@@ -190,14 +189,6 @@ async fn an_upgrade_takes_what_its_services_take() -> Tested {
         let origin = sim.clock().now().saturating_sub(report.took);
         let plane = floor::of_steps(plan.plan().steps(), &report, &sim.ledger(), origin);
         let replaced = process(&sim, &after(Auth::Api), gently).await;
-        if replaced.is_err() {
-            for pod in sim.stored(CLUSTER, "", "pods").iter().filter(|pod| pod["status"]["phase"] != "Running") {
-                println!("{pod}");
-            }
-            for event in sim.stored(CLUSTER, "", "events").iter().rev().take(10) {
-                println!("{} {}", event["reason"], event["message"]);
-            }
-        }
         let (workers, floor) = replaced?.ok_or("nothing was done")?;
         let (took, floor) = (sim.clock().now() - began, plane + floor);
         println!("seed {seed}: {took:?} (workers {:?}) against {floor:?}", workers.took);
@@ -274,7 +265,6 @@ async fn and_so_it_does_with_aws_auth_alone() -> Tested {
 
 #[tokio::test(start_paused = true)]
 #[ignore = "takes minutes in a debug build"]
-#[expect(clippy::print_stdout, reason = "the figures, for whoever asks with --nocapture")]
 async fn a_hundred_nodes_take_as_long_as_their_rounds() -> Tested {
     let variant = Variant { nodes: 100, ..before(Auth::Api, KubernetesVersion::V1_36) };
     let base = chapter(&variant, 1).await?.snapshot();

@@ -52,7 +52,10 @@ const GAPS: &[(&[&str], &str)] = &[
 const IMAGE: &str = "ami-03cf127a";
 
 /// Forms of the template, by what they add to the plain one.
-fn shapes() -> Vec<(&'static str, fn(WorkersSpecBuilder) -> WorkersSpecBuilder)> {
+/// A shape's name, and what makes it.
+type Shape = (&'static str, fn(WorkersSpecBuilder) -> WorkersSpecBuilder);
+
+fn shapes() -> Vec<Shape> {
     vec![
         ("plain", |spec| spec),
         ("labels and taints", |spec| {

@@ -188,6 +188,17 @@ impl Plan {
         Ok(self)
     }
 
+    /// The same plan with these steps instead, and more findings: for a layer that came to know its own steps better. What it stands on and
+    /// what observing needs stay.
+    ///
+    /// # Errors
+    /// As [`PlanBuilder::build`].
+    pub fn with_steps(mut self, steps: Vec<Step>, findings: impl IntoIterator<Item = Finding>) -> Result<Self, PlanError> {
+        self.steps = steps;
+        self.findings.extend(findings);
+        self.ordered()
+    }
+
     /// Every need is met by a step of this plan.
     ///
     /// # Errors

@@ -176,7 +176,11 @@ mod tests {
                    "spec": {"ingressClassName": class}})
         };
         let ip = service(Some("service.k8s.aws/nlb"), &[("nlb-target-type", "ip")]);
-        let found = Deregistration::of_objects(&[ip.clone()], &[ingress("alb", "ip"), ingress("nginx", "instance")], &[class.clone()]);
+        let found = Deregistration::of_objects(
+            std::slice::from_ref(&ip),
+            &[ingress("alb", "ip"), ingress("nginx", "instance")],
+            std::slice::from_ref(&class),
+        );
         assert_eq!((found.balancers.len(), found.longest()), (2, Duration::ZERO));
         assert!(found.balancers.iter().any(|balancer| balancer.local));
         let found = Deregistration::of_objects(&[ip], &[ingress("alb", "instance")], &[class]);

@@ -6,17 +6,19 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use aws_sdk_cloudformation::types::{self, ChangeSetStatus, ChangeSetType, Parameter};
-use eks_core::{Error, Owner, Plan, StackName, StepKey, aws::failed, engine::StepContext};
+use eks_core::{Error, Finding, Op, Owner, Plan, StackName, StepKey, aws::failed, engine::StepContext};
 
 use super::{
     Workers,
     stack_calls::{capabilities, fresh_token, source, tags_of, token},
 };
 use crate::{
-    diff::{ChangeAction, PropertyChange, Replacement, ResourceChange, StackDiff, with_change_sets},
+    actions,
+    diff::{ChangeAction, PropertyChange, Replacement, ResourceChange, StackDiff},
     fingerprint::TEMPLATE_TAG,
     observed::Stack,
     op::WorkersOp,
+    plan::fault,
     request::{DESIRED, StackRequest},
     spec::WorkersSpec,
 };
@@ -53,7 +55,7 @@ impl Workers {
     pub async fn plan_with_change_sets(&self, specs: &[&WorkersSpec]) -> Result<Plan, Error> {
         let plan = self.plan_all(specs).await?;
         let diffs = self.diffs(&plan, true).await?;
-        with_change_sets(&plan, &diffs)
+        with_change_sets(plan, &diffs)
     }
 
     async fn diffs(&self, plan: &Plan, keep: bool) -> Result<BTreeMap<StepKey, StackDiff>, Error> {
@@ -236,4 +238,20 @@ fn merged(details: impl Iterator<Item = PropertyChange>) -> Vec<PropertyChange> 
         }
     }
     kept
+}
+
+/// The same plan, in which each update carries out exactly the change set that was looked at.
+fn with_change_sets(plan: Plan, diffs: &BTreeMap<StepKey, StackDiff>) -> Result<Plan, Error> {
+    let (mut steps, mut findings) = (plan.steps().to_vec(), Vec::new());
+    for step in &mut steps {
+        let Some(diff) = diffs.get(&step.key) else { continue };
+        step.changes.extend(diff.lines());
+        *step = step.clone().permits(actions::CHANGE_SETS);
+        if let (WorkersOp::UpdateStack { id, stack }, Some(change_set)) = (step.op.decode().map_err(fault)?, &diff.change_set) {
+            step.op = Op::encode(&WorkersOp::ExecuteChangeSet { id, change_set: change_set.clone(), stack }).map_err(fault)?;
+        }
+        let lost = diff.lost().map(|lost| Finding::warning(step.key.clone(), format!("the update {lost}; nothing on it is drained")));
+        findings.extend(lost);
+    }
+    plan.with_steps(steps, findings).map_err(fault)
 }

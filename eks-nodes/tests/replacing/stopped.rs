@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use eks_core::engine::Event;
 use eks_k8s::drain::{Drain, OnBlocked};
 use eks_nodes::replacement::{Batch, Way};
 use k8s_openapi::api::core::v1::Node;
@@ -94,6 +95,44 @@ async fn the_way_back_from_the_middle() -> Tested {
     let error = scene.replacements().back(&replacement).await.expect_err("nothing is left to go back to");
     assert_eq!(error.codes(), ["old-gone"]);
     Ok(())
+}
+
+/// Whoever opens a drained node lets Pods onto it, and a node may join when its round is drained: neither is ended with what it holds.
+#[tokio::test(start_paused = true)]
+async fn what_is_not_empty_is_not_terminated() -> Tested {
+    let scene = Scene::set(|old| old).await?;
+    scene.deploy("web", 4, json!({"maxUnavailable": 1})).await?;
+    settle(60).await;
+    let nodes: Api<Node> = Api::all(scene.client()?);
+    let replacement = scene.replacement(scene.account.named(NEW).build()?).build()?;
+    let plan = scene.plan(&replacement).await?;
+    let first = plan.rounds()[0].nodes[0].clone();
+    let late = nodes.get(&first).await?;
+    let opened = json!({"spec": {"unschedulable": false, "taints": null}});
+    let unmarked = json!({"metadata": {"labels": {"eks-rs/drain": null}}});
+    for (done, change) in [("opened", opened), ("joined late: closed by nobody's drain", unmarked)] {
+        let plan = scene.plan(&replacement).await?;
+        let (api, name, client) = (nodes.clone(), first.clone(), change.clone());
+        let (sent, mut drained) = tokio::sync::mpsc::unbounded_channel();
+        let changing = tokio::spawn(async move {
+            drained.recv().await;
+            api.patch(&name, &PatchParams::default(), &Patch::Merge(&client)).await
+        });
+        let observer = move |event: &Event| {
+            if let Event::StepFinished { key, .. } = event
+                && key.as_str().ends_with("/round-01/drain")
+            {
+                let _ = sent.send(());
+            }
+        };
+        let ended = scene.apply_watching(&plan, scene.engine().observer(observer), || {}).await?;
+        changing.await??;
+        let text = ended.expect_err(done).to_string();
+        assert!(text.contains("joined or was opened since its round was drained"), "{done}: {text}");
+        assert!(nodes.get_opt(&first).await?.is_some_and(|node| node.metadata.uid == late.metadata.uid), "{done}: it runs on");
+    }
+    scene.carry_out(&scene.plan(&replacement).await?).await?;
+    scene.replaced(&replacement, 2).await
 }
 
 /// A Spot interruption takes an old node away before its turn.

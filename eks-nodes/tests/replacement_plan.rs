@@ -294,6 +294,22 @@ fn what_each_half_way_state_leaves_to_do() {
     }
 }
 
+/// The way back from a replacement that was left, while its new group is being replaced by a third.
+#[test]
+fn another_replacement_s_hold_is_left_alone() {
+    let of = replacement().build().expect("a replacement");
+    let mut now = World::held().observed(&of);
+    let held = |now: &mut ReplacementObserved, stack: &str| {
+        let group = now.groups.iter_mut().find(|group| group.stack == stack).expect("a group");
+        group.mark = Some("with=third min=2 desired=2 max=200".parse::<Mark>().expect("a mark"));
+    };
+    held(&mut now, "new");
+    let back = of.back(&now).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(told(&back), ["back/old", "back/open"]);
+    held(&mut now, "old");
+    assert_eq!(of.back(&now).expect_err("its nodes are the third's").codes(), ["other-replacement"]);
+}
+
 /// Nothing is taken away before what stands on it.
 #[test]
 fn what_must_come_before_what() {

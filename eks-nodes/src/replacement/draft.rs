@@ -342,7 +342,12 @@ impl<'a> Draft<'a> {
         if !held && self.now.new_groups().all(|group| group.mark.is_none()) {
             return Ok(());
         }
-        let op = ReplaceOp::Release { groups: self.new_groups(), processes: NEW_PROCESSES.map(str::to_owned).into(), sizes: false };
+        let op = ReplaceOp::Release {
+            groups: self.new_groups(),
+            with: self.of.old.to_string(),
+            processes: NEW_PROCESSES.map(str::to_owned).into(),
+            sizes: false,
+        };
         let title = format!("release {}: {} as before", self.of.new.name, NEW_PROCESSES.join(", "));
         let step = self.step(&["release"], Action::Update, title, &op)?.after(self.of.new.key()).after_all(after);
         self.add(step.permits(actions::RELEASE));

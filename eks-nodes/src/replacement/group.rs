@@ -92,9 +92,14 @@ impl ScalingGroup {
         })
     }
 
+    /// Whether it takes part in a replacement together with this stack.
+    pub(crate) fn is_marked(&self, with: &str) -> bool {
+        self.mark.as_ref().is_some_and(|mark| mark.with == with)
+    }
+
     /// Whether it is held for a replacement together with this stack: everything is written down and suspended.
     pub(crate) fn is_held(&self, with: &str, processes: &[&str]) -> bool {
-        self.mark.as_ref().is_some_and(|mark| mark.with == with) && processes.iter().all(|process| self.suspended.contains(*process))
+        self.is_marked(with) && processes.iter().all(|process| self.suspended.contains(*process))
     }
 }
 

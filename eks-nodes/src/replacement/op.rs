@@ -43,6 +43,8 @@ pub enum ReplaceOp {
     Release {
         /// Their names, with commas between.
         groups: Ref<String>,
+        /// The other stack: one that is held together with another is that replacement's.
+        with: String,
         /// Processes that the hold suspended.
         processes: Vec<String>,
         /// Whether their sizes, too, become what was written down.

@@ -90,10 +90,10 @@ impl Replacements {
         sent.map(drop).map_err(|error| retried(failed("autoscaling:CreateOrUpdateTags", group.name.as_str(), error)))
     }
 
-    /// Makes groups what they were, and forgets last. One that is gone, or was never held, is as it should be.
-    pub(super) async fn release(&self, names: &str, processes: &[String], sizes: bool) -> Result<(), Error> {
+    /// Makes groups what they were, and forgets last. One that is gone, or was never held for this, is as it should be.
+    pub(super) async fn release(&self, names: &str, with: &str, processes: &[String], sizes: bool) -> Result<(), Error> {
         for group in self.groups("", names.split(',')).await? {
-            let Some(mark) = &group.mark else { continue };
+            let Some(mark) = group.mark.as_ref().filter(|mark| mark.with == with) else { continue };
             let ours: Vec<String> = processes.iter().filter(|process| !mark.suspended.contains(*process)).cloned().collect();
             // Without a process named, all would be meant.
             if ours.iter().any(|process| group.suspended.contains(process)) {

@@ -310,6 +310,17 @@ fn another_replacement_s_hold_is_left_alone() {
     assert_eq!(of.back(&now).expect_err("its nodes are the third's").codes(), ["other-replacement"]);
 }
 
+/// An instance that leaves its group runs on: nobody else would drain it, or wait for its end.
+#[test]
+fn an_instance_that_is_detached_stands_against_it() {
+    let of = replacement().build().expect("a replacement");
+    let mut now = World::held().observed(&of);
+    for (state, codes) in [("Detaching", vec!["instance-detaching"]), ("EnteringStandby", vec!["instance-standby"]), ("InService", vec![])] {
+        state.clone_into(&mut now.groups[0].instances[0].state);
+        assert_eq!(of.plan(&now).map_or_else(|error| error.codes(), |_| Vec::new()), codes, "{state}");
+    }
+}
+
 /// Nothing is taken away before what stands on it.
 #[test]
 fn what_must_come_before_what() {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -140,7 +141,7 @@ impl Replacements {
         let stay = members.iter().filter(|(_, state)| !state.starts_with("Terminat")).map(|(id, _)| id.as_str()).collect();
         self.are_drained(&access, &stay).await?;
         for (id, state) in &members {
-            if ["Terminat", "Detach"].iter().any(|start| state.starts_with(start)) {
+            if state.starts_with("Terminat") {
                 continue;
             }
             // Repeated blindly, it might lower what is wanted twice.
@@ -154,7 +155,7 @@ impl Replacements {
         let ids: Vec<InstanceId> = instances.keys().cloned().collect();
         let subject = ids.iter().map(InstanceId::as_str).collect::<Vec<_>>().join(", ");
         let wait = Wait::typical(GONE, subject, typical).limit(HELD);
-        self.wait(cx, wait, Some(Waited::Gone(access, ids))).await.map(drop)
+        self.wait(cx, wait, Some(Waited::Gone(access, ids, Arc::default()))).await.map(drop)
     }
 
     /// These instances, if they are nodes, take no Pods and were emptied.

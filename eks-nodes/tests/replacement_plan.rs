@@ -321,6 +321,23 @@ fn an_instance_that_is_detached_stands_against_it() {
     }
 }
 
+/// An autoscaler that a killed run paused may have a Pod left, which would make use of a group that may be empty.
+#[test]
+fn the_autoscaler_has_ended_before_the_old_group_may_be_empty() {
+    let of = replacement().build().expect("a replacement");
+    for (replicas, paused_for) in [(1, vec![]), (0, vec!["old"])] {
+        let mut now = World::default().observed(&of);
+        let autoscaler = serde_json::json!({
+            "kind": "cluster_autoscaler", "namespace": "kube-system", "name": "ca", "replicas": replicas, "paused_for": paused_for,
+        });
+        now.autoscalers.push(serde_json::from_value(autoscaler).expect("an autoscaler"));
+        let plan = of.plan(&now).unwrap_or_else(|error| panic!("{error}"));
+        let step = |key: &str| plan.steps().iter().find(|step| step.key.as_str() == key).unwrap_or_else(|| panic!("no {key}\n{plan}"));
+        let pause = step("replace/old/autoscalers/pause");
+        assert!(step("replace/old/hold/old").needs.contains(&pause.key), "{plan}");
+    }
+}
+
 /// Nothing is taken away before what stands on it.
 #[test]
 fn what_must_come_before_what() {

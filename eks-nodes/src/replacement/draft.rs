@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use eks_core::{Action, Error, Ref, Step, StepKey};
-use eks_k8s::{Access, replacing::Registers};
+use eks_k8s::{
+    Access,
+    replacing::{Autoscaler, Registers},
+};
 
 use super::{
     actions,
@@ -94,8 +97,8 @@ impl<'a> Draft<'a> {
         }
         let health = self.judge(&["health"], "workloads are as well as before, with the new nodes")?.after_all(&ready);
         let health = self.add(health);
-        let mut held = vec![self.hold(true, &health)?, self.hold(false, &health)?];
-        held.extend(self.pause(&health)?);
+        let mut held = vec![self.hold(false, &health)?];
+        held.extend(self.still(&health)?);
         if of.surge == Surge::Whole {
             held.extend(self.close(&["close"], &now_nodes(self.rounds), &held)?);
         }
@@ -154,12 +157,22 @@ impl<'a> Draft<'a> {
         Ok(self.add(step.permits(actions::HOLD)))
     }
 
+    /// The old group: nobody makes it larger or smaller. An autoscaler is paused first, as it would make use of the fewest instances' being none.
+    fn still(&mut self, after: &StepKey) -> Result<Vec<StepKey>, Error> {
+        let pause = self.pause(after)?;
+        let hold = self.hold(true, pause.as_ref().unwrap_or(after))?;
+        Ok(pause.into_iter().chain([hold]).collect())
+    }
+
     fn pause(&mut self, after: &StepKey) -> Result<Option<StepKey>, Error> {
-        let running: Vec<_> = self.now.autoscalers.iter().filter(|one| one.interferes()).map(ToString::to_string).collect();
+        let mark = self.of.mark();
+        // A run that was killed may have paused one whose Pods have not ended.
+        let running = |one: &&Autoscaler| one.interferes() || one.paused_for.contains(&mark);
+        let running: Vec<_> = self.now.autoscalers.iter().filter(running).map(ToString::to_string).collect();
         if running.is_empty() {
             return Ok(None);
         }
-        let op = ReplaceOp::PauseAutoscalers { access: self.access.clone(), mark: self.of.mark() };
+        let op = ReplaceOp::PauseAutoscalers { access: self.access.clone(), mark };
         let step = self.step(&["autoscalers", "pause"], Action::Update, format!("pause {}", running.join(", ")), &op)?;
         Ok(Some(self.add(step.takes(Duration::from_secs(10)).after(after.clone()))))
     }

@@ -262,9 +262,16 @@ fn what_each_half_way_state_leaves_to_do() {
             rounds(&["round-01"]),
             &["rules/close", "(rules/open)", "stack", "unmap"],
         ),
-        ("no instance left", World::empty(), &["base", "release"], Vec::new(), &end),
-        ("the last one going", World { going: 1, ..World::empty() }, &["base", "going", "release"], Vec::new(), &end),
-        ("rules revoked", World { rules: 0, ..World::empty() }, &["base", "release"], Vec::new(), &["stack", "unmap"]),
+        ("no instance left", World::empty(), &["base", "(hold/old)", "release"], Vec::new(), &end),
+        ("the last one going", World { going: 1, ..World::empty() }, &["base", "going", "(hold/old)", "release"], Vec::new(), &end),
+        (
+            "none from the beginning",
+            World { old_mark: false, new_mark: false, rules: 0, ..World::empty() },
+            &["base", "hold/old"],
+            Vec::new(),
+            &["stack", "unmap"],
+        ),
+        ("rules revoked", World { rules: 0, ..World::empty() }, &["base", "(hold/old)", "release"], Vec::new(), &["stack", "unmap"]),
         (
             "stack being deleted",
             World { old: Some(StackStatus::DeleteInProgress), rules: 0, ..World::empty() },
@@ -275,7 +282,7 @@ fn what_each_half_way_state_leaves_to_do() {
         (
             "stack that could not be deleted",
             World { old: Some(StackStatus::DeleteFailed), ..World::empty() },
-            &["base", "release"],
+            &["base", "(hold/old)", "release"],
             Vec::new(),
             &end,
         ),
@@ -315,7 +322,8 @@ fn another_replacement_s_hold_is_left_alone() {
 fn an_instance_that_is_detached_stands_against_it() {
     let of = replacement().build().expect("a replacement");
     let mut now = World::held().observed(&of);
-    for (state, codes) in [("Detaching", vec!["instance-detaching"]), ("EnteringStandby", vec!["instance-standby"]), ("InService", vec![])] {
+    for (state, codes) in [("Detaching", vec!["instance-detaching"]), ("EnteringStandby", vec!["instance-standby"]), ("InService", vec![])]
+    {
         state.clone_into(&mut now.groups[0].instances[0].state);
         assert_eq!(of.plan(&now).map_or_else(|error| error.codes(), |_| Vec::new()), codes, "{state}");
     }

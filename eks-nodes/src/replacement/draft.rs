@@ -18,7 +18,7 @@ use super::{
     rounds::Round,
     spec::{Replacement, Surge},
 };
-use crate::{RoleMapping, teardown};
+use crate::{RoleMapping, status::StackStatus, teardown};
 
 /// An instance until it is running and its node Ready.
 const NODE_COMES: Duration = Duration::from_secs(90);
@@ -46,8 +46,11 @@ impl<'a> Draft<'a> {
     /// All of them.
     pub(crate) fn make(mut self) -> Result<Vec<Step>, Error> {
         let moves = !self.rounds.is_empty();
-        let begun = if moves { self.begin()? } else { Vec::new() };
-        let last = self.rounds(begun)?;
+        let begun = if moves { self.begin()? } else { self.stay_empty()? };
+        let mut last = self.rounds(begun.clone())?;
+        if last.is_empty() {
+            last = begun;
+        }
         self.end(last)?;
         Ok(self.steps)
     }
@@ -103,6 +106,13 @@ impl<'a> Draft<'a> {
             held.extend(self.close(&["close"], &now_nodes(self.rounds), &held)?);
         }
         Ok(held)
+    }
+
+    /// A group without instances gets none until its stack is deleted: they would be deleted with it.
+    fn stay_empty(&mut self) -> Result<Vec<StepKey>, Error> {
+        let stack = self.now.stacks.stack(self.of.old.as_str());
+        let stands = stack.is_some_and(|stack| stack.status != StackStatus::DeleteInProgress);
+        if stands && self.now.old_groups().next().is_some() { self.still(&self.of.new.key()) } else { Ok(Vec::new()) }
     }
 
     fn open_rules(&mut self) -> Result<Option<StepKey>, Error> {

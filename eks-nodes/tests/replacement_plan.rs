@@ -346,6 +346,16 @@ fn the_autoscaler_has_ended_before_the_old_group_may_be_empty() {
     }
 }
 
+/// What planning reads is needed even where nothing is to be done.
+#[test]
+fn a_plan_needs_what_planning_it_needed() {
+    let plan = planned(&World { old: None, base: None, rules: 0, new_mark: false, ..World::empty() });
+    assert!(plan.is_done());
+    for action in ["cloudformation:DescribeStacks", "cloudformation:ListStackResources", "autoscaling:DescribeAutoScalingGroups"] {
+        assert!(plan.iam_actions().contains(action), "{action}");
+    }
+}
+
 /// Nothing is taken away before what stands on it.
 #[test]
 fn what_must_come_before_what() {

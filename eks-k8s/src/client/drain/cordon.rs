@@ -83,6 +83,8 @@ pub(super) fn is_closed(node: &Value) -> bool {
 }
 
 /// Whether somebody else has closed the node since we did (`metadata.managedFields`, "Server-Side Apply", kubernetes.io).
+/// Not seen on a node that was made with nothing but a name, as no kubelet does: the API server records writers only of objects that have
+/// owned fields, or are applied.
 pub(super) fn closed_by_others(node: &Value) -> bool {
     let entries = node["metadata"]["managedFields"].as_array().into_iter().flatten();
     let mut managers =

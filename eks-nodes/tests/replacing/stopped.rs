@@ -166,7 +166,7 @@ async fn apply_and_after(
         }
     };
     let applied = scene.apply_watching(plan, scene.engine().observer(observer), || {}).await?;
-    acting.await??;
+    acting.await?.map_err(|error| error.to_string())?;
     Ok(applied)
 }
 

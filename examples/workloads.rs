@@ -97,7 +97,8 @@ impl Sight {
             let none = ((*name).to_owned(), 0, 0, 0, 0);
             let (name, nodes, ready, closed, pods) = self.groups.iter().find(|group| group.0 == **name).unwrap_or(&none);
             let closed = if *closed > 0 { format!("{closed} closed") } else { String::new() };
-            format!("{name} {nodes:>2} nodes {ready:>2} Ready {closed:9} {pods:>2} Pods")
+            let unit = if *nodes == 1 { "node" } else { "nodes" };
+            format!("{name} {nodes:>2} {unit:5} {ready:>2} Ready {closed:9} {pods:>2} Pods")
         };
         let mut parts: Vec<String> = groups.iter().map(group).collect();
         parts.push(self.budgets.iter().map(|(name, healthy, desired)| format!("{name} {healthy}≥{desired}")).collect::<Vec<_>>().join(" "));

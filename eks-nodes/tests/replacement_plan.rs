@@ -262,9 +262,16 @@ fn what_each_half_way_state_leaves_to_do() {
             rounds(&["round-01"]),
             &["rules/close", "(rules/open)", "stack", "unmap"],
         ),
-        ("no instance left", World::empty(), &["base", "release"], Vec::new(), &end),
-        ("the last one going", World { going: 1, ..World::empty() }, &["base", "going", "release"], Vec::new(), &end),
-        ("rules revoked", World { rules: 0, ..World::empty() }, &["base", "release"], Vec::new(), &["stack", "unmap"]),
+        ("no instance left", World::empty(), &["base", "(hold/old)", "release"], Vec::new(), &end),
+        ("the last one going", World { going: 1, ..World::empty() }, &["base", "going", "(hold/old)", "release"], Vec::new(), &end),
+        (
+            "none from the beginning",
+            World { old_mark: false, new_mark: false, rules: 0, ..World::empty() },
+            &["base", "hold/old"],
+            Vec::new(),
+            &["stack", "unmap"],
+        ),
+        ("rules revoked", World { rules: 0, ..World::empty() }, &["base", "(hold/old)", "release"], Vec::new(), &["stack", "unmap"]),
         (
             "stack being deleted",
             World { old: Some(StackStatus::DeleteInProgress), rules: 0, ..World::empty() },
@@ -275,7 +282,7 @@ fn what_each_half_way_state_leaves_to_do() {
         (
             "stack that could not be deleted",
             World { old: Some(StackStatus::DeleteFailed), ..World::empty() },
-            &["base", "release"],
+            &["base", "(hold/old)", "release"],
             Vec::new(),
             &end,
         ),
@@ -291,6 +298,61 @@ fn what_each_half_way_state_leaves_to_do() {
             steps
         };
         assert_eq!(sorted(told(&planned(&world))), sorted(expected), "{state}");
+    }
+}
+
+/// The way back from a replacement that was left, while its new group is being replaced by a third.
+#[test]
+fn another_replacement_s_hold_is_left_alone() {
+    let of = replacement().build().expect("a replacement");
+    let mut now = World::held().observed(&of);
+    let held = |now: &mut ReplacementObserved, stack: &str| {
+        let group = now.groups.iter_mut().find(|group| group.stack == stack).expect("a group");
+        group.mark = Some("with=third min=2 desired=2 max=200".parse::<Mark>().expect("a mark"));
+    };
+    held(&mut now, "new");
+    let back = of.back(&now).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(told(&back), ["back/old", "back/open"]);
+    held(&mut now, "old");
+    assert_eq!(of.back(&now).expect_err("its nodes are the third's").codes(), ["other-replacement"]);
+}
+
+/// An instance that leaves its group runs on: nobody else would drain it, or wait for its end.
+#[test]
+fn an_instance_that_is_detached_stands_against_it() {
+    let of = replacement().build().expect("a replacement");
+    let mut now = World::held().observed(&of);
+    for (state, codes) in [("Detaching", vec!["instance-detaching"]), ("EnteringStandby", vec!["instance-standby"]), ("InService", vec![])]
+    {
+        state.clone_into(&mut now.groups[0].instances[0].state);
+        assert_eq!(of.plan(&now).map_or_else(|error| error.codes(), |_| Vec::new()), codes, "{state}");
+    }
+}
+
+/// An autoscaler that a killed run paused may have a Pod left, which would make use of a group that may be empty.
+#[test]
+fn the_autoscaler_has_ended_before_the_old_group_may_be_empty() {
+    let of = replacement().build().expect("a replacement");
+    for (replicas, paused_for) in [(1, vec![]), (0, vec!["old"])] {
+        let mut now = World::default().observed(&of);
+        let autoscaler = serde_json::json!({
+            "kind": "cluster_autoscaler", "namespace": "kube-system", "name": "ca", "replicas": replicas, "paused_for": paused_for,
+        });
+        now.autoscalers.push(serde_json::from_value(autoscaler).expect("an autoscaler"));
+        let plan = of.plan(&now).unwrap_or_else(|error| panic!("{error}"));
+        let step = |key: &str| plan.steps().iter().find(|step| step.key.as_str() == key).unwrap_or_else(|| panic!("no {key}\n{plan}"));
+        let pause = step("replace/old/autoscalers/pause");
+        assert!(step("replace/old/hold/old").needs.contains(&pause.key), "{plan}");
+    }
+}
+
+/// What planning reads is needed even where nothing is to be done.
+#[test]
+fn a_plan_needs_what_planning_it_needed() {
+    let plan = planned(&World { old: None, base: None, rules: 0, new_mark: false, ..World::empty() });
+    assert_eq!(told(&plan), [""; 0]);
+    for action in ["cloudformation:DescribeStacks", "cloudformation:ListStackResources", "autoscaling:DescribeAutoScalingGroups"] {
+        assert!(plan.iam_actions().contains(action), "{action}");
     }
 }
 

@@ -40,15 +40,18 @@ impl Objects {
         Ok(found)
     }
 
-    /// Scales every Deployment of the Cluster Autoscaler to zero, and waits until its Pods are told to end. What it had is written on it. One that
-    /// somebody else turned off is left so, and NodePools are not touched. Those that were changed.
+    /// Scales every Deployment of the Cluster Autoscaler to zero, and waits until the Pods of those that this mark pauses have ended, whichever
+    /// run paused them. What it had is written on it. One that somebody else turned off is left so, and NodePools are not touched. Those that
+    /// were changed.
     ///
     /// # Errors
     /// [`Error::Timeout`] if Pods do not end; [`Error::Call`].
     pub async fn pause_autoscalers(&self, access: Option<&Access>, mark: &str) -> Result<Vec<Autoscaler>, Error> {
         let api = Api::new(self.place(access.cloned()));
         let changed = change(&api, |deployment| paused(deployment, mark)).await?;
-        try_join_all(changed.iter().map(|autoscaler| ended(&api, autoscaler))).await?;
+        let all: Vec<Autoscaler> = deployments(&api).await?.iter().filter_map(Autoscaler::of_deployment).collect();
+        let paused = all.iter().filter(|autoscaler| autoscaler.paused_for.iter().any(|other| other == mark));
+        try_join_all(paused.map(|autoscaler| ended(&api, autoscaler))).await?;
         Ok(changed)
     }
 

@@ -58,6 +58,18 @@ pub struct Node {
     pub instance: Option<String>,
 }
 
+/// On nodes that we closed or drain, and on workloads that we scaled up.
+pub(crate) const LABEL: &str = "eks-rs/drain";
+/// The label's value on a node that a drain has emptied.
+pub(crate) const DRAINED: &str = "drained";
+
+impl Node {
+    /// Whether a drain has emptied it and it has been closed since. Not seen: that somebody let it take Pods in between and closed it again.
+    pub fn is_drained(&self) -> bool {
+        self.unschedulable && self.labels.get(LABEL).is_some_and(|mark| mark == DRAINED)
+    }
+}
+
 /// A taint.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "a taint has three parts")]

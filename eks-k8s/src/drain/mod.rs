@@ -55,6 +55,7 @@ pub use spec::{Drain, OnBlocked};
 pub(crate) use self::read::Page;
 #[cfg(feature = "client")]
 pub(crate) use self::{
+    cluster::{DRAINED, LABEL},
     filter::judge,
     read::{read_budget, read_pod},
 };

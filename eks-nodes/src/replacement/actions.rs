@@ -1,8 +1,10 @@
 //! IAM actions of each operation. What is asked of Kubernetes needs rights in the cluster, not here.
 
-pub(crate) const READ: [&str; 5] = [
+pub(crate) const READ: [&str; 7] = [
     "autoscaling:DescribeAutoScalingGroups",
     "autoscaling:DescribeInstanceRefreshes",
+    "cloudformation:DescribeStacks",
+    "cloudformation:ListStackResources",
     "ec2:DescribeInstances",
     "ec2:DescribeSecurityGroupRules",
     "ec2:DescribeSecurityGroups",

@@ -18,13 +18,14 @@ use crate::status::{Next, Purpose};
 
 impl Replacement {
     /// What must be done so that the old group is again what it was: as many instances as its tag says, nodes that were closed take Pods,
-    /// processes and autoscalers go on. Nothing else is opened or started than what the replacement closed or paused.
+    /// processes and autoscalers go on. Nothing else is opened or started than what the replacement closed or paused: a new group that is being
+    /// replaced itself by now stays held.
     ///
     /// The new group stays, with its mapping and the rules between both, as Pods may run there: to be rid of it, replace it by the old group's
     /// spec under another name; or drain its nodes and tear its stacks down.
     ///
     /// # Errors
-    /// [`ReplacementError::Refused`] if the old group's stack is gone, or on its way.
+    /// [`ReplacementError::Refused`] if the old group's stack is gone, or on its way, or if it is being replaced by another group.
     pub fn back(&self, now: &ReplacementObserved) -> Result<ReplacementPlan, ReplacementError> {
         let mut problems = Problems::new();
         self.check_stacks(now, &mut problems);
@@ -38,12 +39,19 @@ impl Replacement {
                 "go on (Replacement::plan), or replace the new workers by others",
             );
         }
+        // Nodes and autoscalers bear the old group's name alone, so they are that one's.
+        for (group, mark) in
+            now.old_groups().filter_map(|group| Some((group, group.mark.as_ref()?))).filter(|(_, mark)| mark.with != self.new.name.as_str())
+        {
+            let rule = format!("is in the middle of a replacement together with stack {}", mark.with);
+            problems.add("other-replacement", format!("Auto Scaling group {}", group.name), rule, "go back from that one");
+        }
         problems.finish(format!("way back from {} to {}", self.new.name, self.old), || ())?;
         let access = self.access.clone().ok_or_else(|| fault("the API server is not known"))?;
         let mark = self.mark();
         let mut steps: Vec<Step> = Vec::new();
 
-        let old: Vec<&ScalingGroup> = now.old_groups().filter(|group| group.mark.is_some()).collect();
+        let old: Vec<&ScalingGroup> = now.old_groups().filter(|group| group.is_marked(self.new.name.as_str())).collect();
         let resized = if old.is_empty() { None } else { Some(self.release(&old, &OLD_PROCESSES, true, "old", &mut steps)?) };
         let names = now.cluster.nodes.iter().filter(|(_, node)| is_closed(node, &mark)).map(|(name, _)| name.clone());
         // One that was shut before anybody tainted it bears only our note, so all of the old nodes are looked at.
@@ -57,7 +65,7 @@ impl Replacement {
             let title = format!("{} take Pods again, where this replacement closed them", some(&nodes));
             opened = Some(push(&mut steps, self.back_step(&["back", "open"], title, &op)?));
         }
-        let new: Vec<&ScalingGroup> = now.new_groups().filter(|group| group.mark.is_some()).collect();
+        let new: Vec<&ScalingGroup> = now.new_groups().filter(|group| group.is_marked(self.old.as_str())).collect();
         if !new.is_empty() {
             self.release(&new, &NEW_PROCESSES, false, "new", &mut steps)?;
         }
@@ -86,6 +94,7 @@ impl Replacement {
         let names: Vec<&str> = groups.iter().map(|group| group.name.as_str()).collect();
         let op = ReplaceOp::Release {
             groups: Ref::Known(names.join(",")),
+            with: if sizes { self.new.name.to_string() } else { self.old.to_string() },
             processes: processes.iter().map(|process| (*process).to_owned()).collect(),
             sizes,
         };

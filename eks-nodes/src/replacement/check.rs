@@ -65,14 +65,14 @@ impl Replacement {
                 let rule = "has a warm pool, whose instances would keep it from being deleted";
                 problems.add("warm-pool", &subject, rule, "delete the pool first (aws autoscaling delete-warm-pool)");
             }
-            for instance in group.instances.iter().filter(|instance| instance.state.contains("Standby")) {
-                let rule = format!("is on standby ({}), so that somebody is at it", instance.state);
-                problems.add(
-                    "instance-standby",
-                    format!("instance {}", instance.id),
-                    rule,
-                    "let it into service (exit-standby), or terminate it",
-                );
+            for instance in group.instances.iter().filter(|instance| instance.is_of_others()) {
+                let (code, rule, remedy) = if instance.state.contains("Standby") {
+                    ("instance-standby", "is on standby", "let it into service (exit-standby), or terminate it")
+                } else {
+                    ("instance-detaching", "leaves its group and runs on", "wait, and attach it again; or drain and terminate it")
+                };
+                let rule = format!("{rule} ({}), so that somebody is at it", instance.state);
+                problems.add(code, format!("instance {}", instance.id), rule, remedy);
             }
         }
         for stray in &now.strays {

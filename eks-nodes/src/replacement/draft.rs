@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use eks_core::{Action, Error, Ref, Step, StepKey};
-use eks_k8s::{Access, replacing::Registers};
+use eks_k8s::{
+    Access,
+    replacing::{Autoscaler, Registers},
+};
 
 use super::{
     actions,
@@ -15,7 +18,7 @@ use super::{
     rounds::Round,
     spec::{Replacement, Surge},
 };
-use crate::{RoleMapping, teardown};
+use crate::{RoleMapping, status::StackStatus, teardown};
 
 /// An instance until it is running and its node Ready.
 const NODE_COMES: Duration = Duration::from_secs(90);
@@ -43,8 +46,11 @@ impl<'a> Draft<'a> {
     /// All of them.
     pub(crate) fn make(mut self) -> Result<Vec<Step>, Error> {
         let moves = !self.rounds.is_empty();
-        let begun = if moves { self.begin()? } else { Vec::new() };
-        let last = self.rounds(begun)?;
+        let begun = if moves { self.begin()? } else { self.stay_empty()? };
+        let mut last = self.rounds(begun.clone())?;
+        if last.is_empty() {
+            last = begun;
+        }
         self.end(last)?;
         Ok(self.steps)
     }
@@ -94,12 +100,19 @@ impl<'a> Draft<'a> {
         }
         let health = self.judge(&["health"], "workloads are as well as before, with the new nodes")?.after_all(&ready);
         let health = self.add(health);
-        let mut held = vec![self.hold(true, &health)?, self.hold(false, &health)?];
-        held.extend(self.pause(&health)?);
+        let mut held = vec![self.hold(false, &health)?];
+        held.extend(self.still(&health)?);
         if of.surge == Surge::Whole {
             held.extend(self.close(&["close"], &now_nodes(self.rounds), &held)?);
         }
         Ok(held)
+    }
+
+    /// A group without instances gets none until its stack is deleted: they would be deleted with it.
+    fn stay_empty(&mut self) -> Result<Vec<StepKey>, Error> {
+        let stack = self.now.stacks.stack(self.of.old.as_str());
+        let stands = stack.is_some_and(|stack| stack.status != StackStatus::DeleteInProgress);
+        if stands && self.now.old_groups().next().is_some() { self.still(&self.of.new.key()) } else { Ok(Vec::new()) }
     }
 
     fn open_rules(&mut self) -> Result<Option<StepKey>, Error> {
@@ -154,12 +167,22 @@ impl<'a> Draft<'a> {
         Ok(self.add(step.permits(actions::HOLD)))
     }
 
+    /// The old group: nobody makes it larger or smaller. An autoscaler is paused first, as it would make use of the fewest instances' being none.
+    fn still(&mut self, after: &StepKey) -> Result<Vec<StepKey>, Error> {
+        let pause = self.pause(after)?;
+        let hold = self.hold(true, pause.as_ref().unwrap_or(after))?;
+        Ok(pause.into_iter().chain([hold]).collect())
+    }
+
     fn pause(&mut self, after: &StepKey) -> Result<Option<StepKey>, Error> {
-        let running: Vec<_> = self.now.autoscalers.iter().filter(|one| one.interferes()).map(ToString::to_string).collect();
+        let mark = self.of.mark();
+        // A run that was killed may have paused one whose Pods have not ended.
+        let running = |one: &&Autoscaler| one.interferes() || one.paused_for.contains(&mark);
+        let running: Vec<_> = self.now.autoscalers.iter().filter(running).map(ToString::to_string).collect();
         if running.is_empty() {
             return Ok(None);
         }
-        let op = ReplaceOp::PauseAutoscalers { access: self.access.clone(), mark: self.of.mark() };
+        let op = ReplaceOp::PauseAutoscalers { access: self.access.clone(), mark };
         let step = self.step(&["autoscalers", "pause"], Action::Update, format!("pause {}", running.join(", ")), &op)?;
         Ok(Some(self.add(step.takes(Duration::from_secs(10)).after(after.clone()))))
     }
@@ -342,7 +365,12 @@ impl<'a> Draft<'a> {
         if !held && self.now.new_groups().all(|group| group.mark.is_none()) {
             return Ok(());
         }
-        let op = ReplaceOp::Release { groups: self.new_groups(), processes: NEW_PROCESSES.map(str::to_owned).into(), sizes: false };
+        let op = ReplaceOp::Release {
+            groups: self.new_groups(),
+            with: self.of.old.to_string(),
+            processes: NEW_PROCESSES.map(str::to_owned).into(),
+            sizes: false,
+        };
         let title = format!("release {}: {} as before", self.of.new.name, NEW_PROCESSES.join(", "));
         let step = self.step(&["release"], Action::Update, title, &op)?.after(self.of.new.key()).after_all(after);
         self.add(step.permits(actions::RELEASE));

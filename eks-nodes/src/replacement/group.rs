@@ -63,9 +63,14 @@ impl GroupInstance {
         Self { id, zone: zone.into(), state: state.into() }
     }
 
-    /// Whether it leaves the group by itself.
+    /// Whether it is being terminated. One that is being detached runs on.
     pub fn is_going(&self) -> bool {
-        ["Terminat", "Detach"].iter().any(|start| self.state.starts_with(start))
+        self.state.starts_with("Terminat")
+    }
+
+    /// Whether it is on standby, or leaves the group and runs on: somebody is at it.
+    pub(crate) fn is_of_others(&self) -> bool {
+        self.state.contains("Standby") || self.state.starts_with("Detach")
     }
 
     /// Whether it is kept stopped or running for later, and is no node.
@@ -92,9 +97,14 @@ impl ScalingGroup {
         })
     }
 
+    /// Whether it takes part in a replacement together with this stack.
+    pub(crate) fn is_marked(&self, with: &str) -> bool {
+        self.mark.as_ref().is_some_and(|mark| mark.with == with)
+    }
+
     /// Whether it is held for a replacement together with this stack: everything is written down and suspended.
     pub(crate) fn is_held(&self, with: &str, processes: &[&str]) -> bool {
-        self.mark.as_ref().is_some_and(|mark| mark.with == with) && processes.iter().all(|process| self.suspended.contains(*process))
+        self.is_marked(with) && processes.iter().all(|process| self.suspended.contains(*process))
     }
 }
 

@@ -43,6 +43,8 @@ pub enum ReplaceOp {
     Release {
         /// Their names, with commas between.
         groups: Ref<String>,
+        /// The other stack: one that is held together with another is that replacement's.
+        with: String,
         /// Processes that the hold suspended.
         processes: Vec<String>,
         /// Whether their sizes, too, become what was written down.
@@ -126,7 +128,7 @@ pub enum ReplaceOp {
         instances: Vec<InstanceId>,
         /// For whom.
         mark: String,
-        /// For how long load balancers go on sending.
+        /// For how long load balancers went on sending when this was planned. If it has become longer since, that counts.
         delay: Duration,
     },
     /// Terminates instances, one less wanted for each, and waits until they and their nodes are gone.

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use eks_core::{
+    BoxError,
+    engine::{ApplyError, Event, Report},
+};
 use eks_k8s::drain::{Drain, OnBlocked};
-use eks_nodes::replacement::{Batch, Way};
+use eks_nodes::replacement::{Batch, ReplacementPlan, Way};
 use k8s_openapi::api::core::v1::Node;
 use kube::{
     Api, ResourceExt,
@@ -94,6 +98,76 @@ async fn the_way_back_from_the_middle() -> Tested {
     let error = scene.replacements().back(&replacement).await.expect_err("nothing is left to go back to");
     assert_eq!(error.codes(), ["old-gone"]);
     Ok(())
+}
+
+/// Whoever opens a drained node lets Pods onto it, and a node may join when its round is drained: neither is ended with what it holds.
+#[tokio::test(start_paused = true)]
+async fn what_is_not_empty_is_not_terminated() -> Tested {
+    let scene = Scene::set(|old| old).await?;
+    scene.deploy("web", 4, json!({"maxUnavailable": 1})).await?;
+    settle(60).await;
+    let nodes: Api<Node> = Api::all(scene.client()?);
+    let replacement = scene.replacement(scene.account.named(NEW).build()?).build()?;
+    let plan = scene.plan(&replacement).await?;
+    let first = plan.rounds()[0].nodes[0].clone();
+    let late = nodes.get(&first).await?;
+    let opened = json!({"spec": {"unschedulable": false, "taints": null}});
+    let unmarked = json!({"metadata": {"labels": {"eks-rs/drain": null}}});
+    for (done, change) in [("opened", opened), ("joined late: closed by nobody's drain", unmarked)] {
+        let (api, name) = (nodes.clone(), first.clone());
+        let changing =
+            async move { api.patch(&name, &PatchParams::default(), &Patch::Merge(&change)).await.map(drop).map_err(BoxError::from) };
+        let ended = apply_and_after(&scene, &scene.plan(&replacement).await?, "/round-01/drain", changing).await?;
+        let text = ended.expect_err(done).to_string();
+        assert!(text.contains("joined or was opened since its round was drained"), "{done}: {text}");
+        assert!(nodes.get_opt(&first).await?.is_some_and(|node| node.metadata.uid == late.metadata.uid), "{done}: it runs on");
+    }
+    scene.carry_out(&scene.plan(&replacement).await?).await?;
+    scene.replaced(&replacement, 2).await
+}
+
+/// Somebody takes a drained instance out of its group, and it runs on: no end of it is waited for.
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_was_detached_is_told() -> Tested {
+    let scene = Scene::set(|old| old).await?;
+    let replacement = scene.replacement(scene.account.named(NEW).build()?).build()?;
+    let plan = scene.plan(&replacement).await?;
+    let (id, group) = plan.rounds()[0].instances.first_key_value().expect("an instance");
+    let scaling = aws_sdk_autoscaling::Client::new(&scene.account.sim.sdk_config());
+    let call = scaling.detach_instances().auto_scaling_group_name(group).instance_ids(id.as_str()).should_decrement_desired_capacity(true);
+    let detaching = async move { call.send().await.map(drop).map_err(BoxError::from) };
+    let ended = apply_and_after(&scene, &plan, "/round-01/drain", detaching).await?;
+    let error = ended.expect_err("it runs on");
+    assert!(error.to_string().contains(&format!("instance {id} is in no Auto Scaling group")), "{error}");
+    assert!(error.report().expect("a report").took < Duration::from_secs(15 * 60), "{error}");
+    let refused = scene.replacements().plan(&replacement).await.expect_err("somebody is at it");
+    assert_eq!(refused.codes(), ["stray-instance"]);
+    Ok(())
+}
+
+/// Applies a plan, and does something at the end of a step whose key ends so.
+async fn apply_and_after(
+    scene: &Scene,
+    plan: &ReplacementPlan,
+    step: &'static str,
+    then: impl Future<Output = Result<(), BoxError>> + Send + 'static,
+) -> Tested<Result<Report, ApplyError>> {
+    let (sent, mut ended) = tokio::sync::mpsc::unbounded_channel();
+    let acting = tokio::spawn(async move {
+        ended.recv().await;
+        then.await
+    });
+    let observer = move |event: &Event| {
+        if let Event::StepFinished { key, .. } = event
+            && key.as_str().ends_with(step)
+        {
+            // It is done once.
+            let _ = sent.send(());
+        }
+    };
+    let applied = scene.apply_watching(plan, scene.engine().observer(observer), || {}).await?;
+    acting.await?.map_err(|error| error.to_string())?;
+    Ok(applied)
 }
 
 /// A Spot interruption takes an old node away before its turn.

@@ -12,10 +12,11 @@ use super::{
     super::error::failed,
     calls::{Api, NODES},
 };
-use crate::{drain::Taint, owned::MANAGER};
+use crate::{
+    drain::{DRAINED, LABEL, Taint},
+    owned::MANAGER,
+};
 
-/// On nodes that we closed or drain ([`Mark`]), and on workloads that we scaled up.
-pub(super) const LABEL: &str = "eks-rs/drain";
 /// On nodes that are drained: by which drain, and what they were before ([`Before`]).
 const BEFORE: &str = "eks-rs/drain-before";
 /// Taints that we put on, and for which drain: `{"retired:NoSchedule": "…"}`.
@@ -37,7 +38,7 @@ impl Mark {
         match self {
             Self::Cordoned => "cordoned",
             Self::Draining => "draining",
-            Self::Drained => "drained",
+            Self::Drained => DRAINED,
         }
     }
 
@@ -82,6 +83,8 @@ pub(super) fn is_closed(node: &Value) -> bool {
 }
 
 /// Whether somebody else has closed the node since we did (`metadata.managedFields`, "Server-Side Apply", kubernetes.io).
+/// Not seen on a node that was made with nothing but a name, as no kubelet does: the API server records writers only of objects that have
+/// owned fields, or are applied.
 pub(super) fn closed_by_others(node: &Value) -> bool {
     let entries = node["metadata"]["managedFields"].as_array().into_iter().flatten();
     let mut managers =

@@ -139,7 +139,8 @@ impl Objects {
         closing::change_all(&Api::new(self.place(access.cloned())), nodes, |node| closing::shut(node, mark)).await
     }
 
-    /// Takes back what was done to nodes for this mark, and nothing else: one that was closed before, or by somebody else since, stays closed. Those
+    /// Takes back what was done to nodes for this mark, and nothing else: one that was closed before, or by somebody else since, stays closed, as
+    /// far as the node's managed fields tell: the API server keeps them of every node that was made with a label, as kubelets make theirs. Those
     /// that were changed.
     ///
     /// # Errors

@@ -14,11 +14,10 @@ use tokio::{sync::watch, time::timeout};
 
 use super::{
     calls::Api,
-    cordon::LABEL,
     follow::{Filter, Objects, follow},
     snapshot::unreadable,
 };
-use crate::drain::{Cluster, DrainEvent, Forecast, Pod, PodRef, Remedy, read_pod};
+use crate::drain::{Cluster, DrainEvent, Forecast, LABEL, Pod, PodRef, Remedy, read_pod};
 
 /// What there was ([`Noted`]).
 const REPLICAS: &str = "eks-rs/drain-replicas";

@@ -81,7 +81,7 @@ impl Replacements {
                 let mark = |group: &ScalingGroup| Mark { with: with.clone(), ill: Some(ill.clone()), ..group.before() }.fitting();
                 self.hold(&cx.resolve(&groups)?, &processes, to_none, mark).await
             }
-            ReplaceOp::Release { groups, processes, sizes } => self.release(&cx.resolve(&groups)?, &processes, sizes).await,
+            ReplaceOp::Release { groups, with, processes, sizes } => self.release(&cx.resolve(&groups)?, &with, &processes, sizes).await,
             ReplaceOp::Grow { groups, wanted } => self.grow(&cx.resolve(&groups)?, &wanted).await,
             ReplaceOp::AwaitReady { access, label, count } => {
                 let wait = Wait::typical(READY, format!("nodes of {}", label.1), step.typical).every(LOOK).limit(COMES);

@@ -1,6 +1,10 @@
 //! Auto Scaling groups on the wire.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use aws_sdk_autoscaling::types::{AutoScalingGroup, Tag};
 use aws_sdk_ec2::types::Filter;
@@ -9,7 +13,7 @@ use eks_core::{
     aws::failed,
     engine::{StepContext, Wait},
 };
-use eks_k8s::Access;
+use eks_k8s::{Access, drain::Node};
 
 use super::{
     Replacements,
@@ -87,10 +91,10 @@ impl Replacements {
         sent.map(drop).map_err(|error| retried(failed("autoscaling:CreateOrUpdateTags", group.name.as_str(), error)))
     }
 
-    /// Makes groups what they were, and forgets last. One that is gone, or was never held, is as it should be.
-    pub(super) async fn release(&self, names: &str, processes: &[String], sizes: bool) -> Result<(), Error> {
+    /// Makes groups what they were, and forgets last. One that is gone, or was never held for this, is as it should be.
+    pub(super) async fn release(&self, names: &str, with: &str, processes: &[String], sizes: bool) -> Result<(), Error> {
         for group in self.groups("", names.split(',')).await? {
-            let Some(mark) = &group.mark else { continue };
+            let Some(mark) = group.mark.as_ref().filter(|mark| mark.with == with) else { continue };
             let ours: Vec<String> = processes.iter().filter(|process| !mark.suspended.contains(*process)).cloned().collect();
             // Without a process named, all would be meant.
             if ours.iter().any(|process| group.suspended.contains(process)) {
@@ -124,7 +128,8 @@ impl Replacements {
         Ok(())
     }
 
-    /// Terminates those that are still there, each with one fewer wanted, and waits until they and their nodes are gone.
+    /// Terminates those that are still there, each with one fewer wanted, and waits until they and their nodes are gone. None of them if
+    /// one is a node that is not drained: it joined, or was opened, after its round was.
     pub(super) async fn terminate(
         &self,
         cx: &StepContext,
@@ -133,8 +138,10 @@ impl Replacements {
         typical: Duration,
     ) -> Result<(), Error> {
         let members = self.members(instances.keys()).await?;
+        let stay = members.iter().filter(|(_, state)| !state.starts_with("Terminat")).map(|(id, _)| id.as_str()).collect();
+        self.are_drained(&access, &stay).await?;
         for (id, state) in &members {
-            if ["Terminat", "Detach"].iter().any(|start| state.starts_with(start)) {
+            if state.starts_with("Terminat") {
                 continue;
             }
             // Repeated blindly, it might lower what is wanted twice.
@@ -148,7 +155,25 @@ impl Replacements {
         let ids: Vec<InstanceId> = instances.keys().cloned().collect();
         let subject = ids.iter().map(InstanceId::as_str).collect::<Vec<_>>().join(", ");
         let wait = Wait::typical(GONE, subject, typical).limit(HELD);
-        self.wait(cx, wait, Some(Waited::Gone(access, ids))).await.map(drop)
+        self.wait(cx, wait, Some(Waited::Gone(access, ids, Arc::default()))).await.map(drop)
+    }
+
+    /// These instances, if they are nodes, take no Pods and were emptied.
+    async fn are_drained(&self, access: &Access, instances: &BTreeSet<&str>) -> Result<(), Error> {
+        if instances.is_empty() {
+            return Ok(());
+        }
+        let nodes = self.objects.nodes(Some(access)).await?;
+        let of_them = |node: &Node| node.instance.as_deref().is_some_and(|id| instances.contains(id));
+        let left: Vec<String> = nodes.into_iter().filter(|(_, node)| of_them(node) && !node.is_drained()).map(|(name, _)| name).collect();
+        if left.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Refused {
+            subject: format!("node {}", left.join(", ")),
+            rule: "joined or was opened since its round was drained".to_owned(),
+            remedy: "plan again: it is drained then".to_owned(),
+        })
     }
 
     /// A stack whose groups hold instances is not deleted: nobody has drained them.

@@ -70,7 +70,7 @@ impl Replacements {
         }
     }
 
-    /// Has load balancers let nodes go, and waits for as long as they go on.
+    /// Has load balancers let nodes go, and waits for as long as they go on: those of the plan, and those that have come since.
     pub(super) async fn deregister(
         &self,
         cx: &StepContext,
@@ -83,6 +83,7 @@ impl Replacements {
         if nodes.is_empty() {
             return Ok(());
         }
+        let delay = delay.max(self.objects.deregistration(Some(access)).await?.longest());
         self.objects.close_nodes(Some(access), &nodes, mark).await?;
         self.pass(cx, &format!("load balancers of {}", nodes.join(", ")), delay + NOTICE).await
     }

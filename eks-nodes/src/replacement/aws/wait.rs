@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::PoisonError,
+    sync::{Arc, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -11,7 +11,9 @@ use eks_core::{
     aws::failed,
     engine::{Poll, StepContext, Wait},
 };
-use eks_k8s::{Access, replacing::Health};
+use eks_k8s::{Access, drain::Node, replacing::Health};
+
+use tokio::time::Instant;
 
 use super::Replacements;
 
@@ -26,13 +28,16 @@ pub(super) const PASSED: &str = "time-passed";
 
 /// DescribeAutoScalingInstances takes so many ids (Auto Scaling API Reference).
 const IDS: usize = 50;
+/// A node whose instance has ended is not Ready within a minute; one that is after this long runs on.
+const RUNS_ON: Duration = Duration::from_secs(5 * 60);
 /// How many things a state names.
 const NAMED: usize = 3;
 
 /// What is waited for, as a poll needs to know it.
 #[derive(Clone, Debug)]
 pub(super) enum Waited {
-    Gone(Access, Vec<InstanceId>),
+    /// And when none of them was in a group any more.
+    Gone(Access, Vec<InstanceId>, Arc<OnceLock<Instant>>),
     Healthy(Access, Box<Health>),
     Ready(Access, (String, String), u32),
 }
@@ -91,11 +96,27 @@ impl Replacements {
         let all: BTreeSet<&InstanceId> = waited.iter().flat_map(|(_, one)| instances(one)).collect();
         let members = self.members(all.into_iter()).await?;
         for (id, waited) in waited {
-            let Waited::Gone(access, instances) = waited else { continue };
+            let Waited::Gone(access, instances, since) = waited else { continue };
             let left: Vec<String> = instances.iter().filter_map(|one| Some(format!("{one} {}", members.get(one.as_str())?))).collect();
+            if !left.is_empty() {
+                states.insert(id.clone(), told(left.into_iter()));
+                continue;
+            }
             // The node goes after its instance; it is looked for only then.
-            let left = if left.is_empty() { self.nodes_left(access, instances).await? } else { left };
-            states.insert(id.clone(), told(left.into_iter()));
+            let nodes = self.nodes_left(access, instances).await?;
+            let too_long = since.get_or_init(Instant::now).elapsed() >= RUNS_ON;
+            let poll = match nodes.iter().find(|(_, node)| too_long && node.ready) {
+                Some((name, node)) => Poll::Failed {
+                    state: "left the group and runs on".to_owned(),
+                    reason: format!(
+                        "instance {} is in no Auto Scaling group, and its node {name} is Ready: attach it to the group and plan again, or \
+                         drain and terminate it",
+                        node.instance.as_deref().unwrap_or_default()
+                    ),
+                },
+                None => told(nodes.keys().map(|name| format!("node {name}"))),
+            };
+            states.insert(id.clone(), poll);
         }
         Ok(())
     }
@@ -115,16 +136,17 @@ impl Replacements {
         Ok(members)
     }
 
-    async fn nodes_left(&self, access: &Access, instances: &[InstanceId]) -> Result<Vec<String>, Error> {
-        let nodes = self.objects.nodes(Some(access)).await?;
-        let of_them = |node: &eks_k8s::drain::Node| instances.iter().any(|one| node.instance.as_deref() == Some(one.as_str()));
-        Ok(nodes.into_iter().filter(|(_, node)| of_them(node)).map(|(name, _)| format!("node {name}")).collect())
+    async fn nodes_left(&self, access: &Access, instances: &[InstanceId]) -> Result<BTreeMap<String, Node>, Error> {
+        let mut nodes = self.objects.nodes(Some(access)).await?;
+        let of_them = |node: &Node| instances.iter().any(|one| node.instance.as_deref() == Some(one.as_str()));
+        nodes.retain(|_, node| of_them(node));
+        Ok(nodes)
     }
 }
 
 fn instances(waited: &Waited) -> &[InstanceId] {
     match waited {
-        Waited::Gone(_, instances) => instances,
+        Waited::Gone(_, instances, _) => instances,
         _ => &[],
     }
 }

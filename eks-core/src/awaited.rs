@@ -40,6 +40,6 @@ pub struct AwaitedNodes {
     pub nodes: Option<Vec<SeenNode>>,
     /// What aws-auth says, if it could be read; without entries where there is none.
     pub aws_auth: Option<ConfigMapAccess>,
-    /// The DaemonSets of namespace `kube-system`, if they could be listed: the network plugin is one of them.
+    /// The DaemonSets of every namespace, if they could be listed: the network plugin is one of them.
     pub daemon_sets: Option<Vec<String>>,
 }

@@ -99,7 +99,8 @@ async fn aws_auth(client: &Client) -> Option<ConfigMapAccess> {
     }
 }
 
+/// Of every namespace: network plugins have their own.
 async fn daemon_sets(client: &Client) -> Option<Vec<String>> {
-    let (sets, _) = Collection::within(client, DAEMON_SETS, NAMESPACE).list(ListParams::default()).await.ok()?;
+    let (sets, _) = Collection::all(client, DAEMON_SETS).list(ListParams::default()).await.ok()?;
     Some(sets.iter().filter_map(|set| set["metadata"]["name"].as_str()).map(str::to_owned).collect())
 }

@@ -185,7 +185,7 @@ impl Workers {
     async fn carry_out(&self, id: &str, set: &str, request: &StackRequest, typical: Duration, cx: &StepContext) -> Result<Outputs, Error> {
         let runs = self.runs(id, cx).await? || self.execute(id, set, request, cx).await?;
         let goal = if runs { Goal::Updated } else { Goal::Standing };
-        self.reached(wait(goal, id, typical).first(typical / 4), cx).await
+        self.comes(request.name.as_str(), wait(goal, id, typical).first(typical / 4), cx).await
     }
 
     /// Whether an earlier attempt has begun an operation that runs.

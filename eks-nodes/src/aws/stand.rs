@@ -20,9 +20,10 @@ impl Workers {
         if !self.diagnoses {
             return cx.wait(wait).await;
         }
+        let began = tokio::time::Instant::now();
         let doubt = || -> BoxFuture<'_, Option<Error>> {
             Box::pin(async move {
-                let diagnosis = self.diagnostician.launches(stack).await?;
+                let diagnosis = self.diagnostician.launches(stack, began.elapsed()).await?;
                 Some(Error::Diagnosed { subject: format!("instances of stack {stack}"), diagnosis: Box::new(diagnosis) })
             })
         };

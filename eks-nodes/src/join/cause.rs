@@ -152,12 +152,6 @@ impl FromStr for Cause {
 }
 
 impl Cause {
-    /// Whether it is told of nodes that registered, and not of instances.
-    #[cfg(feature = "diagnosis")]
-    pub(super) fn is_of_nodes(self) -> bool {
-        matches!(self, Self::CniDenied | Self::CniMissing | Self::LabelMissing | Self::RegistryDenied)
-    }
-
     /// The cause that a failed wait for nodes tells of, if it does.
     pub fn of(error: &eks_core::Error) -> Option<Self> {
         error.diagnosis()?.cause.parse().ok()

@@ -1,6 +1,6 @@
 //! From evidence to causes.
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeSet, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -84,17 +84,18 @@ pub(super) const SETTLED: Duration = Duration::from_secs(45);
 
 /// Why instances do not become nodes, the certain causes first; empty as long as everything may still end well.
 ///
-/// `waited` tells for how long the group has been waited for.
+/// `waited` tells for how long the group has been waited for: launches that failed before do not count.
 pub fn diagnose(evidence: &Evidence, waited: Duration) -> Vec<Diagnosis> {
-    let mut found: Vec<Diagnosis> = launch::diagnose(evidence);
+    let mut found: Vec<Diagnosis> = launch::diagnose(evidence, waited);
     for instance in suspects(evidence) {
         // The first in the order of its boot: what comes later was not reached.
+        let unproven = !has_joined_sibling(evidence, instance);
         let first = node::at_boot(evidence, instance)
-            .or_else(|| network::way_out(evidence, instance))
+            .or_else(|| network::way_out(evidence, instance).filter(|_| unproven))
             .or_else(|| role::at_work(evidence, instance))
             .or_else(|| node::aims(evidence, instance))
-            .or_else(|| network::way_to_api(evidence, instance))
-            .or_else(|| role::mapping(evidence, instance))
+            .or_else(|| network::way_to_api(evidence, instance).filter(|_| unproven))
+            .or_else(|| role::mapping(evidence, instance).filter(|_| unproven))
             .or_else(|| node::skew(evidence, instance))
             .or_else(|| node::malformed(evidence, instance));
         if let Some(first) = first {
@@ -121,9 +122,22 @@ fn add(found: &mut Vec<Diagnosis>, more: Diagnosis) {
 
 /// Instances that run and that Kubernetes does not know as nodes.
 fn suspects(evidence: &Evidence) -> impl Iterator<Item = &InstanceEvidence> {
-    let joined = |instance: &InstanceEvidence| {
-        let nodes = evidence.nodes.iter().flatten();
-        nodes.into_iter().any(|node| node.instance.as_deref() == Some(&instance.id))
-    };
-    evidence.instances.iter().filter(move |instance| instance.state == "running" && instance.age >= SETTLED && !joined(instance))
+    evidence.instances.iter().filter(|instance| instance.state == "running" && instance.age >= SETTLED && !has_joined(evidence, instance))
+}
+
+fn has_joined(evidence: &Evidence, instance: &InstanceEvidence) -> bool {
+    evidence.nodes.iter().flatten().any(|node| node.instance.as_deref() == Some(&instance.id))
+}
+
+/// Whether another instance of the same subnet, profile and security groups is a node: then ways and mapping are in order, whatever they
+/// look like from here.
+fn has_joined_sibling(evidence: &Evidence, instance: &InstanceEvidence) -> bool {
+    let groups = |one: &InstanceEvidence| one.security_groups.iter().cloned().collect::<BTreeSet<_>>();
+    let wanted = groups(instance);
+    evidence.instances.iter().any(|other| {
+        other.id != instance.id
+            && (&other.subnet, &other.profile) == (&instance.subnet, &instance.profile)
+            && groups(other) == wanted
+            && has_joined(evidence, other)
+    })
 }

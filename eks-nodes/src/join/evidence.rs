@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     net::Ipv4Addr,
     time::Duration,
 };
@@ -42,7 +43,7 @@ pub struct Evidence {
     pub nodes: Option<Vec<SeenNode>>,
     /// What aws-auth says.
     pub aws_auth: Option<ConfigMapAccess>,
-    /// DaemonSets of `kube-system`.
+    /// DaemonSets of every namespace, by name: some network plugins have one of their own.
     pub daemon_sets: Option<Vec<String>>,
     /// What could not be looked at, and why.
     pub unseen: BTreeSet<String>,
@@ -104,8 +105,8 @@ pub struct ActivityEvidence {
     pub age: Duration,
 }
 
-/// An instance.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// An instance. Its user data and console may hold secrets: `Debug` tells their lengths, and neither is serialised.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "whoever observes builds it")]
 pub struct InstanceEvidence {
     /// Its id.
@@ -137,11 +138,38 @@ pub struct InstanceEvidence {
     /// Whether the instance metadata service answers.
     pub imds: bool,
     /// User data, decoded.
+    #[serde(skip_serializing)]
     pub user_data: Option<String>,
     /// System and instance status: `ok`, `initializing`, `impaired`, …
     pub checks: Option<(String, String)>,
     /// What its console shows.
+    #[serde(skip_serializing)]
     pub console: Option<String>,
+}
+
+impl fmt::Debug for InstanceEvidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let length = |text: &Option<String>| text.as_ref().map(|text| format!("{} bytes", text.len()));
+        f.debug_struct("InstanceEvidence")
+            .field("id", &self.id)
+            .field("state", &self.state)
+            .field("reason", &self.reason)
+            .field("age", &self.age)
+            .field("kind", &self.kind)
+            .field("image", &self.image)
+            .field("subnet", &self.subnet)
+            .field("vpc", &self.vpc)
+            .field("zone", &self.zone)
+            .field("private_ip", &self.private_ip)
+            .field("public_ip", &self.public_ip)
+            .field("security_groups", &self.security_groups)
+            .field("profile", &self.profile)
+            .field("imds", &self.imds)
+            .field("user_data", &length(&self.user_data))
+            .field("checks", &self.checks)
+            .field("console", &length(&self.console))
+            .finish()
+    }
 }
 
 /// An instance profile.
@@ -261,8 +289,10 @@ pub struct EntryEvidence {
 pub struct CniEvidence {
     /// Whether it is installed.
     pub installed: bool,
-    /// Whether it has a role of its own.
-    pub own_role: bool,
+    /// Whether EKS is making, changing or deleting it.
+    pub changing: bool,
+    /// Whether the plugin has a role of its own, if that could be seen.
+    pub own_role: Option<bool>,
 }
 
 impl Evidence {

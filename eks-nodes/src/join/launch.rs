@@ -75,13 +75,13 @@ fn meaning(message: &str) -> (Cause, Patience) {
     found.map_or((Cause::LaunchFails, Patience::Minute), |&(_, cause, patience)| (cause, patience))
 }
 
-/// What the groups' failed launches tell.
-pub(super) fn diagnose(evidence: &Evidence) -> Vec<Diagnosis> {
-    evidence.groups.iter().filter_map(|group| of_group(evidence, group)).collect()
+/// What the groups' failed launches tell. What failed before the wait began does not count: it may be mended since.
+pub(super) fn diagnose(evidence: &Evidence, waited: Duration) -> Vec<Diagnosis> {
+    evidence.groups.iter().filter_map(|group| of_group(evidence, group, waited)).collect()
 }
 
-fn of_group(evidence: &Evidence, group: &GroupEvidence) -> Option<Diagnosis> {
-    let failures: Vec<_> = failures(group).collect();
+fn of_group(evidence: &Evidence, group: &GroupEvidence, waited: Duration) -> Option<Diagnosis> {
+    let failures: Vec<_> = failures(group).filter(|failure| failure.age <= waited).collect();
     let newest = failures.first()?;
     // One that ended at launch makes room for the next at once, so that the group never looks short.
     let (cause, patience) = meaning(&newest.message);
@@ -235,9 +235,11 @@ mod tests {
         }
     }
 
+    const WAITED: Duration = Duration::from_secs(100);
+
     fn told(activities: Vec<ActivityEvidence>, alive: u32) -> usize {
         let group = GroupEvidence { name: "g".to_owned(), desired: 2, alive, activities };
-        diagnose(&Evidence { groups: vec![group], ..Evidence::default() }).len()
+        diagnose(&Evidence { groups: vec![group], ..Evidence::default() }, WAITED).len()
     }
 
     #[test]
@@ -248,5 +250,6 @@ mod tests {
         assert_eq!(told(vec![failed(5), failed(70)], 2), 0, "enough have come");
         let launched = ActivityEvidence { status: "Successful".to_owned(), ..failed(50) };
         assert_eq!(told(vec![failed(5), launched, failed(70)], 1), 0, "the last success counts");
+        assert_eq!(told(vec![failed(102), failed(190)], 1), 0, "what failed before the wait may be mended");
     }
 }

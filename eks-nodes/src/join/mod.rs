@@ -25,7 +25,8 @@
 //! ```
 //!
 //! Nothing is concluded from what was not looked at, and from an instance only when it has run for 45 seconds: what it needs may have been made
-//! together with it. A wait ends only if two looks in a row agree, twenty seconds apart; capacity and IAM's propagation get a minute.
+//! together with it. A wait ends only if two looks in a row agree, twenty seconds apart; capacity and IAM's propagation get a minute, a network
+//! plugin 90 seconds. Launches that failed before the wait may be mended, and versions too far apart are only ever likely.
 
 #[cfg(feature = "diagnosis")]
 mod aws;

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use super::{
     Cause, Diagnosis,
     evidence::{ClusterEvidence, EndpointEvidence, Evidence, InstanceEvidence, RuleEvidence, Way},
+    user_data::is_opaque,
 };
 
 /// What a node asks before it is Ready: EC2 for its own name, the registry for its images, whose layers are in S3 ("Deploy private
@@ -96,9 +97,18 @@ pub(super) fn gets_out(evidence: &Evidence, instance: &InstanceEvidence) -> bool
     evidence.dns == Some((true, true)) && matches!(out(evidence, instance), Some(Out::From(_)))
 }
 
+/// Whether a proxy may be the way out: user data names one, or was not read wholly.
+fn may_have_proxy(instance: &InstanceEvidence) -> bool {
+    instance.user_data.as_deref().is_none_or(|text| is_opaque(text) || text.to_ascii_lowercase().contains("proxy"))
+}
+
 /// AWS's services, over the internet or by endpoints in the VPC.
 fn services(evidence: &Evidence, instance: &InstanceEvidence) -> Option<Diagnosis> {
     let Out::Not(cause, told, fix, seen) = out(evidence, instance)? else { return None };
+    // By a proxy, or by endpoints that another VPC has, nodes need neither route nor endpoints of their own.
+    if may_have_proxy(instance) || evidence.routes.get(&instance.subnet)?.others {
+        return None;
+    }
     let endpoints = evidence.endpoints.as_ref()?;
     let table = evidence.routes.get(&instance.subnet).map(|route| route.table.as_str()).unwrap_or_default();
     let (mut missing, mut any) = (Vec::new(), false);
@@ -109,6 +119,10 @@ fn services(evidence: &Evidence, instance: &InstanceEvidence) -> Option<Diagnosi
             return None;
         }
         if found.iter().any(|endpoint| serves(endpoint, table) && lets_in(evidence, endpoint, instance) != Some(false)) {
+            continue;
+        }
+        // A hosted zone of one's own may lead to it.
+        if found.iter().any(|endpoint| !endpoint.gateway && !endpoint.private_dns && endpoint.state.eq_ignore_ascii_case("available")) {
             continue;
         }
         if let Some(closed) = found.iter().find(|endpoint| serves(endpoint, table)) {
@@ -181,11 +195,13 @@ fn contains(block: &str, address: Ipv4Addr) -> bool {
 
 /// The API server: through the private endpoint if it is on, else through the public one.
 pub(super) fn way_to_api(evidence: &Evidence, instance: &InstanceEvidence) -> Option<Diagnosis> {
-    let cluster = evidence.cluster.as_ref()?;
+    // While it is updated, its endpoints and rules may be neither what they were nor what they will be.
+    let cluster = evidence.cluster.as_ref().filter(|cluster| cluster.status == "ACTIVE")?;
     if cluster.private && cluster.vpc == instance.vpc {
         return leaves(evidence, instance).or_else(|| enters(evidence, cluster, instance));
     }
-    if !cluster.public || cluster.public_blocks.is_empty() {
+    let unjudged = cluster.public_blocks.is_empty() || cluster.public_blocks.iter().any(|block| block.contains(':'));
+    if !cluster.public || unjudged || may_have_proxy(instance) {
         return None;
     }
     let Out::From(addresses) = out(evidence, instance)? else { return None };

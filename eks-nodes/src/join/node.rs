@@ -61,7 +61,7 @@ fn user_data(instance: &InstanceEvidence) -> Option<Diagnosis> {
     let console = instance.console.as_deref().unwrap_or_default();
     if !forms.contains(&wanted) && !is_opaque(text) {
         // Without any form the node may be configured by its image.
-        let other = forms.first()?;
+        let other = forms.first().filter(|form| form.configures(text))?;
         let diagnosis = Diagnosis::certain(
             Cause::UserDataMismatch,
             format!("the image is {}'s, and the user data has {} instead of {}", system.name(), other.name(), wanted.name()),
@@ -117,10 +117,25 @@ pub(super) fn malformed(evidence: &Evidence, instance: &InstanceEvidence) -> Opt
     Some(lines_of(console, diagnosis))
 }
 
-/// The lines of a console that tell of a failure.
+/// What bootstrap.sh says, in its own words (amazon-eks-ami; EKS user guide, "Nodes fail to join cluster").
+const SAID: [&str; 2] = ["bootstrap.sh has been removed from AL2023-based EKS AMIs", "CLUSTER_NAME is not defined"];
+
+/// What a console tells of a failure: systemd's lines, and fixed words. All else may be a script's, with its secrets.
 fn lines_of(console: &str, diagnosis: Diagnosis) -> Diagnosis {
-    let telling = |line: &&str| ["FAILED", "ERROR", "Failed", "not defined"].iter().any(|word| line.contains(word));
-    console.lines().filter(telling).take(4).fold(diagnosis, |diagnosis, line| diagnosis.seen(format!("console: {}", line.trim())))
+    let lines = console.lines().map(plain).filter_map(|line| {
+        let of_systemd = line.starts_with("[FAILED] Failed to start ") || line.starts_with("[DEPEND] Dependency failed for ");
+        let said = || SAID.into_iter().find(|said| !line.starts_with('+') && line.contains(said)).map(str::to_owned);
+        if of_systemd { Some(line) } else { said() }
+    });
+    lines.take(4).fold(diagnosis, |diagnosis, line| diagnosis.seen(format!("console: {line}")))
+}
+
+/// A line without the colours of a terminal.
+fn plain(line: &str) -> String {
+    let mut parts = line.split('\u{1b}');
+    let first = parts.next().unwrap_or_default().to_owned();
+    let text = parts.fold(first, |text, part| text + part.split_once('m').map_or("", |(_, rest)| rest));
+    text.trim().to_owned()
 }
 
 /// The cluster that the node aims at.
@@ -170,7 +185,8 @@ fn wrong(cluster: &ClusterEvidence, aims: &Aims) -> Option<Diagnosis> {
     })
 }
 
-/// Kubernetes, "Version Skew Policy": a kubelet is never newer than the API server, and at most three minor versions older.
+/// Kubernetes, "Version Skew Policy": a kubelet is never newer than the API server, and at most three minor versions older. That is what is
+/// supported; the API server refuses no node for it, so it is never certain.
 pub(super) fn skew(evidence: &Evidence, instance: &InstanceEvidence) -> Option<Diagnosis> {
     let cluster = evidence.cluster.as_ref()?;
     let name = instance.image.as_deref()?;
@@ -185,7 +201,7 @@ pub(super) fn skew(evidence: &Evidence, instance: &InstanceEvidence) -> Option<D
     };
     let fix = format!("use an image for 1.{plane}; the family's SSM parameter names it");
     Some(
-        Diagnosis::certain(cause, format!("kubelet 1.{kubelet} is {what}, {} of cluster {}", cluster.version, cluster.name), fix)
+        Diagnosis::likely(cause, format!("kubelet 1.{kubelet} is {what}, {} of cluster {}", cluster.version, cluster.name), fix)
             .seen(format!("image {name}")),
     )
 }

@@ -9,9 +9,11 @@ use super::{
     evidence::{Evidence, InstanceEvidence},
 };
 
-/// For how long a node may be without its network: aws-node's image is pulled and its Pod starts meanwhile, which takes seconds. No cause
-/// rests on the time alone.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// For how long a node may be without its network: a plugin may be installed after its nodes, its image is pulled, and its Pod starts again
+/// once a role works. No cause rests on the time alone.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// For how long nodes are waited for until a label of theirs is missed.
+const LABEL_PATIENCE: Duration = Duration::from_secs(30);
 
 /// DaemonSets that are no network plugin although they run on every node.
 const OTHERS: [&str; 4] = ["kube-proxy", "ebs-csi-node", "eks-pod-identity-agent", "eks-node-monitoring-agent"];
@@ -20,7 +22,7 @@ pub(super) fn diagnose(evidence: &Evidence, waited: Duration) -> Vec<Diagnosis> 
     let ours = |node: &&SeenNode| evidence.instances.iter().any(|instance| node.instance.as_deref() == Some(&instance.id));
     let mut found = Vec::new();
     for node in evidence.nodes.iter().flatten().filter(ours) {
-        if node.ready && !node.labelled && waited >= PATIENCE {
+        if node.ready && !node.labelled && waited >= LABEL_PATIENCE {
             found.push(
                 Diagnosis::certain(
                     Cause::LabelMissing,
@@ -46,14 +48,14 @@ fn is_network(message: &str) -> bool {
 
 /// Why the network plugin does not run.
 fn network(evidence: &Evidence, instance: &InstanceEvidence) -> Option<Diagnosis> {
-    let sets = evidence.daemon_sets.as_deref();
-    let has_aws_node = sets.map(|sets| sets.iter().any(|set| set == "aws-node"));
-    if has_aws_node == Some(false) {
+    let sets = evidence.daemon_sets.as_deref()?;
+    let cni = evidence.cni.filter(|cni| !cni.changing)?;
+    if !sets.iter().any(|set| set == "aws-node") {
         // Somebody's own plugin is a DaemonSet, too, and then its authors know more.
-        let foreign = sets.into_iter().flatten().any(|set| !OTHERS.contains(&set.as_str()));
+        let foreign = sets.iter().any(|set| !OTHERS.contains(&set.as_str()));
         let fix = "install the add-on vpc-cni, before the nodes: ClusterSpec has it by default";
         return (!foreign)
-            .then(|| Diagnosis::certain(Cause::CniMissing, "no network plugin is installed: kube-system has no DaemonSet aws-node", fix));
+            .then(|| Diagnosis::certain(Cause::CniMissing, "no network plugin is installed: no namespace has a DaemonSet aws-node", fix));
     }
     let (role, profile) = evidence.role_of(instance)?;
     if profile.cannot_pull() {
@@ -61,14 +63,13 @@ fn network(evidence: &Evidence, instance: &InstanceEvidence) -> Option<Diagnosis
         let fix = format!("attach AmazonEC2ContainerRegistryPullOnly to {role}");
         return Some(Diagnosis::certain(Cause::RegistryDenied, told, fix).seen(profile.policies_told(role)));
     }
-    let cni = evidence.cni?;
-    if cni.own_role || !profile.cannot_network() {
+    if cni.own_role == Some(true) || !profile.cannot_network() {
         return None;
     }
     let told = format!("{role} may not manage network interfaces, and the network plugin has no role of its own");
     let fix = format!("attach AmazonEKS_CNI_Policy to {role}, or give the add-on vpc-cni a role of its own (Pod Identity or IRSA)");
     // A plugin that is not EKS's add-on may have a role by the annotation of its service account.
-    let diagnosis =
-        if cni.installed { Diagnosis::certain(Cause::CniDenied, told, fix) } else { Diagnosis::likely(Cause::CniDenied, told, fix) };
+    let sure = cni.installed && cni.own_role == Some(false);
+    let diagnosis = if sure { Diagnosis::certain(Cause::CniDenied, told, fix) } else { Diagnosis::likely(Cause::CniDenied, told, fix) };
     Some(diagnosis.seen(profile.policies_told(role)))
 }

@@ -63,6 +63,24 @@ async fn the_image_is_missing() -> Tested {
     Ok(())
 }
 
+/// Launches that failed before are no reason to give up what is mended.
+#[tokio::test(start_paused = true)]
+async fn who_mends_the_image_goes_on() -> Tested {
+    let stage = Stage::new().await?;
+    let spec = stage.empty(stage.spec()).await?;
+    let images = |packed: &aws_sdk_ec2::operation::describe_launch_template_versions::DescribeLaunchTemplateVersionsOutput| {
+        packed.launch_template_versions()[0].launch_template_data().and_then(|data| data.image_id()).expect("an image").to_owned()
+    };
+    let group = stage.group().await?;
+    let id = group.launch_template().and_then(|template| template.launch_template_id()).expect("an id");
+    let good = images(&stage.account.ec2.describe_launch_template_versions().launch_template_id(id).versions("$Latest").send().await?);
+    stage.tampered(|data, _| data.image_id("ami-00000000000000000")).await?;
+    stage.doomed_later(&spec).await?.is(Cause::ImageMissing, &["image"]);
+    stage.tampered(|data, _| data.image_id(good)).await?;
+    stage.nodes_come(spec.refs()).await??;
+    Ok(())
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_image_is_of_another_architecture() -> Tested {
     let stage = Stage::new().await?;

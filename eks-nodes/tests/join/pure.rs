@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
 
 use eks_core::SeenNode;
 use eks_nodes::join::{
-    ActivityEvidence, Certainty, ClusterEvidence, EndpointEvidence, EntryEvidence, Evidence, GroupEvidence, InstanceEvidence, NatEvidence,
-    ProfileEvidence, RouteEvidence, RuleEvidence, SecurityGroupEvidence, Way, diagnose,
+    ActivityEvidence, Certainty, ClusterEvidence, CniEvidence, EndpointEvidence, EntryEvidence, Evidence, GroupEvidence, InstanceEvidence,
+    NatEvidence, ProfileEvidence, RouteEvidence, RuleEvidence, SecurityGroupEvidence, Way, diagnose,
 };
 use proptest::prelude::*;
 
@@ -168,6 +168,113 @@ proptest! {
     }
 }
 
+fn told(evidence: &Evidence) -> Option<&'static str> {
+    diagnose(evidence, Duration::ZERO).first().map(|one| one.cause.code())
+}
+
+fn node(instance: &str) -> SeenNode {
+    SeenNode {
+        name: "n".to_owned(),
+        instance: Some(instance.to_owned()),
+        labelled: true,
+        ready: false,
+        not_ready_for: Duration::from_secs(100),
+        message: "cni plugin not initialized".to_owned(),
+    }
+}
+
+/// Where nodes may have a way that cannot be seen, and where one was proven.
+#[test]
+fn a_way_that_may_be_there_is_no_cause() {
+    let mut closed = healthy();
+    closed.routes.values_mut().for_each(|route| route.default = Way::Nowhere);
+    assert_eq!(told(&closed), Some("no-route"));
+    let with = |change: &dyn Fn(&mut Evidence)| {
+        let mut evidence = closed.clone();
+        change(&mut evidence);
+        told(&evidence)
+    };
+    let user_data = |evidence: &mut Evidence, text: Option<String>| {
+        evidence.instances.iter_mut().for_each(|instance| instance.user_data.clone_from(&text));
+    };
+    assert_eq!(with(&|evidence| user_data(evidence, Some(format!("#!/bin/bash\nexport HTTPS_PROXY=http://10.0.0.9\n{USER_DATA}")))), None);
+    assert_eq!(with(&|evidence| user_data(evidence, None)), None, "a proxy may stand in it");
+    assert_eq!(with(&|evidence| evidence.nodes = Some(vec![node("i-2")])), None, "a sibling has joined");
+    let endpoint = |service: &str| EndpointEvidence {
+        service: format!("com.amazonaws.us-east-1.{service}"),
+        state: "available".to_owned(),
+        ..EndpointEvidence::default()
+    };
+    let endpoints = ["ec2", "ecr.api", "ecr.dkr", "s3"].map(endpoint).to_vec();
+    assert_eq!(with(&|evidence| evidence.endpoints = Some(endpoints.clone())), None, "a hosted zone may lead to them");
+}
+
+#[test]
+fn the_endpoint_is_judged_only_as_it_stands() {
+    let mut closed = healthy();
+    closed.cluster.iter_mut().for_each(|cluster| (cluster.private, cluster.public_blocks) = (false, vec!["192.0.2.0/24".to_owned()]));
+    assert_eq!(told(&closed), Some("public-blocks"));
+    let with = |change: &dyn Fn(&mut ClusterEvidence)| {
+        let mut evidence = closed.clone();
+        evidence.cluster.iter_mut().for_each(change);
+        told(&evidence)
+    };
+    assert_eq!(with(&|cluster| "UPDATING".clone_into(&mut cluster.status)), None);
+    assert_eq!(with(&|cluster| cluster.public_blocks.push("2001:db8::/32".to_owned())), None);
+}
+
+/// A network plugin that is on its way, or somebody else's, is not missing.
+#[test]
+fn a_network_plugin_gets_its_time() {
+    let found = |change: &dyn Fn(&mut Evidence)| {
+        let mut evidence = healthy();
+        evidence.nodes = Some(vec![node("i-1"), node("i-2")]);
+        evidence.daemon_sets = Some(vec!["kube-proxy".to_owned()]);
+        evidence.cni = Some(CniEvidence::default());
+        change(&mut evidence);
+        diagnose(&evidence, Duration::from_secs(300)).first().map(|one| (one.cause.code(), one.is_certain()))
+    };
+    let denied = |evidence: &mut Evidence, own_role| {
+        evidence.daemon_sets = Some(vec!["aws-node".to_owned()]);
+        evidence.cni = Some(CniEvidence { installed: true, changing: false, own_role });
+        evidence.profiles.values_mut().flat_map(|profile| profile.policies.iter_mut()).for_each(|policies| drop(policies.pop()));
+    };
+    assert_eq!(found(&|_| {}), Some(("cni-missing", true)));
+    assert_eq!(found(&|evidence| evidence.nodes.iter_mut().flatten().for_each(|node| node.not_ready_for = Duration::from_secs(89))), None);
+    assert_eq!(found(&|evidence| evidence.cni = None), None, "the add-on was not looked at");
+    assert_eq!(found(&|evidence| evidence.cni.iter_mut().for_each(|cni| (cni.installed, cni.changing) = (true, true))), None);
+    assert_eq!(found(&|evidence| evidence.daemon_sets.iter_mut().for_each(|sets| sets.push("calico-node".to_owned()))), None);
+    assert_eq!(found(&|evidence| denied(evidence, Some(false))), Some(("cni-denied", true)));
+    assert_eq!(found(&|evidence| denied(evidence, None)), Some(("cni-denied", false)), "it may have a role by Pod Identity");
+    assert_eq!(found(&|evidence| denied(evidence, Some(true))), None);
+}
+
+/// User data and consoles hold secrets: no form of evidence and no diagnosis tells them.
+#[test]
+fn secrets_stay_where_they_are() -> Result<(), serde_json::Error> {
+    const SECRET: &str = "hunter2";
+    let mut evidence = healthy();
+    for instance in &mut evidence.instances {
+        instance.user_data = Some(format!("#!/bin/bash\nexport TOKEN={SECRET}\n/etc/eks/bootstrap.sh c --token {SECRET}\n"));
+        instance.console = Some(format!(
+            "+ echo Failed {SECRET} CLUSTER_NAME is not defined\nERROR: FAILED to log in with {SECRET}\n[\u{1b}[0;1;31mFAILED\u{1b}[0m] Failed to start nodeadm-config.service.\nERROR: bootstrap.sh has been removed from AL2023-based EKS AMIs {SECRET}\n"
+        ));
+    }
+    let found = diagnose(&evidence, Duration::ZERO);
+    assert_eq!(found[0].cause.code(), "user-data-mismatch");
+    let console: Vec<_> = found[0].evidence.iter().filter(|line| line.starts_with("console")).map(String::as_str).collect();
+    let wanted =
+        ["console: [FAILED] Failed to start nodeadm-config.service.", "console: bootstrap.sh has been removed from AL2023-based EKS AMIs"];
+    assert_eq!(console, wanted);
+    let told = [format!("{evidence:?}"), serde_json::to_string(&evidence)?, format!("{found:?}"), found[0].to_string()];
+    for told in told {
+        assert!(!told.contains(SECRET), "{told}");
+    }
+    let back: Evidence = serde_json::from_value(serde_json::to_value(&evidence)?)?;
+    assert_eq!(back.instances[0].user_data, None);
+    Ok(())
+}
+
 /// Endpoints stand in for the internet: none of them need be missing when all are there.
 #[test]
 fn a_private_cluster_with_endpoints_is_healthy() {
@@ -184,7 +291,6 @@ fn a_private_cluster_with_endpoints_is_healthy() {
     };
     evidence.endpoints = Some(["ec2", "ecr.api", "ecr.dkr", "s3"].map(endpoint).to_vec());
     assert_eq!(diagnose(&evidence, Duration::from_secs(600)), []);
-    let told = |evidence: &Evidence| diagnose(evidence, Duration::ZERO).first().map(|one| one.cause.code());
     evidence.endpoints.iter_mut().flatten().for_each(|endpoint| endpoint.tables.clear());
     assert_eq!(told(&evidence), Some("endpoint-missing"), "the gateway endpoint serves another table");
     evidence.endpoints.iter_mut().flatten().for_each(|endpoint| "pending".clone_into(&mut endpoint.state));

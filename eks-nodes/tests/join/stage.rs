@@ -17,6 +17,9 @@ use crate::account::{Account, Tested, minutes, owner};
 
 /// What others need twenty minutes and more for.
 const LIMIT: Duration = Duration::from_secs(180);
+/// A node registers after 50 to 90 seconds, is seen at the next look, is without its network for 90 seconds, and two looks agree: 203 to 220
+/// seconds as measured here. A plugin that is merely slow must not end a wait.
+const NETWORK_LIMIT: Duration = Duration::from_secs(225);
 
 pub(crate) struct Stage {
     pub(crate) account: Account,
@@ -41,9 +44,18 @@ pub(crate) struct Doom {
 impl Doom {
     /// The cause, told in time, with a fix that names these things.
     pub(crate) fn is(&self, cause: Cause, names: &[&str]) {
+        self.is_within(LIMIT, cause, names);
+    }
+
+    /// The same of a node that registered, whose network plugin gets its 90 seconds.
+    pub(crate) fn is_of_network_plugin(&self, cause: Cause, names: &[&str]) {
+        self.is_within(NETWORK_LIMIT, cause, names);
+    }
+
+    fn is_within(&self, limit: Duration, cause: Cause, names: &[&str]) {
         let Self { diagnosis, after, .. } = self;
         assert_eq!(self.cause, cause, "{diagnosis}");
-        assert!(*after < LIMIT, "{cause} after {} s", after.as_secs());
+        assert!(*after < limit, "{cause} after {} s", after.as_secs());
         for name in names {
             assert!(diagnosis.fix.contains(name), "the fix does not name {name}: {diagnosis}");
         }
@@ -135,7 +147,13 @@ impl Stage {
         self.doomed_refs(spec.refs()).await
     }
 
-    pub(crate) async fn doomed_refs(&self, mut workers: WorkersRefs) -> Tested<Doom> {
+    pub(crate) async fn doomed_refs(&self, workers: WorkersRefs) -> Tested<Doom> {
+        let error = self.nodes_come(workers).await?.expect_err("they cannot join");
+        self.doom(&error)
+    }
+
+    /// Asks the group for two instances and waits for their nodes.
+    pub(crate) async fn nodes_come(&self, mut workers: WorkersRefs) -> Tested<Result<(), ApplyError>> {
         let group = self.group().await?;
         self.scaling
             .set_desired_capacity()
@@ -145,8 +163,7 @@ impl Stage {
             .await?;
         workers.desired = 2;
         workers.running = Vec::new();
-        let error = self.nodes_plan(workers).await?.apply(&self.engine()).await.expect_err("they cannot join");
-        self.doom(&error)
+        Ok(self.nodes_plan(workers).await?.apply(&self.engine()).await.map(drop))
     }
 
     fn doom(&self, error: &ApplyError) -> Tested<Doom> {

@@ -98,15 +98,6 @@ pub(super) fn addon_role(world: &mut World, cluster: &str, addon: &str) -> Optio
     Some(store::text(&answer, "/addon/serviceAccountRoleArn").to_owned()).filter(|role| !role.is_empty())
 }
 
-/// Whether a kubelet is not newer than the control plane and at most three minor versions older (Kubernetes' version skew policy).
-pub(super) fn version_fits(cluster: &ClusterFacts, kubelet: &Kubelet) -> bool {
-    let minor = |version: &str| version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
-    match (minor(&cluster.version), minor(&kubelet.version)) {
-        (Some(server), Some(node)) => node <= server && server - node <= 3,
-        _ => false,
-    }
-}
-
 /// Answers for unit tests, where no EKS is wanted.
 #[cfg(test)]
 #[derive(Clone, Debug, Default)]

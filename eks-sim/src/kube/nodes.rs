@@ -38,12 +38,6 @@ pub(super) fn register(world: &mut World, cluster: &str, kubelet: Kubelet) -> Re
     if !access::is_node(&user, &kubelet.name) {
         return Err(format!("nodes \"{}\" is forbidden: User \"{}\" cannot create resource \"nodes\"", kubelet.name, user.name));
     }
-    if !facts::version_fits(&facts, &kubelet) {
-        return Err(format!(
-            "kubelet version {} is outside the supported version skew of control plane {}",
-            kubelet.version, facts.version
-        ));
-    }
     let (name, node) = (kubelet.name.clone(), node(world, &kubelet));
     if let Some(state) = world.kube.clusters.get_mut(cluster) {
         state.kubelets.insert(name.clone(), kubelet);

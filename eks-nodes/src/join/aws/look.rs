@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::SystemTime};
 
-use aws_sdk_autoscaling::types::AutoScalingGroup;
+use aws_sdk_autoscaling::types::{AutoScalingGroup, LifecycleState};
 use aws_sdk_ec2::types::Filter;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use eks_core::{Class, Error, aws::failed};
@@ -15,15 +15,29 @@ use super::{
     CALLS, Diagnostician, Group, convert,
 };
 
+/// How many calls [`Look::always`] makes at most after those of the launch templates.
+const ALWAYS: usize = 6;
+
 /// A look under way.
 pub(super) struct Look<'a> {
     pub(super) by: &'a Diagnostician,
     pub(super) group: Group<'a>,
     pub(super) left: usize,
     pub(super) now: SystemTime,
+    /// The account of the instances.
+    owner: Option<String>,
+    /// Whether the VPC is another account's, which shares its subnets and shows little else.
+    pub(super) shared: bool,
     pub(super) seen: Evidence,
     /// What the look before saw.
     pub(super) last: Evidence,
+}
+
+/// Whether a group has fewer instances in service than it should.
+fn lacks(group: &AutoScalingGroup) -> bool {
+    let in_service = |state: &LifecycleState| *state == LifecycleState::InService;
+    let there = group.instances().iter().filter(|instance| instance.lifecycle_state().is_some_and(in_service)).count();
+    i32::try_from(there).is_ok_and(|there| there < group.desired_capacity().unwrap_or_default())
 }
 
 pub(super) fn filter(name: &str, values: impl IntoIterator<Item = String>) -> Filter {
@@ -31,10 +45,17 @@ pub(super) fn filter(name: &str, values: impl IntoIterator<Item = String>) -> Fi
 }
 
 impl Diagnostician {
-    /// `again`: the turns are those of the last look, to see what it saw once more.
+    /// `again`: the turns are those of the look that suspected something, to see what it saw once more.
     pub(super) async fn look(&self, group: Group<'_>, again: bool) -> Evidence {
-        let (last, turn) = self.notes(group.stack, |notes| (std::mem::take(&mut notes.last), notes.turn));
-        let mut look = Look { by: self, group, left: CALLS, now: self.now(), seen: Evidence::default(), last };
+        let now = self.now();
+        let (last, turn) = self.notes(group.stack, |notes| {
+            notes.refresh(now);
+            if !again {
+                notes.began = notes.turn;
+            }
+            (std::mem::take(&mut notes.last), notes.began)
+        });
+        let mut look = Look { by: self, group, left: CALLS, now, owner: None, shared: false, seen: Evidence::default(), last };
         look.told_by_kubernetes();
         let groups = look.groups().await;
         if !groups.is_empty() && look.instances(&groups).await && !group.only_launch {
@@ -45,7 +66,8 @@ impl Diagnostician {
             }
         }
         let seen = look.seen;
-        self.notes(group.stack, |notes| notes.last = seen.clone());
+        let at = self.now();
+        self.notes(group.stack, |notes| (notes.last, notes.at) = (seen.clone(), Some(at)));
         seen
     }
 }
@@ -85,7 +107,8 @@ impl Look<'_> {
         let mark = aws_sdk_autoscaling::types::Filter::builder().name("tag:aws:cloudformation:stack-name").values(self.group.stack).build();
         let answer = self.by.scaling.describe_auto_scaling_groups().filters(mark).send().await;
         let answer = answer.map_err(|error| failed(GROUPS, self.group.stack, error));
-        let groups = self.noted(GROUPS, answer).map(|answer| answer.auto_scaling_groups.unwrap_or_default()).unwrap_or_default();
+        let mut groups = self.noted(GROUPS, answer).map(|answer| answer.auto_scaling_groups.unwrap_or_default()).unwrap_or_default();
+        groups.sort_by_key(|group| !lacks(group));
         // A group in each zone: those that lack instances matter, and three of them tell enough.
         for group in groups.iter().take(3) {
             let name = group.auto_scaling_group_name().unwrap_or_default();
@@ -106,6 +129,7 @@ impl Look<'_> {
         let answer = self.by.ec2.describe_instances().filters(filter("tag:aws:autoscaling:groupName", names)).send().await;
         let answer = answer.map_err(|error| failed(CALL, self.group.stack, error));
         let found = self.noted(CALL, answer).and_then(|answer| answer.reservations).unwrap_or_default();
+        self.owner = found.iter().find_map(|reservation| reservation.owner_id()).map(str::to_owned);
         let found = found.iter().flat_map(|reservation| reservation.instances());
         self.seen.instances = found.map(|instance| convert::instance(instance, self.now)).collect();
         self.suspect().is_some()
@@ -145,7 +169,7 @@ impl Look<'_> {
         for index in 0..self.seen.instances.len() {
             let id = self.seen.instances[index].id.clone();
             let Some(version) = versions.get(&id) else { continue };
-            if !user_data.contains_key(version) && self.left > 8 && self.may_call() {
+            if !user_data.contains_key(version) && self.left > ALWAYS && self.may_call() {
                 let asked =
                     self.by.ec2.describe_launch_template_versions().launch_template_id(&version.0).versions(&version.1).send().await;
                 let answer = self.noted(VERSIONS, asked.map_err(|error| failed(VERSIONS, &version.0, error)));
@@ -157,7 +181,7 @@ impl Look<'_> {
         }
         for index in 0..self.seen.instances.len() {
             let image = self.seen.instances[index].image.clone().unwrap_or_default();
-            if !image.is_empty() && !images.contains_key(&image) && self.left > 8 && self.may_call() {
+            if !image.is_empty() && !images.contains_key(&image) && self.left > ALWAYS && self.may_call() {
                 let asked = self.by.ec2.describe_images().image_ids(&image).send().await;
                 let answer = self.noted(IMAGES, asked.map_err(|error| failed(IMAGES, &image, error)));
                 let name = answer.and_then(|answer| answer.images?.into_iter().next()?.name);
@@ -231,6 +255,9 @@ impl Look<'_> {
         let Some(vpc) = self.vpc().filter(|_| self.may_call()) else { return };
         let asked = self.by.ec2.describe_route_tables().filters(filter("vpc-id", [vpc.clone()])).send().await;
         let Some(answer) = self.noted(CALL, asked.map_err(|error| failed(CALL, &vpc, error))) else { return };
+        let owner = self.owner.as_deref();
+        self.shared =
+            answer.route_tables().iter().filter_map(|table| table.owner_id()).any(|other| owner.is_some_and(|owner| owner != other));
         for instance in &self.seen.instances {
             let route = convert::route(answer.route_tables(), &instance.subnet);
             self.seen.routes.extend(route.map(|route| (instance.subnet.clone(), route)));

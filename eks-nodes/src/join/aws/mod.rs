@@ -25,7 +25,7 @@ use super::{Cause, Diagnosis, Evidence, diagnose};
 use crate::{Workers, WorkersSpec};
 
 /// The IAM actions that a diagnosis uses. None changes anything; what is not permitted is told as what could not be looked at.
-pub const ACTIONS: [&str; 18] = [
+pub const ACTIONS: [&str; 19] = [
     "autoscaling:DescribeAutoScalingGroups",
     "autoscaling:DescribeScalingActivities",
     "ec2:DescribeImages",
@@ -41,6 +41,7 @@ pub const ACTIONS: [&str; 18] = [
     "eks:DescribeAccessEntry",
     "eks:DescribeAddon",
     "eks:DescribeCluster",
+    "eks:ListPodIdentityAssociations",
     "iam:GetInstanceProfile",
     "iam:ListAttachedRolePolicies",
     "iam:ListRolePolicies",
@@ -110,24 +111,27 @@ impl Diagnostician {
 
     /// Why the instances of a group do not become nodes, as things stand; empty if nothing stands against it.
     pub async fn diagnose(&self, cluster: &ClusterName, stack: &StackName) -> Vec<Diagnosis> {
-        diagnose(&self.evidence(cluster, stack).await, Duration::ZERO)
+        // Whatever failed since the last launch that did not: nobody waits, so nothing can be older than the wait.
+        diagnose(&self.evidence(cluster, stack).await, Duration::MAX)
     }
 
-    /// Why the instances of a stack do not come; `None` as long as that is not certain.
-    pub(crate) async fn launches(&self, stack: &str) -> Option<eks_core::Diagnosis> {
-        self.doubt(Group { stack, cluster: None, only_launch: true, awaited: None }, Duration::ZERO).await
+    /// Why the instances of a stack, waited for that long, do not come; `None` as long as that is not certain.
+    pub(crate) async fn launches(&self, stack: &str, waited: Duration) -> Option<eks_core::Diagnosis> {
+        self.doubt(Group { stack, cluster: None, only_launch: true, awaited: None }, waited).await
     }
 
     /// A look, and what was certain at this one and at the one before: nothing that is being mended, or made, at the moment.
     async fn doubt(&self, group: Group<'_>, waited: Duration) -> Option<eks_core::Diagnosis> {
-        let suspected = !self.notes(group.stack, |notes| notes.certain.is_empty());
+        let now = self.now();
+        let suspected = self.notes(group.stack, |notes| {
+            notes.refresh(now);
+            !notes.certain.is_empty()
+        });
         let evidence = self.look(group, suspected).await;
         let found: Vec<_> = diagnose(&evidence, waited).into_iter().filter(Diagnosis::is_certain).collect();
         let causes: BTreeSet<Cause> = found.iter().map(|diagnosis| diagnosis.cause).collect();
         let before = self.notes(group.stack, |notes| std::mem::replace(&mut notes.certain, causes));
-        // What rests on nodes that were seen for a while needs no second look.
-        let is_sure = |cause: Cause| cause.is_of_nodes() || before.contains(&cause);
-        found.into_iter().find(|diagnosis| is_sure(diagnosis.cause)).map(eks_core::Diagnosis::from)
+        found.into_iter().find(|diagnosis| before.contains(&diagnosis.cause)).map(eks_core::Diagnosis::from)
     }
 
     fn notes<T>(&self, stack: &str, work: impl FnOnce(&mut Notes) -> T) -> T {

@@ -1,6 +1,7 @@
 //! What takes turns with the calls that a look has left. What has none this time stands as the last look saw it.
 
 use aws_sdk_ec2::types::VpcAttributeName;
+use aws_sdk_eks::types::AddonStatus;
 use eks_core::{Class, aws::failed};
 
 use super::{
@@ -76,22 +77,35 @@ impl Look<'_> {
         if !self.seen.nodes.iter().flatten().any(|node| !node.ready) {
             return true;
         }
-        if !self.may_call() {
+        if self.left < 2 {
             self.seen.cni = self.last.cni;
             return false;
         }
-        let asked = self.by.eks.describe_addon().cluster_name(cluster).addon_name("vpc-cni").send().await;
-        match asked.map_err(|error| failed(CALL, "vpc-cni", error)) {
-            Err(error) if error.class() == Class::NotFound => self.seen.cni = Some(CniEvidence::default()),
-            answer => {
-                let addon = self.noted(CALL, answer).and_then(|answer| answer.addon);
-                self.seen.cni = addon.map(|addon| CniEvidence {
-                    installed: true,
-                    own_role: addon.service_account_role_arn().is_some() || !addon.pod_identity_associations().is_empty(),
-                });
-            }
+        self.may_call();
+        let asked = self.by.eks.describe_addon().cluster_name(&cluster).addon_name("vpc-cni").send().await;
+        let found = match asked.map_err(|error| failed(CALL, "vpc-cni", error)) {
+            Err(error) if error.class() == Class::NotFound => Some(CniEvidence::default()),
+            answer => self.noted(CALL, answer).and_then(|answer| answer.addon).map(|addon| CniEvidence {
+                installed: true,
+                changing: matches!(addon.status(), Some(AddonStatus::Creating | AddonStatus::Updating | AddonStatus::Deleting)),
+                own_role: (addon.service_account_role_arn().is_some() || !addon.pod_identity_associations().is_empty()).then_some(true),
+            }),
+        };
+        let Some(mut cni) = found else { return true };
+        if cni.own_role.is_none() {
+            cni.own_role = self.pod_identity(&cluster).await;
         }
+        self.seen.cni = Some(cni);
         true
+    }
+
+    /// Whether the network plugin's service account has a role by Pod Identity, made by EKS with the add-on or not.
+    async fn pod_identity(&mut self, cluster: &str) -> Option<bool> {
+        const CALL: &str = "eks:ListPodIdentityAssociations";
+        self.may_call();
+        let asked = self.by.eks.list_pod_identity_associations().cluster_name(cluster).namespace("kube-system").service_account("aws-node");
+        let answer = asked.send().await.map_err(|error| failed(CALL, "aws-node", error));
+        Some(!self.noted(CALL, answer)?.associations().is_empty())
     }
 
     async fn dns(&mut self) -> bool {
@@ -118,6 +132,9 @@ impl Look<'_> {
     /// Endpoints matter to who has no other way.
     async fn endpoints(&mut self) -> bool {
         const CALL: &str = "ec2:DescribeVpcEndpoints";
+        if self.shared {
+            return true;
+        }
         let without = |way: &Way| !matches!(way, Way::Other(_));
         let Some(vpc) = self.vpc().filter(|_| self.seen.routes.values().any(|route| without(&route.default))) else { return true };
         let all_out = self.seen.instances.iter().all(|instance| {

@@ -1,6 +1,6 @@
 //! The closed set of what the layer does.
 
-use eks_core::{NetworkInterfaceId, Operation, SecurityGroupId, VpcId};
+use eks_core::{ClusterTrace, NetworkInterfaceId, Operation, SecurityGroupId, VpcId};
 use serde::{Deserialize, Serialize};
 
 /// The layer.
@@ -20,8 +20,9 @@ pub enum LeftoverOp {
     DeleteTargetGroup { arn: String },
     /// Deletes a network interface if nothing uses it.
     DeleteInterface { id: NetworkInterfaceId },
-    /// Deletes the network interfaces in a VPC that say that they are of this cluster and that nothing uses any more.
-    SweepInterfaces { vpc: VpcId, cluster: String },
+    /// Deletes the network interfaces in a VPC that say that they are of this cluster and that nothing uses any more. Each is judged as those
+    /// are that were there when the teardown was made, by the cluster as it was then and by whether we made the VPC.
+    SweepInterfaces { vpc: VpcId, cluster: ClusterTrace, made: bool },
     /// Waits until EKS has deleted an interface of a control plane.
     AwaitInterface { id: NetworkInterfaceId },
     /// Revokes the rules of groups of this cluster that name a security group, of all groups in a VPC of ours, and deletes it.

@@ -84,7 +84,8 @@ impl ObservedLeftovers {
         }
         if handling == Handling::Remove {
             for (vpc, cluster) in swept(&judged) {
-                let op = LeftoverOp::SweepInterfaces { vpc: vpc.clone(), cluster: cluster.to_owned() };
+                let Some(trace) = self.traces.iter().find(|trace| trace.name.as_str() == cluster) else { continue };
+                let op = LeftoverOp::SweepInterfaces { vpc: vpc.clone(), cluster: trace.clone(), made: self.vpcs.contains(vpc) };
                 let step = key("interface", &format!("{cluster}-{vpc}"))?;
                 let title = format!("interfaces that the VPC CNI of {cluster} may leave in");
                 let removal = Removal::new(step.clone(), title, vpc.as_str(), &op).map_err(|error| faulty(&step, &error))?;

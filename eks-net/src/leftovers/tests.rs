@@ -114,6 +114,25 @@ fn in_a_vpc_of_others_a_thing_must_be_younger_than_the_cluster() {
     assert!(both.judged().iter().all(|(_, whose)| *whose == Whose::Ours), "{:?}", both.judged());
 }
 
+#[cfg(feature = "aws")]
+#[test]
+fn interfaces_that_came_later_are_judged_too() {
+    let cni = ("cluster.k8s.amazonaws.com/name", "shop");
+    let interface = |id: &str, since, tags: &[(&str, &str)]| Leftover { since, ..left(LeftoverKind::Interface, id, Some(THERE), tags) };
+    let found = || {
+        vec![
+            interface("eni-ours", Some(SINCE + 1), &[cni]),
+            interface("eni-older", Some(SINCE - 1), &[cni]),
+            interface("eni-theirs", Some(SINCE + 1), &[cni, (OWNER_TAG, "somebody")]),
+            interface("eni-ageless", None, &[cni]),
+        ]
+    };
+    let owner = Owner::new("team").unwrap();
+    let swept = |made: Option<VpcId>| ObservedLeftovers::provably_of(&owner, stands(), made, found());
+    assert_eq!(swept(None), ["eni-ours"]);
+    assert_eq!(swept(Some(vpc(THERE))), ["eni-ours", "eni-ageless"]);
+}
+
 #[test]
 fn volumes_lie_nowhere_and_are_never_deleted() {
     let volume = |tags: &[(&str, &str)], since| Leftover { since, ..left(LeftoverKind::Volume, "vol-1", None, tags) };

@@ -32,7 +32,7 @@ impl Leftovers {
         }
     }
 
-    /// What carries the names of these clusters: twelve calls, and one more for each twenty load balancers and target groups of the
+    /// What carries the names of these clusters: sixteen calls, and one more for each twenty load balancers and target groups of the
     /// Region, as Elastic Load Balancing has no filters. Without clusters it makes no call.
     ///
     /// # Errors

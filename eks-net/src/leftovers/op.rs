@@ -1,7 +1,9 @@
 //! The closed set of what the layer does.
 
-use eks_core::{ClusterTrace, NetworkInterfaceId, Operation, SecurityGroupId, VpcId};
+use eks_core::{ClusterTrace, NetworkInterfaceId, Operation, Permission, SecurityGroupId, VpcId};
 use serde::{Deserialize, Serialize};
+
+use crate::grants::arn;
 
 /// The layer.
 pub(crate) const LAYER: &str = "leftovers";
@@ -46,6 +48,49 @@ impl LeftoverOp {
         }
     }
 }
+
+impl LeftoverOp {
+    /// What `action` is about; `vpc` is where an interface lies. (Service Authorization Reference, the pages of Amazon EC2 and Elastic Load
+    /// Balancing.)
+    pub(crate) fn grants(&self, action: &str, vpc: Option<&VpcId>) -> Option<Vec<Permission>> {
+        let on = |resource: String| Permission::new(action).on(resource);
+        let inside = |kind: &str, id: &str, vpc: &VpcId| on(arn(kind, id)).when("ArnEquals", "ec2:Vpc", [arn("vpc", vpc.as_str())]);
+        if action.split_once(':').is_none_or(|(_, name)| name.starts_with("Describe")) {
+            return None;
+        }
+        Some(vec![match self {
+            Self::DeleteClassicLoadBalancer { name, .. } => {
+                on(format!("arn:${{Partition}}:elasticloadbalancing:${{Region}}:${{Account}}:loadbalancer/{name}"))
+            }
+            Self::DeleteLoadBalancer { arn } | Self::DeleteTargetGroup { arn } => on(arn.clone()),
+            Self::SweepInterfaces { vpc, .. } => inside("network-interface", "*", vpc),
+            // Those that the sweep of the VPC may meet are as good as it.
+            Self::DeleteInterface { id } => match vpc {
+                Some(vpc) => inside("network-interface", "*", vpc),
+                None => on(arn("network-interface", id.as_str())),
+            },
+            Self::AwaitInterface { .. } => return None,
+            Self::DeleteSecurityGroup { id, vpc, .. } if action == "ec2:DeleteSecurityGroup" => inside("security-group", id.as_str(), vpc),
+            Self::DeleteSecurityGroup { vpc, made: true, .. } => inside("security-group", "*", vpc),
+            Self::DeleteSecurityGroup { vpc, cluster, .. } => {
+                let tag = format!("aws:ResourceTag/kubernetes.io/cluster/{cluster}");
+                inside("security-group", "*", vpc).when("StringEquals", tag, ["owned"])
+            }
+        }])
+    }
+}
+
+/// What finding the clusters by which one looks calls: every cluster of the Region is asked whose it is.
+pub(crate) const TRACING: [&str; 7] = [
+    "eks:DescribeCluster",
+    "eks:ListClusters",
+    "iam:GetAccountAuthorizationDetails",
+    "iam:GetOpenIDConnectProvider",
+    "iam:GetRole",
+    "iam:ListOpenIDConnectProviders",
+    // Where the account's roles may not be read at once.
+    "iam:ListRoles",
+];
 
 /// What looking calls, before and after.
 pub(crate) const OBSERVING: [&str; 10] = [

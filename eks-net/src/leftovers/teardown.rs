@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Leftover, LeftoverKind, LeftoverOp, ObservedLeftovers, Whose,
-    op::{LAYER, OBSERVING},
+    op::{LAYER, OBSERVING, TRACING},
 };
 use crate::{
     keys::slug,
@@ -63,7 +63,7 @@ impl ObservedLeftovers {
         let scope = serde_json::to_value(&scope).map_err(|error| faulty("scope", &error))?;
         let mut teardown = Teardown::builder(&self.owner, LAYER, scope);
         if !self.traces.is_empty() {
-            teardown = teardown.observes(OBSERVING);
+            teardown = teardown.observes(OBSERVING).observes(TRACING);
         }
         let judged = self.judged();
         for (found, whose) in &judged {
@@ -89,7 +89,8 @@ impl ObservedLeftovers {
                 let step = key("interface", &format!("{cluster}-{vpc}"))?;
                 let title = format!("interfaces that the VPC CNI of {cluster} may leave in");
                 let removal = Removal::new(step.clone(), title, vpc.as_str(), &op).map_err(|error| faulty(&step, &error))?;
-                teardown = teardown.removal(after_users(removal).takes(CALL).permits(op.permissions().iter().copied()).permits(OBSERVING));
+                let removal = after_users(removal).takes(CALL).permits(op.permissions().iter().copied()).permits(OBSERVING);
+                teardown = teardown.removal(removal.refine(|action| op.grants(action, None)));
             }
         }
         for trace in self.traces.iter().filter(|trace| matches!(trace.standing, ClusterStanding::Others)) {
@@ -178,6 +179,7 @@ fn removal(found: &Leftover, op: &LeftoverOp, expected: Option<&str>) -> Result<
     };
     let mut removal = Removal::new(key.clone(), title, &found.id, op).map_err(|error| faulty(&key, &error))?;
     removal = removal.takes(CALL).permits(op.permissions().iter().copied()).permits(OBSERVING);
+    removal = removal.refine(|action| op.grants(action, found.vpc.as_ref()));
     removal = after_users(removal);
     let before: &[&str] = match found.kind {
         LeftoverKind::TargetGroup | LeftoverKind::Interface => &["load-balancer"],

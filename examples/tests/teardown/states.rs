@@ -19,8 +19,8 @@ async fn everything_is_found_from_the_owners_name_alone() -> Tested {
         (stage.sim.inventory().usd_per_month(), listed.removals().iter().map(|removal| removal.usd_per_month).sum::<f64>());
     assert!((billed - told).abs() < 0.05, "the account is billed ${billed:.2} a month, the list frees ${told:.2}");
 
-    let owned = Owned::find(&stage.account, OWNER).await?;
     let from = stage.sim.log().len();
+    let owned = Owned::find(&stage.account, OWNER).await?;
     let teardown = owned.teardown(&choices()).await?;
     let ending = teardown.apply(&owned.engine()).await?;
     assert_eq!(ending.verdict, Verdict::Clean, "{}", ending.verdict);

@@ -155,8 +155,9 @@ impl Teardown {
     /// A removal that fails does not end the teardown: what it leaves is in the verdict, with the reason.
     ///
     /// # Errors
-    /// Before anything is done: [`ApplyError::Refused`], [`ApplyError::NoDriver`], [`ApplyError::Operation`]. [`ApplyError::Incomplete`] if the run was stopped;
-    /// [`ApplyError::Observe`] if the account could not be looked through, as silence would not be proof.
+    /// Before anything is done: [`ApplyError::Refused`], [`ApplyError::NoDriver`], [`ApplyError::Operation`]. Afterwards:
+    /// [`ApplyError::Incomplete`] if the run was stopped; [`ApplyError::Observe`] if the account could not be looked through, as silence
+    /// would not be proof.
     pub async fn apply(&self, engine: &Engine) -> Result<Ending, ApplyError> {
         if !self.refuses().is_empty() {
             return Err(ApplyError::Refused { reasons: self.refuses().to_vec() });

@@ -31,7 +31,7 @@ fn cluster_key(names: &[&str]) -> Filter {
 
 /// Those on which this tag has the name of one of these clusters.
 fn valued(tag: &str, names: &[&str]) -> Filter {
-    filter(&format!("tag:{tag}"), names.iter().copied())
+    filter(format!("tag:{tag}"), names.iter().copied())
 }
 
 impl Leftovers {

@@ -298,7 +298,7 @@ async fn protection_is_lifted_only_if_told_so() -> Tested {
     assert!(kept.to_string().contains("control plane, which will stay: its deletion protection is on"), "{kept}");
     let before = account.sim.log().len();
     let refused = kept.apply(&account.engine()).await.expect_err("it is protected");
-    assert!(matches!(refused, eks_core::engine::ApplyError::Refused { .. }), "{refused}");
+    assert!(matches!(refused, ApplyError::Refused { .. }), "{refused}");
     assert!(refused.to_string().contains("deletion protection is on; tear down again with Scope::unprotect"), "{refused}");
     assert_eq!(account.sim.log().len(), before, "before any call");
 

@@ -113,14 +113,20 @@ impl Owned {
     /// Everything of the owner's, to be removed, and what stays.
     ///
     /// # Errors
-    /// If a layer cannot be looked through, or several clusters could be meant.
+    /// If a layer cannot be looked through, several clusters could be meant, or another cluster of the owner's stands: workers and networks
+    /// go by their owner, and it would lose its own.
     pub async fn teardown(&self, choices: &Choices) -> Result<Teardown, Failure> {
         let name = self.cluster(choices.cluster.as_ref())?;
+        let stands = |trace: &&ClusterTrace| trace.name != name && matches!(trace.standing, ClusterStanding::Ours { .. });
+        if let Some(other) = self.traces.iter().find(stands) {
+            let other = &other.name;
+            return Err(format!("the cluster {other} stands as well, and would lose its workers and network; delete it alone first").into());
+        }
         let ours = self.traces.iter().any(|trace| trace.name == name && matches!(trace.standing, ClusterStanding::Ours { .. }));
         let access = if ours { self.clusters.access(&name).await? } else { None };
         let scope = Scope::everything(name.clone(), &self.region);
         let scope = if choices.unprotect { scope.unprotect() } else { scope };
-        let mut layers = vec![
+        let layers = [
             self.kubernetes.teardown_or(&self.owner, access, choices.unanswered).await?,
             self.workers.teardown(&self.owner).await?,
             self.clusters.teardown_of(&self.owner, &scope).await?,
@@ -132,8 +138,9 @@ impl Owned {
             // A person says that it was there. Whose it was, its leavings must prove themselves.
             traces.push(ClusterTrace { name, standing: ClusterStanding::Gone });
         }
-        let left = self.leftovers.teardown(&self.owner, traces, choices.leftovers, layers.first()).await?;
-        layers.push(left);
-        Ok(Teardown::join(layers)?)
+        // It tells which clusters go; what others have is in use.
+        let above = Teardown::join(layers)?;
+        let left = self.leftovers.teardown(&self.owner, traces, choices.leftovers, Some(&above)).await?;
+        Ok(Teardown::join([above, left])?)
     }
 }

@@ -12,15 +12,8 @@ pub(crate) struct Partition {
 impl Partition {
     /// The partition of a Region.
     pub(crate) fn of_region(region: &str) -> Self {
-        let (name, domain) = match region.split('-').next().unwrap_or_default() {
-            "cn" => ("aws-cn", "amazonaws.com.cn"),
-            "eusc" => ("aws-eusc", "amazonaws.eu"),
-            "us" if region.starts_with("us-gov-") => ("aws-us-gov", "amazonaws.com"),
-            "us" if region.starts_with("us-iso-") => ("aws-iso", "c2s.ic.gov"),
-            "us" if region.starts_with("us-isob-") => ("aws-iso-b", "sc2s.sgov.gov"),
-            _ => ("aws", "amazonaws.com"),
-        };
-        Self { name, domain }
+        let told = eks_core::Partition::of_region(region);
+        Self { name: told.name(), domain: told.domain() }
     }
 
     /// ARN of a policy that AWS manages: `AmazonEKSClusterPolicy`, `service-role/AmazonEBSCSIDriverPolicy`.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eks_core::{After, Error, Owner, Removal, Survivor, Teardown};
+use eks_core::{After, Error, Finding, Owner, Removal, Survivor, Teardown};
 
 use crate::{
     ClusterOp, ClusterSpec, Observed, Scope,
@@ -42,6 +42,9 @@ impl Observed {
     /// What will be removed: the cluster, its identity provider and the roles that carry `owner`'s tag, and nothing else. Add-ons,
     /// access entries and Pod Identity associations go with the cluster.
     ///
+    /// A cluster that is protected from deletion, and is not to be unprotected, is listed, and the teardown refuses to be carried out: with it
+    /// whatever is joined with it, so that the cluster keeps its nodes and its network.
+    ///
     /// # Errors
     /// [`Error::Refused`] if a cluster that does not carry the owner's tag acts under the owner's role: it would stay, without it.
     pub fn teardown(&self, owner: &Owner, scope: &Scope) -> Result<Teardown, Error> {
@@ -73,7 +76,10 @@ impl Observed {
             let removal = if unprotect { removal.permits(["eks:DescribeUpdate", "eks:UpdateClusterConfig"]) } else { removal };
             teardown = teardown.removal(removal.refine(|action| grants.of(&op, action)));
             if cluster.deletion_protection && !unprotect {
-                teardown = teardown.stays(self.cluster_left(cluster));
+                let left = self.cluster_left(cluster);
+                // Without its nodes, objects and network it would be no more than a bill.
+                let why = format!("cluster {}: {}; {}", cluster.name, left.why, left.remedy);
+                teardown = teardown.refuses(Finding::warning(control_plane.clone(), why)).stays(left);
             }
         }
         if let Some(log_group) = log_group(&scope) {

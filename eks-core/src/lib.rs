@@ -68,7 +68,7 @@ pub use key::{KeyError, StepKey};
 pub use op::{Op, OpError, Operation};
 pub use owner::{KEY_TAG, OWNER_TAG, Owner, OwnerError};
 pub use plan::{Action, Plan, PlanBuilder, PlanError, Step};
-pub use policy::{Permission, Policy, PolicyError, PolicyScope, ScopeError, Statement};
+pub use policy::{Partition, Permission, Policy, PolicyError, PolicyScope, ScopeError, Statement};
 pub use price::{HOURS_PER_MONTH, Price};
 pub use problem::{Problem, Problems, SpecError};
 pub use reference::{OutputRef, Outputs, Ref};

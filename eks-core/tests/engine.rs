@@ -328,6 +328,19 @@ fn teardown(removals: &[(&str, TestOp, &[&str])]) -> Teardown {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_teardown_that_refuses_does_nothing() {
+    let why = eks_core::Finding::warning("other/a".parse().unwrap(), "it is protected");
+    let refuses = Teardown::builder(&owner(), "other", json!({})).refuses(why).build().unwrap();
+    let joined = Teardown::join([teardown(&[("a", TestOp::Take(1), &[])]), refuses]).unwrap();
+    assert!(joined.to_string().ends_with("!! nothing will be done: other/a: it is protected"), "{joined}");
+    let saved = serde_json::to_string(&joined).unwrap();
+    let script = Script::default();
+    let refused = serde_json::from_str::<Teardown>(&saved).unwrap().apply(&Engine::new().driver(script.clone())).await.unwrap_err();
+    assert_eq!(refused.to_string(), "nothing was torn down\n  other/a: it is protected");
+    assert!(script.started.lock().unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_teardown_waits_for_what_lets_go_slowly_and_ends_clean() {
     let teardown = teardown(&[("subnet", TestOp::Fail(30, "conflict".into()), &["cluster"]), ("cluster", TestOp::Take(60), &[])]);
     let ending = teardown.apply(&Engine::new().driver(Script::default())).await.unwrap();

@@ -212,6 +212,11 @@ impl<'a> Grants<'a> {
             (NetOp::Association { .. }, _) => Vec::new(),
             (NetOp::DeleteRouteTable { associations, .. }, "DisassociateRouteTable") => when(!associations.is_empty(), ours("route-table")),
             (NetOp::DeleteRouteTable { .. }, _) => ours("route-table"),
+            // A rule that gets tags is a resource of the call as well.
+            (NetOp::SecurityGroupRules { .. }, "AuthorizeSecurityGroupEgress" | "AuthorizeSecurityGroupIngress") => {
+                let rule = Permission::new(action).on(arn("security-group-rule", "*")).made_by(self.owner);
+                [ours("security-group"), vec![rule]].concat()
+            }
             (NetOp::SecurityGroupRules { .. } | NetOp::RevokeOurRules { .. }, _) => ours("security-group"),
             (NetOp::SweepVpc { id }, _) => {
                 let kind = if name == "DeleteNetworkInterface" { "network-interface" } else { "security-group" };
@@ -232,7 +237,9 @@ impl<'a> Grants<'a> {
             (NetOp::DeleteSecurityGroup { vpc: None, .. }, _) => when(name == "DeleteSecurityGroup", ours("security-group")),
             (NetOp::Untag { id, tags }, _) => {
                 let keys = tags.keys().map(String::as_str);
-                vec![Permission::new(action).on(arn(kind_of(id), id)).when("ForAllValues:StringEquals", "aws:TagKeys", keys)]
+                let these = Permission::new(action).on(arn(kind_of(id), id)).when("ForAllValues:StringEquals", "aws:TagKeys", keys);
+                // A call that names no tag deletes all of them, and meets `ForAllValues`.
+                vec![these.when("Null", "aws:TagKeys", ["false"])]
             }
             _ => return None,
         })

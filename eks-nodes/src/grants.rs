@@ -3,6 +3,9 @@
 //!
 //! What a stack holds may be touched by way of CloudFormation only (`aws:CalledVia`), and what goes by a name only under the stack's:
 //! CloudFormation's names begin with it. Making and taking back are allowed together, for a stack that fails rolls back.
+//!
+//! What remains: who may make roles by way of CloudFormation may do so by a template of their own, under such a name: with an inline policy
+//! they may not (`iam:PutRolePolicy` is not allowed), with one of the managed policies named here, and with any trust policy they may.
 
 use eks_core::{Owner, Permission};
 
@@ -15,6 +18,10 @@ pub(crate) struct Grants<'a> {
     pub(crate) stack: &'a str,
     /// Any, where it is not known.
     pub(crate) cluster: &'a str,
+    /// Where its security group lies, where that is known.
+    pub(crate) vpc: Option<&'a str>,
+    /// Managed policies that its role may get; `None` for a stack that goes.
+    pub(crate) policies: Option<Vec<String>>,
     /// Of a stack that goes: the VPC of its security group, if it has one.
     pub(crate) gone_from: Option<Option<&'a str>>,
     /// Whether Spot instances may be launched, for the first time in the account.
@@ -56,6 +63,18 @@ impl Grants<'_> {
                 self.gone_from.flatten().map(inside).into_iter().collect()
             }
             ("ec2", "DeleteSecurityGroup") if self.gone_from == Some(None) => Vec::new(),
+            ("ec2", "CreateSecurityGroup") => via(&ec2(&["security-group", "vpc"])),
+            // Its own group's rules, and those that it needs in the cluster's group, all in one VPC.
+            ("ec2", _)
+                if name.ends_with("SecurityGroup") || name.contains("SecurityGroupEgress") || name.contains("SecurityGroupIngress") =>
+            {
+                let mut all = via(&ec2(&["security-group"]));
+                if let Some(vpc) = self.vpc.or(self.gone_from.flatten()) {
+                    let vpc = arn("ec2", &format!("vpc/{vpc}"));
+                    all = all.into_iter().map(|one| one.when("ArnEquals", "ec2:Vpc", [vpc.clone()])).collect();
+                }
+                all
+            }
             // Each action is about one of them, or tags them.
             ("ec2", _) => via(&ec2(&["launch-template", "security-group", "vpc"])),
             ("autoscaling", _) if name.contains("LaunchConfiguration") => {
@@ -70,6 +89,14 @@ impl Grants<'_> {
                 vec![on(&[named("role")]).when("StringEquals", "iam:PassedToService", ["ec2.${Suffix}", "eks.amazonaws.com"])]
             }
             ("iam", "CreateServiceLinkedRole") => self.linked(action),
+            // Else whoever may make the role could make it an administrator's.
+            ("iam", "AttachRolePolicy") => match &self.policies {
+                Some(policies) => {
+                    let only = |one: Permission| one.when("ArnEquals", "iam:PolicyARN", policies.iter().map(String::as_str));
+                    via(&[named("role")]).into_iter().map(only).collect()
+                }
+                None => Vec::new(),
+            },
             ("iam", _) if name.contains("InstanceProfile") => via(&[named("instance-profile")]),
             ("iam", _) => via(&[named("role")]),
             _ => return None,
@@ -104,10 +131,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn no_other_policy_is_attached_and_no_other_vpc_touched() {
+        let owner = Owner::new("o").expect("a name");
+        let policy = "arn:${Partition}:iam::aws:policy/AmazonEKSWorkerNodePolicy".to_owned();
+        let policies = Some(vec![policy.clone()]);
+        let grants = Grants { owner: &owner, stack: "w", cluster: "c", vpc: Some("vpc-1"), policies, gone_from: None, spot: false };
+        let holds = |action: &str, key: &str| {
+            let all = grants.of(action).expect("known");
+            let values = |one: &Permission| one.conditions().find(|(_, told, _)| *told == key).map(|(.., values)| values.clone());
+            all.iter().map(values).collect::<Vec<_>>()
+        };
+        assert_eq!(holds("iam:AttachRolePolicy", "iam:PolicyARN"), [Some([policy].into())]);
+        for call in ["AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress", "RevokeSecurityGroupIngress", "DeleteSecurityGroup"] {
+            assert_eq!(holds(&format!("ec2:{call}"), "ec2:Vpc"), [Some([arn("ec2", "vpc/vpc-1")].into())], "{call}");
+        }
+    }
+
+    #[test]
     fn long_names_are_cut_by_cloudformation() {
         let owner = Owner::new("o").expect("a name");
         let of = |stack| {
-            Grants { owner: &owner, stack, cluster: "c", gone_from: None, spot: false }.of("iam:CreateRole").expect("known")[0].clone()
+            let grants = Grants { owner: &owner, stack, cluster: "c", vpc: None, policies: None, gone_from: None, spot: false };
+            grants.of("iam:CreateRole").expect("known")[0].clone()
         };
         assert_eq!(of("w").resources().collect::<Vec<_>>(), ["arn:${Partition}:iam::${Account}:role/w-*"]);
         let long = of("a-stack-with-a-name-of-more-than-thirty-three-characters");

@@ -71,7 +71,9 @@ impl WorkersSpec {
 
     fn grants<'a>(&'a self, stack: &'a str) -> Grants<'a> {
         let spot = self.purchase.distribution().2.is_some();
-        Grants { owner: &self.owner, stack, cluster: self.cluster.name.as_str(), gone_from: None, spot }
+        let vpc = self.network.vpc.known().map(|vpc| vpc.as_str());
+        let policies = Some(crate::template::role_policies(self));
+        Grants { owner: &self.owner, stack, cluster: self.cluster.name.as_str(), vpc, policies, gone_from: None, spot }
     }
 
     /// A stack that nobody looked for would be taken to be absent.

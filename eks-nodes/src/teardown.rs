@@ -118,8 +118,8 @@ fn removal(owner: &Owner, step: StepKey, stack: &Stack) -> Result<Removal, Error
     let removal =
         Removal::new(step.clone(), title, &stack.id, &op).map_err(fault)?.saves(stack.usd_per_month()).permits(ACTIONS.iter().copied());
     let cluster = stack.parameters.get("ClusterName").map_or("*", String::as_str);
-    let grants =
-        Grants { owner, stack: &stack.name, cluster, gone_from: Some(stack.parameters.get("VpcId").map(String::as_str)), spot: false };
+    let gone_from = Some(stack.parameters.get("VpcId").map(String::as_str));
+    let grants = Grants { owner, stack: &stack.name, cluster, vpc: None, policies: None, gone_from, spot: false };
     let removal = removal.refine(|action| grants.of(action));
     let removal = NEED_NODES.into_iter().fold(removal, |removal, prefix| removal.after(After::Prefix(prefix.to_owned())));
     Ok(match step.as_str().split('/').collect::<Vec<_>>()[..] {

@@ -32,7 +32,7 @@ pub(crate) struct Options {
     /// The cluster, where the account tells of several, or nothing tells of it any more.
     #[arg(long, value_name = "NAME")]
     cluster: Option<ClusterName>,
-    /// Switch deletion protection off, if it is on. Without this a protected cluster stays, and is told.
+    /// Switch deletion protection off, if it is on. Without this a protected cluster stays, and so does everything else.
     #[arg(long)]
     unprotect: bool,
     /// Tell of load balancers, interfaces and groups that Kubernetes did not let go of, instead of removing those that are provably of the

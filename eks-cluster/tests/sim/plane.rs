@@ -296,9 +296,11 @@ async fn protection_is_lifted_only_if_told_so() -> Tested {
     let scope = Scope::everything(account.name.clone(), "us-east-1");
     let kept = account.clusters.teardown_of(&account.owner, &scope).await?;
     assert!(kept.to_string().contains("control plane, which will stay: its deletion protection is on"), "{kept}");
-    let ending = kept.apply(&account.engine()).await?;
-    assert!(!ending.verdict.is_clean());
-    assert_eq!(account.sim.log().count("eks", "UpdateClusterConfig") + account.sim.log().count("eks", "DeleteCluster"), 0);
+    let before = account.sim.log().len();
+    let refused = kept.apply(&account.engine()).await.expect_err("it is protected");
+    assert!(matches!(refused, ApplyError::Refused { .. }), "{refused}");
+    assert!(refused.to_string().contains("deletion protection is on; tear down again with Scope::unprotect"), "{refused}");
+    assert_eq!(account.sim.log().len(), before, "before any call");
 
     let teardown = account.clusters.teardown_of(&account.owner, &scope.unprotect()).await?;
     assert!(teardown.to_string().contains("its deletion protection switched off first"), "{teardown}");

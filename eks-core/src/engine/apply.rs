@@ -12,7 +12,7 @@ use super::{
     run::{Node, Work, run},
     settings::paced,
 };
-use crate::{Action, Difference, Error, Op, Plan, PlanError, StepKey, Survivor, Teardown, Verdict};
+use crate::{Action, Difference, Error, Finding, Op, Plan, PlanError, StepKey, Survivor, Teardown, Verdict};
 
 /// Why a plan was not applied, or not wholly.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +51,12 @@ pub enum ApplyError {
         /// Every difference.
         differences: Vec<Difference>,
     },
+    /// The teardown holds what cannot be removed, and what its other removals would take from that. Nothing was done.
+    #[error("nothing was torn down{}", Lines(reasons))]
+    Refused {
+        /// Why, and what to do.
+        reasons: Vec<Finding>,
+    },
     /// Some steps failed or were not tried. What is done stays; running again continues.
     #[error("{}", Summary(report))]
     Incomplete {
@@ -69,11 +75,11 @@ impl ApplyError {
     }
 }
 
-struct Lines<'a>(&'a [Difference]);
+struct Lines<'a, T>(&'a [T]);
 
-impl fmt::Display for Lines<'_> {
+impl<T: fmt::Display> fmt::Display for Lines<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|difference| write!(f, "\n  {difference}"))
+        self.0.iter().try_for_each(|line| write!(f, "\n  {line}"))
     }
 }
 
@@ -149,9 +155,13 @@ impl Teardown {
     /// A removal that fails does not end the teardown: what it leaves is in the verdict, with the reason.
     ///
     /// # Errors
-    /// [`ApplyError::NoDriver`], [`ApplyError::Operation`]; [`ApplyError::Incomplete`] if the run was stopped;
-    /// [`ApplyError::Observe`] if the account could not be looked through, as silence would not be proof.
+    /// Before anything is done: [`ApplyError::Refused`], [`ApplyError::NoDriver`], [`ApplyError::Operation`]. Afterwards:
+    /// [`ApplyError::Incomplete`] if the run was stopped; [`ApplyError::Observe`] if the account could not be looked through, as silence
+    /// would not be proof.
     pub async fn apply(&self, engine: &Engine) -> Result<Ending, ApplyError> {
+        if !self.refuses().is_empty() {
+            return Err(ApplyError::Refused { reasons: self.refuses().to_vec() });
+        }
         engine.knows(self.removals().iter().map(|removal| (&removal.key, &removal.op)))?;
         let nodes = self
             .removals()

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Partition;
+
 /// Partition, Region and account: what the ARNs of a policy say.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyScope {
@@ -42,12 +44,7 @@ impl PolicyScope {
     /// As [`PolicyScope::new`].
     pub fn of_region(region: impl Into<String>, account: impl Into<String>) -> Result<Self, ScopeError> {
         let region = region.into();
-        let partition = match region.split('-').collect::<Vec<_>>()[..] {
-            ["cn", ..] => "aws-cn",
-            ["us", "gov", ..] => "aws-us-gov",
-            _ => "aws",
-        };
-        Self::new(partition, region, account)
+        Self::new(Partition::of_region(&region).name(), region, account)
     }
 
     /// The partition.
@@ -70,7 +67,17 @@ mod tests {
 
     #[test]
     fn regions_tell_their_partition() {
-        for (region, partition) in [("eu-west-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("us-east-1", "aws")] {
+        for (region, partition) in [
+            ("eu-west-1", "aws"),
+            ("us-east-1", "aws"),
+            ("cn-north-1", "aws-cn"),
+            ("us-gov-west-1", "aws-us-gov"),
+            ("us-iso-east-1", "aws-iso"),
+            ("us-isob-east-1", "aws-iso-b"),
+            ("eu-isoe-west-1", "aws-iso-e"),
+            ("us-isof-south-1", "aws-iso-f"),
+            ("eusc-de-east-1", "aws-eusc"),
+        ] {
             assert_eq!(PolicyScope::of_region(region, "123456789012").unwrap().partition(), partition);
         }
         for (partition, region, account) in [("", "r", "123456789012"), ("aws", "eu west", "123456789012"), ("aws", "eu-west-1", "12")] {

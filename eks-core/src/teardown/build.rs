@@ -122,6 +122,9 @@ pub struct Teardown {
     /// What stays, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     stays: Vec<Survivor>,
+    /// Why none of it may be carried out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    refuses: Vec<Finding>,
 }
 
 /// Collects the removals of one layer.
@@ -157,6 +160,13 @@ impl TeardownBuilder {
         self
     }
 
+    /// It may be shown, and not carried out: what one layer cannot remove would stand there without what the others remove.
+    #[must_use]
+    pub fn refuses(mut self, why: Finding) -> Self {
+        self.0.refuses.push(why);
+        self
+    }
+
     /// The teardown.
     ///
     /// # Errors
@@ -171,7 +181,7 @@ impl Teardown {
     pub fn builder(owner: &Owner, layer: impl Into<String>, scope: serde_json::Value) -> TeardownBuilder {
         let scopes = BTreeMap::from([(layer.into(), scope)]);
         let (removals, observing, findings, stays) = (Vec::new(), BTreeSet::new(), Vec::new(), Vec::new());
-        TeardownBuilder(Self { owner: owner.clone(), removals, scopes, observing, findings, stays })
+        TeardownBuilder(Self { owner: owner.clone(), removals, scopes, observing, findings, stays, refuses: Vec::new() })
     }
 
     /// Makes the teardowns of several layers one.
@@ -192,6 +202,7 @@ impl Teardown {
             joined.scopes.extend(teardown.scopes);
             joined.observing.extend(teardown.observing);
             joined.findings.extend(teardown.findings);
+            joined.refuses.extend(teardown.refuses);
             // Two layers may tell of one thing; the first knows it as its own.
             for survivor in teardown.stays {
                 if !joined.stays.iter().any(|told| (&told.kind, &told.id) == (&survivor.kind, &survivor.id)) {
@@ -250,6 +261,11 @@ impl Teardown {
     /// What will stay, and why.
     pub fn stays(&self) -> &[Survivor] {
         &self.stays
+    }
+
+    /// Why it is not carried out, if it is not: [`Teardown::apply`] does nothing then.
+    pub fn refuses(&self) -> &[Finding] {
+        &self.refuses
     }
 
     /// Whether nothing is there to remove.

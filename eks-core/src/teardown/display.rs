@@ -34,7 +34,8 @@ impl fmt::Display for Teardown {
             write!(f, "\n  stays: {}, {}", self.stays().len(), usd(self.stays().iter().map(|survivor| survivor.usd_per_month)))?;
             self.stays().iter().try_for_each(|survivor| write!(f, "\n    = {survivor}"))?;
         }
-        self.findings().iter().try_for_each(|finding| write!(f, "\n  ! {finding}"))
+        self.findings().iter().try_for_each(|finding| write!(f, "\n  ! {finding}"))?;
+        self.refuses().iter().try_for_each(|why| write!(f, "\n  !! nothing will be done: {why}"))
     }
 }
 

@@ -34,6 +34,13 @@ impl ObservedLeftovers {
         self.found.iter().map(|found| (found, judge.whose(found))).filter(|(_, whose)| *whose != Whose::Others).collect()
     }
 
+    /// Of what came to be in a VPC since a teardown was made, the ids of what is provably of this cluster.
+    #[cfg(feature = "aws")]
+    pub(crate) fn provably_of(owner: &Owner, cluster: ClusterTrace, made: Option<VpcId>, found: Vec<Leftover>) -> Vec<String> {
+        let now = Self { vpcs: made.into_iter().collect(), found, ..Self::nothing(owner, [cluster]) };
+        now.judged().into_iter().filter(|(_, whose)| *whose == Whose::Ours).map(|(found, _)| found.id.clone()).collect()
+    }
+
     pub(crate) fn region(&self) -> &str {
         self.region.as_deref().unwrap_or_default()
     }

@@ -6,12 +6,12 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use eks_core::{After, ClusterTrace, Error, Finding, Removal, StepKey, Teardown, VpcId};
+use eks_core::{After, ClusterStanding, ClusterTrace, Error, Finding, Removal, StepKey, Teardown, VpcId};
 use serde::{Deserialize, Serialize};
 
 use super::{
     Leftover, LeftoverKind, LeftoverOp, ObservedLeftovers, Whose,
-    op::{LAYER, OBSERVING},
+    op::{LAYER, OBSERVING, TRACING},
 };
 use crate::{
     keys::slug,
@@ -21,6 +21,9 @@ use crate::{
 
 /// Until EKS has deleted the interfaces of a control plane that is gone: "minutes". Likewise.
 pub(crate) const CONTROL_PLANE_RELEASE: Duration = Duration::from_secs(60);
+
+/// The removal of a cluster itself, in the layer above.
+const CONTROL_PLANE: &str = "cluster/control-plane";
 
 /// What becomes of what is provably of the owner's cluster. Whatever this says, volumes stay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -42,19 +45,25 @@ pub(crate) struct Scope {
 }
 
 impl ObservedLeftovers {
-    /// What has to be removed so that nothing of the owner's clusters is left, and what stays.
+    /// What has to be removed so that nothing is left of the owner's clusters that are gone or go, and what stays.
     ///
-    /// `above` is the teardown of the layers above, if there is one. What Kubernetes is to let go of itself (the load balancer of a Service,
+    /// `above` is the teardown of the other layers, if there is one. A cluster that is there goes only if it holds the cluster's own removal,
+    /// that of its control plane: what another cluster has is in use, and is neither removed nor told. What Kubernetes is to let go of itself (the load balancer of a Service,
     /// the volume of a claim) counts as expected to go there: it saves nothing twice, and a volume is not announced to stay.
     ///
     /// # Errors
     /// [`Error::Plan`] if the removals do not come together, which would be a fault of this crate.
     pub fn teardown(&self, handling: Handling, above: Option<&Teardown>) -> Result<Teardown, Error> {
+        let traces = self.traces.iter().filter(|trace| !stands_on(trace, above)).cloned().collect();
+        Self { traces, ..self.clone() }.of_those_gone(handling, above)
+    }
+
+    fn of_those_gone(&self, handling: Handling, above: Option<&Teardown>) -> Result<Teardown, Error> {
         let scope = Scope { region: self.region.clone(), traces: self.traces.clone() };
         let scope = serde_json::to_value(&scope).map_err(|error| faulty("scope", &error))?;
         let mut teardown = Teardown::builder(&self.owner, LAYER, scope);
         if !self.traces.is_empty() {
-            teardown = teardown.observes(OBSERVING);
+            teardown = teardown.observes(OBSERVING).observes(TRACING);
         }
         let judged = self.judged();
         for (found, whose) in &judged {
@@ -75,14 +84,16 @@ impl ObservedLeftovers {
         }
         if handling == Handling::Remove {
             for (vpc, cluster) in swept(&judged) {
-                let op = LeftoverOp::SweepInterfaces { vpc: vpc.clone(), cluster: cluster.to_owned() };
+                let Some(trace) = self.traces.iter().find(|trace| trace.name.as_str() == cluster) else { continue };
+                let op = LeftoverOp::SweepInterfaces { vpc: vpc.clone(), cluster: trace.clone(), made: self.vpcs.contains(vpc) };
                 let step = key("interface", &format!("{cluster}-{vpc}"))?;
                 let title = format!("interfaces that the VPC CNI of {cluster} may leave in");
                 let removal = Removal::new(step.clone(), title, vpc.as_str(), &op).map_err(|error| faulty(&step, &error))?;
-                teardown = teardown.removal(after_users(removal).takes(CALL).permits(op.permissions().iter().copied()).permits(OBSERVING));
+                let removal = after_users(removal).takes(CALL).permits(op.permissions().iter().copied()).permits(OBSERVING);
+                teardown = teardown.removal(removal.refine(|action| op.grants(action, None)));
             }
         }
-        for trace in self.traces.iter().filter(|trace| matches!(trace.standing, eks_core::ClusterStanding::Others)) {
+        for trace in self.traces.iter().filter(|trace| matches!(trace.standing, ClusterStanding::Others)) {
             let step = key("cluster", trace.name.as_str())?;
             let message = format!("there is a cluster {} that does not carry our tag: nothing with its name is removed", trace.name);
             teardown = teardown.finding(Finding::warning(step, message));
@@ -114,6 +125,15 @@ impl ObservedLeftovers {
     }
 }
 
+/// Whether a cluster is there and no removal of it is part of the teardown.
+fn stands_on(trace: &ClusterTrace, above: Option<&Teardown>) -> bool {
+    let goes = |above: &Teardown| {
+        let mut removals = above.removals().iter();
+        removals.any(|removal| removal.key.as_str() == CONTROL_PLANE && removal.id == trace.name.as_str())
+    };
+    matches!(trace.standing, ClusterStanding::Ours { .. }) && !above.is_some_and(goes)
+}
+
 /// VPCs in which the CNI of a cluster of ours has interfaces.
 fn swept<'a>(judged: &[(&'a Leftover, Whose)]) -> BTreeSet<(&'a VpcId, &'a str)> {
     let used = judged.iter().filter(|(found, whose)| found.kind == LeftoverKind::Interface && *whose == Whose::Ours);
@@ -124,7 +144,7 @@ fn swept<'a>(judged: &[(&'a Leftover, Whose)]) -> BTreeSet<(&'a VpcId, &'a str)>
 fn after_users(removal: Removal) -> Removal {
     let removal = ["k8s", "objects", "nodes"].into_iter().fold(removal, |removal, layer| removal.after(After::Layer(layer.to_owned())));
     // What a cluster has outside the VPC is in nobody's way.
-    removal.after(After::Prefix("cluster/control-plane".to_owned()))
+    removal.after(After::Prefix(CONTROL_PLANE.to_owned()))
 }
 
 fn key(kind: &str, id: &str) -> Result<StepKey, Error> {
@@ -159,6 +179,7 @@ fn removal(found: &Leftover, op: &LeftoverOp, expected: Option<&str>) -> Result<
     };
     let mut removal = Removal::new(key.clone(), title, &found.id, op).map_err(|error| faulty(&key, &error))?;
     removal = removal.takes(CALL).permits(op.permissions().iter().copied()).permits(OBSERVING);
+    removal = removal.refine(|action| op.grants(action, found.vpc.as_ref()));
     removal = after_users(removal);
     let before: &[&str] = match found.kind {
         LeftoverKind::TargetGroup | LeftoverKind::Interface => &["load-balancer"],

@@ -1,6 +1,6 @@
 //! Whose something is, and what becomes of it.
 
-use eks_core::{ClusterName, ClusterStanding, ClusterTrace, OWNER_TAG, Owner, VpcId};
+use eks_core::{ClusterName, ClusterStanding, ClusterTrace, OWNER_TAG, Operation, Owner, Removal, Teardown, VpcId};
 
 use super::*;
 use crate::tags::Tags;
@@ -114,6 +114,25 @@ fn in_a_vpc_of_others_a_thing_must_be_younger_than_the_cluster() {
     assert!(both.judged().iter().all(|(_, whose)| *whose == Whose::Ours), "{:?}", both.judged());
 }
 
+#[cfg(feature = "aws")]
+#[test]
+fn interfaces_that_came_later_are_judged_too() {
+    let cni = ("cluster.k8s.amazonaws.com/name", "shop");
+    let interface = |id: &str, since, tags: &[(&str, &str)]| Leftover { since, ..left(LeftoverKind::Interface, id, Some(THERE), tags) };
+    let found = || {
+        vec![
+            interface("eni-ours", Some(SINCE + 1), &[cni]),
+            interface("eni-older", Some(SINCE - 1), &[cni]),
+            interface("eni-theirs", Some(SINCE + 1), &[cni, (OWNER_TAG, "somebody")]),
+            interface("eni-ageless", None, &[cni]),
+        ]
+    };
+    let owner = Owner::new("team").unwrap();
+    let swept = |made: Option<VpcId>| ObservedLeftovers::provably_of(&owner, stands(), made, found());
+    assert_eq!(swept(None), ["eni-ours"]);
+    assert_eq!(swept(Some(vpc(THERE))), ["eni-ours", "eni-ageless"]);
+}
+
 #[test]
 fn volumes_lie_nowhere_and_are_never_deleted() {
     let volume = |tags: &[(&str, &str)], since| Leftover { since, ..left(LeftoverKind::Volume, "vol-1", None, tags) };
@@ -122,10 +141,52 @@ fn volumes_lie_nowhere_and_are_never_deleted() {
     assert!(matches!(whose(trace(ClusterStanding::Gone), volume(&[OWNED], Some(SINCE + 1))), Whose::InDoubt(_)));
     let now = seen(stands(), vec![volume(&[OWNED], Some(SINCE + 1))]);
     for handling in [Handling::Remove, Handling::Tell] {
-        let teardown = now.teardown(handling, None).unwrap();
+        let teardown = now.teardown(handling, Some(&above(&["shop"]))).unwrap();
         assert!(teardown.is_empty(), "{teardown}");
         assert_eq!(teardown.stays().len(), 1);
     }
+}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Op;
+
+impl Operation for Op {
+    const LAYER: &'static str = "k8s";
+}
+
+fn cluster_goes(name: &str) -> Removal {
+    Removal::new("cluster/control-plane".parse().unwrap(), "control plane", name, &Op).unwrap()
+}
+
+/// The teardown of the layers above, by which these clusters go.
+fn above(clusters: &[&str]) -> Teardown {
+    let none = Teardown::builder(&Owner::new("team").unwrap(), "cluster", serde_json::Value::Null);
+    clusters.iter().fold(none, |teardown, name| teardown.removal(cluster_goes(name))).build().unwrap()
+}
+
+#[test]
+fn what_a_cluster_that_stays_has_is_in_use() {
+    let in_use = |name: &str| {
+        let tag = format!("kubernetes.io/cluster/{name}");
+        let tags = &[(tag.as_str(), "owned")][..];
+        [
+            Leftover { since: Some(SINCE + 1), ..left(LeftoverKind::ClassicLoadBalancer, &format!("of-{name}"), Some(HERE), tags) },
+            left(LeftoverKind::Volume, &format!("vol-{name}"), None, &[tags[0], (OWNER_TAG, "team")]),
+        ]
+    };
+    let mut now = seen(stands(), in_use("shop").into_iter().chain(in_use("lab")).collect());
+    now.traces.push(ClusterTrace { name: ClusterName::new("lab").unwrap(), ..stands() });
+    for handling in [Handling::Remove, Handling::Tell] {
+        for above in [None, Some(above(&[])), Some(above(&["another"]))] {
+            let nothing = now.teardown(handling, above.as_ref()).unwrap();
+            assert!(nothing.is_empty() && nothing.stays().is_empty(), "both stand: {nothing}");
+        }
+    }
+    let teardown = now.teardown(Handling::Remove, Some(&above(&["shop"]))).unwrap();
+    let removed: Vec<_> = teardown.removals().iter().map(|removal| removal.id.as_str()).collect();
+    assert_eq!((removed, teardown.stays()[0].id.as_str(), teardown.stays().len()), (vec!["of-shop"], "vol-shop", 1), "{teardown}");
+    // Nor does its verdict tell of what the other has.
+    assert!(!teardown.scopes()["leftovers"].to_string().contains("lab"));
 }
 
 #[test]
@@ -159,12 +220,6 @@ fn an_order_that_ends() {
 
 #[test]
 fn what_its_own_object_takes_along_is_not_counted_twice() {
-    use eks_core::{Operation, Removal, Teardown};
-    #[derive(serde::Serialize, serde::Deserialize)]
-    struct Op;
-    impl Operation for Op {
-        const LAYER: &'static str = "k8s";
-    }
     let tags = &[OWNED, ("kubernetes.io/service-name", "default/web")][..];
     let claimed = &[OWNED, ("kubernetes.io/created-for/pvc/namespace", "default"), ("kubernetes.io/created-for/pvc/name", "data")][..];
     let now = seen(
@@ -176,7 +231,7 @@ fn what_its_own_object_takes_along_is_not_counted_twice() {
     );
     let removal = |key: &str| Removal::new(key.parse().unwrap(), "it", "id", &Op).unwrap();
     let above = Teardown::builder(&now.owner, "k8s", serde_json::Value::Null);
-    let above = above.removal(removal("k8s/service/default/web")).removal(removal("k8s/claim/default/data"));
+    let above = above.removal(removal("k8s/service/default/web")).removal(removal("k8s/claim/default/data")).removal(cluster_goes("shop"));
     let teardown = now.teardown(Handling::Remove, Some(&above.clone().build().unwrap())).unwrap();
     assert!(teardown.removals()[0].title.contains("unless its Service takes it along") && teardown.stays().is_empty(), "{teardown}");
     assert!(teardown.removals()[0].usd_per_month == 0.0);

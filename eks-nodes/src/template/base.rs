@@ -6,6 +6,7 @@ use super::{
     Output, Parameter, Tag, Template, Text,
     resource::{Body, InstanceProfile, Policy, Principal, Resource, Role, SecurityGroup, SecurityGroupRule, Statement},
 };
+use crate::WorkersSpec;
 
 const CONTROL_PLANE: &str = "ClusterControlPlaneSecurityGroup";
 const NODES: &str = "NodeSecurityGroup";
@@ -13,6 +14,8 @@ const NODES: &str = "NodeSecurityGroup";
 /// Policies that every node's role has. EKS User Guide, "Amazon EKS node IAM role".
 const POLICIES: [&str; 3] = ["AmazonEC2ContainerRegistryPullOnly", "AmazonEKSWorkerNodePolicy", "AmazonEKS_CNI_Policy"];
 const SESSION_MANAGER_POLICY: &str = "AmazonSSMManagedInstanceCore";
+/// Of templates of AWS's.
+const READ_ONLY_POLICY: &str = "AmazonEC2ContainerRegistryReadOnly";
 
 /// IAM's default quota of managed policies per role.
 pub(crate) const MAX_POLICIES: usize = 10;
@@ -39,6 +42,15 @@ fn rule(
         source_security_group_id: source.map(id),
         destination_security_group_id: destination.map(id),
     }
+}
+
+/// Policies that the role of a spec's nodes may get, as IAM permissions name them.
+pub(crate) fn role_policies(spec: &WorkersSpec) -> Vec<String> {
+    // Which of them a template of AWS's attaches depends on its release, and on its parameters.
+    let of_amazon = spec.amazon.as_ref().map(|_| [READ_ONLY_POLICY, SESSION_MANAGER_POLICY]);
+    let names = POLICIES.into_iter().chain(spec.session_manager.then_some(SESSION_MANAGER_POLICY)).chain(of_amazon.into_iter().flatten());
+    let managed = names.map(|name| format!("arn:${{Partition}}:iam::aws:policy/{name}"));
+    managed.chain(spec.extra_policies.iter().cloned()).collect()
 }
 
 /// The role of the nodes.

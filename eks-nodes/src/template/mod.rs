@@ -10,7 +10,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::Serialize;
 
-pub(crate) use base::{MAX_POLICIES, base, own_policies};
+pub(crate) use base::{MAX_POLICIES, base, own_policies, role_policies};
 pub(crate) use group::{ACCESS_ENTRY_TYPE, GroupShape, ImageSource, ZONES, group};
 pub(crate) use managed::{ManagedShape, TEMPLATE_DIGEST, TEMPLATE_ID, TEMPLATE_VERSION, managed};
 use resource::Resource;

@@ -14,13 +14,15 @@ use crate::call::Service;
 enum Row {
     /// What the call makes: any of this type, with the tags of the request.
     New(&'static str),
+    /// What the call makes, if it gives it tags.
+    Tagged(&'static str),
     /// What a parameter names by its id, or a list of ids: of this type, with its tags. A parameter that is left out asks for nothing.
     Named(&'static str, &'static str),
     /// The route table that an association's id belongs to, and its subnet.
     Association,
 }
 
-use Row::{Association, Named, New};
+use Row::{Association, Named, New, Tagged};
 
 const GROUP: Row = Named("GroupId", "security-group");
 const VPC: Row = Named("VpcId", "vpc");
@@ -50,7 +52,7 @@ fn rows(action: &str) -> Option<&'static [Row]> {
         "AttachInternetGateway" | "DetachInternetGateway" => &[GATEWAY, VPC],
         "AttachNetworkInterface" => &[INTERFACE, INSTANCE],
         "AttachVolume" | "DetachVolume" => &[VOLUME, INSTANCE],
-        "AuthorizeSecurityGroupEgress" | "AuthorizeSecurityGroupIngress" => &[GROUP],
+        "AuthorizeSecurityGroupEgress" | "AuthorizeSecurityGroupIngress" => &[GROUP, Tagged("security-group-rule")],
         "CreateEgressOnlyInternetGateway" => &[New("egress-only-internet-gateway"), VPC],
         "CreateInternetGateway" => &[New("internet-gateway")],
         "CreateLaunchTemplate" => &[New("launch-template")],
@@ -125,6 +127,13 @@ pub(super) fn needs(asker: &mut Asker<'_>, action: &str) {
                 let tags = specified(asker, kind);
                 let resource = asker.arn("ec2", format!("{kind}/*"));
                 asker.need(&name, resource, request_tags(&tags));
+            }
+            Tagged(kind) => {
+                let tags = specified(asker, kind);
+                if !tags.is_empty() {
+                    let resource = asker.arn("ec2", format!("{kind}/*"));
+                    asker.need(&name, resource, request_tags(&tags));
+                }
             }
             Named(parameter, kind) => {
                 for id in ids(asker, parameter) {

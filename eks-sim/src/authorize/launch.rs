@@ -124,12 +124,18 @@ pub(super) fn scaling(asker: &mut Asker<'_>, action: &str) {
     }
 }
 
-/// Classic load balancers' calls ("Actions, resources, and condition keys for AWS Elastic Load Balancing").
+/// Load balancers' calls. Each version of the API names what it is about in its own way ("Actions, resources, and condition keys for AWS Elastic Load Balancing").
 pub(super) fn balancing(asker: &mut Asker<'_>, action: &str) {
     let name = format!("elasticloadbalancing:{action}");
     let by_name: Vec<String> =
         asker.args.str("LoadBalancerName").map(str::to_owned).into_iter().chain(asker.args.strings("LoadBalancerNames")).collect();
-    if action.starts_with("Describe") || asker.args.str("Version") == Some("2015-12-01") || by_name.is_empty() {
+    if action.starts_with("Describe") {
+        return asker.plain(&name);
+    }
+    if asker.args.str("Version") == Some("2015-12-01") {
+        return by_arn(asker, action, &name);
+    }
+    if by_name.is_empty() {
         return asker.plain(&name);
     }
     let tags = listed(asker.args.list("Tags"));
@@ -150,6 +156,44 @@ pub(super) fn balancing(asker: &mut Asker<'_>, action: &str) {
             }
             asker.service_linked("elasticloadbalancing.amazonaws.com", "AWSServiceRoleForElasticLoadBalancing");
         }
+    }
+}
+
+/// Calls of API version 2015-12-01: what is there goes by its ARN, and what is made by its kind and name.
+fn by_arn(asker: &mut Asker<'_>, action: &str, name: &str) {
+    let tags = listed(asker.args.list("Tags"));
+    let made = match action {
+        "CreateLoadBalancer" => {
+            let kind = if asker.args.str("Type") == Some("network") { "net" } else { "app" };
+            Some(format!("loadbalancer/{kind}/{}/*", asker.text("Name")))
+        }
+        "CreateTargetGroup" => Some(format!("targetgroup/{}/*", asker.text("Name"))),
+        _ => None,
+    };
+    if let Some(made) = made {
+        let resource = asker.arn("elasticloadbalancing", made);
+        asker.need(name, &resource, request_tags(&tags));
+        if !tags.is_empty() {
+            let mut keys = request_tags(&tags);
+            keys.push(("elasticloadbalancing:createaction".to_owned(), vec![action.to_owned()]));
+            asker.need("elasticloadbalancing:AddTags", resource, keys);
+        }
+        if action == "CreateLoadBalancer" {
+            asker.service_linked("elasticloadbalancing.amazonaws.com", "AWSServiceRoleForElasticLoadBalancing");
+        }
+        return;
+    }
+    let one = ["LoadBalancerArn", "TargetGroupArn", "ListenerArn"].into_iter().filter_map(|key| asker.args.str(key).map(str::to_owned));
+    let arns: Vec<String> = one.chain(asker.args.strings("ResourceArns")).collect();
+    if arns.is_empty() {
+        return asker.plain(name);
+    }
+    for arn in arns {
+        let told = asker.ask(Service::Elb, "DescribeTags", json!({"Version": "2015-12-01", "ResourceArns": [arn]}));
+        let Some(found) = told.pointer("/TagDescriptions/0/Tags").and_then(Value::as_array).cloned() else { return asker.not_there() };
+        let mut keys = request_tags(&tags);
+        keys.extend(resource_tags("elasticloadbalancing", &listed(&found)));
+        asker.need(name, arn, keys);
     }
 }
 

@@ -3,6 +3,7 @@
 mod chapter;
 mod cluster;
 mod flow;
+mod leftovers;
 mod machines;
 mod net;
 mod partitions;

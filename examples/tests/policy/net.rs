@@ -7,11 +7,11 @@ use eks_sim::Sim;
 
 use crate::flow::{Done, Failure, least, scope};
 
-fn owner() -> Owner {
+pub(crate) fn owner() -> Owner {
     Owner::new("chap10").expect("a name")
 }
 
-fn chapter() -> NetworkSpec {
+pub(crate) fn chapter() -> NetworkSpec {
     eks_examples::environment::network(&owner()).expect("a fine network")
 }
 
@@ -36,7 +36,7 @@ fn process(sim: &Sim) -> (Networks, Engine) {
     (networks.clone(), Engine::new().driver(networks))
 }
 
-async fn apply(sim: &Sim, spec: &NetworkSpec) -> Done {
+pub(crate) async fn apply(sim: &Sim, spec: &NetworkSpec) -> Done {
     let (networks, engine) = process(sim);
     networks.plan(spec).await?.apply(&engine).await?;
     Ok(())

@@ -1,6 +1,6 @@
 //! What clusters are known to leave in AWS, row by row: made as its maker makes it, then torn down.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use aws_sdk_ec2::types::{DomainType, Filter, InstanceType, ResourceType, Tag, TagSpecification};
 use eks_core::{KEY_TAG, OWNER_TAG, Owner, Verdict};
@@ -170,6 +170,21 @@ async fn volumes() -> Tested {
         assert!(told.contains(why), "{why}: {told}");
     }
     assert_eq!(kinds(&stage.sim.inventory()), ["ec2/volume"; 3], "none was deleted, and nothing else is left");
+    Ok(())
+}
+
+/// The EBS CSI driver and EKS Auto Mode name the cluster by other tags than the cloud provider did.
+#[tokio::test(start_paused = true)]
+async fn volumes_by_each_tag() -> Tested {
+    let stage = Stage::set().await?;
+    let mut made = BTreeSet::new();
+    for tag in ["ebs.csi.aws.com/cluster-name", "eks:eks-cluster-name"] {
+        let create = ec2(&stage).create_volume().availability_zone("us-east-1a").size(8).volume_type(aws_sdk_ec2::types::VolumeType::Gp3);
+        let volume = create.tag_specifications(tags(ResourceType::Volume, &[(tag, OWNER)])).send().await?;
+        made.extend(volume.volume_id().map(str::to_owned));
+    }
+    let torn = ends(&stage, "volumes by each tag", &[("EBS volume", "0.64"), ("EBS volume", "0.64")]).await?;
+    assert_eq!(torn.ids(), made, "{}", torn.ending.verdict);
     Ok(())
 }
 

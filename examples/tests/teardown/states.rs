@@ -19,8 +19,8 @@ async fn everything_is_found_from_the_owners_name_alone() -> Tested {
         (stage.sim.inventory().usd_per_month(), listed.removals().iter().map(|removal| removal.usd_per_month).sum::<f64>());
     assert!((billed - told).abs() < 0.05, "the account is billed ${billed:.2} a month, the list frees ${told:.2}");
 
-    let owned = Owned::find(&stage.account, OWNER).await?;
     let from = stage.sim.log().len();
+    let owned = Owned::find(&stage.account, OWNER).await?;
     let teardown = owned.teardown(&choices()).await?;
     let ending = teardown.apply(&owned.engine()).await?;
     assert_eq!(ending.verdict, Verdict::Clean, "{}", ending.verdict);
@@ -130,5 +130,43 @@ async fn half_made() -> Tested {
         assert_eq!(torn.ending.verdict, Verdict::Clean, "{action} {nth}: {}", torn.ending.verdict);
         assert_eq!(stage.sim.inventory(), Inventory::default(), "{action} {nth}");
     }
+    Ok(())
+}
+
+/// A protected cluster keeps its nodes, objects and network: nothing of the teardown is carried out.
+#[tokio::test(start_paused = true)]
+async fn a_protected_cluster_keeps_everything() -> Tested {
+    let stage = Stage::set().await?;
+    let eks = aws_sdk_eks::Client::new(stage.account.config());
+    eks.update_cluster_config().name(OWNER).deletion_protection(true).send().await?;
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    let listed = stage.listed().await?;
+    assert!(listed.removals().len() > 30, "it is listed all the same: {listed}");
+    let from = stage.sim.log().len();
+    let owned = Owned::find(&stage.account, OWNER).await?;
+    let refused = owned.teardown(&choices()).await?.apply(&owned.engine()).await;
+    assert!(matches!(refused, Err(ApplyError::Refused { .. })), "{refused:?}");
+    assert_eq!(stage.changes(from), [""; 0]);
+    Ok(())
+}
+
+/// Workers and networks go by their owner: a second cluster of the same owner's would lose its own.
+#[tokio::test(start_paused = true)]
+async fn a_second_cluster_of_the_owners_is_not_robbed() -> Tested {
+    let stage = Stage::set().await?;
+    let eks = aws_sdk_eks::Client::new(stage.account.config());
+    let shop = eks.describe_cluster().name(OWNER).send().await?.cluster.ok_or("a cluster")?;
+    let subnets = shop.resources_vpc_config().map(|config| config.subnet_ids().to_vec());
+    let config = aws_sdk_eks::types::VpcConfigRequest::builder().set_subnet_ids(subnets).build();
+    let create = eks.create_cluster().name("lab").role_arn(shop.role_arn().unwrap_or_default()).resources_vpc_config(config);
+    create.tags(eks_core::OWNER_TAG, OWNER).send().await?;
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    let from = stage.sim.log().len();
+    for cluster in ["shop", "lab"] {
+        let choices = eks_examples::owned::Choices { cluster: Some(cluster.parse()?), ..choices() };
+        let refused = Owned::find(&stage.account, OWNER).await?.teardown(&choices).await.expect_err("another cluster stands");
+        assert!(refused.to_string().contains("stands as well"), "{refused}");
+    }
+    assert_eq!(stage.changes(from), [""; 0]);
     Ok(())
 }

@@ -100,12 +100,14 @@ impl Limiter {
     /// A configuration whose clients ask in the name of this owner, in turn with all others that share the limiter.
     ///
     /// Waiting for a turn is no slowness of AWS: an attempt's time counts from when it is sent (`read_timeout`, a minute if the configuration
-    /// has none), and the attempt's own timeout is lifted.
+    /// has none). The attempt's own timeout and that of the whole operation, which would count the waiting, are lifted.
     #[must_use]
     pub fn share(&self, config: &SdkConfig, owner: &Owner) -> SdkConfig {
         let given = config.timeout_config().cloned().unwrap_or_else(TimeoutConfig::disabled);
         let answer = given.read_timeout().or(given.operation_attempt_timeout()).unwrap_or(ANSWER);
-        let timeouts = given.to_builder().read_timeout(answer).operation_attempt_timeout(TURN).build();
+        let mut timeouts = given.to_builder().read_timeout(answer).operation_attempt_timeout(TURN);
+        timeouts.set_operation_timeout(None);
+        let timeouts = timeouts.build();
         let inner = config.identity_cache().unwrap_or_else(|| IdentityCache::lazy().build());
         config
             .to_builder()
@@ -171,5 +173,23 @@ impl ResolveCachedIdentity for Turnstile {
         cfg: &ConfigBag,
     ) -> Result<(), aws_smithy_runtime_api::box_error::BoxError> {
         self.inner.validate_final_config(runtime_components, cfg)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_for_a_turn_is_no_timeout() {
+        let second = Duration::from_secs(1);
+        let timeouts = TimeoutConfig::builder().operation_timeout(second).operation_attempt_timeout(second).build();
+        let config = SdkConfig::builder().timeout_config(timeouts).build();
+        let shared = Limiter::new().share(&config, &Owner::new("shop").unwrap());
+        let timeouts = shared.timeout_config().unwrap();
+        assert_eq!(
+            (timeouts.operation_timeout(), timeouts.operation_attempt_timeout(), timeouts.read_timeout()),
+            (None, Some(TURN), Some(second))
+        );
     }
 }

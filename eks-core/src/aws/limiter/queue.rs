@@ -75,34 +75,55 @@ impl Queue {
 
     /// Waits until it is this owner's turn and there is a token, and takes it.
     pub(super) async fn pass(&self, owner: &str) {
-        let turn = {
-            let mut state = self.lock();
-            state.fill();
-            if state.turns.is_empty() && state.tokens >= 1.0 {
-                state.tokens -= 1.0;
+        while let Some((turn, serving)) = self.enter(owner) {
+            if let Some(serving) = serving {
+                tokio::spawn(serving.serve());
+            }
+            if turn.await.is_ok() {
                 return;
             }
-            let (tell, turn) = oneshot::channel();
-            if !state.waiting.contains_key(owner) {
-                state.turns.push_back(owner.to_owned());
-            }
-            state.waiting.entry(owner.to_owned()).or_default().push_back(tell);
-            if !std::mem::replace(&mut state.served, true) {
-                tokio::spawn(self.clone().serve());
-            }
-            turn
-        };
-        // The task that serves lives until nobody waits. If its runtime ends, ours does.
-        let _ = turn.await;
+            // Whoever served ended with its runtime: the next one serves.
+        }
     }
 
-    async fn serve(self) {
+    /// A place in the queue, and the task of serving it if nobody does; `None` if there is a token at once.
+    fn enter(&self, owner: &str) -> Option<(oneshot::Receiver<()>, Option<Serving>)> {
+        let mut state = self.lock();
+        state.fill();
+        if state.turns.is_empty() && state.tokens >= 1.0 {
+            state.tokens -= 1.0;
+            return None;
+        }
+        let (tell, turn) = oneshot::channel();
+        if !state.waiting.contains_key(owner) {
+            state.turns.push_back(owner.to_owned());
+        }
+        state.waiting.entry(owner.to_owned()).or_default().push_back(tell);
+        let is_served = std::mem::replace(&mut state.served, true);
+        Some((turn, (!is_served).then(|| Serving { queue: self.clone(), ended: false })))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lets people through as long as anybody waits.
+#[derive(Debug)]
+struct Serving {
+    queue: Queue,
+    ended: bool,
+}
+
+impl Serving {
+    async fn serve(mut self) {
         loop {
             let pause = {
-                let mut state = self.lock();
+                let mut state = self.queue.lock();
                 state.serve();
                 if state.turns.is_empty() {
                     state.served = false;
+                    self.ended = true;
                     return;
                 }
                 state.pause()
@@ -110,9 +131,17 @@ impl Queue {
             tokio::time::sleep(pause).await;
         }
     }
+}
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+/// Its runtime may end while those of others wait: they are told, and enter again.
+impl Drop for Serving {
+    fn drop(&mut self) {
+        if !self.ended {
+            let mut state = self.queue.lock();
+            state.served = false;
+            state.turns.clear();
+            state.waiting.clear();
+        }
     }
 }
 
@@ -168,5 +197,28 @@ mod tests {
         }
         queue.pass("a").await;
         assert!(began.elapsed() <= Duration::from_millis(1_100), "{:?}", began.elapsed());
+    }
+
+    #[test]
+    fn another_runtime_serves_when_the_first_one_ends() {
+        let queue = queue(1.0, 5.0);
+        let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (first, second) = (runtime(), runtime());
+        let waits = queue.clone();
+        first.block_on(async move {
+            waits.pass("a").await;
+            // It serves, and is dropped with its runtime while it waits for a token.
+            tokio::spawn(async move { waits.pass("a").await });
+            tokio::task::yield_now().await;
+        });
+        let other = queue.clone();
+        let waiting = std::thread::spawn(move || {
+            second.block_on(async { tokio::time::timeout(Duration::from_secs(20), other.pass("b")).await.is_ok() })
+        });
+        while queue.lock().waiting.len() < 2 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        drop(first);
+        assert!(waiting.join().unwrap(), "nobody waits for a runtime that is gone");
     }
 }

@@ -49,7 +49,7 @@ impl Driver for Leftovers {
                 LeftoverOp::DeleteLoadBalancer { arn } => self.delete_load_balancer(cx, &arn).await,
                 LeftoverOp::DeleteTargetGroup { arn } => self.delete_target_group(&arn).await,
                 LeftoverOp::DeleteInterface { id } => self.delete_interface(id.as_str()).await,
-                LeftoverOp::SweepInterfaces { vpc, cluster } => self.sweep_interfaces(&vpc, &cluster).await,
+                LeftoverOp::SweepInterfaces { vpc, cluster, made } => self.sweep_interfaces(cx.owner(), &vpc, cluster, made).await,
                 LeftoverOp::AwaitInterface { id } => {
                     cx.wait(Wait::typical(INTERFACE_GONE, id.as_str(), CONTROL_PLANE_RELEASE)).await.map(drop)
                 }

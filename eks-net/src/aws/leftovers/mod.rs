@@ -32,7 +32,7 @@ impl Leftovers {
         }
     }
 
-    /// What carries the names of these clusters: twelve calls, and one more for each twenty load balancers and target groups of the
+    /// What carries the names of these clusters: sixteen calls, and one more for each twenty load balancers and target groups of the
     /// Region, as Elastic Load Balancing has no filters. Without clusters it makes no call.
     ///
     /// # Errors
@@ -41,8 +41,8 @@ impl Leftovers {
         self.look(owner, traces.into_iter().collect()).await
     }
 
-    /// What has to be removed so that nothing of the owner's clusters is left, and what stays. `above` is the teardown of the layers
-    /// above, if there is one: see [`ObservedLeftovers::teardown`].
+    /// What has to be removed so that nothing is left of the owner's clusters that are gone or go, and what stays. `above` is the teardown
+    /// of the other layers, without which no cluster that is there counts as going: see [`ObservedLeftovers::teardown`].
     ///
     /// # Errors
     /// As [`Leftovers::observe`] and [`ObservedLeftovers::teardown`].

@@ -1,6 +1,6 @@
 //! Observing, by the tags that controllers put on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types::Filter;
 use eks_core::{Class, ClusterTrace, Error, Owner, aws::failed};
@@ -17,6 +17,22 @@ use crate::{
 
 /// DescribeTags takes so many names or ARNs. (Elastic Load Balancing API references.)
 const NAMES: usize = 20;
+
+/// EKS Auto Mode's tag with the cluster's name. (Amazon EKS User Guide, "Learn about identity and access in EKS Auto Mode".)
+const AUTO_MODE: &str = "eks:eks-cluster-name";
+
+/// Tags of a volume that was made for a claim, whatever its state. (aws-ebs-csi-driver, docs/tagging.md.)
+const OF_CLAIMS: [&str; 2] = ["kubernetes.io/created-for/pv/name", "CSIVolumeName"];
+
+/// Those that carry the key of one of these clusters.
+fn cluster_key(names: &[&str]) -> Filter {
+    filter("tag-key", names.iter().map(|name| format!("kubernetes.io/cluster/{name}")))
+}
+
+/// Those on which this tag has the name of one of these clusters.
+fn valued(tag: &str, names: &[&str]) -> Filter {
+    filter(format!("tag:{tag}"), names.iter().copied())
+}
 
 impl Leftovers {
     pub(super) async fn look(&self, owner: &Owner, traces: Vec<ClusterTrace>) -> Result<ObservedLeftovers, Error> {
@@ -46,6 +62,8 @@ impl Leftovers {
         found.retain(|found| found.clusters().iter().any(|cluster| names.contains(cluster)));
         // The order of its pages is AWS's own affair.
         found.sort_by(|one, other| (one.kind, &one.id).cmp(&(other.kind, &other.id)));
+        // Several of its tags may have found it.
+        found.dedup_by(|one, other| (one.kind, &one.id) == (other.kind, &other.id));
         let made = vpcs.into_iter().filter(|vpc| !marks::is_adopted(&vpc.tags)).map(|vpc| vpc.id);
         Ok(ObservedLeftovers { region, vpcs: made.collect(), found, ..ObservedLeftovers::nothing(owner, traces) })
     }
@@ -103,12 +121,13 @@ impl Leftovers {
 
     /// Either tag: filters of one call are joined by "and".
     async fn groups(&self, owner: &Owner, names: &[&str]) -> Result<Vec<Leftover>, Error> {
-        let keys = names.iter().map(|name| format!("kubernetes.io/cluster/{name}"));
-        let (clustered, controlled) = (filter("tag-key", keys), filter("tag:elbv2.k8s.aws/cluster", names.iter().copied()));
-        let (one, other) = tokio::try_join!(self.networks.groups(owner, &clustered), self.networks.groups(owner, &controlled))?;
-        let seen: BTreeSet<_> = one.iter().map(|group| group.id.clone()).collect();
-        let other = other.into_iter().filter(|group| !seen.contains(&group.id)).collect::<Vec<_>>();
-        Ok(one.into_iter().chain(other).map(read::group).collect())
+        let [by_key, controlled, auto_mode] = [cluster_key(names), valued("elbv2.k8s.aws/cluster", names), valued(AUTO_MODE, names)];
+        let (one, other, third) = tokio::try_join!(
+            self.networks.groups(owner, &by_key),
+            self.networks.groups(owner, &controlled),
+            self.networks.groups(owner, &auto_mode),
+        )?;
+        Ok([one, other, third].into_iter().flatten().map(read::group).collect())
     }
 
     async fn interfaces(&self, owner: &Owner, names: &[&str]) -> Result<Vec<Leftover>, Error> {
@@ -117,26 +136,28 @@ impl Leftovers {
             pages!(request, "ec2:DescribeNetworkInterfaces", owner, |told| Ok(read::interface(told)))
         };
         let descriptions = names.iter().map(|name| format!("Amazon EKS {name}"));
-        let keys = names.iter().map(|name| format!("kubernetes.io/cluster/{name}"));
         let (of_nodes, of_pods, of_control_planes) = tokio::try_join!(
             ask(filter("tag:cluster.k8s.amazonaws.com/name", names.iter().copied())),
             // The controller of Pods' security groups makes branch interfaces. (amazon-vpc-resource-controller-k8s, pkg/config.)
-            ask(filter("tag-key", keys)),
+            ask(cluster_key(names)),
             ask(filter("description", descriptions)),
         )?;
-        let seen: BTreeSet<_> = of_nodes.iter().map(|interface| interface.id.clone()).collect();
-        let of_pods = of_pods.into_iter().filter(|interface| !seen.contains(&interface.id)).collect();
         Ok([of_nodes, of_pods, of_control_planes].concat())
     }
 
     async fn volumes(&self, owner: &Owner, names: &[&str]) -> Result<Vec<Leftover>, Error> {
-        let keys = names.iter().map(|name| format!("kubernetes.io/cluster/{name}"));
-        let request = self.networks.patient.describe_volumes().filters(filter("tag-key", keys));
-        let found = pages!(request, "ec2:DescribeVolumes", owner, |told| Ok(read::volume(told)))?;
+        let ask = |which: Filter| async {
+            let request = self.networks.patient.describe_volumes().filters(which);
+            pages!(request, "ec2:DescribeVolumes", owner, |told| Ok(read::volume(told)))
+        };
+        // The EBS CSI driver writes the first only if it is told the cluster's name, and the second if that is among its extra tags.
+        let (by_key, by_driver, auto_mode) =
+            tokio::try_join!(ask(cluster_key(names)), ask(valued("ebs.csi.aws.com/cluster-name", names)), ask(valued(AUTO_MODE, names)),)?;
+        let found = [by_key, by_driver, auto_mode].concat();
         // A root volume that carries the tag goes with its instance.
         Ok(found
             .into_iter()
-            .filter(|volume| volume.tags.contains_key("kubernetes.io/created-for/pv/name") || volume.state == "available")
+            .filter(|volume| volume.state == "available" || OF_CLAIMS.iter().any(|key| volume.tags.contains_key(*key)))
             .collect())
     }
 

@@ -2,14 +2,15 @@
 
 use std::{slice, time::Duration};
 
-use eks_core::{Class, Error, SecurityGroupId, VpcId, aws::failed, engine::StepContext};
+use eks_core::{Class, ClusterTrace, Error, Owner, SecurityGroupId, VpcId, aws::failed, engine::StepContext};
 
 use super::{
     super::{observe::filter, unless_gone},
     Leftovers,
     driver::released,
+    read,
 };
-use crate::{observed::FoundGroup, plan::refused};
+use crate::{leftovers::ObservedLeftovers, observed::FoundGroup, plan::refused};
 
 /// Its controller, or an earlier attempt, deleted it: its interfaces may be gone as well by now.
 async fn gone(cx: &StepContext, description: String) -> Result<(), Error> {
@@ -63,13 +64,15 @@ impl Leftovers {
         unless_gone(result.map(drop).map_err(|error| failed("ec2:DeleteNetworkInterface", id, error)))
     }
 
-    pub(super) async fn sweep_interfaces(&self, vpc: &VpcId, cluster: &str) -> Result<(), Error> {
-        let of_cluster = filter("tag:cluster.k8s.amazonaws.com/name", [cluster]);
+    /// Whose they are is judged again: nobody looked at them before.
+    pub(super) async fn sweep_interfaces(&self, owner: &Owner, vpc: &VpcId, cluster: ClusterTrace, made: bool) -> Result<(), Error> {
+        let of_cluster = filter("tag:cluster.k8s.amazonaws.com/name", [cluster.name.as_str()]);
         let request = self.networks.patient.describe_network_interfaces().filters(of_cluster).filters(filter("vpc-id", [vpc.as_str()]));
         let answer = request.filters(filter("status", ["available"])).send().await;
         let answer = answer.map_err(|error| failed("ec2:DescribeNetworkInterfaces", vpc.as_str(), error))?;
-        for id in answer.network_interfaces().iter().filter_map(|one| one.network_interface_id()) {
-            self.delete_interface(id).await?;
+        let found = answer.network_interfaces().iter().map(read::interface).collect();
+        for id in ObservedLeftovers::provably_of(owner, cluster, made.then(|| vpc.clone()), found) {
+            self.delete_interface(&id).await?;
         }
         Ok(())
     }

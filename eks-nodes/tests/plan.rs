@@ -389,6 +389,15 @@ fn a_size_that_somebody_moved_stays() {
     assert_eq!((keeps.as_str(), changes[0].as_str()), ("true", "NodeVolumeSize: 20 → 30"));
     assert_eq!(changes[1], "size of asg: stays 5, as it is now; the spec says 2");
     assert!(plan.to_string().contains("5 × t3.medium instance"), "the price is that of five: {plan}");
+    let back = "asg has 5 instances: if this update fails, its rollback sets 2 again";
+    assert!(plan.to_string().contains(back), "the stack was made with a number: {plan}");
+    let (_, _, plan) = planned(&built(capacity(1, 2, 6), 30), 2);
+    assert!(!plan.to_string().contains("its rollback sets"), "{plan}");
+    let wider = built(capacity(1, 2, 6), 30);
+    let mut kept = both(&before, StackStatus::CreateComplete, StackStatus::UpdateComplete);
+    kept[1].parameters.insert("KeepDesiredCapacity".to_owned(), "true".to_owned());
+    let plan = wider.plan(&observed(&wider, kept).with_sizes("chap10-worker", vec![group(5)])).expect("a plan");
+    assert!(!plan.to_string().contains("its rollback sets"), "a stack that keeps the number says none: {plan}");
     // Limits hold.
     let (keeps, changes, plan) = planned(&built(capacity(1, 2, 3), 20), 5);
     assert_eq!((keeps.as_str(), changes[1].as_str()), ("true", "size of asg: 5 → 3, its new limit"));

@@ -343,6 +343,32 @@ async fn what_an_autoscaler_moved_stays_in_amazons_template() -> Tested {
     torn_down(&account).await
 }
 
+/// A change set holds the number that there was when it was made.
+#[tokio::test(start_paused = true)]
+async fn a_change_set_with_another_size_than_the_groups_is_refused() -> Tested {
+    let account = account("1.35").await?;
+    let with = |gib| {
+        let capacity = Capacity::new(1, 2, 6)?;
+        Ok::<_, Box<dyn std::error::Error>>(
+            account.spec().capacity(capacity).volume_gib(gib).amazon_template(NodeGroup2025::new(key())).build()?,
+        )
+    };
+    account.apply(&account.workers.plan(&with(20)?).await?).await?;
+    autoscaled(&account, 4).await?;
+    let larger = with(30)?;
+    let plan = account.workers.plan_with_change_sets(&[&larger]).await?;
+    autoscaled(&account, 5).await?;
+    let error = account.apply(&plan).await.expect_err("the number has moved");
+    let (_, error) = error.report().and_then(|report| report.failures().next()).expect("tried");
+    assert!(error.to_string().contains("has 5 instances now, and its change set would set 4 again; plan again"), "{error}");
+    assert_eq!(account.running_instances(), 5);
+    account.apply(&account.workers.plan_with_change_sets(&[&larger]).await?).await?;
+    minutes(3).await;
+    assert_eq!(account.running_instances(), 5);
+    assert!(account.workers.plan(&larger).await?.is_noop());
+    torn_down(&account).await
+}
+
 /// Without asking: what types cannot say, rules do.
 #[tokio::test(start_paused = true)]
 async fn what_a_generation_cannot_be_told() -> Tested {

@@ -183,7 +183,12 @@ impl Workers {
 
     /// Carries out a change set and waits until that is done.
     async fn carry_out(&self, id: &str, set: &str, request: &StackRequest, typical: Duration, cx: &StepContext) -> Result<Outputs, Error> {
-        let runs = self.runs(id, cx).await? || self.execute(id, set, request, cx).await?;
+        let runs = if self.runs(id, cx).await? {
+            true
+        } else {
+            self.keeps_shown_size(id, request, cx).await?;
+            self.execute(id, set, request, cx).await?
+        };
         let goal = if runs { Goal::Updated } else { Goal::Standing };
         self.reached(wait(goal, id, typical).first(typical / 4), cx).await
     }

@@ -13,8 +13,8 @@ use account::{Account, Tested, minutes, owner, security_group_of};
 use aws_sdk_ec2::primitives::Blob;
 use eks_core::{Action, AmiId, AuthenticationMode, Error, Plan, Ref, StackName, Verdict};
 use eks_nodes::{
-    Capacity, CustomTemplate, NodeGroup2018, NodeGroup2022, NodeGroup2025, NodeGroupTemplate, RoleMapping, TaintEffect,
-    TemplateAuthentication, WorkersOp, WorkersSpecBuilder,
+    Capacity, CustomTemplate, NodeGroup2018, NodeGroup2022, NodeGroup2025, NodeGroupTemplate, RoleMapping, Scope, TaintEffect,
+    TemplateAuthentication, UpdateEffect, WorkersOp, WorkersSpecBuilder,
 };
 use eks_sim::Sim;
 
@@ -340,6 +340,28 @@ async fn what_an_autoscaler_moved_stays_in_amazons_template() -> Tested {
     account.apply(&plan).await?;
     minutes(3).await;
     assert_eq!(account.running_instances(), 3);
+    torn_down(&account).await
+}
+
+/// The image that AWS recommends is looked for in each update: new sizes may replace every node.
+#[tokio::test(start_paused = true)]
+async fn new_sizes_leave_nodes_alone_only_if_the_image_is_pinned() -> Tested {
+    let account = account("1.35").await?;
+    let pinned = image(&account, "/aws/service/eks/optimized-ami/1.35/amazon-linux-2023/x86_64/standard/recommended/image_id").await?;
+    for (template, effect) in
+        [(NodeGroup2025::new(key()).image(pinned), UpdateEffect::Sizes), (NodeGroup2025::new(key()), UpdateEffect::Rolls)]
+    {
+        let with = |most| {
+            let capacity = Capacity::new(1, 2, most)?;
+            Ok::<_, Box<dyn std::error::Error>>(account.spec().capacity(capacity).amazon_template(template.clone()).build()?)
+        };
+        account.apply(&account.workers.plan(&with(6)?).await?).await?;
+        let larger = with(7)?;
+        let now = account.workers.observe(&owner(), Scope::of([&larger])).await?;
+        assert_eq!(larger.update_effect(&now)?, Some(effect));
+        let told = larger.plan(&now)?.to_string();
+        assert_eq!(told.contains("any update, of sizes too, may take the newest recommended image"), effect == UpdateEffect::Rolls, "{told}");
+    }
     torn_down(&account).await
 }
 

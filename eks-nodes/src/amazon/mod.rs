@@ -131,6 +131,21 @@ impl NodeGroupTemplate {
         }
     }
 
+    /// Whether each update takes the image that is the newest then.
+    pub(crate) fn image_floats(&self, now: &Observed) -> bool {
+        match self {
+            Self::NodeGroup2018(_) => false,
+            Self::NodeGroup2022(template) => template.image_floats(),
+            Self::NodeGroup2025(template) => template.image_floats(),
+            // Of a template of somebody else's only its types are known.
+            Self::Custom(template) => {
+                let declared = now.template(self.url()).into_iter().flat_map(|summary| summary.parameters.values());
+                let mut kinds = declared.map(|parameter| parameter.kind.as_str());
+                !template.more.contains_key("NodeImageId") && kinds.any(|kind| kind.starts_with("AWS::SSM::Parameter::Value<"))
+            }
+        }
+    }
+
     /// Whether labels, taints and settings of the kubelet reach the nodes: by arguments of `bootstrap.sh`.
     pub(crate) fn has_bootstrap_arguments(&self) -> bool {
         matches!(self, Self::NodeGroup2018(_) | Self::NodeGroup2022(_))

@@ -4,7 +4,7 @@ mod refs;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eks_core::{Action, Plan, RoleArn};
+use eks_core::{Action, Plan, Ref, RoleArn};
 use eks_nodes::{
     AmazonLinux2, AmazonLinux2023, Bottlerocket, Capacity, EvictionSignal, Family, GroupIssue, GroupName, GroupOp, GroupScaling,
     GroupStatus, Image, IssueCode, Kubelet, LifecycleHook, LocalStorage, Managed, Mirror, NodeGroup, NodeGroup2025, NodeRepair, Observed,
@@ -270,6 +270,8 @@ fn what_never_changes_in_a_group_is_refused_with_the_way_round() {
     let spot = managed().purchase(Purchase::Spot(SpotAllocation::default()));
     assert!(refused(spot, as_is).contains("has capacity type ON_DEMAND, and SPOT is wanted"));
     assert!(refused(managed(), |group| group.role.push('2')).contains("has role"));
+    let from_elsewhere = Managed::new().role(Ref::output(key("cluster/role/nodes"), "arn"));
+    assert!(refused(workers().managed(from_elsewhere), as_is).contains("and cluster/role/nodes's is wanted"), "its own role would go");
     assert!(refused(managed(), |group| group.template = None).contains("has launch template none, and lt-1 is wanted"));
     assert!(refused(managed(), |group| group.version = "1.36".to_owned()).contains("EKS never takes a group back to 1.35"));
     let workers_of_a_stack = workers().build().expect("valid").plan(&standing(&spec, as_is)).expect_err("refused");

@@ -203,6 +203,8 @@ fn standing(spec: &WorkersSpec, change: impl FnOnce(&mut NodeGroup)) -> Observed
     Observed::new(&owner(), Scope::of([spec]), [stack]).expect("no two").with_groups([found]).expect("no two")
 }
 
+const NEWEST: &str = "release: 1.35.0-20261117 → the newest of 1.35; release() pins it";
+
 fn as_is(_: &mut NodeGroup) {}
 
 #[test]
@@ -239,7 +241,10 @@ fn each_setting_changes_in_place_and_each_image_rolls() {
     for (builder, change, rolls) in table {
         let plan = builder.build().expect("valid").plan(&now).expect("a plan");
         let step = plan.step("nodes/chap10-worker").expect("a step");
-        assert_eq!((step.action, step.changes.as_slice()), (Action::Update, &[change.to_owned()][..]));
+        // Without a pinned release a roll takes the newest one.
+        let newest = (rolls && change.starts_with("launch template")).then(|| NEWEST.to_owned());
+        let changes: Vec<_> = [change.to_owned()].into_iter().chain(newest).collect();
+        assert_eq!((step.action, &step.changes), (Action::Update, &changes));
         assert_eq!(plan.to_string().contains("replaces every node: 2 in rounds of 1"), rolls, "{change}: {plan}");
         let GroupOp::Update { update, .. } = op(&plan) else { panic!("updates") };
         assert_eq!(update.roll.is_some(), rolls, "{change}");
@@ -254,7 +259,7 @@ fn each_setting_changes_in_place_and_each_image_rolls() {
     // A run that died between stack and group goes on.
     let behind = standing(&spec, |group| group.template = Some(("lt-1".to_owned(), "0".to_owned())));
     let plan = spec.plan(&behind).expect("a plan");
-    assert_eq!(plan.step("nodes/chap10-worker").expect("a step").changes, ["launch template: version 0 → 1"]);
+    assert_eq!(plan.step("nodes/chap10-worker").expect("a step").changes, ["launch template: version 0 → 1", NEWEST]);
 }
 
 #[test]

@@ -205,7 +205,12 @@ fn roll(wanted: &Wanted<'_>, found: &NodeGroup, changes: &mut Vec<String>) -> Re
     } else if let Some(newest) = newest.filter(|newest| *newest != used) {
         changes.push(format!("launch template: version {used} → {newest}"));
     }
-    Ok((changes.len() > before).then(|| Roll {
+    let rolls = changes.len() > before;
+    // Asked for neither version nor release, EKS takes the newest release of the version ("UpdateNodegroupVersion").
+    if rolls && wanted.version == found.version && wanted.group.release.is_none() {
+        changes.push(format!("release: {} → the newest of {}; release() pins it", found.release, found.version));
+    }
+    Ok(rolls.then(|| Roll {
         version: wanted.version.to_owned(),
         release: wanted.group.release.clone(),
         template: wanted.group.template.clone(),

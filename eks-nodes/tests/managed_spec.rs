@@ -305,6 +305,8 @@ fn every_state_is_decided() {
         let told = format!("{:?}", op(&plan));
         assert!(told.starts_with(expected), "{status}: {told}");
     }
+    let waits = plan(GroupStatus::Updating).expect("a plan").step("nodes/chap10-worker").expect("a step").typical;
+    assert!(waits.as_secs() >= 300, "what is under way may be a roll: {waits:?}");
     let degraded = findings(&plan(GroupStatus::Degraded).expect("a plan"));
     assert!(degraded.contains("EKS finds: InstanceLimitExceeded: No more; ask for a higher quota of vCPUs"), "{degraded}");
     let failed = plan(GroupStatus::CreateFailed).expect("a plan");

@@ -365,6 +365,17 @@ async fn new_sizes_leave_nodes_alone_only_if_the_image_is_pinned() -> Tested {
     torn_down(&account).await
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_subnet_is_not_taken_from_under_nodes() -> Tested {
+    let mut account = account("1.35").await?;
+    let spec = |account: &Account| account.spec().amazon_template(NodeGroup2025::new(key())).build();
+    account.apply(&account.workers.plan(&spec(&account)?).await?).await?;
+    let gone = account.network.subnets.pop().expect("two").id.to_string();
+    let error = account.workers.plan(&spec(&account)?).await.expect_err("its nodes would be replaced").to_string();
+    assert!(error.contains(&format!("has {gone}, and Auto Scaling replaces")) && error.contains("give the new workers another name"), "{error}");
+    torn_down(&account).await
+}
+
 /// A change set holds the number that there was when it was made.
 #[tokio::test(start_paused = true)]
 async fn a_change_set_with_another_size_than_the_groups_is_refused() -> Tested {

@@ -284,6 +284,11 @@ fn what_works_is_not_deleted_by_an_update() {
     for spec in [windows, unmapped] {
         assert!(refusal(&spec, &standing(&spec, &linux)).contains("access entry of type EC2_LINUX"));
     }
+    // A subnet that the group has and the spec has not: its nodes would be replaced.
+    let mut wider = both(&one, StackStatus::CreateComplete, StackStatus::UpdateComplete);
+    let subnets = wider[1].parameters.get_mut("Subnets").expect("a parameter");
+    subnets.push_str(",subnet-0123456789abcdef0");
+    assert!(refusal(&one, &observed(&one, wider)).contains("Auto Scaling replaces the nodes of what a group loses, undrained"));
     // Our template and Amazon's do not follow one another: the role that nodes run under would go.
     let amazon = workers().amazon_template(NodeGroup2025::new("my-key".to_owned())).build().expect("valid");
     assert!(refusal(&amazon, &standing(&one, &linux)).contains("is of another template"));

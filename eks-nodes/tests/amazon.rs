@@ -16,7 +16,7 @@ use eks_nodes::{
     Capacity, CustomTemplate, NodeGroup2018, NodeGroup2022, NodeGroup2025, NodeGroupTemplate, RoleMapping, Scope, TaintEffect,
     TemplateAuthentication, UpdateEffect, WorkersOp, WorkersSpecBuilder,
 };
-use eks_sim::Sim;
+use eks_sim::{Fault, Sim, When};
 
 const OF_2018: &str = include_str!("amazon/2018-12-10.yaml");
 const OF_2022: &str = include_str!("amazon/2022-12-23.yaml");
@@ -283,20 +283,40 @@ async fn capabilities_are_told_and_a_changed_template_is_noticed() -> Tested {
     torn_down(&account).await
 }
 
-/// A value that CloudFormation does not echo cannot be compared, and is no difference.
+/// A value that CloudFormation does not echo cannot be compared, and is no difference; and no plan holds it.
 #[tokio::test(start_paused = true)]
-async fn what_is_not_echoed_is_no_difference() -> Tested {
+async fn what_is_not_echoed_is_no_difference_and_in_no_plan() -> Tested {
+    const SECRET: &str = "{{resolve:secretsmanager:nodes}}";
     let account = account("1.35").await?;
     let address = "https://mine.s3.amazonaws.com/nodes.yaml";
-    account.sim.serve_template(address, OF_2025.replace("Parameters:\n", "Parameters:\n  Secret: {Type: String, NoEcho: true}\n"));
+    let hidden = OF_2025.replace("Parameters:\n", "Parameters:\n  Secret: {Type: String, NoEcho: true}\n");
     let template = || NodeGroup2025::new(key()).at(address);
+    account.sim.serve_template(address, hidden.replace(", NoEcho: true", ", Default: before"));
+    let shown = account.spec().amazon_template(template().parameter("Secret", "before".to_owned())).build()?;
+    account.apply(&account.workers.plan(&shown).await?).await?;
+
+    account.sim.serve_template(address, hidden);
     let found = problems(&account, account.spec().amazon_template(template())).await?;
     assert!(found[0].1.starts_with("parameter Secret: is declared without a default"), "{found:?}");
-    let spec = account.spec().amazon_template(template().parameter("Secret", "hush".to_owned())).build()?;
+    for value in ["hush", "{{resolve:ssm:a}}hush}}", "hush{{resolve:ssm:a}}"] {
+        let found = problems(&account, account.spec().amazon_template(template().parameter("Secret", value.to_owned()))).await?;
+        assert!(found[0].0 == "parameter-secret" && !found[0].1.contains("hush"), "{found:?}");
+    }
+    let spec = account.spec().amazon_template(template().parameter("Secret", SECRET.to_owned())).build()?;
     let plan = account.workers.plan(&spec).await?;
-    assert!(!plan.to_string().contains("hush"));
+    assert!(!plan.to_string().contains("resolve:") && !plan.to_string().contains("before"), "{plan}");
+    assert_eq!(plan.steps()[0].changes, ["Secret: changes, which is not shown"]);
+    assert_eq!(serde_json::to_string(&plan)?.matches(SECRET).count(), 1, "the request alone has the reference");
     account.apply(&plan).await?;
     assert!(account.workers.plan(&spec).await?.is_noop());
+
+    // An answer is lost, and what is hidden does not look like a change.
+    let larger = account.spec().volume_gib(30).amazon_template(template().parameter("Secret", SECRET.to_owned())).build()?;
+    let plan = account.workers.plan_with_change_sets(&[&larger]).await?;
+    let executed = When::Action { service: "cloudformation".to_owned(), action: "ExecuteChangeSet".to_owned(), nth: 1 };
+    account.sim.inject(executed, Fault::LoseAnswer);
+    account.apply(&plan).await?;
+    assert!(account.workers.plan(&larger).await?.is_noop());
     torn_down(&account).await
 }
 

@@ -55,6 +55,8 @@ macro_rules! any_template {
             }
 
             /// Another parameter, which the template there must declare; one that has a setter, or that the spec gives, is refused.
+            /// One that the template declares `NoEcho` takes a dynamic reference only (`{{resolve:secretsmanager:…}}`), or the output of
+            /// a step: plans are saved and shown.
             #[must_use]
             pub fn parameter(mut self, name: impl Into<String>, value: impl Into<eks_core::Ref<String>>) -> Self {
                 self.more.insert(name.into(), value.into());

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     actions,
+    decide::HIDDEN,
     diff::{ChangeAction, PropertyChange, Replacement, ResourceChange, StackDiff},
     fingerprint::TEMPLATE_TAG,
     observed::Stack,
@@ -197,7 +198,10 @@ impl Workers {
 
 fn is_as_wanted(stack: &Stack, request: &StackRequest, cx: &StepContext) -> bool {
     let same = |(name, wanted): (&String, &crate::Argument)| {
-        wanted.text(|reference| cx.resolve(reference)).is_ok_and(|wanted| stack.parameters.get(name) == Some(&wanted))
+        let found = stack.parameters.get(name);
+        // What is not echoed cannot be compared.
+        found.is_some_and(|found| found == HIDDEN)
+            || wanted.text(|reference| cx.resolve(reference)).is_ok_and(|wanted| found == Some(&wanted))
     };
     // The size is that of the moment at which the change set was made.
     let mut settled = request.parameters.iter().filter(|(name, _)| name.as_str() != DESIRED);

@@ -53,8 +53,7 @@ impl WorkersSpec {
             let text = "Amazon's template rolls: an update of image, instance type or user data replaces the nodes one after another, and drains none";
             findings.push(Finding::warning(key.clone(), text));
             if self.image_floats(now) {
-                let text =
-                    "any update, of sizes too, may take the newest recommended image, and then replaces every node: pin it with release() or image()";
+                let text = "any update, of sizes too, may take the newest recommended image, and then replaces every node: pin it with release() or image()";
                 findings.push(Finding::warning(key.clone(), text));
             }
             // User Guide, "UpdatePolicy attribute": MinInstancesInService, here the desired capacity, is below the group's MaxSize.

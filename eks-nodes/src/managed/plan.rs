@@ -66,7 +66,9 @@ impl WorkersSpec {
             Action::Keep => Duration::ZERO,
             Action::Create => GROUP_TAKES,
             // What is under way may be a roll: EKS tells of a group only that it is being updated.
-            Action::Update if decision.rolls || matches!(decision.op, GroupOp::Await { .. }) => ROLL_TAKES + ROUND_TAKES * self.rounds(settings, now),
+            Action::Update if decision.rolls || matches!(decision.op, GroupOp::Await { .. }) => {
+                ROLL_TAKES + ROUND_TAKES * self.rounds(settings, now)
+            }
             Action::Update => SETTINGS_TAKE,
         };
         let permits = if decision.action == Action::Update { &actions::UPDATE[..] } else { &actions::CREATE[..] };

@@ -8,7 +8,7 @@ use crate::{
     fingerprint::TEMPLATE_TAG,
     observed::{Observed, Stack},
     op::WorkersOp,
-    request::{Argument, KEEPS, StackRequest},
+    request::{Argument, KEEPS, StackRequest, TemplateSource},
     status::{Next, Purpose, StackStatus},
 };
 
@@ -16,7 +16,7 @@ use crate::{
 const FIXED: [&str; 2] = ["ClusterName", "VpcId"];
 
 /// What CloudFormation tells of a parameter that is not echoed.
-const HIDDEN: &str = "****";
+pub(crate) const HIDDEN: &str = "****";
 
 /// A decision on one stack.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ pub(crate) fn decide(
     let (id, status) = (stack.id.clone(), stack.status);
     Ok(match status.next(Purpose::Make) {
         Next::Compare => {
-            let changes = changes(&request, stack, told)?;
+            let changes = changes(&request, stack, now, told)?;
             let told = Some(stack.outputs.clone());
             if changes.is_empty() {
                 let mut outputs = stack.outputs.clone();
@@ -113,8 +113,13 @@ fn refused(stack: &Stack, rule: &str, remedy: &str) -> Error {
 }
 
 /// Where the stack differs from what is wanted, field by field.
-fn changes(request: &StackRequest, stack: &Stack, told: &Told) -> Result<Vec<String>, Error> {
+fn changes(request: &StackRequest, stack: &Stack, now: &Observed, told: &Told) -> Result<Vec<String>, Error> {
     let mut changes = Vec::new();
+    let summary = match &request.template {
+        TemplateSource::Url(url) => now.template(url),
+        TemplateSource::Body(_) => None,
+    };
+    let is_secret = |name: &str| summary.and_then(|summary| summary.parameters.get(name)).is_some_and(|declared| declared.no_echo);
     if stack.tags.get(TEMPLATE_TAG) != Some(&request.template.fingerprint()) {
         changes.push("template: changed".to_owned());
     }
@@ -125,6 +130,10 @@ fn changes(request: &StackRequest, stack: &Stack, told: &Told) -> Result<Vec<Str
             continue;
         }
         let Some(wanted) = difference(wanted, found, told) else { continue };
+        if is_secret(name) {
+            changes.push(format!("{name}: changes, which is not shown"));
+            continue;
+        }
         if FIXED.contains(&name.as_str()) {
             let rule = format!("has {name} {}, and {wanted} is wanted", found.map_or("none", String::as_str));
             return Err(refused(stack, &rule, "give the workers there another name"));

@@ -5,7 +5,7 @@ use std::fmt;
 use eks_core::Error;
 use serde::{Deserialize, Serialize};
 
-use crate::{observed::Observed, op::WorkersOp, spec::WorkersSpec};
+use crate::{image::Image, observed::Observed, op::WorkersOp, spec::WorkersSpec};
 
 /// What an update in place of a group's stack does to nodes. None of it drains a node: a new group beside the old one, and a drain,
 /// replace nodes gently (feature `replacement`).
@@ -13,7 +13,8 @@ use crate::{observed::Observed, op::WorkersOp, spec::WorkersSpec};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum UpdateEffect {
-    /// Only the group's sizes change. Fewer instances are terminated undrained.
+    /// Only the group's sizes change. Fewer instances are terminated undrained. An image that is not pinned is never among this:
+    /// CloudFormation looks for the newest in each update (User Guide, "SSM parameter types").
     Sizes,
     /// A new version of the launch template takes effect for instances that come later; those that run keep their settings.
     LaterNodes,
@@ -23,8 +24,11 @@ pub enum UpdateEffect {
 
 impl UpdateEffect {
     /// Of the changes of a stack that is updated.
-    pub(crate) fn of(changes: &[String], amazon: bool) -> Self {
-        match (changes.iter().all(|change| change.starts_with("NodeAutoScalingGroup")), amazon) {
+    ///
+    /// `floats` says that the image is looked for anew in each update.
+    pub(crate) fn of(changes: &[String], amazon: bool, floats: bool) -> Self {
+        let sizes = |change: &String| change.starts_with("NodeAutoScalingGroup") || change.starts_with("size of ");
+        match (!floats && changes.iter().all(sizes), amazon) {
             (true, _) => Self::Sizes,
             (false, true) => Self::Rolls,
             (false, false) => Self::LaterNodes,
@@ -47,6 +51,16 @@ impl fmt::Display for UpdateEffect {
 }
 
 impl WorkersSpec {
+    /// Whether each update takes the image that is the newest then.
+    pub(crate) fn image_floats(&self, now: &Observed) -> bool {
+        match (&self.amazon, &self.image) {
+            (Some(template), _) => template.image_floats(now),
+            (None, Image::Ami(_)) => false,
+            (None, Image::Parameter(_)) => true,
+            (None, Image::Recommended) => !self.family.is_pinned(),
+        }
+    }
+
     /// What the update that these workers need does to nodes; `None` if their stack needs none.
     ///
     /// # Errors
@@ -54,7 +68,7 @@ impl WorkersSpec {
     pub fn update_effect(&self, now: &Observed) -> Result<Option<UpdateEffect>, Error> {
         let plan = self.plan(now)?;
         let step = plan.step(self.key().as_str()).filter(|step| matches!(step.op.decode(), Ok(WorkersOp::UpdateStack { .. })));
-        Ok(step.map(|step| UpdateEffect::of(&step.changes, self.amazon.is_some())))
+        Ok(step.map(|step| UpdateEffect::of(&step.changes, self.amazon.is_some(), self.image_floats(now))))
     }
 }
 
@@ -64,9 +78,14 @@ mod tests {
 
     #[test]
     fn only_sizes_leave_nodes_as_they_are() {
-        let of = |changes: &[&str], amazon| UpdateEffect::of(&changes.iter().map(ToString::to_string).collect::<Vec<_>>(), amazon);
-        assert_eq!(of(&["NodeAutoScalingGroupMaxSize: 3 → 4"], true), UpdateEffect::Sizes);
-        assert_eq!(of(&["NodeAutoScalingGroupMaxSize: 3 → 4", "NodeInstanceType: t3.medium → t3.large"], true), UpdateEffect::Rolls);
-        assert_eq!(of(&["template: changed"], false), UpdateEffect::LaterNodes);
+        let of = |changes: &[&str], amazon, floats| {
+            UpdateEffect::of(&changes.iter().map(ToString::to_string).collect::<Vec<_>>(), amazon, floats)
+        };
+        let sizes = ["NodeAutoScalingGroupMaxSize: 3 → 4", "size of asg: 5 → 4, its new limit"];
+        assert_eq!(of(&sizes, true, false), UpdateEffect::Sizes);
+        assert_eq!(of(&sizes, true, true), UpdateEffect::Rolls, "by a newer image");
+        assert_eq!(of(&sizes, false, true), UpdateEffect::LaterNodes);
+        assert_eq!(of(&[sizes[0], "NodeInstanceType: t3.medium → t3.large"], true, false), UpdateEffect::Rolls);
+        assert_eq!(of(&["template: changed"], false, false), UpdateEffect::LaterNodes);
     }
 }

@@ -44,8 +44,12 @@ impl WorkersSpec {
             findings.push(Finding::warning(key.clone(), message));
         }
         if decision.action == Action::Update && self.amazon.is_none() {
-            let effect = UpdateEffect::of(&decision.changes, false);
-            findings.push(Finding::note(key.clone(), effect.to_string()));
+            let floats = self.image_floats(now);
+            findings.push(Finding::note(key.clone(), UpdateEffect::of(&decision.changes, false, floats).to_string()));
+            if floats {
+                let text = "any update, of sizes too, may take the newest image, which later nodes get: pin a release or an image";
+                findings.push(Finding::note(key.clone(), text));
+            }
         }
         let desired = |name: &str| now.stack(name)?.parameters.get(DESIRED)?.parse::<u32>().ok();
         let unseen = now.sizes(self.name.as_str()).is_empty() && !self.keeps_size(now);

@@ -14,7 +14,7 @@ use crate::{
     sizing::{DESIRED_TAG, GroupSize},
     spec::WorkersSpec,
     status::{Next, Purpose, StackStatus},
-    template::ZONES,
+    template::{TEMPLATE_ID, ZONES},
 };
 
 /// Which stacks to look at, and in which Region: stack names say nothing of it.
@@ -107,6 +107,11 @@ impl Stack {
     pub fn key(&self, owner: &Owner) -> Option<StepKey> {
         let key = self.tags.get(KEY_TAG)?.parse::<StepKey>().ok()?;
         (self.tags.get(OWNER_TAG).map(String::as_str) == Some(owner.as_str()) && key.layer() == WorkersOp::LAYER).then_some(key)
+    }
+
+    /// Whether a managed node group stands on it.
+    pub(crate) fn is_base_of_group(&self) -> bool {
+        self.outputs.contains_key(TEMPLATE_ID)
     }
 
     /// US dollars a month for what its parameters describe; nothing for a stack without instances.
@@ -215,8 +220,8 @@ impl Observed {
         Ok(self)
     }
 
-    /// The same, where nobody may look for managed node groups.
-    #[cfg(feature = "managed")]
+    /// The same, where nobody can look for managed node groups.
+    #[cfg(any(feature = "aws", test))]
     pub(crate) fn without_groups(mut self, why: String) -> Self {
         self.unseen = Some(why);
         self
@@ -225,6 +230,11 @@ impl Observed {
     /// Why nobody looked for managed node groups, if so.
     pub(crate) fn unseen(&self) -> Option<&str> {
         self.unseen.as_deref()
+    }
+
+    /// Why a stack must stay: a managed node group, which nobody could look for, may stand on it.
+    pub(crate) fn stays(&self, stack: &Stack) -> Option<&str> {
+        self.unseen().filter(|_| stack.is_base_of_group())
     }
 
     /// A managed node group.

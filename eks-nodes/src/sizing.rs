@@ -7,6 +7,9 @@
 //! Our template leaves `DesiredCapacity` out then, so that nothing comes between looking and changing, and each zone's group keeps its own:
 //! Auto Scaling leaves the number alone, but for new limits (Auto Scaling API Reference, "UpdateAutoScalingGroup"). Amazon's
 //! template always says a number, so that one is read just before the update, and what the spec said is remembered in a tag.
+//!
+//! An update that fails is another matter: its rollback brings back what the stack said before, a number, too, if it said one. A plan warns
+//! where that is below what the group has.
 
 use std::fmt;
 
@@ -73,6 +76,12 @@ impl WorkersSpec {
         sizes.iter().fold(0, |sum, size| sum.saturating_add(self.within_limits(size.desired)))
     }
 
+    /// The number that a rollback sets: CloudFormation goes back to the stack's definition, and one that was made or resized last says it.
+    fn said_by_rollback(&self, now: &Observed) -> Option<u32> {
+        let stack = self.standing(now).filter(|stack| stack.parameters.get(KEEPS).is_none_or(|keeps| keeps != "true"))?;
+        stack.parameters.get(DESIRED)?.parse().ok()
+    }
+
     fn within_limits(&self, desired: u32) -> u32 {
         desired.clamp(self.capacity.min(), self.capacity.max())
     }
@@ -101,6 +110,13 @@ impl WorkersSpec {
                 (false, false) => Some(format!("size of {name}: {has} → {gets}")),
             };
             decision.changes.extend(change);
+            if let Some(old) = self.said_by_rollback(now).filter(|old| *old < has) {
+                let text = format!(
+                    "{name} has {has} instances: if this update fails, its rollback sets {old} again, and Auto Scaling terminates the others \
+                     without draining them"
+                );
+                findings.push(Finding::warning(key.clone(), text));
+            }
             if gets < has {
                 let text = format!("{name} has {has} instances and gets {gets}: Auto Scaling terminates nodes without draining them");
                 findings.push(Finding::warning(key.clone(), text));

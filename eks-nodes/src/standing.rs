@@ -1,4 +1,4 @@
-//! What an update in place would delete though it works: such a change is refused.
+//! What an update in place would take away though it works: such a change is refused.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,8 @@ use crate::{
 
 impl WorkersSpec {
     /// # Errors
-    /// [`Error::Refused`] if CloudFormation would delete an Auto Scaling group with its nodes, or the access entry that lets them in.
+    /// [`Error::Refused`] if CloudFormation would delete an Auto Scaling group with its nodes, or the access entry that lets them in, or
+    /// take a subnet from under nodes.
     pub(crate) fn keeps_what_works(&self, now: &Observed) -> Result<(), Error> {
         let stack = now.stack(self.name.as_str()).filter(|stack| stack.key(now.owner()) == Some(self.key()));
         let Some(stack) = stack.filter(|stack| stack.status.next(Purpose::Make) == Next::Compare) else {
@@ -24,11 +25,31 @@ impl WorkersSpec {
         if stack.parameters.contains_key("NodeInstanceRole") == self.amazon.is_some() {
             return Err(refused(stack, "is of another template, whose role and security group its nodes stand on"));
         }
-        if self.amazon.is_some() {
+        if self.amazon.is_none() {
+            self.keeps_groups(stack)?;
+            self.keeps_access(stack)?;
+        }
+        self.keeps_subnets(stack)
+    }
+
+    /// Auto Scaling replaces what is in a zone that a group loses (EC2 Auto Scaling User Guide, "Availability Zone rebalancing": "You
+    /// change the Availability Zones associated with your Auto Scaling group").
+    fn keeps_subnets(&self, stack: &Stack) -> Result<(), Error> {
+        let found = stack.parameters.get("Subnets").into_iter().flat_map(|subnets| subnets.split(','));
+        let (mut known, mut unknown) = (BTreeSet::new(), 0);
+        for subnet in &self.network.subnets {
+            match subnet.id.known() {
+                Some(id) => drop(known.insert(id.as_str())),
+                // Another layer's step will tell one that may be there already.
+                None => unknown += 1,
+            }
+        }
+        let lost: BTreeSet<_> = found.map(str::trim).filter(|id| !id.is_empty() && !known.contains(id)).collect();
+        if lost.len() <= unknown {
             return Ok(());
         }
-        self.keeps_groups(stack)?;
-        self.keeps_access(stack)
+        let lost = if unknown == 0 { lost.into_iter().collect::<Vec<_>>().join(", ") } else { "more subnets than are wanted".to_owned() };
+        Err(refused(stack, &format!("has {lost}, and Auto Scaling replaces the nodes of what a group loses, undrained")))
     }
 
     /// A group has the logical id of its zone, or that of all zones.

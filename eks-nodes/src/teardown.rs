@@ -54,7 +54,8 @@ pub(crate) const ACTIONS: &[&str] = &[
 ];
 
 impl Observed {
-    /// Removes every stack that carries this owner's tag and a key of this layer, and nothing else.
+    /// Removes every stack that carries this owner's tag and a key of this layer, and nothing else. What a managed node group stands on
+    /// stays while nobody could look for groups: its nodes would lose their role's policies.
     ///
     /// Stacks go after load balancers, Pods and volumes, which need nodes to be let go of; what the instances stand on goes
     /// after them. The mapping of the nodes' role outlives the nodes, so not everything of the Kubernetes layer goes before.
@@ -75,9 +76,14 @@ impl Observed {
             teardown = teardown.observes(crate::managed::OWNED);
         }
         for stack in self.stacks() {
-            if let Some(key) = stack.key(owner) {
-                teardown = teardown.removal(removal(owner, key, stack)?);
-            }
+            let Some(key) = stack.key(owner) else { continue };
+            teardown = match self.stays(stack) {
+                Some(_) => {
+                    let text = format!("stack {} stays: a managed node group may stand on it, and none could be looked for", stack.name);
+                    teardown.finding(Finding::warning(key, text))
+                }
+                None => teardown.removal(removal(owner, key, stack)?),
+            };
         }
         for group in self.groups() {
             if let Some(key) = group.key(owner) {
@@ -103,6 +109,11 @@ impl Observed {
                 Some(reason) => format!("{}: {reason}", stack.status),
                 None => stack.status.to_string(),
             };
+            if let Some(unseen) = self.stays(stack) {
+                let why = format!("a managed node group may stand on it, and none could be looked for: {unseen}");
+                let remedy = "tear down again with feature `managed`, and with rights to list and describe clusters' node groups";
+                return Survivor::new("CloudFormation stack", &stack.id, why, remedy, stack.usd_per_month());
+            }
             let remedy = "read the stack's events for what still uses its resources, remove that, and tear down again";
             Survivor::new("CloudFormation stack", &stack.id, why, remedy, stack.usd_per_month())
         })
@@ -139,6 +150,20 @@ mod tests {
 
     use super::*;
     use crate::{observed::tests::stack, status::StackStatus};
+
+    #[test]
+    fn what_an_unseen_group_may_stand_on_stays() {
+        let owner = Owner::new("o").expect("a name");
+        let mut base = stack(&owner, "nodes/m/base", "m-base", StackStatus::CreateComplete);
+        base.outputs.insert(crate::template::TEMPLATE_ID.to_owned(), "lt-1".to_owned());
+        let stacks = [base, stack(&owner, "nodes/w/base", "w-base", StackStatus::CreateComplete)];
+        let observed = Observed::new(&owner, Scope::owned("us-east-1"), stacks).expect("no two").without_groups("denied".to_owned());
+        let teardown = observed.teardown(&owner).expect("orders");
+        assert_eq!(teardown.removals().iter().map(|removal| removal.key.as_str()).collect::<Vec<_>>(), ["nodes/w/base"]);
+        assert!(teardown.findings().iter().any(|finding| finding.message.contains("stack m-base stays")), "{teardown}");
+        let survivors = observed.survivors();
+        assert!(survivors[0].why.contains("denied") && survivors[0].remedy.contains("node groups"), "{survivors:?}");
+    }
 
     #[test]
     fn instances_before_what_they_stand_on() {

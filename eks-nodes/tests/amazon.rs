@@ -13,10 +13,10 @@ use account::{Account, Tested, minutes, owner, security_group_of};
 use aws_sdk_ec2::primitives::Blob;
 use eks_core::{Action, AmiId, AuthenticationMode, Error, Plan, Ref, StackName, Verdict};
 use eks_nodes::{
-    Capacity, CustomTemplate, NodeGroup2018, NodeGroup2022, NodeGroup2025, NodeGroupTemplate, RoleMapping, TaintEffect,
-    TemplateAuthentication, WorkersOp, WorkersSpecBuilder,
+    Capacity, CustomTemplate, NodeGroup2018, NodeGroup2022, NodeGroup2025, NodeGroupTemplate, RoleMapping, Scope, TaintEffect,
+    TemplateAuthentication, UpdateEffect, WorkersOp, WorkersSpecBuilder,
 };
-use eks_sim::Sim;
+use eks_sim::{Fault, Sim, When};
 
 const OF_2018: &str = include_str!("amazon/2018-12-10.yaml");
 const OF_2022: &str = include_str!("amazon/2022-12-23.yaml");
@@ -283,20 +283,41 @@ async fn capabilities_are_told_and_a_changed_template_is_noticed() -> Tested {
     torn_down(&account).await
 }
 
-/// A value that CloudFormation does not echo cannot be compared, and is no difference.
+/// A value that CloudFormation does not echo cannot be compared, and is no difference; and no plan holds it.
 #[tokio::test(start_paused = true)]
-async fn what_is_not_echoed_is_no_difference() -> Tested {
+async fn what_is_not_echoed_is_no_difference_and_in_no_plan() -> Tested {
+    const SECRET: &str = "{{resolve:secretsmanager:nodes}}";
     let account = account("1.35").await?;
     let address = "https://mine.s3.amazonaws.com/nodes.yaml";
-    account.sim.serve_template(address, OF_2025.replace("Parameters:\n", "Parameters:\n  Secret: {Type: String, NoEcho: true}\n"));
+    let hidden = OF_2025.replace("Parameters:\n", "Parameters:\n  Secret: {Type: String, NoEcho: true}\n");
     let template = || NodeGroup2025::new(key()).at(address);
+    account.sim.serve_template(address, hidden.replace(", NoEcho: true", ", Default: plainly"));
+    let shown = account.spec().amazon_template(template().parameter("Secret", "plainly".to_owned())).build()?;
+    account.apply(&account.workers.plan(&shown).await?).await?;
+
+    account.sim.serve_template(address, hidden);
     let found = problems(&account, account.spec().amazon_template(template())).await?;
     assert!(found[0].1.starts_with("parameter Secret: is declared without a default"), "{found:?}");
-    let spec = account.spec().amazon_template(template().parameter("Secret", "hush".to_owned())).build()?;
+    for value in ["hush", "{{resolve:ssm:a}}hush}}", "hush{{resolve:ssm:a}}"] {
+        let found = problems(&account, account.spec().amazon_template(template().parameter("Secret", value.to_owned()))).await?;
+        assert!(found[0].0 == "parameter-secret" && !found[0].1.contains("hush"), "{found:?}");
+    }
+    let spec = account.spec().amazon_template(template().parameter("Secret", SECRET.to_owned())).build()?;
     let plan = account.workers.plan(&spec).await?;
-    assert!(!plan.to_string().contains("hush"));
-    account.apply(&plan).await?;
+    assert!(!plan.to_string().contains("resolve:") && !plan.to_string().contains("plainly"), "{plan}");
+    assert_eq!(plan.steps()[0].changes, ["Secret: changes, which is not shown"]);
+    assert_eq!(serde_json::to_string(&plan)?.matches(SECRET).count(), 1, "the request alone has the reference");
+    torn_down(&account).await?;
+    account.apply(&account.workers.plan(&spec).await?).await?;
     assert!(account.workers.plan(&spec).await?.is_noop());
+
+    // An answer is lost, and what is hidden does not look like a change.
+    let larger = account.spec().volume_gib(30).amazon_template(template().parameter("Secret", SECRET.to_owned())).build()?;
+    let plan = account.workers.plan_with_change_sets(&[&larger]).await?;
+    let executed = When::Action { service: "cloudformation".to_owned(), action: "ExecuteChangeSet".to_owned(), nth: 1 };
+    account.sim.inject(executed, Fault::LoseAnswer);
+    account.apply(&plan).await?;
+    assert!(account.workers.plan(&larger).await?.is_noop());
     torn_down(&account).await
 }
 
@@ -340,6 +361,72 @@ async fn what_an_autoscaler_moved_stays_in_amazons_template() -> Tested {
     account.apply(&plan).await?;
     minutes(3).await;
     assert_eq!(account.running_instances(), 3);
+    torn_down(&account).await
+}
+
+/// The image that AWS recommends is looked for in each update: new sizes may replace every node.
+#[tokio::test(start_paused = true)]
+async fn new_sizes_leave_nodes_alone_only_if_the_image_is_pinned() -> Tested {
+    let account = account("1.35").await?;
+    let pinned = image(&account, "/aws/service/eks/optimized-ami/1.35/amazon-linux-2023/x86_64/standard/recommended/image_id").await?;
+    for (template, effect) in
+        [(NodeGroup2025::new(key()).image(pinned), UpdateEffect::Sizes), (NodeGroup2025::new(key()), UpdateEffect::Rolls)]
+    {
+        let with = |most| {
+            let capacity = Capacity::new(1, 2, most)?;
+            Ok::<_, Box<dyn std::error::Error>>(account.spec().capacity(capacity).amazon_template(template.clone()).build()?)
+        };
+        account.apply(&account.workers.plan(&with(6)?).await?).await?;
+        let larger = with(7)?;
+        let now = account.workers.observe(&owner(), Scope::of([&larger])).await?;
+        assert_eq!(larger.update_effect(&now)?, Some(effect));
+        let told = larger.plan(&now)?.to_string();
+        assert_eq!(
+            told.contains("any update, of sizes too, may take the newest recommended image"),
+            effect == UpdateEffect::Rolls,
+            "{told}"
+        );
+    }
+    torn_down(&account).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subnet_is_not_taken_from_under_nodes() -> Tested {
+    let mut account = account("1.35").await?;
+    let spec = |account: &Account| account.spec().amazon_template(NodeGroup2025::new(key())).build();
+    account.apply(&account.workers.plan(&spec(&account)?).await?).await?;
+    let gone = account.network.subnets.pop().expect("two").id.to_string();
+    let error = account.workers.plan(&spec(&account)?).await.expect_err("its nodes would be replaced").to_string();
+    assert!(
+        error.contains(&format!("has {gone}, and Auto Scaling replaces")) && error.contains("give the new workers another name"),
+        "{error}"
+    );
+    torn_down(&account).await
+}
+
+/// A change set holds the number that there was when it was made.
+#[tokio::test(start_paused = true)]
+async fn a_change_set_with_another_size_than_the_groups_is_refused() -> Tested {
+    let account = account("1.35").await?;
+    let with = |gib| {
+        let capacity = Capacity::new(1, 2, 6)?;
+        Ok::<_, Box<dyn std::error::Error>>(
+            account.spec().capacity(capacity).volume_gib(gib).amazon_template(NodeGroup2025::new(key())).build()?,
+        )
+    };
+    account.apply(&account.workers.plan(&with(20)?).await?).await?;
+    autoscaled(&account, 4).await?;
+    let larger = with(30)?;
+    let plan = account.workers.plan_with_change_sets(&[&larger]).await?;
+    autoscaled(&account, 5).await?;
+    let error = account.apply(&plan).await.expect_err("the number has moved");
+    let (_, error) = error.report().and_then(|report| report.failures().next()).expect("tried");
+    assert!(error.to_string().contains("has 5 instances now, and its change set would set 4 again; plan again"), "{error}");
+    assert_eq!(account.running_instances(), 5);
+    account.apply(&account.workers.plan_with_change_sets(&[&larger]).await?).await?;
+    minutes(3).await;
+    assert_eq!(account.running_instances(), 5);
+    assert!(account.workers.plan(&larger).await?.is_noop());
     torn_down(&account).await
 }
 

@@ -106,6 +106,28 @@ async fn each_passes_under_its_own_policy() -> Tested {
     torn_down(&account).await
 }
 
+/// Whoever may not look for groups pulls nothing from under one: the stack that it stands on stays, and is told.
+#[tokio::test(start_paused = true)]
+async fn what_a_group_stands_on_stays_where_groups_cannot_be_seen() -> Tested {
+    let account = Account::new().await?;
+    made(&account, &managed(&account).build()?).await?;
+    for denied in ["eks:ListClusters", "eks:ListNodegroups", "eks:DescribeNodegroup"] {
+        let policy = format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"*","Resource":"*"}},{{"Effect":"Deny","Action":"{denied}","Resource":"*"}}]}}"#
+        );
+        account.sim.enforce([policy])?;
+        let teardown = account.workers.teardown(&owner()).await?;
+        assert_eq!(teardown.removals().len(), 0, "{denied}: {teardown}");
+        assert!(teardown.to_string().contains("stack chap10-worker-base stays"), "{denied}: {teardown}");
+        let verdict = teardown.apply(&account.engine()).await?.verdict;
+        account.sim.trust();
+        let Verdict::Leaked(left) = verdict else { panic!("{denied}: clean") };
+        assert!(left[0].id.contains("chap10-worker-base") && left[0].why.contains(denied), "{left:?}");
+    }
+    is_noop(&account, &managed(&account).build()?).await?;
+    torn_down(&account).await
+}
+
 #[tokio::test(start_paused = true)]
 async fn settings_change_in_place() -> Tested {
     let account = Account::new().await?;

@@ -4,7 +4,7 @@ mod refs;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eks_core::{Action, Plan, RoleArn};
+use eks_core::{Action, Plan, Ref, RoleArn};
 use eks_nodes::{
     AmazonLinux2, AmazonLinux2023, Bottlerocket, Capacity, EvictionSignal, Family, GroupIssue, GroupName, GroupOp, GroupScaling,
     GroupStatus, Image, IssueCode, Kubelet, LifecycleHook, LocalStorage, Managed, Mirror, NodeGroup, NodeGroup2025, NodeRepair, Observed,
@@ -203,6 +203,8 @@ fn standing(spec: &WorkersSpec, change: impl FnOnce(&mut NodeGroup)) -> Observed
     Observed::new(&owner(), Scope::of([spec]), [stack]).expect("no two").with_groups([found]).expect("no two")
 }
 
+const NEWEST: &str = "release: 1.35.0-20261117 → the newest of 1.35; release() pins it";
+
 fn as_is(_: &mut NodeGroup) {}
 
 #[test]
@@ -239,7 +241,10 @@ fn each_setting_changes_in_place_and_each_image_rolls() {
     for (builder, change, rolls) in table {
         let plan = builder.build().expect("valid").plan(&now).expect("a plan");
         let step = plan.step("nodes/chap10-worker").expect("a step");
-        assert_eq!((step.action, step.changes.as_slice()), (Action::Update, &[change.to_owned()][..]));
+        // Without a pinned release a roll takes the newest one.
+        let newest = (rolls && change.starts_with("launch template")).then(|| NEWEST.to_owned());
+        let changes: Vec<_> = [change.to_owned()].into_iter().chain(newest).collect();
+        assert_eq!((step.action, &step.changes), (Action::Update, &changes));
         assert_eq!(plan.to_string().contains("replaces every node: 2 in rounds of 1"), rolls, "{change}: {plan}");
         let GroupOp::Update { update, .. } = op(&plan) else { panic!("updates") };
         assert_eq!(update.roll.is_some(), rolls, "{change}");
@@ -254,7 +259,7 @@ fn each_setting_changes_in_place_and_each_image_rolls() {
     // A run that died between stack and group goes on.
     let behind = standing(&spec, |group| group.template = Some(("lt-1".to_owned(), "0".to_owned())));
     let plan = spec.plan(&behind).expect("a plan");
-    assert_eq!(plan.step("nodes/chap10-worker").expect("a step").changes, ["launch template: version 0 → 1"]);
+    assert_eq!(plan.step("nodes/chap10-worker").expect("a step").changes, ["launch template: version 0 → 1", NEWEST]);
 }
 
 #[test]
@@ -270,6 +275,8 @@ fn what_never_changes_in_a_group_is_refused_with_the_way_round() {
     let spot = managed().purchase(Purchase::Spot(SpotAllocation::default()));
     assert!(refused(spot, as_is).contains("has capacity type ON_DEMAND, and SPOT is wanted"));
     assert!(refused(managed(), |group| group.role.push('2')).contains("has role"));
+    let from_elsewhere = Managed::new().role(Ref::output(key("cluster/role/nodes"), "arn"));
+    assert!(refused(workers().managed(from_elsewhere), as_is).contains("and cluster/role/nodes's is wanted"), "its own role would go");
     assert!(refused(managed(), |group| group.template = None).contains("has launch template none, and lt-1 is wanted"));
     assert!(refused(managed(), |group| group.version = "1.36".to_owned()).contains("EKS never takes a group back to 1.35"));
     let workers_of_a_stack = workers().build().expect("valid").plan(&standing(&spec, as_is)).expect_err("refused");
@@ -298,6 +305,8 @@ fn every_state_is_decided() {
         let told = format!("{:?}", op(&plan));
         assert!(told.starts_with(expected), "{status}: {told}");
     }
+    let waits = plan(GroupStatus::Updating).expect("a plan").step("nodes/chap10-worker").expect("a step").typical;
+    assert!(waits.as_secs() >= 300, "what is under way may be a roll: {waits:?}");
     let degraded = findings(&plan(GroupStatus::Degraded).expect("a plan"));
     assert!(degraded.contains("EKS finds: InstanceLimitExceeded: No more; ask for a higher quota of vCPUs"), "{degraded}");
     let failed = plan(GroupStatus::CreateFailed).expect("a plan");

@@ -284,6 +284,11 @@ fn what_works_is_not_deleted_by_an_update() {
     for spec in [windows, unmapped] {
         assert!(refusal(&spec, &standing(&spec, &linux)).contains("access entry of type EC2_LINUX"));
     }
+    // A subnet that the group has and the spec has not: its nodes would be replaced.
+    let mut wider = both(&one, StackStatus::CreateComplete, StackStatus::UpdateComplete);
+    let subnets = wider[1].parameters.get_mut("Subnets").expect("a parameter");
+    subnets.push_str(",subnet-0123456789abcdef0");
+    assert!(refusal(&one, &observed(&one, wider)).contains("Auto Scaling replaces the nodes of what a group loses, undrained"));
     // Our template and Amazon's do not follow one another: the role that nodes run under would go.
     let amazon = workers().amazon_template(NodeGroup2025::new("my-key".to_owned())).build().expect("valid");
     assert!(refusal(&amazon, &standing(&one, &linux)).contains("is of another template"));
@@ -389,6 +394,15 @@ fn a_size_that_somebody_moved_stays() {
     assert_eq!((keeps.as_str(), changes[0].as_str()), ("true", "NodeVolumeSize: 20 → 30"));
     assert_eq!(changes[1], "size of asg: stays 5, as it is now; the spec says 2");
     assert!(plan.to_string().contains("5 × t3.medium instance"), "the price is that of five: {plan}");
+    let back = "asg has 5 instances: if this update fails, its rollback sets 2 again";
+    assert!(plan.to_string().contains(back), "the stack was made with a number: {plan}");
+    let (_, _, plan) = planned(&built(capacity(1, 2, 6), 30), 2);
+    assert!(!plan.to_string().contains("its rollback sets"), "{plan}");
+    let wider = built(capacity(1, 2, 6), 30);
+    let mut kept = both(&before, StackStatus::CreateComplete, StackStatus::UpdateComplete);
+    kept[1].parameters.insert("KeepDesiredCapacity".to_owned(), "true".to_owned());
+    let plan = wider.plan(&observed(&wider, kept).with_sizes("chap10-worker", vec![group(5)])).expect("a plan");
+    assert!(!plan.to_string().contains("its rollback sets"), "a stack that keeps the number says none: {plan}");
     // Limits hold.
     let (keeps, changes, plan) = planned(&built(capacity(1, 2, 3), 20), 5);
     assert_eq!((keeps.as_str(), changes[1].as_str()), ("true", "size of asg: 5 → 3, its new limit"));

@@ -224,3 +224,18 @@ async fn zones_are_balanced_unless_that_is_suspended() {
         assert_eq!(balanced, !suspended);
     }
 }
+
+/// "You change the Availability Zones associated with your Auto Scaling group" ("Rebalancing activities").
+#[tokio::test(start_paused = true)]
+async fn what_is_in_a_zone_that_the_group_lost_is_replaced() {
+    let setting = Setting::new().await;
+    setting.create(2, 4).await;
+    setting.minutes(2).await;
+    let kept = setting.subnets.split(',').next().expect("the first zone's");
+    let update = setting.client.update_auto_scaling_group().auto_scaling_group_name("g").vpc_zone_identifier(kept);
+    update.send().await.expect("updated");
+    setting.minutes(10).await;
+    let group = setting.group().await.expect("there");
+    let zones: Vec<_> = group.instances().iter().filter_map(|one| one.availability_zone()).collect();
+    assert_eq!(zones, ["us-east-1a"; 2]);
+}

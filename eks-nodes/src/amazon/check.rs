@@ -77,6 +77,12 @@ fn check_value(name: &str, declared: &TemplateParameter, argument: &Argument, pr
     });
     for value in values {
         let subject = || if declared.no_echo { format!("parameter {name}") } else { format!("parameter {name} = {value:?}") };
+        if declared.no_echo && !is_dynamic_reference(value) {
+            let rule = "is not echoed by CloudFormation, and its value would be in every saved plan";
+            let remedy = "give a dynamic reference to where the secret is kept, such as {{resolve:secretsmanager:NAME}}";
+            problems.add("parameter-secret", subject(), rule, remedy);
+            continue;
+        }
         if !declared.allowed.is_empty() && !declared.allowed.iter().any(|allowed| allowed == value) {
             problems.add("parameter-value", subject(), format!("must be one of {}", listed(value, &declared.allowed)), "use one of these");
         }
@@ -85,6 +91,11 @@ fn check_value(name: &str, declared: &TemplateParameter, argument: &Argument, pr
             problems.add("parameter-value", subject(), "must be a number", "correct it");
         }
     }
+}
+
+/// User Guide, "Get values stored in other services using dynamic references": the secret itself is read by CloudFormation.
+fn is_dynamic_reference(value: &str) -> bool {
+    value.strip_prefix("{{resolve:").and_then(|rest| rest.strip_suffix("}}")).is_some_and(|rest| !rest.contains(['{', '}']))
 }
 
 /// Few values all; of many, the nearest first.

@@ -52,6 +52,10 @@ impl WorkersSpec {
         if decision.action == Action::Update {
             let text = "Amazon's template rolls: an update of image, instance type or user data replaces the nodes one after another, and drains none";
             findings.push(Finding::warning(key.clone(), text));
+            if self.image_floats(now) {
+                let text = "any update, of sizes too, may take the newest recommended image, and then replaces every node: pin it with release() or image()";
+                findings.push(Finding::warning(key.clone(), text));
+            }
             // User Guide, "UpdatePolicy attribute": MinInstancesInService, here the desired capacity, is below the group's MaxSize.
             if self.instances(now) >= self.capacity.max() {
                 let text = "a rolling update is refused unless the maximum is above the number of instances: give a capacity with room for one more";

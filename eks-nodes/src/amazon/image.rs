@@ -79,6 +79,10 @@ macro_rules! launch_template {
                 self.machine.imds_v1 = on;
                 self
             }
+
+            pub(super) fn image_floats(&self) -> bool {
+                self.machine.image_floats()
+            }
         }
     };
 }
@@ -88,6 +92,11 @@ impl Machine {
     /// Whether the image is the one that AWS publishes for the cluster.
     fn is_published(&self) -> bool {
         self.image.is_none() && self.image_parameter.is_none()
+    }
+
+    /// Whether CloudFormation finds the image out anew in each update.
+    pub(super) fn image_floats(&self) -> bool {
+        self.image.is_none() && self.release.is_none()
     }
 
     pub(super) fn check(&self, spec: &WorkersSpec, family: &Family, problems: &mut Problems) {

@@ -55,6 +55,8 @@ macro_rules! any_template {
             }
 
             /// Another parameter, which the template there must declare; one that has a setter, or that the spec gives, is refused.
+            /// One that the template declares `NoEcho` takes a dynamic reference only (`{{resolve:secretsmanager:…}}`), or the output of
+            /// a step: plans are saved and shown.
             #[must_use]
             pub fn parameter(mut self, name: impl Into<String>, value: impl Into<eks_core::Ref<String>>) -> Self {
                 self.more.insert(name.into(), value.into());
@@ -128,6 +130,21 @@ impl NodeGroupTemplate {
             Self::NodeGroup2022(_) => Some(&generation::OF_2022),
             Self::NodeGroup2025(_) => Some(&generation::OF_2025),
             Self::Custom(_) => None,
+        }
+    }
+
+    /// Whether each update takes the image that is the newest then.
+    pub(crate) fn image_floats(&self, now: &Observed) -> bool {
+        match self {
+            Self::NodeGroup2018(_) => false,
+            Self::NodeGroup2022(template) => template.image_floats(),
+            Self::NodeGroup2025(template) => template.image_floats(),
+            // Of a template of somebody else's only its types are known.
+            Self::Custom(template) => {
+                let declared = now.template(self.url()).into_iter().flat_map(|summary| summary.parameters.values());
+                let mut kinds = declared.map(|parameter| parameter.kind.as_str());
+                !template.more.contains_key("NodeImageId") && kinds.any(|kind| kind.starts_with("AWS::SSM::Parameter::Value<"))
+            }
         }
     }
 

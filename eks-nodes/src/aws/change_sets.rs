@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     actions,
+    decide::HIDDEN,
     diff::{ChangeAction, PropertyChange, Replacement, ResourceChange, StackDiff},
     fingerprint::TEMPLATE_TAG,
     observed::Stack,
@@ -31,6 +32,9 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// Said of a change set that would change nothing; API Reference, "DescribeChangeSet", `StatusReason`.
 const NOTHING: [&str; 2] = ["didn't contain changes", "No updates are to be performed"];
 
+/// What change sets were made of, and what they tell, by step.
+type Diffs = BTreeMap<StepKey, (StackRequest, StackDiff)>;
+
 impl Workers {
     /// What the updates that these workers need would do to each resource, by CloudFormation's own word. Nothing is changed: a change set
     /// is made for each stack that would be updated, read, and deleted. Stacks that would be made or stay are not in it.
@@ -41,11 +45,11 @@ impl Workers {
     /// As [`Workers::plan`]; [`Error::Terminal`] if CloudFormation cannot make the change set, or takes longer than five minutes.
     pub async fn diff(&self, spec: &WorkersSpec) -> Result<Vec<StackDiff>, Error> {
         let plan = self.plan(spec).await?;
-        Ok(self.diffs(&plan, false).await?.into_values().collect())
+        Ok(self.diffs(&plan, false).await?.into_values().map(|(_, diff)| diff).collect())
     }
 
     /// Plans, and shows of each update what CloudFormation says that it would do: the plan carries out exactly these change sets. It is
-    /// refused once a stack was changed meanwhile.
+    /// refused once a stack was changed meanwhile, and where an autoscaler has moved a number that a change set would set back.
     ///
     /// A plan that is not applied leaves its change sets, which cost nothing and go with the next such plan, the next [`Workers::diff`] or
     /// the stack.
@@ -58,13 +62,15 @@ impl Workers {
         with_change_sets(plan, &diffs)
     }
 
-    async fn diffs(&self, plan: &Plan, keep: bool) -> Result<BTreeMap<StepKey, StackDiff>, Error> {
+    /// With the request that each change set was made of.
+    async fn diffs(&self, plan: &Plan, keep: bool) -> Result<Diffs, Error> {
         let mut diffs = BTreeMap::new();
         for step in plan.steps() {
             if let Ok(WorkersOp::UpdateStack { id, stack }) = step.op.decode() {
                 self.sweep(&id).await?;
                 let stack = self.with_size_of_now(&id, &stack).await?;
-                diffs.insert(step.key.clone(), self.change_set(&id, &stack, plan.owner(), &step.key, keep).await?);
+                let diff = self.change_set(&id, &stack, plan.owner(), &step.key, keep).await?;
+                diffs.insert(step.key.clone(), (stack, diff));
             }
         }
         Ok(diffs)
@@ -143,6 +149,28 @@ impl Workers {
         }
     }
 
+    /// A change set of Amazon's template holds the number of instances that there were when it was made.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if the group has another one by now, which would be set back.
+    pub(super) async fn keeps_shown_size(&self, id: &str, request: &StackRequest, cx: &StepContext) -> Result<(), Error> {
+        if !request.keeps_size {
+            return Ok(());
+        }
+        let now = self.with_size_of_now(id, request).await?;
+        let (shown, has) = (request.parameters.get(DESIRED), now.parameters.get(DESIRED));
+        // An earlier attempt may have carried it out, and an autoscaler may have gone on since.
+        if shown == has || (cx.attempt() > 1 && self.describe(id).await?.is_some_and(|stack| is_as_wanted(&stack, request, cx))) {
+            return Ok(());
+        }
+        let told = |argument: Option<&crate::Argument>| argument.map_or_else(|| "none".to_owned(), ToString::to_string);
+        Err(Error::Refused {
+            subject: format!("stack {}", request.name),
+            rule: format!("has {} instances now, and its change set would set {} again", told(has), told(shown)),
+            remedy: "plan again".to_owned(),
+        })
+    }
+
     /// Carries out a change set. Whether an update runs now: not if an earlier attempt has brought it to its end.
     ///
     /// # Errors
@@ -170,7 +198,10 @@ impl Workers {
 
 fn is_as_wanted(stack: &Stack, request: &StackRequest, cx: &StepContext) -> bool {
     let same = |(name, wanted): (&String, &crate::Argument)| {
-        wanted.text(|reference| cx.resolve(reference)).is_ok_and(|wanted| stack.parameters.get(name) == Some(&wanted))
+        let found = stack.parameters.get(name);
+        // What is not echoed cannot be compared.
+        found.is_some_and(|found| found == HIDDEN)
+            || wanted.text(|reference| cx.resolve(reference)).is_ok_and(|wanted| found == Some(&wanted))
     };
     // The size is that of the moment at which the change set was made.
     let mut settled = request.parameters.iter().filter(|(name, _)| name.as_str() != DESIRED);
@@ -241,14 +272,15 @@ fn merged(details: impl Iterator<Item = PropertyChange>) -> Vec<PropertyChange> 
 }
 
 /// The same plan, in which each update carries out exactly the change set that was looked at.
-fn with_change_sets(plan: Plan, diffs: &BTreeMap<StepKey, StackDiff>) -> Result<Plan, Error> {
+fn with_change_sets(plan: Plan, diffs: &Diffs) -> Result<Plan, Error> {
     let (mut steps, mut findings) = (plan.steps().to_vec(), Vec::new());
     for step in &mut steps {
-        let Some(diff) = diffs.get(&step.key) else { continue };
+        let Some((request, diff)) = diffs.get(&step.key) else { continue };
         step.changes.extend(diff.lines());
         *step = step.clone().permits(actions::CHANGE_SETS);
-        if let (WorkersOp::UpdateStack { id, stack }, Some(change_set)) = (step.op.decode().map_err(fault)?, &diff.change_set) {
-            step.op = Op::encode(&WorkersOp::ExecuteChangeSet { id, change_set: change_set.clone(), stack }).map_err(fault)?;
+        if let (WorkersOp::UpdateStack { id, .. }, Some(change_set)) = (step.op.decode().map_err(fault)?, &diff.change_set) {
+            let op = WorkersOp::ExecuteChangeSet { id, change_set: change_set.clone(), stack: request.clone() };
+            step.op = Op::encode(&op).map_err(fault)?;
         }
         let lost = diff.lost().map(|lost| Finding::warning(step.key.clone(), format!("the update {lost}; nothing on it is drained")));
         findings.extend(lost);

@@ -183,7 +183,12 @@ impl Workers {
 
     /// Carries out a change set and waits until that is done.
     async fn carry_out(&self, id: &str, set: &str, request: &StackRequest, typical: Duration, cx: &StepContext) -> Result<Outputs, Error> {
-        let runs = self.runs(id, cx).await? || self.execute(id, set, request, cx).await?;
+        let runs = if self.runs(id, cx).await? {
+            true
+        } else {
+            self.keeps_shown_size(id, request, cx).await?;
+            self.execute(id, set, request, cx).await?
+        };
         let goal = if runs { Goal::Updated } else { Goal::Standing };
         self.comes(request.name.as_str(), wait(goal, id, typical).first(typical / 4), cx).await
     }
@@ -214,7 +219,7 @@ impl Workers {
     /// Deletes a stack that never came to be, if that is still so: change sets may have been carried out since the plan was made.
     async fn clear(&self, id: &str, cx: &StepContext) -> Result<(), Error> {
         match self.describe(id).await? {
-            Some(stack) if matches!(stack.status.next(Purpose::Make), Next::Compare | Next::Wait) => Err(Error::Refused {
+            Some(stack) if !never_came_to_be(stack.status) => Err(Error::Refused {
                 subject: format!("stack {}", stack.name),
                 rule: format!("was to be deleted as it had never come to be, and now is in {}", stack.status),
                 remedy: "plan again".to_owned(),
@@ -272,6 +277,13 @@ impl Workers {
     }
 }
 
+/// Whether a stack may be deleted to make it again. One that failed to be updated, or to be rolled back, has nodes that work.
+fn never_came_to_be(status: StackStatus) -> bool {
+    // An earlier attempt has begun the deletion.
+    matches!(status, StackStatus::DeleteComplete | StackStatus::DeleteInProgress | StackStatus::DeleteFailed)
+        || status.next(Purpose::Make) == Next::Replace
+}
+
 fn wait(goal: Goal, id: &str, typical: Duration) -> Wait {
     // CloudFormation gives up first, and then its events tell why. An update that replaces instances one after another takes long, and
     // knows no limit of its own.
@@ -282,4 +294,27 @@ fn wait(goal: Goal, id: &str, typical: Duration) -> Wait {
 fn unknown(error: OpError) -> Error {
     let reason = std::error::Error::source(&error).map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));
     Error::Plan { subject: "operation".to_owned(), reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// In every other state a stack may hold nodes that work.
+    #[test]
+    fn only_what_never_came_to_be_is_deleted_to_make_it_again() {
+        let deleted: Vec<_> = StackStatus::ALL.iter().filter(|status| never_came_to_be(**status)).map(|status| status.as_str()).collect();
+        let expected = [
+            "CREATE_FAILED",
+            "DELETE_COMPLETE",
+            "DELETE_FAILED",
+            "DELETE_IN_PROGRESS",
+            "REVIEW_IN_PROGRESS",
+            "ROLLBACK_COMPLETE",
+            "ROLLBACK_FAILED",
+            "ROLLBACK_IN_PROGRESS",
+        ];
+        assert_eq!(deleted, expected);
+        assert!(!never_came_to_be(StackStatus::Unknown));
+    }
 }

@@ -161,12 +161,15 @@ fn fixed(wanted: &Wanted<'_>, found: &NodeGroup) -> Result<(), Error> {
         differs("subnets", &list(&found.subnets), &list(&subnets));
     }
     let base = |name: &str| wanted.base.and_then(|outputs| outputs.get(name)).map(String::as_str);
+    let own = group.template.id.step();
     let role = match &group.role {
-        Ref::Known(role) => Some(role.as_str()),
-        Ref::Output(output) => base(&output.name),
+        Ref::Known(role) => Some(role.to_string()),
+        Ref::Output(output) if own == Some(&output.step) => base(&output.name).map(str::to_owned),
+        // What another step will tell is not known here; that the stack's own role goes, and its policies from under the nodes, is.
+        Ref::Output(output) => (base("NodeInstanceRole") == Some(found.role.as_str())).then(|| format!("{}'s", output.step)),
     };
     if let Some(role) = role {
-        differs("role", &found.role, role);
+        differs("role", &found.role, &role);
     }
     let template = found.template.as_ref().map_or("none", |(id, _)| id.as_str());
     match (wanted.base, base(TEMPLATE_ID)) {
@@ -202,7 +205,12 @@ fn roll(wanted: &Wanted<'_>, found: &NodeGroup, changes: &mut Vec<String>) -> Re
     } else if let Some(newest) = newest.filter(|newest| *newest != used) {
         changes.push(format!("launch template: version {used} → {newest}"));
     }
-    Ok((changes.len() > before).then(|| Roll {
+    let rolls = changes.len() > before;
+    // Asked for neither version nor release, EKS takes the newest release of the version ("UpdateNodegroupVersion").
+    if rolls && wanted.version == found.version && wanted.group.release.is_none() {
+        changes.push(format!("release: {} → the newest of {}; release() pins it", found.release, found.version));
+    }
+    Ok(rolls.then(|| Roll {
         version: wanted.version.to_owned(),
         release: wanted.group.release.clone(),
         template: wanted.group.template.clone(),

@@ -65,7 +65,10 @@ impl WorkersSpec {
         let takes = match decision.action {
             Action::Keep => Duration::ZERO,
             Action::Create => GROUP_TAKES,
-            Action::Update if decision.rolls => ROLL_TAKES + ROUND_TAKES * self.rounds(settings, now),
+            // What is under way may be a roll: EKS tells of a group only that it is being updated.
+            Action::Update if decision.rolls || matches!(decision.op, GroupOp::Await { .. }) => {
+                ROLL_TAKES + ROUND_TAKES * self.rounds(settings, now)
+            }
             Action::Update => SETTINGS_TAKE,
         };
         let permits = if decision.action == Action::Update { &actions::UPDATE[..] } else { &actions::CREATE[..] };

@@ -6,7 +6,6 @@ use crate::{
     observed::Observed,
     spec::WorkersSpec,
     status::{Next, Purpose},
-    template::TEMPLATE_ID,
 };
 
 pub(super) fn refused(subject: String, rule: String) -> Error {
@@ -32,7 +31,7 @@ impl WorkersSpec {
                 None => Ok(()),
             };
         }
-        match stands(&self.base_name()).filter(|stack| stack.outputs.contains_key(TEMPLATE_ID)) {
+        match stands(&self.base_name()).filter(|stack| stack.is_base_of_group()) {
             Some(stack) => Err(refused(format!("stack {}", stack.name), "is what a managed node group of this name stands on".to_owned())),
             None => Ok(()),
         }

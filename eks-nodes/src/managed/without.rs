@@ -3,7 +3,10 @@
 use eks_core::{Error, Outputs, Step, engine::StepContext};
 
 use super::op::GroupOp;
-use crate::{aws::Workers, observed::Observed};
+use crate::{
+    aws::Workers,
+    observed::{Observed, Scope, Stack},
+};
 
 fn missing() -> Error {
     Error::Plan { subject: "managed node groups".to_owned(), reason: "need feature `managed` of eks-nodes".to_owned() }
@@ -16,7 +19,13 @@ impl Workers {
 
     #[expect(clippy::unused_async, reason = "as with the feature")]
     pub(crate) async fn observe_groups(&self, observed: Observed) -> Result<Observed, Error> {
-        if observed.scope().groups().is_empty() { Ok(observed) } else { Err(missing()) }
+        if !observed.scope().groups().is_empty() {
+            return Err(missing());
+        }
+        // A teardown must not pull a role from under the nodes of a group that it cannot see.
+        let owned = matches!(observed.scope(), Scope::Owned { .. });
+        let stands = owned && observed.stacks().any(Stack::is_base_of_group);
+        Ok(if stands { observed.without_groups(missing().to_string()) } else { observed })
     }
 
     #[expect(clippy::unused_async, reason = "as with the feature")]

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde_json::{Value, json};
 
 use super::{
-    group::{Group, begin, finish},
+    group::{Group, Member, begin, finish},
     hooks,
     launch::{Reason, launch_for, service},
 };
@@ -47,7 +47,8 @@ pub(super) fn reconcile(world: &mut World, name: &str) {
 }
 
 /// Launches where a zone has two instances less than another, so that the surplus one goes from there ("Example: Distribute instances across
-/// Availability Zones": a group may exceed its maximum for it by one, or by 10 %).
+/// Availability Zones": a group may exceed its maximum for it by one, or by 10 %), and in place of what is in a zone that the group has no
+/// longer ("Rebalancing activities": "You change the Availability Zones associated with your Auto Scaling group").
 fn rebalance(world: &mut World, name: &str) {
     let Some(group) = world.autoscaling.groups.get_mut(name) else { return };
     if ["AZRebalance", "Launch", "Terminate"].iter().any(|process| group.suspended.contains(*process)) || group.launching > 0 {
@@ -59,7 +60,7 @@ fn rebalance(world: &mut World, name: &str) {
     }
     let settled = group.live().all(|(_, member)| member.state == "InService") && !group.backing_off;
     let spread = counts.values().max().copied().unwrap_or_default() - counts.values().min().copied().unwrap_or_default();
-    if settled && spread > 1 {
+    if settled && (spread > 1 || group.live().any(|(_, member)| is_stray(group, member))) {
         group.launching += 1;
         group.balancing = true;
         let subject = name.to_owned();
@@ -67,7 +68,12 @@ fn rebalance(world: &mut World, name: &str) {
     }
 }
 
-/// Which members go: from the zone with the most, the oldest version and then the oldest first (user guide, "Default
+/// Whether a member is in a zone that the group has no longer.
+fn is_stray(group: &Group, member: &Member) -> bool {
+    !group.subnets.iter().any(|(_, zone)| *zone == member.zone)
+}
+
+/// Which members go: from a zone that the group has no longer, then from the zone with the most, the oldest version and then the oldest first (user guide, "Default
 /// termination policy").
 fn surplus_of(group: &Group, surplus: usize) -> Vec<String> {
     let mut left: Vec<_> = group.live().filter(|(_, member)| !member.protected).collect();
@@ -78,10 +84,14 @@ fn surplus_of(group: &Group, surplus: usize) -> Vec<String> {
             *counts.entry(member.zone.as_str()).or_default() += 1;
         }
         let most = counts.values().copied().max().unwrap_or_default();
+        let strays = left.iter().any(|(_, member)| is_stray(group, member));
+        let goes_first = |member: &Member| {
+            if strays { is_stray(group, member) } else { counts.get(member.zone.as_str()) == Some(&most) }
+        };
         let best = left
             .iter()
             .enumerate()
-            .filter(|(_, (_, member))| counts.get(member.zone.as_str()) == Some(&most))
+            .filter(|(_, (_, member))| goes_first(member))
             .min_by_key(|(_, (_, member))| (member.version.parse::<u64>().unwrap_or_default(), member.number))
             .map(|(index, _)| index);
         let Some(index) = best else { break };

@@ -20,14 +20,21 @@ impl Workers {
             Scope::Named { .. } => observed.scope().groups().to_vec(),
             Scope::Owned { .. } => match self.all_groups().await {
                 Ok(names) => names,
-                // Who may not list clusters has made no group, most probably; that nobody looked is told.
+                // That nobody looked is told, and what a group may stand on stays.
                 Err(error) if error.class() == Class::Denied => return Ok(observed.without_groups(error.to_string())),
                 Err(error) => return Err(error),
             },
         };
         let mut groups = Vec::new();
         for name in names {
-            groups.extend(self.describe_group(&name).await?);
+            match self.describe_group(&name).await {
+                Ok(found) => groups.extend(found),
+                // A plan names its groups and must see them; a teardown tells what it may not.
+                Err(error) if error.class() == Class::Denied && matches!(observed.scope(), Scope::Owned { .. }) => {
+                    return Ok(observed.without_groups(error.to_string()));
+                }
+                Err(error) => return Err(error),
+            }
         }
         observed.with_groups(groups)
     }

@@ -145,12 +145,13 @@ async fn changed_in_place_one_kind_at_a_time() -> Tested {
     let again = account.clusters.plan(&after).await?;
     assert!(again.is_noop(), "{again}");
 
-    // Protection is not switched off by a teardown: the cluster survives, with the reason, and so do its roles.
-    let ending = account.clusters.teardown(&account.owner, &account.name).await?.apply(&account.engine()).await?;
-    let survivors: Vec<_> = ending.verdict.survivors().iter().map(|survivor| (survivor.kind.as_str(), survivor.id.as_str())).collect();
-    let logs = ("CloudWatch log group", "/aws/eks/chap10/cluster");
-    assert_eq!(survivors, [("EKS cluster", "chap10"), ("IAM role", "chap10-cluster-us-east-1"), logs]);
-    assert!(ending.verdict.survivors()[0].why.contains("this teardown was not told to switch it off"), "{}", ending.verdict);
+    // Protection is not switched off by a teardown: it is refused whole, before any call.
+    let calls = account.sim.log().len();
+    let teardown = account.clusters.teardown(&account.owner, &account.name).await?;
+    let looked = account.sim.log().len();
+    let refused = teardown.apply(&account.engine()).await.expect_err("the cluster is protected");
+    assert!(refused.to_string().contains("deletion protection is on"), "{refused}");
+    assert!(looked > calls && account.sim.log().len() == looked, "nothing is called");
 
     let unprotected = account
         .builder()

@@ -52,7 +52,11 @@ impl Replacements {
     /// The state of an instance refresh that runs.
     pub(super) async fn refresh(&self, group: &str) -> Result<Option<String>, Error> {
         let asked = self.scaling.describe_instance_refreshes().auto_scaling_group_name(group).send().await;
-        let answer = asked.map_err(|error| failed("autoscaling:DescribeInstanceRefreshes", group, error))?;
+        let answer = match asked {
+            // It went since it was listed: nothing of it is refreshed.
+            Err(error) if is_gone(error.as_service_error().and_then(|error| error.meta().message())) => return Ok(None),
+            asked => asked.map_err(|error| failed("autoscaling:DescribeInstanceRefreshes", group, error))?,
+        };
         let states = answer.instance_refreshes().iter().filter_map(|refresh| refresh.status()).map(|status| status.as_str());
         Ok(states.into_iter().find(|state| REFRESHING.contains(state)).map(str::to_owned))
     }
@@ -263,4 +267,9 @@ fn read(stack: &str, found: &AutoScalingGroup) -> Result<ScalingGroup, Error> {
         warm_pool: found.warm_pool_configuration().is_some(),
         refresh: None,
     })
+}
+
+/// Whether Auto Scaling says that there is no such group; its only word for it is a message.
+fn is_gone(message: Option<&str>) -> bool {
+    message.is_some_and(|message| message.contains("AutoScalingGroup name not found"))
 }

@@ -1,8 +1,8 @@
 //! Classic load balancers.
 
 use aws_sdk_elasticloadbalancing::types::{
-    ConnectionDraining, ConnectionSettings, CrossZoneLoadBalancing, HealthCheck as ElbHealthCheck, Instance, Listener as ElbListener,
-    LoadBalancerAttributes, Tag,
+    ConnectionDraining, ConnectionSettings, CrossZoneLoadBalancing, HealthCheck as ElbHealthCheck, Instance, InstanceState,
+    Listener as ElbListener, LoadBalancerAttributes, Tag,
 };
 use eks_core::{
     Class, Error, InstanceId, Outputs, Ref, SubnetId,
@@ -194,7 +194,10 @@ impl Machines {
     pub(super) async fn health(&self, name: &str) -> Result<Vec<FoundRegistration>, Error> {
         let answer = self.elb.describe_instance_health().load_balancer_name(name).send().await;
         let answer = answer.map_err(|error| failed("elasticloadbalancing:DescribeInstanceHealth", name, error))?;
-        answer.instance_states().iter().map(read::registration).collect()
+        // One whose connections are drained is told of until they have ended, and is deregistered (user guide, "Configure connection
+        // draining").
+        let leaves = |state: &InstanceState| state.description().is_some_and(|text| text.contains("deregistration currently in progress"));
+        answer.instance_states().iter().filter(|state| !leaves(state)).map(read::registration).collect()
     }
 
     pub(super) async fn attributes(&self, name: &str) -> Result<Option<BalancerAttributes>, Error> {

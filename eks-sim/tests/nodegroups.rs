@@ -337,6 +337,8 @@ async fn what_launch_templates_may_say() -> Tested {
     let update = || account.eks.update_nodegroup_version().cluster_name("prod").nodegroup_name("web");
     let ended = account.ended("web", update().launch_template(second).send().await?.update).await?;
     assert_eq!(ended.status(), Some(&UpdateStatus::Successful), "{ended:?}");
+    // Until the cloud controller notices that its machine is gone, a Node stays.
+    seconds(60).await;
     let nodes = account.nodes().await?;
     assert!(nodes.iter().all(|node| label(node, "node.kubernetes.io/instance-type") == "t3.large"));
     assert_eq!(nodes.len(), 2);

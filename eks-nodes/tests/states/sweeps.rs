@@ -54,9 +54,10 @@ async fn killed_after_any_call(status: StackStatus, removing: bool) -> Tested<u6
         }
         account.sim.revive();
         if !removing {
-            // The deletion that the dead run began may have failed since: a plan refuses that by design, and a teardown finishes it.
+            // The deletion that the dead run began may have failed since, or fail while it is waited for: a plan refuses that by design,
+            // and says so; a teardown finishes it.
             let again = match made(&account, &spec).await {
-                Err(error) if error.to_string().contains("is in DELETE_FAILED") => {
+                Err(error) if error.to_string().contains("DELETE_FAILED") => {
                     gone(&account).await?;
                     made(&account, &spec).await
                 }

@@ -15,7 +15,7 @@ use crate::{
     keys,
     observed::{Found, FoundGroup, Observed},
     op::NetOp,
-    permissions::{MARKS, OBSERVING, SURVIVORS},
+    permissions::{ATTRIBUTES, MARKS, OBSERVING, SURVIVORS},
     plan::{CALL, faulty, scope},
 };
 
@@ -47,7 +47,8 @@ impl Observed {
         let builder = Teardown::builder(&self.owner, keys::LAYER, scope(self.region.as_deref()));
         let in_the_way = if made.ours(&made.vpcs).is_empty() { Vec::new() } else { self.others_interfaces() };
         let builder = in_the_way.into_iter().fold(builder, TeardownBuilder::stays);
-        let mut builder = builder.observes(OBSERVING).observes(SURVIVORS).observes(MARKS).observes(self.observing_more());
+        let mut builder =
+            builder.observes(OBSERVING).observes(ATTRIBUTES).observes(SURVIVORS).observes(MARKS).observes(self.observing_more());
         let grants = Grants::teardown(&made);
         for removal in removals.all {
             let op: NetOp = removal.op.decode().map_err(|error| faulty(&removal.key, &error))?;

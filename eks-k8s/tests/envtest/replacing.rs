@@ -5,9 +5,12 @@ use std::time::Duration;
 use eks_core::BoxError;
 use eks_k8s::{
     client::Objects,
-    replacing::{EXCLUDE_LABEL, TAINT},
+    replacing::{EXCLUDE_LABEL, Registers, TAINT},
 };
-use k8s_openapi::api::{apps::v1::Deployment, core::v1::Node};
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    core::v1::{Node, Service},
+};
 use kube::{
     Api, Client,
     api::{DeleteParams, Patch, PatchParams, PostParams},
@@ -102,7 +105,7 @@ async fn writers_at_once_lose_nothing() -> Tested {
 async fn an_autoscaler_is_paused_and_everything_can_be_read() -> Tested {
     let client = server().admin().await;
     let objects = Objects::new(client.clone());
-    let deployments: Api<Deployment> = Api::namespaced(client, "kube-system");
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), "kube-system");
     let labels = json!({"app": "ca"});
     let containers = json!([{"name": "main", "image": "registry.k8s.io/autoscaling/cluster-autoscaler:v1.36.0"}]);
     let deployment = json!({"metadata": {"name": "ca"}, "spec": {"replicas": 2, "selector": {"matchLabels": labels},
@@ -117,7 +120,19 @@ async fn an_autoscaler_is_paused_and_everything_can_be_read() -> Tested {
     assert_eq!((replicas().await?, objects.autoscalers(None).await?[0].paused_for.clone()), (Some(0), vec!["old".to_owned()]));
     assert_eq!(objects.resume_autoscalers(None, "old").await?.len(), 1);
     assert_eq!(replicas().await?, Some(2));
-    assert_eq!(objects.deregistration(None).await?.longest(), Duration::ZERO);
+    // Other tests have load balancers on the same server, so only a Service of its own can be judged here.
+    let services: Api<Service> = Api::namespaced(client.clone(), "kube-system");
+    let web = json!({"metadata": {"name": "let-go", "annotations": {"service.beta.kubernetes.io/aws-load-balancer-connection-draining-enabled": "true",
+        "service.beta.kubernetes.io/aws-load-balancer-connection-draining-timeout": "75"}},
+        "spec": {"type": "LoadBalancer", "selector": labels, "ports": [{"port": 80}]}});
+    let ours = async || {
+        Ok::<_, BoxError>(objects.deregistration(None).await?.balancers.into_iter().find(|one| one.of == "Service kube-system/let-go"))
+    };
+    assert_eq!(ours().await?, None);
+    services.create(&PostParams::default(), &serde_json::from_value(web)?).await?;
+    let delay = ours().await?.ok_or("its load balancer is not told")?;
+    assert_eq!((delay.registers, delay.seconds), (Registers::Instances, 75));
+    services.delete("let-go", &DeleteParams::default()).await?;
     deployments.delete("ca", &DeleteParams::default()).await?;
     Ok(())
 }

@@ -1,0 +1,1 @@
+//! A whole environment as one value, or one file.

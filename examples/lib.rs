@@ -11,7 +11,5 @@ pub mod owned;
 pub mod progress;
 pub mod workloads;
 
-/// The README's program compiles.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod guide;

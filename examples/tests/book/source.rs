@@ -59,7 +59,8 @@ fn arguments(text: &str) -> Vec<&str> {
                 let rest = &text[at + 1..];
                 let length = if rest.starts_with('\\') { 2 } else { rest.chars().next().map_or(0, char::len_utf8) };
                 if rest.get(length..).is_some_and(|after| after.starts_with('\'')) {
-                    (0..if rest.starts_with('\\') { 3 } else { 2 }).for_each(|_| drop(characters.next()));
+                    let rest_of_it = if rest.starts_with('\\') { 3 } else { 2 };
+                    characters.nth(rest_of_it - 1);
                 }
             }
             '(' | '[' | '{' => depth += 1,
@@ -93,7 +94,7 @@ const GIVEN_BY: [(&str, usize, usize); 10] = [
     // `Problems::add(code, subject, rule, remedy)`; some checks have an `add` that knows the subject.
     ("add", 0, 3),
     // A gap of a network blocks or not: `add(blocks, code, …)`.
-    ("add", 1, 5),
+    ("add", 1, 6),
     ("fixable", 2, 4),
     ("wrong", 0, 2),
     ("say", 0, 3),

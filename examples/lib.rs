@@ -9,6 +9,7 @@ pub mod lives;
 pub mod mess;
 pub mod owned;
 pub mod progress;
+pub mod seeing;
 pub mod workloads;
 
 #[cfg(doctest)]

@@ -12,7 +12,5 @@ pub mod progress;
 pub mod seeing;
 pub mod workloads;
 
-/// The README's program compiles.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod guide;

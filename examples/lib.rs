@@ -9,6 +9,7 @@ pub mod lives;
 pub mod mess;
 pub mod owned;
 pub mod progress;
+pub mod sweep;
 pub mod workloads;
 
 /// The README's program compiles.

@@ -116,7 +116,7 @@ impl<'a> At<'a> {
     }
 
     fn map<V: Visitor<'a>>(self, known: Option<&'static [&'static str]>, visitor: V) -> Result<V::Value, Wrong> {
-        let Value::Map(entries) = &self.node.value else { return Err(self.refused(&visitor)) };
+        let Value::Map(entries) = &self.node.value else { return Err(self.refused(&"a map")) };
         let mut wanted = Vec::new();
         for entry in entries {
             match known.filter(|known| !known.contains(&entry.key.as_str())) {

@@ -45,7 +45,7 @@ const FIELDS: &[(&str, &[&str])] = &[
     ("policies-count", &["policies"]),
     ("policy-arn", &["extraPolicies", "policies", "rolePolicies"]),
     ("policy-count", &["extraPolicies"]),
-    ("prefix-size", &["publicSubnets", "privateSubnets", "size", "addPrivateSubnets", "prefix"]),
+    ("prefix-size", &["publicSubnets", "privateSubnets", "size", "addPrivateSubnets", "prefix", "cidr"]),
     ("public-access-without-public-endpoint", &["publicAccessCidrs"]),
     ("public-subnet", &["publicSubnets"]),
     ("quantity", &["size"]),
@@ -109,6 +109,10 @@ fn root(tree: &Node, part: Part, problem: &Problem) -> Path {
         Part::Workers(place) => keys(&["workers"]).into_iter().chain([Step::Item(place)]).collect(),
         Part::Objects => keys(&["objects"]),
         Part::Environment if problem.subject.starts_with("workers ") => keys(&["workers"]),
+        Part::Environment if problem.code == "environment-cluster" => {
+            let workers = keys(&["workers"]);
+            if tree.at(&workers).is_some() { workers } else { keys(&["objects"]) }
+        }
         Part::Environment => Path::new(),
     }
 }
@@ -118,7 +122,7 @@ fn weigh(node: &Node, path: &Path, key: Option<(&str, Place)>, near: usize, prob
     let text = scalar(node);
     let own = text.as_deref().map_or(0, |text| says(problem, text));
     let field = key.map_or(0, |(key, _)| is_about(problem, key).max(if names(&problem.subject, key) { 12 } else { 0 }));
-    if own + field > 0 && path.len() > 1 {
+    if own + field > 0 {
         // What is written is a better place than a key, but for a map or list as a whole.
         let place = if text.is_some() { node.place } else { key.map_or(node.place, |(_, place)| place) };
         found.push(Candidate { path: path.clone(), score: own + field + near, place });

@@ -10,14 +10,12 @@ mod read;
 mod source;
 mod tree;
 
-use std::path::Path;
-
 pub use self::error::{FileError, FileProblem};
 use self::{
     document::Document,
     read::Format,
     source::Source,
-    tree::{Node, shown},
+    tree::{Node, Path, Step, shown},
 };
 use crate::{Environment, specs::Part};
 
@@ -89,7 +87,7 @@ impl EnvironmentFile {
     ///
     /// # Errors
     /// [`FileError`] if it cannot be read, its name tells no format, or something is wrong with it.
-    pub fn from_path(path: impl AsRef<Path>) -> Result<Self, FileError> {
+    pub fn from_path(path: impl AsRef<std::path::Path>) -> Result<Self, FileError> {
         let path = path.as_ref();
         let file = path.display().to_string();
         let format = match path.extension().and_then(|extension| extension.to_str()) {
@@ -138,21 +136,22 @@ impl Environment {
     ///
     /// # Errors
     /// As [`EnvironmentFile::from_path`].
-    pub fn from_path(path: impl AsRef<Path>) -> Result<Self, FileError> {
+    pub fn from_path(path: impl AsRef<std::path::Path>) -> Result<Self, FileError> {
         EnvironmentFile::from_path(path).map(|file| file.environment)
     }
 }
 
 fn read(source: &Source<'_>, format: Format) -> Result<EnvironmentFile, FileError> {
-    let tree = read::tree(source, format).map_err(|problem| FileError::Problems(vec![problem]))?;
+    let tree = read::tree(source, format).map_err(|problem| FileError::Problems(vec![*problem]))?;
     let (document, misfits) = read::document(&tree);
+    let misfit_paths: Vec<Path> = misfits.iter().map(|misfit| misfit.path.clone()).collect();
     let mut problems: Vec<FileProblem> = misfits.into_iter().map(|misfit| read::located(source, &tree, misfit)).collect();
     let environment = document.as_ref().map(Document::environment);
     match (document, environment) {
         (Some(document), Some(Ok(environment))) if problems.is_empty() => return Ok(EnvironmentFile { document, environment }),
         (_, Some(Err(wrong))) => {
             for (part, error) in wrong {
-                problems.extend(error.problems.iter().map(|problem| told(source, &tree, part, problem)));
+                problems.extend(error.problems.iter().filter_map(|problem| told(source, &tree, part, problem, &misfit_paths)));
             }
         }
         _ => {}
@@ -162,9 +161,16 @@ fn read(source: &Source<'_>, format: Format) -> Result<EnvironmentFile, FileErro
     Err(FileError::Problems(problems))
 }
 
-/// A layer's problem at its line.
-fn told(source: &Source<'_>, tree: &Node, part: Part, problem: &eks_core::Problem) -> FileProblem {
+/// Problems that a value leaves behind which was taken out, because it is of the wrong form and told.
+const FOLLOW: [&str; 4] = ["endpoint-kind", "rule-aim", "rule-ports-none", "rule-protocol-form"];
+
+/// A layer's problem at its line, unless it follows from what is told already.
+fn told(source: &Source<'_>, tree: &Node, part: Part, problem: &eks_core::Problem, misfits: &[Path]) -> Option<FileProblem> {
     let (path, place) = locate::locate(tree, part, problem);
+    let item = path.iter().rposition(|step| matches!(step, Step::Item(_))).map_or(&path[..], |last| &path[..=last]);
+    if FOLLOW.contains(&problem.code) && misfits.iter().any(|misfit| misfit.starts_with(item)) {
+        return None;
+    }
     let said = (problem.rule.clone(), problem.remedy.clone());
-    FileProblem::new(source, place, shown(&path), problem.code, Some(problem.subject.clone()), said)
+    Some(FileProblem::new(source, place, shown(&path), problem.code, Some(problem.subject.clone()), said))
 }

@@ -21,7 +21,7 @@ pub(crate) enum Format {
 }
 
 /// The tree of a text.
-pub(crate) fn tree(source: &Source<'_>, format: Format) -> Result<Node, FileProblem> {
+pub(crate) fn tree(source: &Source<'_>, format: Format) -> Result<Node, Box<FileProblem>> {
     let tree = match format {
         Format::Yaml => parse::yaml(source.text),
         Format::Toml => parse::toml(source.text),
@@ -32,7 +32,7 @@ pub(crate) fn tree(source: &Source<'_>, format: Format) -> Result<Node, FileProb
             Format::Toml => "correct the TOML; text is put in quotes",
         };
         let said = (unreadable.message, remedy.to_owned());
-        FileProblem::new(source, unreadable.place, String::new(), "syntax", None, said)
+        Box::new(FileProblem::new(source, unreadable.place, String::new(), "syntax", None, said))
     })
 }
 

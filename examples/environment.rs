@@ -129,6 +129,11 @@ impl Environment {
         self.engine.clone()
     }
 
+    /// The network that is wanted, as a picture.
+    pub fn picture(&self) -> String {
+        self.network.picture().to_svg()
+    }
+
     /// One plan for all layers, from what exists now.
     ///
     /// # Errors

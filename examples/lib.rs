@@ -10,6 +10,7 @@ pub mod mess;
 pub mod owned;
 pub mod progress;
 pub mod seeing;
+pub mod sweep;
 pub mod workloads;
 
 #[cfg(doctest)]

@@ -48,11 +48,6 @@ pub(crate) fn exists(plan: &Plan, report: Option<&Report>) {
     }
 }
 
-/// A line on standard error.
-pub(crate) fn hint(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
-}
-
 /// Asks a person for the owner's name.
 pub(crate) fn confirmed(owner: &str) -> std::io::Result<bool> {
     write!(std::io::stdout(), "\nThis works on a real account and costs money. Type {owner} to go on: ")?;

@@ -70,7 +70,7 @@ async fn upgrade(options: &Options, story: &mut Story) -> Result<(), Failure> {
                     "\n✗ the process died before its call {}; another one goes on",
                     options.kill_after.unwrap_or_default()
                 ));
-                output::hint(&format!("  ({error})"));
+                output::failure(error.as_ref());
             }
             done => break done?,
         }

@@ -83,14 +83,13 @@ fn gauge(live: &Live, elapsed: Duration, look: Look, expects: bool) -> String {
 
 fn totals(board: &Board, look: Look, now: Duration, left: Duration) -> String {
     let what = if board.purpose == Some(Purpose::Remove) { "removed" } else { "done" };
-    let mut text = format!("{} of {} {what}, {} running", board.done, board.total, board.running.len());
+    let mut text = format!("about {} left · {} of {} {what} · {} running", clock(left), board.done, board.total, board.running.len());
     if board.skipped > 0 {
-        text.push_str(&format!(", {} not tried", board.skipped));
+        text.push_str(&format!(" · {} not tried", board.skipped));
     }
-    let times = format!("{}, about {} left", clock(now), clock(left));
-    let failed = if board.failed > 0 { format!("{} failed, ", board.failed) } else { String::new() };
+    let failed = if board.failed > 0 { format!("{} failed · ", board.failed) } else { String::new() };
     let room = look.columns().saturating_sub(3);
-    let whole = fit(&format!("{text} · {times}"), room.saturating_sub(columns(&failed)));
+    let whole = fit(&format!("{text} · {} so far", clock(now)), room.saturating_sub(columns(&failed)));
     format!("  {}{}", look.ink(RED.bold(), failed), look.ink(BOLD, whole))
 }
 

@@ -80,10 +80,11 @@ impl PlanView<'_> {
             (number(Action::Update), "to update", YELLOW),
             (number(Action::Keep), "as they should be", DIM),
         ];
-        let mut separator = ":  ";
-        for (number, what, style) in parts.into_iter().filter(|(number, ..)| *number > 0) {
+        // Below one another where a line has no room for all three.
+        let (first, next) = if look.columns() < 80 { ("\n  ", "\n  ") } else { (":  ", ", ") };
+        for (at, (number, what, style)) in parts.into_iter().filter(|(number, ..)| *number > 0).enumerate() {
+            let separator = if at == 0 { first } else { next };
             write!(f, "{separator}{}", look.ink(style, format_args!("{number} {what}")))?;
-            separator = ", ";
         }
         if plan.is_noop() {
             return write!(f, "\n{}; {} a month", look.ink(GREEN, "nothing to do"), usd(plan.usd_per_month()));
@@ -157,7 +158,10 @@ impl PlanView<'_> {
         if items.is_empty() {
             return Ok(());
         }
-        write!(f, "\n\n{}  {}", look.ink(BOLD, "cost a month"), look.ink(DIM, "on demand, us-east-1, before traffic"))?;
+        write!(f, "\n\n{}", look.ink(BOLD, "cost a month"))?;
+        if look.columns() >= 60 {
+            write!(f, "  {}", look.ink(DIM, "on demand, us-east-1, before traffic"))?;
+        }
         for (item, number, usd) in items {
             let item = if number > 1 { format!("{number} × {item}") } else { item.to_owned() };
             write!(f, "\n  {usd:>9.2}  {}", fit(&item, look.columns().saturating_sub(13)))?;

@@ -48,6 +48,7 @@ mod policy;
 mod price;
 mod problem;
 mod reference;
+pub mod saved;
 mod teardown;
 
 pub use awaited::{AwaitedNodes, SeenNode};

@@ -14,6 +14,7 @@
 //! assumption. What is not implemented answers AWS's own unknown-action error. Its API servers know no schemas: unknown fields
 //! of objects are stored, not refused.
 
+mod answer;
 mod authorize;
 mod autoscaling;
 mod call;
@@ -43,6 +44,7 @@ mod transport;
 mod wire;
 mod world;
 
+pub use answer::Answer;
 pub use authorize::{Authorization, PolicyError};
 pub use clock::Clock;
 pub use eks::DeprecatedUse;

@@ -19,9 +19,9 @@ use eks_examples::{
     account::Account,
     environment::{Failure, Layer, Variant},
     lives::{Life, live},
-    progress::clock,
 };
 use eks_sim::{Call, Sim};
+use eks_view::clock;
 
 /// Builds and tears down many environments of the chapter, on the embedded simulator.
 #[derive(Debug, Parser)]

@@ -106,9 +106,9 @@ mod tests {
             |token: u32| {
                 ("POST https://ec2/".to_owned(), format!("Action=DescribeVpcs&Version=2016-11-15&NextToken=t{token}&MaxResults=5"))
             },
-            |token| (format!("GET https://eks/clusters?maxResults=100&nextToken=t{token}"), String::new()),
-            |token| ("POST https://ssm/".to_owned(), format!("{{\"NextToken\":\"t{token}\",\"Path\":\"/aws\"}}")),
-            |token| ("POST https://iam/".to_owned(), format!("Action=ListRoles&Marker={token}")),
+            |token: u32| (format!("GET https://eks/clusters?maxResults=100&nextToken=t{token}"), String::new()),
+            |token: u32| ("POST https://ssm/".to_owned(), format!("{{\"NextToken\":\"t{token}\",\"Path\":\"/aws\"}}")),
+            |token: u32| ("POST https://iam/".to_owned(), format!("Action=ListRoles&Marker={token}")),
         ] {
             let limit = PageLimit::default();
             let ask = |token: u32| {

@@ -51,6 +51,7 @@ mod policy;
 mod price;
 mod problem;
 mod reference;
+pub mod saved;
 mod teardown;
 
 pub use awaited::{AwaitedNodes, SeenNode};

@@ -38,6 +38,7 @@
 // docs.rs tells beside each item which feature brings it.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod answer;
 mod authorize;
 mod autoscaling;
 mod call;
@@ -67,6 +68,7 @@ mod transport;
 mod wire;
 mod world;
 
+pub use answer::Answer;
 pub use authorize::{Authorization, PolicyError};
 pub use clock::Clock;
 pub use eks::DeprecatedUse;

@@ -107,7 +107,7 @@ fn judged(snapshot: &Snapshot, also: impl Fn(&Sim, &Call) + Send + Sync + 'stati
 async fn process(
     sim: &Sim,
     variant: &Variant,
-    settings: impl FnOnce(ReplacementBuilder) -> ReplacementBuilder,
+    settings: impl FnOnce(ReplacementBuilder) -> ReplacementBuilder + Send,
 ) -> Tested<Option<(Report, Duration)>> {
     let account = Account::on(sim.clone());
     let environment = Environment::new(variant, &account)?;

@@ -89,10 +89,10 @@ impl Diagnostician {
     pub fn new(config: &SdkConfig) -> Self {
         let config = patient(config);
         Self {
-            scaling: aws_sdk_autoscaling::Client::new(&config),
-            ec2: aws_sdk_ec2::Client::new(&config),
-            eks: aws_sdk_eks::Client::new(&config),
-            iam: aws_sdk_iam::Client::new(&config),
+            scaling: eks_core::sdk_client!(aws_sdk_autoscaling, &config),
+            ec2: eks_core::sdk_client!(aws_sdk_ec2, &config),
+            eks: eks_core::sdk_client!(aws_sdk_eks, &config),
+            iam: eks_core::sdk_client!(aws_sdk_iam, &config),
             clock: config.time_source(),
             notes: Arc::default(),
         }

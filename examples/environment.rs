@@ -6,7 +6,7 @@ use eks_cluster::{
     upgrade::{KubernetesNodes, Upgrade, UpgradePlan},
 };
 use eks_core::{AuthenticationMode, ClusterName, Owner, Plan, Region, StackName, StepKey, Teardown, engine::Engine};
-use eks_k8s::{Claim, ObjectsSpec, Pod, Service, StorageClass, client::Objects};
+use eks_k8s::{Claim, ObjectsSpec, ObjectsSpecBuilder, Pod, Service, StorageClass, client::Objects};
 use eks_net::{Nat, NetworkSpec, Networks, Rule, SecurityGroup, Subnet};
 use eks_nodes::{
     Capacity, Workers, WorkersSpec,
@@ -99,6 +99,18 @@ impl Environment {
     /// # Errors
     /// If a spec is invalid: all its problems.
     pub fn new(variant: &Variant, account: &Account) -> Result<Self, Failure> {
+        Self::with_objects(variant, account, |builder| chapters_objects(builder, variant.addons))
+    }
+
+    /// The same environment with other objects on its cluster.
+    ///
+    /// # Errors
+    /// If a spec is invalid: all its problems.
+    pub fn with_objects(
+        variant: &Variant,
+        account: &Account,
+        objects: impl FnOnce(ObjectsSpecBuilder) -> ObjectsSpecBuilder,
+    ) -> Result<Self, Failure> {
         let owner = Owner::new(variant.owner.as_str())?;
         let network = network(&owner)?;
         let cluster = (variant.top >= Layer::Cluster).then(|| cluster(&owner, &network, variant)).transpose()?;
@@ -107,7 +119,9 @@ impl Environment {
             _ => None,
         };
         let objects = match (&cluster, &workers) {
-            (Some(cluster), Some(workers)) if variant.top >= Layer::K8s => Some(objects(&owner, cluster, workers, &network, variant)?),
+            (Some(cluster), Some(workers)) if variant.top >= Layer::K8s => {
+                Some(objects(bare_objects(&owner, cluster, workers, &network, variant)).build()?)
+            }
             _ => None,
         };
         let (config, connector) = (account.config(), account.connector());
@@ -284,20 +298,25 @@ fn workers(owner: &Owner, cluster: &ClusterSpec, network: &NetworkSpec, variant:
         .build()?)
 }
 
-/// Section 5: storage by zone, a Pod with a volume, load balancers inside and outside.
-fn objects(
+/// Nodes of these workers, let in where aws-auth does that.
+fn bare_objects(
     owner: &Owner,
     cluster: &ClusterSpec,
     workers: &WorkersSpec,
     network: &NetworkSpec,
     variant: &Variant,
-) -> Result<ObjectsSpec, Failure> {
-    let mut builder = ObjectsSpec::builder(owner, cluster.refs()).nodes(workers.refs()).service_needs(network.refs().egress);
-    if variant.auth == Auth::ConfigMap {
-        builder = builder.map_role(workers.name().as_str(), workers.refs().role);
+) -> ObjectsSpecBuilder {
+    let builder = ObjectsSpec::builder(owner, cluster.refs()).nodes(workers.refs()).service_needs(network.refs().egress);
+    match variant.auth {
+        Auth::Api => builder,
+        Auth::ConfigMap => builder.map_role(workers.name().as_str(), workers.refs().role),
     }
+}
+
+/// Section 5: storage by zone, a Pod with a volume, load balancers inside and outside.
+fn chapters_objects(builder: ObjectsSpecBuilder, addons: bool) -> ObjectsSpecBuilder {
     let nginx = || Pod::new("nginx", "public.ecr.aws/nginx/nginx:1.29").label("app", "nginx").port(80);
-    builder = if !variant.addons {
+    let builder = if !addons {
         builder.pod(nginx().zone("us-east-1a"))
     } else {
         builder
@@ -307,8 +326,7 @@ fn objects(
             .claim(Claim::new("pvc-b", "10Gi").class("gp3-us-east-1b"))
             .pod(nginx().mount("pvc-a", "/usr/share/nginx/html").zone("us-east-1a"))
     };
-    Ok(builder
+    builder
         .service(Service::load_balancer("nginx").internal().port(80, 80).selector("app", "nginx"))
         .service(Service::load_balancer("nginx-external").internet_facing().network().port(80, 80).selector("app", "nginx"))
-        .build()?)
 }

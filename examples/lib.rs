@@ -5,10 +5,13 @@
 pub mod account;
 pub mod environment;
 pub mod floor;
+pub mod layers;
 pub mod lives;
 pub mod mess;
 pub mod owned;
+pub mod program;
 pub mod progress;
+pub mod theirs;
 pub mod workloads;
 
 /// The README's program compiles.

@@ -24,34 +24,24 @@ use eks_examples::{
 };
 use eks_k8s::drain::{Drain, OnBlocked};
 use eks_nodes::replacement::ReplacementBuilder;
-use eks_sim::{Fault, Sim, When};
+use eks_sim::{Fault, When};
 use serde_json::json;
 
 use crate::{options::Options, watch::Watch};
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let mut runtime = tokio::runtime::Builder::new_current_thread();
-    // Simulated minutes pass as fast as the program gets through them.
-    let runtime = runtime.enable_all().start_paused(!options.aws).build();
-    match runtime.map_err(Failure::from).and_then(|runtime| runtime.block_on(upgrade(&options))) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            output::failure(error.as_ref());
-            output::hint("what is done stays; running again continues from there");
-            ExitCode::FAILURE
-        }
-    }
+    options.place.run_at(options.place.is_simulator(), async || upgrade(&options).await)
 }
 
 async fn upgrade(options: &Options) -> Result<(), Failure> {
-    let account = match options.aws {
-        true => Account::aws().await,
+    let account = match options.place.is_simulator() {
         // A new account's quota of five vCPUs has no room for both groups.
-        false => Account::on(Sim::builder().standard_vcpus(4 * options.nodes + 8).build()),
+        true => Account::on(options.place.simulator().standard_vcpus(4 * options.nodes + 8).build()),
+        false => options.place.account().await?,
     };
     let run = Run { options, old: options.before()?.stack()?, new: options.after()?.stack()?, account };
-    if !options.aws {
+    if options.place.is_simulator() {
         run.build().await?;
     }
     let (calls, mut deaths) = (run.account.calls(), 0);
@@ -71,7 +61,6 @@ async fn upgrade(options: &Options) -> Result<(), Failure> {
             done => break done?,
         }
     };
-    let Some(done) = done else { return Ok(()) };
     run.summary(&done, deaths, run.account.calls() - calls).await
 }
 
@@ -124,8 +113,8 @@ impl Run<'_> {
         sim.inspect(|sim| sim.revive()).is_some()
     }
 
-    /// One process: whatever is left to be done. `None` if a person said no.
-    async fn go(&self) -> Result<Option<Done>, Failure> {
+    /// One process: whatever is left to be done.
+    async fn go(&self) -> Result<Done, Failure> {
         let environment = Environment::new(&self.options.after()?, &self.account)?;
         let mut done = Done::default();
         let began = tokio::time::Instant::now();
@@ -134,9 +123,7 @@ impl Run<'_> {
         output::heading("Control plane");
         self.show(&plan, plan.plan().steps(), plan.plan().critical_path().0, plan.plan().findings());
         if !plan.is_done() {
-            if !self.confirmed()? {
-                return Ok(None);
-            }
+            self.options.place.confirm(&self.options.owner)?;
             let watch = Watch::plain();
             let report = plan.plan().apply(&watch.observing(environment.engine())).await?;
             done.floor = self.floor(plan.plan().steps(), &report);
@@ -148,9 +135,7 @@ impl Run<'_> {
         output::heading("Workers");
         self.show(&plan, plan.steps(), plan.critical_path().0, plan.findings());
         if !plan.is_done() {
-            if !self.confirmed()? {
-                return Ok(None);
-            }
+            self.options.place.confirm(&self.options.owner)?;
             let watch = Watch::of(self.client(&environment).await?, [self.old.to_string(), self.new.to_string()]);
             let engine: Engine = watch.observing(environment.engine());
             let report = plan.apply(&engine).await;
@@ -160,7 +145,7 @@ impl Run<'_> {
             done.floor = self.floor(plan.steps(), &report).map(|floor| floor + done.floor.unwrap_or_default());
         }
         done.took[1] = began.elapsed();
-        Ok(Some(done))
+        Ok(done)
     }
 
     /// The head of a plan, what it changes, and what is to be reviewed of that; the whole plan if it is asked for.
@@ -181,10 +166,6 @@ impl Run<'_> {
             output::text(format!("  ! {}", finding.message));
         }
         output::text("");
-    }
-
-    fn confirmed(&self) -> Result<bool, Failure> {
-        Ok(!self.options.aws || output::confirmed(&self.options.owner)?)
     }
 
     fn floor(&self, steps: &[Step], report: &Report) -> Option<Duration> {

@@ -14,8 +14,8 @@ use aws_smithy_runtime_api::client::{
     runtime_components::RuntimeComponents,
 };
 use aws_types::{SdkConfig, region::Region};
-use eks_cluster::Connector;
-use eks_core::{BoxError, Owner, aws::Limiter, engine::Engine};
+use eks_cluster::{AssumeRole, Connector};
+use eks_core::{BoxError, Owner, RoleArn, aws::Limiter, engine::Engine};
 use eks_k8s::client::Objects;
 use eks_sim::Sim;
 
@@ -30,6 +30,8 @@ pub struct Account {
     speed: f64,
     /// Whether API servers of clusters are reached.
     reaches: bool,
+    /// On the simulator: whether the caller is inside of the clusters' VPCs.
+    inside: bool,
 }
 
 impl Account {
@@ -40,7 +42,7 @@ impl Account {
 
     /// A simulator of the caller's own.
     pub fn on(sim: Sim) -> Self {
-        Self { config: sim.sdk_config(), sim: Some(sim), calls: Arc::default(), speed: 1.0, reaches: true }
+        Self { config: sim.sdk_config(), sim: Some(sim), calls: Arc::default(), speed: 1.0, reaches: true, inside: false }
     }
 
     /// A simulator whose clock runs so many times as fast as the wall's, for programs that hold sockets: a paused clock would not wait
@@ -82,7 +84,7 @@ impl Account {
             Some(inner) => config.to_builder().http_client(Counting { inner, calls: calls.clone() }).build(),
             None => config,
         };
-        Self { config, sim: None, calls, speed, reaches: true }
+        Self { config, sim: None, calls, speed, reaches: true, inside: false }
     }
 
     /// Configuration for AWS SDK clients.
@@ -114,6 +116,14 @@ impl Account {
         if zones.len() == count { Ok(zones) } else { Err(format!("{count} zones are needed, the Region has {zones:?}").into()) }
     }
 
+    /// The same account, under a role.
+    ///
+    /// # Errors
+    /// If the role's session would break a rule of STS.
+    pub fn assuming(&self, role: &RoleArn) -> Result<Self, Failure> {
+        Ok(Self { config: AssumeRole::builder(role).build()?.config(&self.config), ..self.clone() })
+    }
+
     /// The simulator, if it is one.
     pub fn sim(&self) -> Option<&Sim> {
         self.sim.as_ref()
@@ -125,10 +135,18 @@ impl Account {
         match &self.sim {
             Some(sim) => {
                 let service = sim.kube_service();
+                let service = if self.inside { service.inside_vpc() } else { service };
                 connector.with_transport(move |_| service.clone())
             }
             None => connector,
         }
+    }
+
+    /// The same account, seen from inside of its VPCs, as far as it is the simulator: where the caller of another is, it is.
+    #[must_use]
+    pub fn inside_vpc(mut self) -> Self {
+        self.inside = true;
+        self
     }
 
     /// The same account, seen from where no API server of a cluster is reached: a private endpoint, say.

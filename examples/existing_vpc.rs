@@ -3,7 +3,7 @@
 //! `cargo run --example existing-vpc` lets somebody make one on the embedded simulator, with plain calls of the AWS SDK;
 //! `--aws --vpc-name NAME` takes one that is there.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::Parser;
 use eks_cluster::{ClusterSpec, KubernetesVersion};
@@ -81,13 +81,18 @@ async fn let_go(options: &Options, account: &Account, layers: &Layers, before: &
     let verdict = layers.tear_down(&teardown).await?;
     say(&verdict);
     clean(&verdict)?;
-    let now = account.sim().map(|sim| sim.inventory());
-    if now != *before {
-        return Err("the account is not as it was".into());
+    // EKS takes its interfaces away some minutes after the control plane has gone.
+    tokio::time::sleep(if account.sim().is_some() { Duration::from_secs(300) } else { Duration::ZERO }).await;
+    let (Some(before), Some(now)) = (before, account.sim().map(|sim| sim.inventory())) else { return Ok(()) };
+    if let Some(other) = now
+        .items()
+        .iter()
+        .find(|item| !before.items().contains(item))
+        .or_else(|| before.items().iter().find(|item| !now.items().contains(item)))
+    {
+        return Err(format!("{} {} is not as it was: {other:?}", other.kind, other.id).into());
     }
-    if let Some(now) = now {
-        let tags: usize = now.items().iter().map(|item| item.tags.len()).sum();
-        say(format!("the account is as it was: {} things with {tags} tags, each the same", now.items().len()));
-    }
+    let tags: usize = now.items().iter().map(|item| item.tags.len()).sum();
+    say(format!("the account is as it was: {} things with {tags} tags, each the same", now.items().len()));
     Ok(())
 }

@@ -6,7 +6,7 @@ use eks_k8s::client::Objects;
 use eks_net::Networks;
 use eks_nodes::Workers;
 
-use crate::{account::Account, environment::Failure, progress::Progress};
+use crate::{account::Account, environment::Failure, program::telling};
 
 /// The handles, as a program that works with several layers holds them.
 #[derive(Clone, Debug)]
@@ -41,8 +41,7 @@ impl Layers {
 
     /// The engine, with lines of progress on standard output.
     pub fn telling(&self) -> Engine {
-        let progress = Progress::new();
-        self.engine().observer(move |event| progress.show(event))
+        telling(self.engine())
     }
 
     /// Everything of an owner's with this cluster, to be removed.

@@ -6,12 +6,11 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use eks_core::{Owner, Plan, Teardown, engine::Engine};
+use eks_core::{Owner, Plan, Teardown};
 use eks_examples::{
     account::Account,
     environment::{Failure, network},
-    program::{Place, brief, clean, heading, say},
-    progress::Progress,
+    program::{Place, brief, clean, heading, say, telling},
 };
 use eks_net::{
     Networks,
@@ -61,10 +60,7 @@ fn machines(owner: &Owner, options: &Options, attached: bool) -> Result<Machines
 async fn run(options: &Options, account: Account) -> Result<(), Failure> {
     let owner = Owner::new("chap10")?;
     let (networks, handle) = (Networks::new(account.config()), Machines::new(account.config()));
-    let engine = || -> Engine {
-        let progress = Progress::new();
-        account.engine().driver(networks.clone()).driver(handle.clone()).observer(move |event| progress.show(event))
-    };
+    let engine = || telling(account.engine().driver(networks.clone()).driver(handle.clone()));
     let all = async |attached| -> Result<Plan, Failure> {
         Ok(Plan::join([networks.plan(&network(&owner)?).await?, handle.plan(&machines(&owner, options, attached)?).await?])?)
     };

@@ -2,7 +2,7 @@
 //!
 //! `cargo run --example plan` plans on the embedded simulator, `--aws` on a real account: it is only ever read.
 
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{collections::BTreeSet, fs, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use eks_core::{Plan, PolicyScope};
@@ -12,7 +12,7 @@ use eks_examples::{
     program::{Place, heading, say},
 };
 
-/// Plans the environment of the chapter, prints the least policy for it, and saves both. Nothing is changed.
+/// Plans the environment of the chapter with the least policy for it, and saves both. Nothing is changed.
 #[derive(Debug, Parser)]
 struct Options {
     #[command(flatten)]
@@ -26,6 +26,9 @@ struct Options {
     /// The file that the plan is saved to.
     #[arg(long, value_name = "FILE", default_value_os_t = std::env::temp_dir().join("eks-rs-plan.json"))]
     out: PathBuf,
+    /// The file that the least policy is written to.
+    #[arg(long, value_name = "FILE", default_value_os_t = std::env::temp_dir().join("eks-rs-policy.json"))]
+    policy: PathBuf,
 }
 
 fn main() -> ExitCode {
@@ -42,7 +45,16 @@ async fn plan(options: &Options, account: &Account) -> Result<(), Failure> {
     heading("The least policy under which it can be");
     let region = account.config().region().map_or("us-east-1", |region| region.as_ref());
     let policy = plan.policy(&PolicyScope::of_region(region, &options.account)?);
-    say(&policy);
+    let first = |all: &BTreeSet<String>| {
+        let more = if all.len() > 1 { format!(" +{}", all.len() - 1) } else { String::new() };
+        format!("{}{more}", all.first().map_or("", String::as_str))
+    };
+    for statement in policy.statements() {
+        let only = if statement.conditions.is_empty() { "" } else { " if …" };
+        say(format!("  {:<44} {}{only}", first(&statement.actions), first(&statement.resources)));
+    }
+    fs::write(&options.policy, policy.documents()?.join("\n"))?;
+    say(format!("{}: {} statements, {} characters", options.policy.display(), policy.statements().len(), policy.characters()));
 
     heading("Saved, and read again");
     fs::write(&options.out, plan.to_json()?)?;

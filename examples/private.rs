@@ -14,7 +14,7 @@ use eks_examples::{
     account::Account,
     environment::Failure,
     layers::Layers,
-    program::{Place, brief, clean, heading, say},
+    program::{Place, brief, causes, clean, heading, say},
 };
 use eks_k8s::{ObjectsSpec, Service, StorageClass};
 use eks_net::{Endpoints, Nat, NetworkSpec, SubnetGroup};
@@ -69,10 +69,9 @@ async fn private(options: &Options, account: Account) -> Result<(), Failure> {
         Ok(Plan::join(aws.into_iter().chain([layers.kubernetes.plan(&objects, access).await?]))?)
     };
 
-    // On the simulator, this machine is not in the VPC at first.
-    let outside = Layers::of(&if options.place.is_simulator() { account.clone().out_of_reach() } else { account.clone() });
-    let standing = outside.clusters.access(&name).await?.is_some();
-    if !standing {
+    // On the simulator this machine moves into the VPC after the first phase; elsewhere it is where it is.
+    let (outside, inside) = (Layers::of(&account), Layers::of(&account.clone().inside_vpc()));
+    if outside.clusters.access(&name).await?.is_none() {
         heading("First phase, from anywhere: what AWS does");
         let (first, later) = everything(&outside).await?.without_layers(["k8s"]);
         say(brief(&first));
@@ -87,12 +86,11 @@ async fn private(options: &Options, account: Account) -> Result<(), Failure> {
 
     heading("Second phase, where the endpoint is reached: what Kubernetes does");
     if let Err(error) = everything(&outside).await {
-        say(format!("from here: {error}"));
+        say(format!("from here: {}", causes(&*error).join(": ")));
         if !options.place.is_simulator() {
             return Err("run the same command from inside of the VPC, or from a network that is connected to it".into());
         }
     }
-    let inside = Layers::of(&account);
     let second = everything(&inside).await?;
     say(brief(&second));
     options.place.confirm(&options.owner)?;

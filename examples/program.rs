@@ -8,10 +8,17 @@ use std::{
 };
 
 use clap::Args;
-use eks_core::{Action, Plan, engine::ApplyError};
+use eks_core::{
+    Action, Plan,
+    engine::{ApplyError, Engine},
+};
 use eks_sim::Sim;
 
-use crate::{account::Account, environment::Failure, progress::clock};
+use crate::{
+    account::Account,
+    environment::Failure,
+    progress::{Progress, clock},
+};
 
 /// Where a program works: the same words for all of them.
 #[derive(Clone, Debug, Args)]
@@ -98,12 +105,7 @@ impl Place {
 /// The exit code of a program, whose error is told.
 pub fn ended(result: Result<(), Failure>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
-    let mut message = format!("error: {error}");
-    let mut source = error.source();
-    while let Some(cause) = source {
-        message.push_str(&format!("\n  because {cause}"));
-        source = cause.source();
-    }
+    let mut message = format!("error: {}", causes(&*error).join("\n  because "));
     if error.downcast_ref::<ApplyError>().is_some_and(|error| error.report().is_some()) {
         message.push_str("\nwhat is done stays; running again continues from there");
     }
@@ -111,10 +113,30 @@ pub fn ended(result: Result<(), Failure>) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// An error and its causes; none that says no more than the one before it.
+pub fn causes(error: &(dyn std::error::Error + 'static)) -> Vec<String> {
+    let mut causes = vec![error.to_string()];
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if causes.last().is_none_or(|before| !before.contains(&text)) {
+            causes.push(text);
+        }
+        source = cause.source();
+    }
+    causes
+}
+
 /// A line, or several, on standard output.
 pub fn say(text: impl Display) {
     // A closed pipe (`| head`) is no reason to fail.
     let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// The engine with lines of progress on standard output, whose clock begins now.
+pub fn telling(engine: Engine) -> Engine {
+    let progress = Progress::new();
+    engine.observer(move |event| progress.show(event))
 }
 
 /// What comes next.
@@ -137,7 +159,7 @@ pub fn brief(plan: &Plan) -> String {
     let changes = |key: &eks_core::StepKey| plan.step(key.as_str()).is_some_and(|step| step.action != Action::Keep);
     for finding in plan.findings().into_iter().filter(|finding| changes(&finding.step)) {
         let mark = if finding.severity == eks_core::Severity::Warning { '!' } else { '·' };
-        lines.push(format!("  {mark} {}", finding.message));
+        lines.push(format!("  {mark} {finding}"));
     }
     lines.join("\n")
 }

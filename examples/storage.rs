@@ -12,8 +12,7 @@ use clap::Parser;
 use eks_examples::{
     account::Account,
     environment::{Environment, Failure, Variant},
-    layers::Layers,
-    program::{Place, brief, clean, heading, say},
+    program::{Place, brief, clean, heading, say, telling},
 };
 use eks_k8s::{Claim, ObjectsSpecBuilder, Pod, Reclaim, Service, StorageClass};
 
@@ -48,7 +47,6 @@ async fn storage(options: &Options, account: Account) -> Result<(), Failure> {
     let reclaim = if options.retain { Reclaim::Retain } else { Reclaim::Delete };
     let variant = Variant { owner: options.owner.clone(), ..Variant::default() };
     let environment = Environment::with_objects(&variant, &account, |builder| objects(builder, reclaim))?;
-    let layers = Layers::of(&account);
 
     let plan = environment.plan().await?;
     heading("What Kubernetes will hold, and make in AWS");
@@ -59,14 +57,17 @@ async fn storage(options: &Options, account: Account) -> Result<(), Failure> {
     }
     say(format!("the cluster below is {} more steps", plan.without_layers(["k8s"]).0.steps().len()));
     options.place.confirm(&options.owner)?;
-    layers.apply(&plan).await?;
+    plan.apply(&telling(environment.engine())).await?;
 
     heading("What there is");
     if let Some(sim) = account.sim() {
         let inventory = sim.inventory();
-        let made = ["ec2/volume", "elbv2/load-balancer", "kubernetes/PersistentVolume", "kubernetes/Service"];
-        for item in inventory.items().iter().filter(|item| made.contains(&item.kind.as_str())) {
-            say(format!("  {:<28} {:<70} ${:.2} a month", item.kind, item.id, item.usd_per_month));
+        // Nodes have volumes of their own.
+        let made = ["elb/load-balancer", "kubernetes/PersistentVolume", "kubernetes/Service"];
+        let claimed = |tags: &[(String, String)]| tags.iter().any(|(key, _)| key.starts_with("kubernetes.io/created-for/"));
+        for item in inventory.items().iter().filter(|item| made.contains(&item.kind.as_str()) || claimed(&item.tags)) {
+            let id = item.id.split(":loadbalancer/").last().unwrap_or_default();
+            say(format!("  {:<27} {id:<46} ${:.2} a month", item.kind, item.usd_per_month));
         }
     }
     let again = environment.plan().await?;
@@ -76,7 +77,7 @@ async fn storage(options: &Options, account: Account) -> Result<(), Failure> {
     let teardown = environment.teardown().await?;
     say(&teardown);
     options.place.confirm(&options.owner)?;
-    let verdict = layers.tear_down(&teardown).await?;
+    let verdict = teardown.apply(&telling(environment.engine())).await?.verdict;
     say(&verdict);
     if options.retain { Ok(()) } else { clean(&verdict) }
 }

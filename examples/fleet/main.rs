@@ -1,6 +1,6 @@
 //! Many clusters from one process: each environment of the chapter under an owner of its own, all requests through one limiter, one table.
 //!
-//! `cargo run --example fleet` makes six on the embedded simulator, which refuses too many requests as AWS does, and tears them down;
+//! `cargo run --example fleet` makes four on the embedded simulator, which refuses too many requests as AWS does, and tears them down;
 //! `--count 1000 --at-once 100` is a longer day.
 
 use std::{
@@ -29,7 +29,7 @@ struct Options {
     #[command(flatten)]
     place: Place,
     /// How many environments.
-    #[arg(long, default_value_t = 6)]
+    #[arg(long, default_value_t = 4)]
     count: usize,
     /// How many of them at a time.
     #[arg(long, default_value_t = 100)]
@@ -94,9 +94,9 @@ async fn fleet(options: &Options) -> Result<(), Failure> {
 
 fn verdict(life: &Life) -> &'static str {
     match (life.clean, &life.failure) {
-        (true, _) => "Clean",
+        (true, _) => "clean",
         (false, Some(_)) => "failed",
-        (false, None) => "Leaked",
+        (false, None) => "leaked",
     }
 }
 

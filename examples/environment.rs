@@ -2,12 +2,12 @@
 
 use clap::ValueEnum;
 use eks_cluster::{
-    ClusterAccess, ClusterSpec, Clusters, KubernetesVersion,
+    Addon, ClusterAccess, ClusterSpec, Clusters, KubernetesVersion,
     upgrade::{KubernetesNodes, Upgrade, UpgradePlan},
 };
 use eks_core::{AuthenticationMode, ClusterName, Owner, Plan, Region, StackName, StepKey, Teardown, engine::Engine};
 use eks_k8s::{Claim, ObjectsSpec, ObjectsSpecBuilder, Pod, Service, StorageClass, client::Objects};
-use eks_net::{Nat, NetworkSpec, Networks, Rule, SecurityGroup, Subnet};
+use eks_net::{Nat, NetworkSpec, NetworkSpecBuilder, Networks, Rule, SecurityGroup, Subnet};
 use eks_nodes::{
     Capacity, Workers, WorkersSpec,
     replacement::{Replacement, ReplacementBuilder, ReplacementPlan, Replacements},
@@ -60,6 +60,8 @@ pub struct Variant {
     pub workers: String,
     /// How many workers.
     pub nodes: u32,
+    /// Whether everything is as a later day wants it: a rule, an add-on, a label of nodes and a StorageClass more.
+    pub grown: bool,
 }
 
 impl Default for Variant {
@@ -72,6 +74,7 @@ impl Default for Variant {
             version: KubernetesVersion::V1_36,
             workers: "worker".to_owned(),
             nodes: 2,
+            grown: false,
         }
     }
 }
@@ -99,7 +102,7 @@ impl Environment {
     /// # Errors
     /// If a spec is invalid: all its problems.
     pub fn new(variant: &Variant, account: &Account) -> Result<Self, Failure> {
-        Self::with_objects(variant, account, |builder| chapters_objects(builder, variant.addons))
+        Self::with_objects(variant, account, |builder| chapters_objects(builder, variant))
     }
 
     /// The same environment with other objects on its cluster.
@@ -112,7 +115,7 @@ impl Environment {
         objects: impl FnOnce(ObjectsSpecBuilder) -> ObjectsSpecBuilder,
     ) -> Result<Self, Failure> {
         let owner = Owner::new(variant.owner.as_str())?;
-        let network = network(&owner)?;
+        let network = if variant.grown { grown(&owner)? } else { network(&owner)? };
         let cluster = (variant.top >= Layer::Cluster).then(|| cluster(&owner, &network, variant)).transpose()?;
         let workers = match &cluster {
             Some(cluster) if variant.top >= Layer::Nodes => Some(workers(&owner, cluster, &network, variant)?),
@@ -138,6 +141,11 @@ impl Environment {
     /// The engine with a driver for each layer.
     pub fn engine(&self) -> Engine {
         self.engine.clone()
+    }
+
+    /// The network that is wanted, as a picture.
+    pub fn picture(&self) -> String {
+        self.network.picture().to_svg()
     }
 
     /// One plan for all layers, from what exists now.
@@ -241,9 +249,23 @@ impl Environment {
 /// # Errors
 /// None: the network is fine for every owner.
 pub fn network(owner: &Owner) -> Result<NetworkSpec, Failure> {
+    Ok(subnets_and_groups(owner, SecurityGroup::new("elb", "Load balancers").allow(http().from_cidr("0.0.0.0/0"))).build()?)
+}
+
+/// The same, and load balancers are to be reached by HTTPS, too.
+fn grown(owner: &Owner) -> Result<NetworkSpec, Failure> {
+    let https = Rule::tcp(443).described("HTTPS").from_cidr("0.0.0.0/0");
+    let group = SecurityGroup::new("elb", "Load balancers").allow(http().from_cidr("0.0.0.0/0")).allow(https);
+    Ok(subnets_and_groups(owner, group).build()?)
+}
+
+fn http() -> Rule {
+    Rule::tcp(80).described("HTTP")
+}
+
+fn subnets_and_groups(owner: &Owner, balancers: SecurityGroup) -> NetworkSpecBuilder {
     let ssh = || Rule::tcp(22).described("SSH");
-    let http = || Rule::tcp(80).described("HTTP");
-    Ok(NetworkSpec::builder(owner, "10.0.0.0/16")
+    NetworkSpec::builder(owner, "10.0.0.0/16")
         .subnet(Subnet::public("us-east-1a", "10.0.1.0/24"))
         .subnet(Subnet::public("us-east-1b", "10.0.3.0/24"))
         .subnet(Subnet::private("us-east-1a", "10.0.4.0/24"))
@@ -257,10 +279,9 @@ pub fn network(owner: &Owner) -> Result<NetworkSpec, Failure> {
         .security_group(
             SecurityGroup::new("private", "Private instances").allow(ssh().from_group("public")).allow(http().from_group("public")),
         )
-        .security_group(SecurityGroup::new("elb", "Load balancers").allow(http().from_cidr("0.0.0.0/0")))
+        .security_group(balancers)
         .security_group(SecurityGroup::new("eks-control-plane", "EKS control plane"))
         .cluster(owner.as_str())
-        .build()?)
 }
 
 /// Section 3: the control plane, in all four subnets.
@@ -273,6 +294,9 @@ fn cluster(owner: &Owner, network: &NetworkSpec, variant: &Variant) -> Result<Cl
         });
     if !variant.addons {
         builder = builder.no_addons();
+    }
+    if variant.grown && variant.addons {
+        builder = builder.addon(Addon::new("metrics-server"));
     }
     if variant.top >= Layer::K8s {
         builder = builder.nodes_ready_after([StepKey::new(["k8s", "nodes", variant.stack()?.as_str()])?]);
@@ -292,10 +316,10 @@ impl Variant {
 
 /// Section 4: two workers in the private subnets, one in each zone.
 fn workers(owner: &Owner, cluster: &ClusterSpec, network: &NetworkSpec, variant: &Variant) -> Result<WorkersSpec, Failure> {
-    Ok(WorkersSpec::builder(owner, variant.stack()?, cluster.refs(), network.refs().private())
+    let builder = WorkersSpec::builder(owner, variant.stack()?, cluster.refs(), network.refs().private())
         .instance_type("t3.medium")
-        .capacity(Capacity::new(variant.nodes, variant.nodes, variant.nodes + 1)?)
-        .build()?)
+        .capacity(Capacity::new(variant.nodes, variant.nodes, variant.nodes + 1)?);
+    Ok(if variant.grown { builder.label("team", "platform") } else { builder }.build()?)
 }
 
 /// Nodes of these workers, let in where aws-auth does that.
@@ -314,9 +338,9 @@ fn bare_objects(
 }
 
 /// Section 5: storage by zone, a Pod with a volume, load balancers inside and outside.
-fn chapters_objects(builder: ObjectsSpecBuilder, addons: bool) -> ObjectsSpecBuilder {
+fn chapters_objects(builder: ObjectsSpecBuilder, variant: &Variant) -> ObjectsSpecBuilder {
     let nginx = || Pod::new("nginx", "public.ecr.aws/nginx/nginx:1.29").label("app", "nginx").port(80);
-    let builder = if !addons {
+    let builder = if !variant.addons {
         builder.pod(nginx().zone("us-east-1a"))
     } else {
         builder
@@ -325,6 +349,10 @@ fn chapters_objects(builder: ObjectsSpecBuilder, addons: bool) -> ObjectsSpecBui
             .claim(Claim::new("pvc-a", "10Gi").class("gp3-us-east-1a"))
             .claim(Claim::new("pvc-b", "10Gi").class("gp3-us-east-1b"))
             .pod(nginx().mount("pvc-a", "/usr/share/nginx/html").zone("us-east-1a"))
+    };
+    let builder = match variant.grown && variant.addons {
+        true => builder.storage_class(StorageClass::gp3("gp3")),
+        false => builder,
     };
     builder
         .service(Service::load_balancer("nginx").internal().port(80, 80).selector("app", "nginx"))

@@ -13,7 +13,7 @@ use eks_examples::{
     environment::Failure,
     layers::Layers,
     program::{Place, brief, clean, heading, say},
-    theirs,
+    seeing, theirs,
 };
 use eks_net::{ExistingNetwork, Fix, NetworkSpecBuilder, Rule, SecurityGroup};
 use eks_sim::Inventory;
@@ -76,10 +76,11 @@ async fn existing_vpc(options: &Options, account: Account) -> Result<(), Failure
 /// Takes down what is ours, and compares.
 async fn let_go(options: &Options, account: &Account, layers: &Layers, before: &Option<Inventory>) -> Result<(), Failure> {
     let teardown = layers.teardown(&Owner::new(options.owner.as_str())?, &ClusterName::new(options.owner.as_str())?).await?;
-    say(format!("\n{teardown}"));
+    say("");
+    seeing::teardown(&teardown);
     options.place.confirm(&options.owner)?;
     let verdict = layers.tear_down(&teardown).await?;
-    say(&verdict);
+    seeing::verdict(&verdict);
     clean(&verdict)?;
     // EKS takes its interfaces away some minutes after the control plane has gone.
     tokio::time::sleep(if account.sim().is_some() { Duration::from_secs(300) } else { Duration::ZERO }).await;

@@ -10,11 +10,10 @@ pub mod lives;
 pub mod mess;
 pub mod owned;
 pub mod program;
-pub mod progress;
+pub mod seeing;
+pub mod sweep;
 pub mod theirs;
 pub mod workloads;
 
-/// The README's program compiles.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod guide;

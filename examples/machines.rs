@@ -11,6 +11,7 @@ use eks_examples::{
     account::Account,
     environment::{Failure, network},
     program::{Place, brief, clean, heading, say, telling},
+    seeing,
 };
 use eks_net::{
     Networks,
@@ -84,9 +85,9 @@ async fn run(options: &Options, account: Account) -> Result<(), Failure> {
 
     heading("Teardown");
     let teardown = Teardown::join([networks.teardown(&owner).await?, handle.teardown(&owner).await?])?;
-    say(&teardown);
+    seeing::teardown(&teardown);
     options.place.confirm(owner.as_str())?;
     let ending = teardown.apply(&engine()).await?;
-    say(&ending.verdict);
+    seeing::verdict(&ending.verdict);
     clean(&ending.verdict)
 }

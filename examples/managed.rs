@@ -12,6 +12,7 @@ use eks_examples::{
     environment::Failure,
     layers::Layers,
     program::{Place, brief, clean, heading, say},
+    seeing,
 };
 use eks_net::{Nat, NetworkSpec};
 use eks_nodes::{Capacity, Managed, NodeRepair, Purchase, Share, SpotAllocation, WorkersSpec};
@@ -60,9 +61,9 @@ async fn managed(options: &Options, account: Account) -> Result<(), Failure> {
 
     heading("Teardown");
     let teardown = layers.teardown(&owner, &name).await?;
-    say(&teardown);
+    seeing::teardown(&teardown);
     options.place.confirm(&options.owner)?;
     let verdict = layers.tear_down(&teardown).await?;
-    say(&verdict);
+    seeing::verdict(&verdict);
     clean(&verdict)
 }

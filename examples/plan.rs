@@ -10,6 +10,7 @@ use eks_examples::{
     account::Account,
     environment::{Environment, Failure, Variant},
     program::{Place, heading, say},
+    seeing,
 };
 
 /// Plans the environment of the chapter with the least policy for it, and saves both. Nothing is changed.
@@ -40,7 +41,7 @@ async fn plan(options: &Options, account: &Account) -> Result<(), Failure> {
     let environment = Environment::new(&Variant { owner: options.owner.clone(), ..Variant::default() }, account)?;
     let plan = environment.plan().await?;
     heading("What would be done");
-    say(&plan);
+    seeing::plan(&plan);
 
     heading("The least policy under which it can be");
     let region = account.config().region().map_or("us-east-1", |region| region.as_ref());

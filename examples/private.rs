@@ -15,6 +15,7 @@ use eks_examples::{
     environment::Failure,
     layers::Layers,
     program::{Place, brief, causes, clean, heading, say},
+    seeing,
 };
 use eks_k8s::{ObjectsSpec, Service, StorageClass};
 use eks_net::{Endpoints, Nat, NetworkSpec, SubnetGroup};
@@ -102,9 +103,9 @@ async fn private(options: &Options, account: Account) -> Result<(), Failure> {
 
     heading("Teardown, from inside");
     let teardown = inside.teardown(&owner, &name).await?;
-    say(&teardown);
+    seeing::teardown(&teardown);
     options.place.confirm(&options.owner)?;
     let verdict = inside.tear_down(&teardown).await?;
-    say(&verdict);
+    seeing::verdict(&verdict);
     clean(&verdict)
 }

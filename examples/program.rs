@@ -1,23 +1,21 @@
 //! What the programs have in common: where they work, as the command line says; what they say; how they end.
 
 use std::{
-    fmt::Display,
     io::{BufRead, Write},
     process::ExitCode,
     time::Duration,
 };
 
 use clap::Args;
-use eks_core::{
-    Action, Plan,
-    engine::{ApplyError, Engine},
-};
+use eks_core::{Action, Plan, engine::Engine};
 use eks_sim::Sim;
+use eks_view::clock;
 
+pub use crate::seeing::text as say;
 use crate::{
     account::Account,
     environment::Failure,
-    progress::{Progress, clock},
+    seeing::{self, Show},
 };
 
 /// Where a program works: the same words for all of them.
@@ -105,11 +103,7 @@ impl Place {
 /// The exit code of a program, whose error is told.
 pub fn ended(result: Result<(), Failure>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
-    let mut message = format!("error: {}", causes(&*error).join("\n  because "));
-    if error.downcast_ref::<ApplyError>().is_some_and(|error| error.report().is_some()) {
-        message.push_str("\nwhat is done stays; running again continues from there");
-    }
-    let _ = writeln!(std::io::stderr(), "{message}");
+    seeing::failure(&*error);
     ExitCode::FAILURE
 }
 
@@ -127,20 +121,13 @@ pub fn causes(error: &(dyn std::error::Error + 'static)) -> Vec<String> {
     causes
 }
 
-/// A line, or several, on standard output.
-pub fn say(text: impl Display) {
-    // A closed pipe (`| head`) is no reason to fail.
-    let _ = writeln!(std::io::stdout(), "{text}");
-}
-
-/// The engine with lines of progress on standard output, whose clock begins now.
+/// The engine with progress on standard error, whose clock begins now.
 pub fn telling(engine: Engine) -> Engine {
-    let progress = Progress::new();
-    engine.observer(move |event| progress.show(event))
+    engine.observer(Show::Auto.progress().observer())
 }
 
 /// What comes next.
-pub fn heading(title: impl Display) {
+pub fn heading(title: impl std::fmt::Display) {
     let title = title.to_string();
     say(format!("\n── {title} {}", "─".repeat(76_usize.saturating_sub(title.chars().count()))));
 }

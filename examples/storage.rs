@@ -13,6 +13,7 @@ use eks_examples::{
     account::Account,
     environment::{Environment, Failure, Variant},
     program::{Place, brief, clean, heading, say, telling},
+    seeing,
 };
 use eks_k8s::{Claim, ObjectsSpecBuilder, Pod, Reclaim, Service, StorageClass};
 
@@ -75,9 +76,9 @@ async fn storage(options: &Options, account: Account) -> Result<(), Failure> {
 
     heading("Let go, from the top");
     let teardown = environment.teardown().await?;
-    say(&teardown);
+    seeing::teardown(&teardown);
     options.place.confirm(&options.owner)?;
     let verdict = teardown.apply(&telling(environment.engine())).await?.verdict;
-    say(&verdict);
+    seeing::verdict(&verdict);
     if options.retain { Ok(()) } else { clean(&verdict) }
 }

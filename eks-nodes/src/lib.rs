@@ -146,6 +146,7 @@ mod sizing;
 mod spec;
 mod stacks;
 mod standing;
+mod states;
 mod status;
 mod taint;
 mod teardown;

@@ -21,6 +21,11 @@ pub enum Fault {
     CloseConnection,
     /// Nothing happens, and no answer comes: the call hangs until the client's own timeout, for ever if it has none.
     TimeOut,
+    /// The service has not caught up (EC2 developer guide, "Eventual consistency"; IAM user guide, "Changes that I make are not always
+    /// immediately visible"): a call that reads is answered as it would have been at the moment of [`crate::Sim::remember`], and one
+    /// that changes something is refused as it would have been then. Where that is no other answer, or nothing was remembered, and on
+    /// Kubernetes, whose API server reads what etcd has, the call is carried out as usual.
+    Stale,
     /// The client's process dies before this call: it and all later calls fail, until [`crate::Sim::revive`].
     KillBefore,
     /// The client's process dies after this call took effect: no answer, and all later calls fail.

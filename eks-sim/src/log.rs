@@ -10,6 +10,8 @@ pub enum Outcome {
     Done,
     /// The service refused, with this code.
     Refused(String),
+    /// The service answered what was so before, and nothing happened.
+    Stale,
     /// The service did as asked, and the answer never reached the client.
     AnswerLost,
     /// The request never reached the service.

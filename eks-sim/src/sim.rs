@@ -12,13 +12,16 @@ use aws_smithy_async::{
     time::TimeSource,
 };
 use aws_types::{SdkConfig, region::Region};
+use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::{
     authorize::{self, Authorization, PolicyError},
     autoscaling,
+    call::{Args, Caller, Service},
     clock::Clock,
     cloudformation, ec2, eks,
+    error::ApiError,
     fault::{Fault, When},
     iam,
     inventory::Inventory,
@@ -47,6 +50,8 @@ struct Shared {
     clock: Clock,
     on_call: Option<OnCall>,
     watched: watch::Sender<u64>,
+    /// What stale answers tell of.
+    remembered: Mutex<Option<Box<World>>>,
 }
 
 impl fmt::Debug for Sim {
@@ -91,7 +96,7 @@ impl Snapshot {
         let mut world = self.0.clone();
         world.clock = world.clock.set(world.now);
         let clock = world.clock;
-        Sim(Arc::new(Shared { world: Mutex::new(world), clock, on_call, watched: watch::Sender::new(0) }))
+        Sim::of(world, clock, on_call)
     }
 }
 
@@ -221,11 +226,16 @@ impl SimBuilder {
         if self.launch_configurations {
             autoscaling::allow_configurations(&mut world);
         }
-        Sim(Arc::new(Shared { world: Mutex::new(world), clock, on_call: self.on_call, watched: watch::Sender::new(0) }))
+        Sim::of(world, clock, self.on_call)
     }
 }
 
 impl Sim {
+    fn of(world: World, clock: Clock, on_call: Option<OnCall>) -> Self {
+        let watched = watch::Sender::new(0);
+        Self(Arc::new(Shared { world: Mutex::new(world), clock, on_call, watched, remembered: Mutex::default() }))
+    }
+
     /// An account in us-east-1 with default settings.
     pub fn new() -> Self {
         Self::builder().build()
@@ -304,13 +314,41 @@ impl Sim {
 
     /// What a cluster's API server stores of a resource (`apps`, `deployments`; the core group is empty), for an observer that is not to be
     /// seen: no call is made.
-    pub fn stored(&self, cluster: &str, group: &str, plural: &str) -> Vec<Arc<serde_json::Value>> {
+    pub fn stored(&self, cluster: &str, group: &str, plural: &str) -> Vec<Arc<Value>> {
         self.with(|world| kube::stored(world, cluster, group, plural))
     }
 
     /// Nodes of a cluster whose kubelets run, and are let in by no access entry and no mapping.
     pub fn locked_out(&self, cluster: &str) -> Vec<String> {
         self.with(|world| kube::locked_out(world, cluster))
+    }
+
+    /// Keeps the account as it is now for [`Fault::Stale`] to answer from.
+    pub fn remember(&self) {
+        let world = self.with(|world| Box::new(world.clone()));
+        *self.0.remembered.lock().unwrap_or_else(PoisonError::into_inner) = Some(world);
+    }
+
+    /// What a service that has not caught up answers, if that is something else than what is so by now.
+    pub(crate) fn stale_answer(
+        &self,
+        world: &World,
+        service: Service,
+        action: &str,
+        args: &Args,
+        caller: &Caller,
+    ) -> Option<Result<Value, ApiError>> {
+        let mut then = self.0.remembered.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.clone();
+        let then = then.call(service, action, args.clone(), caller);
+        let now = world.clone().call(service, action, args.clone(), caller);
+        let reads = ["Describe", "Get", "List"].iter().any(|verb| action.starts_with(verb));
+        let is_stale = match (&then, &now) {
+            (Err(then), Err(now)) => reads && then.code != now.code,
+            (Ok(then), Ok(now)) => reads && then != now,
+            (Err(_), Ok(_)) => true,
+            (Ok(_), Err(_)) => reads,
+        };
+        is_stale.then_some(then)
     }
 
     /// The account as it is now, to begin anew from.

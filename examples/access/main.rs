@@ -16,6 +16,7 @@ use eks_examples::{
     environment::Failure,
     layers::Layers,
     program::{Place, brief, clean, heading, say},
+    seeing,
 };
 use eks_k8s::{AuthEdit, Guard, Principal};
 use eks_net::{Nat, NetworkSpec};
@@ -85,6 +86,6 @@ async fn access(options: &Options, account: Account) -> Result<(), Failure> {
     options.place.confirm(&options.owner)?;
     let verdict = layers.tear_down(&layers.teardown(&owner, &name).await?).await?;
     people.leave().await?;
-    say(&verdict);
+    seeing::verdict(&verdict);
     clean(&verdict)
 }

@@ -1,5 +1,7 @@
 //! Those who enter the cluster: administrators and viewers, each by a role of the account.
 
+use std::time::Duration;
+
 use eks_cluster::{KubernetesIdentity, who_am_i};
 use eks_core::{ClusterAccess, ClusterName, ConfigMapAccess, Owner, RoleArn};
 use eks_examples::{account::Account, environment::Failure, layers::Layers, program::say};
@@ -21,6 +23,8 @@ impl People {
     pub(crate) async fn arrive(account: &Account, layers: &Layers, owner: &Owner, cluster: &ClusterName) -> Result<Self, Failure> {
         let access = layers.clusters.access(cluster).await?.ok_or("the cluster is not there")?;
         let (administrators, viewers) = (role(account, owner, "administrators").await?, role(account, owner, "viewers").await?);
+        // IAM shows what is new late.
+        tokio::time::sleep(Duration::from_secs(60)).await;
         let mapped = |role: &RoleArn, name: &str| Ok::<_, Failure>(Mapping::new(Principal::parse(role.as_str())?, name));
         let edits = [
             AuthEdit::Map(mapped(&administrators, "administrators")?.group("system:masters")),

@@ -3,10 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use eks_cluster::{ClusterSpec, KubernetesVersion};
-use eks_core::{
-    ClusterName, Owner, Plan, StackName, Verdict,
-    engine::{ApplyError, CancellationToken},
-};
+use eks_core::{ClusterName, Owner, Plan, StackName, Verdict, engine::CancellationToken};
 use eks_examples::{account::Account, environment::Failure, layers::Layers};
 use eks_net::{Nat, NetworkSpec};
 use eks_nodes::{Capacity, WorkersSpec};
@@ -132,8 +129,7 @@ impl Desk {
         let teardown = self.layers.teardown(owner, &ClusterName::new(owner.as_str())?).await?;
         let engine = self.layers.engine().cancelled_by(self.closing.child_token());
         // A task of its own, as a client that goes away drops its request.
-        let ending = tokio::spawn(async move { teardown.apply(&engine).await }).await?;
-        let verdict = ending.map_err(|error: ApplyError| error)?.verdict;
+        let verdict = tokio::spawn(async move { teardown.apply(&engine).await }).await??.verdict;
         self.environments.lock().await.remove(owner);
         Ok(verdict)
     }

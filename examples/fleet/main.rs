@@ -19,9 +19,9 @@ use eks_examples::{
     environment::{Environment, Failure, Layer, Variant},
     lives::{Life, live},
     program::{Place, say},
-    progress::clock,
 };
 use eks_sim::Call;
+use eks_view::clock;
 
 /// Builds and tears down many environments of the chapter, all from one process.
 #[derive(Debug, Parser)]

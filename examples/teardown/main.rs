@@ -10,15 +10,15 @@ mod options;
 use std::process::ExitCode;
 
 use clap::Parser;
-use eks_core::{Survivor, Verdict};
 use eks_examples::{
     account::Account,
     environment::{Environment, Failure, Variant},
     mess::People,
     owned::Owned,
-    program::{heading, say},
-    progress::{Progress, clock},
+    program::heading,
+    seeing::{self, Story, text},
 };
+use eks_view::clock;
 
 use crate::options::Options;
 
@@ -27,16 +27,19 @@ const LEAKED: u8 = 2;
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let mut left = false;
-    let code = options.place.run(async |account| {
-        left = teardown(&options, account).await?;
+    let mut story = Story::default();
+    let mut code = None;
+    let ended = options.place.run(async |account| {
+        let result = teardown(&options, account, &mut story).await;
+        let told = result.as_ref().err().map(|error| error.as_ref() as &(dyn std::error::Error + 'static));
+        story.write(options.html.as_deref(), &format!("Teardown of {}", options.owner), told)?;
+        code = Some(result?);
         Ok(())
     });
-    if left { ExitCode::from(LEAKED) } else { code }
+    code.unwrap_or(ended)
 }
 
-/// Whether something is left.
-async fn teardown(options: &Options, account: Account) -> Result<bool, Failure> {
+async fn teardown(options: &Options, account: Account, story: &mut Story) -> Result<ExitCode, Failure> {
     if options.place.is_simulator() && !options.empty {
         build(options, &account).await?;
     }
@@ -44,26 +47,28 @@ async fn teardown(options: &Options, account: Account) -> Result<bool, Failure> 
     let owned = Owned::find(&account, &options.owner).await?;
     let teardown = owned.teardown(&options.choices()).await?;
     heading("What will be done");
-    say(&teardown);
+    seeing::teardown(&teardown);
+    story.tears_down(&teardown);
     if options.dry_run {
-        say("\nnothing was done");
-        return Ok(false);
+        text("\nnothing was done");
+        return Ok(ExitCode::SUCCESS);
     }
     options.place.confirm(&options.owner)?;
     heading("Teardown");
-    let progress = Progress::new();
-    let ending = teardown.apply(&owned.engine().observer(move |event| progress.show(event))).await?;
+    let progress = story.run("Teardown", options.progress.progress());
+    let ending = teardown.apply(&owned.engine().observer(progress.observer())).await?;
+    story.ends(&ending.verdict);
     heading("Verdict");
-    say(format!("{} removals in {}", ending.report.steps.len(), clock(ending.report.took)));
-    table(&ending.verdict);
-    Ok(!ending.verdict.is_clean())
+    text(format!("{} removals in {}", ending.report.steps.len(), clock(ending.report.took)));
+    seeing::verdict(&ending.verdict);
+    Ok(if ending.verdict.is_clean() { ExitCode::SUCCESS } else { ExitCode::from(LEAKED) })
 }
 
 /// The chapter's environment under this owner, and what people made of it.
 async fn build(options: &Options, account: &Account) -> Result<(), Failure> {
     let environment = Environment::new(&Variant { owner: options.owner.clone(), ..Variant::default() }, account)?;
     environment.plan().await?.apply(&environment.engine()).await?;
-    say(format!("the chapter's environment of {} stands on the embedded simulator", options.owner));
+    text(format!("the chapter's environment of {} stands on the embedded simulator", options.owner));
     if options.mess {
         let people = People::of(account, &options.owner).await?;
         people.install_controller().await?;
@@ -72,24 +77,8 @@ async fn build(options: &Options, account: &Account) -> Result<(), Failure> {
         people.service("front", true).await?;
         people.database("orders", "Retain").await?;
         let interface = people.interface(&options.owner).await?;
-        say("somebody made a Service, a database that keeps its volume, and an Ingress whose controller was uninstalled first");
-        say(format!("somebody made the network interface {interface} in a private subnet"));
+        text("somebody made a Service, a database that keeps its volume, and an Ingress whose controller was uninstalled first");
+        text(format!("somebody made the network interface {interface} in a private subnet"));
     }
     Ok(())
-}
-
-/// The verdict, what costs most first.
-fn table(verdict: &Verdict) {
-    let Verdict::Leaked(survivors) = verdict else { return say(verdict) };
-    let total: f64 = survivors.iter().map(|survivor| survivor.usd_per_month).sum();
-    say(format!("leaked: {} left, ${total:.2} a month", survivors.len()));
-    let mut survivors: Vec<&Survivor> = survivors.iter().collect();
-    survivors.sort_by(|one, other| other.usd_per_month.total_cmp(&one.usd_per_month));
-    let width = |of: fn(&Survivor) -> usize| survivors.iter().map(|survivor| of(survivor)).max().unwrap_or_default();
-    let (kinds, ids) = (width(|survivor| survivor.kind.len()), width(|survivor| survivor.id.len()));
-    for Survivor { kind, id, why, remedy, usd_per_month, .. } in survivors {
-        say(format!("  {usd_per_month:>8.2}  {kind:kinds$}  {id:ids$}"));
-        say(format!("            why:    {why}"));
-        say(format!("            remedy: {remedy}"));
-    }
 }

@@ -133,7 +133,7 @@ fn storage() {
         &["k8s/claim/default/orders", "k8s/service/default/shop", "ec2/volume", "$11.60", "elb/load-balancer", "nothing to do", CLEAN],
     );
     // AWS's price of a month: 20 GB gp3 for $1.60, 1,000 IOPS more for $5, 125 MiB/s more for $5 ("Amazon EBS pricing").
-    let retained = says("storage", &["--retain"], &["verdict: leaked, 1 left, $11.60 a month", "vol-"]);
+    let retained = says("storage", &["--retain"], &["verdict: leaked, 1 thing is left, $11.60 a month", "vol-"]);
     assert!(!retained.contains(CLEAN));
 }
 
@@ -165,7 +165,7 @@ fn upgrade() {
 fn teardown() {
     says("teardown", &["--owner", "team"], &["teardown of team", CLEAN]);
     says("teardown", &["--owner", "team", "--dry-run"], &["nothing was done"]);
-    assert!(run("teardown", &["--owner", "team", "--mess"], 2).contains("leaked: "));
+    assert!(run("teardown", &["--owner", "team", "--mess"], 2).contains("verdict: leaked, "));
 }
 
 #[test]

@@ -19,22 +19,29 @@ use eks_examples::{
     account::Account,
     environment::{Environment, Failure},
     floor,
-    progress::clock,
+    seeing::Story,
     workloads,
 };
 use eks_k8s::drain::{Drain, OnBlocked};
 use eks_nodes::replacement::ReplacementBuilder;
 use eks_sim::{Fault, When};
+use eks_view::clock;
 use serde_json::json;
 
 use crate::{options::Options, watch::Watch};
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    options.place.run_at(options.place.is_simulator(), async || upgrade(&options).await)
+    let mut story = Story::default();
+    options.place.run_at(options.place.is_simulator(), async || {
+        let result = upgrade(&options, &mut story).await;
+        let told = result.as_ref().err().map(|error| error.as_ref() as &(dyn std::error::Error + 'static));
+        story.write(options.html.as_deref(), &format!("Upgrade of {} to {}", options.owner, options.to), told)?;
+        result
+    })
 }
 
-async fn upgrade(options: &Options) -> Result<(), Failure> {
+async fn upgrade(options: &Options, story: &mut Story) -> Result<(), Failure> {
     let account = match options.place.is_simulator() {
         // A new account's quota of five vCPUs has no room for both groups.
         true => Account::on(options.place.simulator().standard_vcpus(4 * options.nodes + 8).build()),
@@ -49,14 +56,14 @@ async fn upgrade(options: &Options) -> Result<(), Failure> {
         sim.inject(When::Call(calls + number), Fault::KillBefore);
     }
     let done = loop {
-        match run.go().await {
+        match run.go(story).await {
             Err(error) if run.died() => {
                 deaths += 1;
                 output::text(format!(
                     "\n✗ the process died before its call {}; another one goes on",
                     options.kill_after.unwrap_or_default()
                 ));
-                output::hint(&format!("  ({error})"));
+                output::failure(error.as_ref());
             }
             done => break done?,
         }
@@ -114,7 +121,7 @@ impl Run<'_> {
     }
 
     /// One process: whatever is left to be done.
-    async fn go(&self) -> Result<Done, Failure> {
+    async fn go(&self, story: &mut Story) -> Result<Done, Failure> {
         let environment = Environment::new(&self.options.after()?, &self.account)?;
         let mut done = Done::default();
         let began = tokio::time::Instant::now();
@@ -124,7 +131,7 @@ impl Run<'_> {
         self.show(&plan, plan.plan().steps(), plan.plan().critical_path().0, plan.plan().findings());
         if !plan.is_done() {
             self.options.place.confirm(&self.options.owner)?;
-            let watch = Watch::plain();
+            let watch = Watch::plain(story.run("Control plane", self.options.progress.progress()));
             let report = plan.plan().apply(&watch.observing(environment.engine())).await?;
             done.floor = self.floor(plan.plan().steps(), &report);
         }
@@ -136,7 +143,8 @@ impl Run<'_> {
         self.show(&plan, plan.steps(), plan.critical_path().0, plan.findings());
         if !plan.is_done() {
             self.options.place.confirm(&self.options.owner)?;
-            let watch = Watch::of(self.client(&environment).await?, [self.old.to_string(), self.new.to_string()]);
+            let progress = story.run("Workers", self.options.progress.progress());
+            let watch = Watch::of(progress, self.client(&environment).await?, [self.old.to_string(), self.new.to_string()]);
             let engine: Engine = watch.observing(environment.engine());
             let report = plan.apply(&engine).await;
             drop(engine);

@@ -248,7 +248,7 @@ impl Workers {
                 Ok(_) => return Ok(()),
                 Err(error) => error,
             };
-            match StackFailure::in_error(&error) {
+            match error.caused_by::<StackFailure>() {
                 Some(failure) if failure.status == StackStatus::DeleteFailed => match self.clear_way(failure.clone(), cx).await? {
                     Way::Cleared => {}
                     Way::Held(failure) => return Err(failure.into_error()),

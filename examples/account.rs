@@ -5,17 +5,21 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+use aws_config::{BehaviorVersion, ConfigLoader};
 use aws_credential_types::Credentials;
+use aws_sdk_ec2::types::{AvailabilityZone, AvailabilityZoneState};
 use aws_smithy_runtime_api::client::{
     http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector},
     orchestrator::HttpRequest,
     runtime_components::RuntimeComponents,
 };
-use aws_types::SdkConfig;
-use eks_cluster::Connector;
-use eks_core::{BoxError, Owner, aws::Limiter, engine::Engine};
+use aws_types::{SdkConfig, region::Region};
+use eks_cluster::{AssumeRole, Connector};
+use eks_core::{BoxError, Owner, RoleArn, aws::Limiter, engine::Engine};
 use eks_k8s::client::Objects;
 use eks_sim::Sim;
+
+use crate::environment::Failure;
 
 /// An account to work on, and the count of calls made to it.
 #[derive(Clone, Debug)]
@@ -26,6 +30,8 @@ pub struct Account {
     speed: f64,
     /// Whether API servers of clusters are reached.
     reaches: bool,
+    /// On the simulator: whether the caller is inside of the clusters' VPCs.
+    inside: bool,
 }
 
 impl Account {
@@ -36,20 +42,30 @@ impl Account {
 
     /// A simulator of the caller's own.
     pub fn on(sim: Sim) -> Self {
-        Self { config: sim.sdk_config(), sim: Some(sim), calls: Arc::default(), speed: 1.0, reaches: true }
+        Self { config: sim.sdk_config(), sim: Some(sim), calls: Arc::default(), speed: 1.0, reaches: true, inside: false }
+    }
+
+    /// A simulator whose clock runs so many times as fast as the wall's, for programs that hold sockets: a paused clock would not wait
+    /// for those.
+    pub fn hurried(sim: eks_sim::SimBuilder, speed: f64) -> Self {
+        Self { speed, ..Self::on(sim.speed(speed).build()) }
     }
 
     /// A server that speaks AWS's protocols, with the credentials of the environment; `speed` times faster than AWS.
     pub async fn at(endpoint_url: &str, speed: f64) -> Self {
-        let config = aws_config::defaults(aws_config::BehaviorVersion::latest()).http_client(http_client()).endpoint_url(endpoint_url);
-        Self::counted(config.load().await, speed)
+        Self::at_in(endpoint_url, speed, None).await
+    }
+
+    /// The same, in a Region if one is given.
+    pub async fn at_in(endpoint_url: &str, speed: f64, region: Option<&str>) -> Self {
+        Self::counted(loader(region).endpoint_url(endpoint_url).load().await, speed)
     }
 
     /// The same in us-east-1 with keys that the caller has, whatever the environment says.
     pub async fn keyed(endpoint_url: &str, speed: f64, access_key: &str, secret_key: &str) -> Self {
-        let config = aws_config::defaults(aws_config::BehaviorVersion::latest()).http_client(http_client()).endpoint_url(endpoint_url);
         let credentials = Credentials::new(access_key, secret_key, None, None, "given");
-        Self::counted(config.region("us-east-1").credentials_provider(credentials).load().await, speed)
+        let config = loader(Some("us-east-1")).endpoint_url(endpoint_url).credentials_provider(credentials);
+        Self::counted(config.load().await, speed)
     }
 
     /// AWS, with the default credential chain and Region.
@@ -59,12 +75,7 @@ impl Account {
 
     /// AWS with the default credential chain, in a Region if one is given.
     pub async fn aws_in(region: Option<&str>) -> Self {
-        let config = aws_config::defaults(aws_config::BehaviorVersion::latest()).http_client(http_client());
-        let config = match region {
-            Some(region) => config.region(aws_types::region::Region::new(region.to_owned())),
-            None => config,
-        };
-        Self::counted(config.load().await, 1.0)
+        Self::counted(loader(region).load().await, 1.0)
     }
 
     fn counted(config: SdkConfig, speed: f64) -> Self {
@@ -73,7 +84,7 @@ impl Account {
             Some(inner) => config.to_builder().http_client(Counting { inner, calls: calls.clone() }).build(),
             None => config,
         };
-        Self { config, sim: None, calls, speed, reaches: true }
+        Self { config, sim: None, calls, speed, reaches: true, inside: false }
     }
 
     /// Configuration for AWS SDK clients.
@@ -87,6 +98,32 @@ impl Account {
         Self { config: limiter.share(&self.config, owner), ..self.clone() }
     }
 
+    /// So many of the Region's zones that take a control plane, in order.
+    ///
+    /// # Errors
+    /// If EC2 cannot be asked, or there are fewer.
+    pub async fn zones(&self, count: usize) -> Result<Vec<String>, Failure> {
+        let told = aws_sdk_ec2::Client::new(&self.config).describe_availability_zones().send().await?;
+        let fits = |zone: &&AvailabilityZone| {
+            zone.state() == Some(&AvailabilityZoneState::Available)
+                && zone.zone_type().is_none_or(|kind| kind == "availability-zone")
+                && zone.zone_id().is_none_or(|id| !WITHOUT_EKS.contains(&id))
+        };
+        let zones = told.availability_zones().iter().filter(fits);
+        let mut zones: Vec<String> = zones.filter_map(|zone| zone.zone_name().map(str::to_owned)).collect();
+        zones.sort();
+        zones.truncate(count);
+        if zones.len() == count { Ok(zones) } else { Err(format!("{count} zones are needed, the Region has {zones:?}").into()) }
+    }
+
+    /// The same account, under a role.
+    ///
+    /// # Errors
+    /// If the role's session would break a rule of STS.
+    pub fn assuming(&self, role: &RoleArn) -> Result<Self, Failure> {
+        Ok(Self { config: AssumeRole::builder(role).build()?.config(&self.config), ..self.clone() })
+    }
+
     /// The simulator, if it is one.
     pub fn sim(&self) -> Option<&Sim> {
         self.sim.as_ref()
@@ -98,10 +135,18 @@ impl Account {
         match &self.sim {
             Some(sim) => {
                 let service = sim.kube_service();
+                let service = if self.inside { service.inside_vpc() } else { service };
                 connector.with_transport(move |_| service.clone())
             }
             None => connector,
         }
+    }
+
+    /// The same account, seen from inside of its VPCs, as far as it is the simulator: where the caller of another is, it is.
+    #[must_use]
+    pub fn inside_vpc(mut self) -> Self {
+        self.inside = true;
+        self
     }
 
     /// The same account, seen from where no API server of a cluster is reached: a private endpoint, say.
@@ -131,6 +176,18 @@ impl Account {
             Some(sim) => sim.log().len() as u64,
             None => self.calls.load(Ordering::Relaxed),
         }
+    }
+}
+
+/// Zones in which EKS puts no control plane (Amazon EKS User Guide, "Subnet requirements and considerations").
+const WITHOUT_EKS: [&str; 3] = ["use1-az3", "usw1-az2", "cac1-az3"];
+
+/// The environment's configuration, in a Region if one is given.
+fn loader(region: Option<&str>) -> ConfigLoader {
+    let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client());
+    match region {
+        Some(region) => loader.region(Region::new(region.to_owned())),
+        None => loader,
     }
 }
 

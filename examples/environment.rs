@@ -94,6 +94,18 @@ impl Environment {
         Ok(Self::of(variant.environment()?, account))
     }
 
+    /// The same environment with other objects on its cluster.
+    ///
+    /// # Errors
+    /// If a spec is invalid: all its problems.
+    pub fn with_objects(
+        variant: &Variant,
+        account: &Account,
+        objects: impl Fn(ObjectsSpecBuilder) -> ObjectsSpecBuilder + Send + Sync + 'static,
+    ) -> Result<Self, Failure> {
+        Ok(Self::of(variant.environment_with(objects)?, account))
+    }
+
     /// An environment of any shape on an account.
     pub fn of(environment: eks_env::Environment, account: &Account) -> Self {
         let environments = Environments::with_objects(account.config(), account.connector(), account.kubernetes());
@@ -219,6 +231,17 @@ impl Variant {
     /// # Errors
     /// If a spec is invalid: all problems.
     pub fn environment(&self) -> Result<eks_env::Environment, Failure> {
+        let (addons, grown) = (self.addons, self.grown);
+        self.environment_with(move |objects| {
+            let objects = storage_and_services(objects, addons);
+            if grown && addons { objects.storage_class(StorageClass::gp3("gp3")) } else { objects }
+        })
+    }
+
+    fn environment_with(
+        &self,
+        objects: impl Fn(ObjectsSpecBuilder) -> ObjectsSpecBuilder + Send + Sync + 'static,
+    ) -> Result<eks_env::Environment, Failure> {
         let owner = Owner::new(self.owner.as_str())?;
         let network = if self.grown { grown(&owner)? } else { network(&owner)? };
         let mut builder = eks_env::Environment::builder(&owner, network);
@@ -238,10 +261,7 @@ impl Variant {
             });
         }
         if self.top >= Layer::K8s {
-            builder = builder.objects(move |objects| {
-                let objects = storage_and_services(objects, addons);
-                if grown && addons { objects.storage_class(StorageClass::gp3("gp3")) } else { objects }
-            });
+            builder = builder.objects(objects);
         }
         Ok(builder.build()?)
     }

@@ -5,12 +5,14 @@
 pub mod account;
 pub mod environment;
 pub mod floor;
+pub mod layers;
 pub mod lives;
 pub mod mess;
 pub mod owned;
-pub mod progress;
+pub mod program;
 pub mod seeing;
 pub mod sweep;
+pub mod theirs;
 pub mod workloads;
 
 #[cfg(doctest)]

@@ -3,14 +3,15 @@
 //!
 //! `cargo run --example machines` does it on the embedded simulator; see `--help` for the rest.
 
-use std::io::{BufRead, Write};
+use std::process::ExitCode;
 
 use clap::Parser;
-use eks_core::{Owner, Plan, Teardown, engine::Engine};
+use eks_core::{Owner, Plan, Teardown};
 use eks_examples::{
     account::Account,
     environment::{Failure, network},
-    seeing::Show,
+    program::{Place, brief, clean, heading, say, telling},
+    seeing,
 };
 use eks_net::{
     Networks,
@@ -22,12 +23,8 @@ const MY_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPndGbPI9+dOPaHUngeSGe
 /// Builds the chapter's machines, moves the volume, and tears everything down.
 #[derive(Debug, Parser)]
 struct Options {
-    /// Use AWS, with the default credential chain. The plan is shown and must be confirmed.
-    #[arg(long)]
-    aws: bool,
-    /// Use a server that speaks AWS's protocols, such as `eks-sim serve` or moto.
-    #[arg(long, value_name = "URL", conflicts_with = "aws")]
-    endpoint_url: Option<String>,
+    #[command(flatten)]
+    place: Place,
     /// The line of an OpenSSH .pub file.
     #[arg(long, default_value = MY_KEY)]
     public_key: String,
@@ -37,6 +34,11 @@ struct Options {
     /// Do not tear down.
     #[arg(long)]
     keep: bool,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    options.place.run(async |account| run(&options, account).await)
 }
 
 /// Section 2, with the volume attached or not.
@@ -56,52 +58,36 @@ fn machines(owner: &Owner, options: &Options, attached: bool) -> Result<Machines
         .build()?)
 }
 
-fn say(text: impl std::fmt::Display) {
-    // A closed pipe (`| head`) is no reason to fail.
-    let _ = writeln!(std::io::stdout(), "{text}\n");
-}
-
-async fn run(options: &Options) -> Result<(), Failure> {
-    let account = match &options.endpoint_url {
-        Some(url) => Account::at(url, 100.0).await,
-        None if options.aws => Account::aws().await,
-        None => Account::simulated(),
-    };
+async fn run(options: &Options, account: Account) -> Result<(), Failure> {
     let owner = Owner::new("chap10")?;
     let (networks, handle) = (Networks::new(account.config()), Machines::new(account.config()));
-    let engine =
-        || -> Engine { account.engine().driver(networks.clone()).driver(handle.clone()).observer(Show::Auto.progress().observer()) };
-    for attached in [true, false, true] {
-        let plan = Plan::join([networks.plan(&network(&owner)?).await?, handle.plan(&machines(&owner, options, attached)?).await?])?;
-        say(&plan);
-        if options.aws && !plan.is_noop() {
-            say("This works on a real account and costs money. Type chap10 to go on:");
-            if std::io::stdin().lock().lines().next().transpose()?.is_none_or(|line| line.trim() != "chap10") {
-                return Ok(());
-            }
+    let engine = || telling(account.engine().driver(networks.clone()).driver(handle.clone()));
+    let all = async |attached| -> Result<Plan, Failure> {
+        Ok(Plan::join([networks.plan(&network(&owner)?).await?, handle.plan(&machines(&owner, options, attached)?).await?])?)
+    };
+    for (attached, what) in [(true, "A network and its machines"), (false, "The volume comes off"), (true, "and goes back on")] {
+        heading(what);
+        let plan = all(attached).await?;
+        say(brief(&plan));
+        if !plan.is_noop() {
+            options.place.confirm(owner.as_str())?;
         }
         plan.apply(&engine()).await?;
     }
-    let again = handle.plan(&machines(&owner, options, true)?).await?;
-    say(&again);
+    let again = all(true).await?;
+    say(brief(&again));
     if !again.is_noop() {
-        return Err("the second plan should have nothing to do".into());
+        return Err("the last plan should have nothing to do".into());
     }
     if options.keep {
         return Ok(());
     }
-    let teardown = Teardown::join([networks.teardown(&owner).await?, handle.teardown(&owner).await?])?;
-    say(&teardown);
-    let ending = teardown.apply(&engine()).await?;
-    say(&ending.verdict);
-    if ending.verdict.is_clean() { Ok(()) } else { Err("something is left; the verdict says how to remove it".into()) }
-}
 
-fn main() -> Result<(), Failure> {
-    let options = Options::parse();
-    let mut runtime = tokio::runtime::Builder::new_current_thread();
-    runtime.enable_all();
-    // Simulated minutes pass as fast as the program gets through them.
-    runtime.start_paused(!options.aws && options.endpoint_url.is_none());
-    runtime.build()?.block_on(run(&options))
+    heading("Teardown");
+    let teardown = Teardown::join([networks.teardown(&owner).await?, handle.teardown(&owner).await?])?;
+    seeing::teardown(&teardown);
+    options.place.confirm(owner.as_str())?;
+    let ending = teardown.apply(&engine()).await?;
+    seeing::verdict(&ending.verdict);
+    clean(&ending.verdict)
 }

@@ -147,5 +147,5 @@ async fn aws(sim: Sim, request: Request<Bytes>) -> Result<Response<Body>, Transp
 async fn kubernetes(sim: WeakSim, cluster: String, mut request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
     let sim = sim.upgrade().ok_or(TransportError::Closed)?;
     request.extensions_mut().insert(kube::Outside);
-    kube::serve(&sim, &cluster, request).await
+    kube::serve(&sim, &cluster, request, kube::Whence::Internet).await
 }

@@ -204,7 +204,7 @@ impl Sim {
     /// Any request to the served simulator: Kubernetes if the host is a cluster's endpoint, AWS otherwise.
     pub(crate) async fn any(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
         match kube::cluster_of(self, &request) {
-            Some(cluster) => kube::serve(self, &cluster, request).await,
+            Some(cluster) => kube::serve(self, &cluster, request, kube::Whence::Internet).await,
             None => self.aws(request).await,
         }
     }

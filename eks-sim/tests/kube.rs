@@ -134,5 +134,9 @@ async fn a_private_endpoint_does_not_answer_from_outside() -> Tested {
     eks.update_cluster_config().name(CLUSTER).resources_vpc_config(private).send().await?;
     tokio::time::sleep(Duration::from_secs(400)).await;
     assert!(is_reset(client.apiserver_version().await));
+    // Nobody is known without a token; but the endpoint answers.
+    let inside = kube::Client::new(sim.kube_service().inside_vpc(), "default");
+    let request = http::Request::get(format!("{endpoint}/version")).body(Vec::new())?;
+    assert!(matches!(inside.request_text(request).await, Ok(_) | Err(kube::Error::Api(_))), "a private endpoint answers inside of the VPC");
     Ok(())
 }

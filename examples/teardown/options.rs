@@ -4,33 +4,26 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use eks_core::ClusterName;
-use eks_examples::{owned::Choices, seeing::Show};
+use eks_examples::{owned::Choices, program::Place, seeing::Show};
 use eks_k8s::Unanswered;
 use eks_net::leftovers::Handling;
 
 /// Takes down everything of one owner's, found from nothing but the account, and proves that nothing is left, or tells what is.
 ///
-/// Without --aws it builds the chapter's environment on the embedded simulator first: no account, no network, no cost. Ends with 0 if
+/// Without --aws or --endpoint-url it builds the chapter's environment on the embedded simulator first: no account, no network, no cost. Ends with 0 if
 /// nothing is left, with 2 if something is, and with 1 on an error.
 #[derive(Debug, Parser)]
 #[command(name = "teardown")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Options {
+    #[command(flatten)]
+    pub(crate) place: Place,
     /// Whose things are to go.
     #[arg(long)]
     pub(crate) owner: String,
     /// List everything, and stop.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Use AWS, with the default credential chain. Everything is listed, and must be confirmed.
-    #[arg(long)]
-    pub(crate) aws: bool,
-    /// The Region, instead of the configured one.
-    #[arg(long, requires = "aws")]
-    pub(crate) region: Option<String>,
-    /// Do not ask.
-    #[arg(long, requires = "aws")]
-    pub(crate) yes: bool,
     /// How progress is shown on standard error.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) progress: Show,
@@ -51,13 +44,13 @@ pub(crate) struct Options {
     #[arg(long)]
     hold: bool,
     /// On the simulator: let people and dead controllers make it hard.
-    #[arg(long, conflicts_with = "aws")]
+    #[arg(long, conflicts_with_all = ["aws", "endpoint_url"])]
     pub(crate) mess: bool,
     /// On the simulator: build nothing first.
-    #[arg(long, conflicts_with_all = ["aws", "mess"])]
+    #[arg(long, conflicts_with_all = ["aws", "endpoint_url", "mess"])]
     pub(crate) empty: bool,
     /// On the simulator: API servers of clusters are not reached from here.
-    #[arg(long, conflicts_with = "aws")]
+    #[arg(long, conflicts_with_all = ["aws", "endpoint_url"])]
     pub(crate) unreachable: bool,
 }
 

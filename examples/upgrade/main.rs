@@ -24,7 +24,7 @@ use eks_examples::{
 };
 use eks_k8s::drain::{Drain, OnBlocked};
 use eks_nodes::replacement::ReplacementBuilder;
-use eks_sim::{Fault, Sim, When};
+use eks_sim::{Fault, When};
 use eks_view::clock;
 use serde_json::json;
 
@@ -32,30 +32,23 @@ use crate::{options::Options, watch::Watch};
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let mut runtime = tokio::runtime::Builder::new_current_thread();
-    // Simulated minutes pass as fast as the program gets through them.
-    let runtime = runtime.enable_all().start_paused(!options.aws).build();
     let mut story = Story::default();
-    let result = runtime.map_err(Failure::from).and_then(|runtime| runtime.block_on(upgrade(&options, &mut story)));
-    let told = result.as_ref().err().map(|error| error.as_ref() as &(dyn std::error::Error + 'static));
-    let written = story.write(options.html.as_deref(), &format!("Upgrade of {} to {}", options.owner, options.to), told);
-    match result.and(written) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            output::failure(error.as_ref());
-            ExitCode::FAILURE
-        }
-    }
+    options.place.run_at(options.place.is_simulator(), async || {
+        let result = upgrade(&options, &mut story).await;
+        let told = result.as_ref().err().map(|error| error.as_ref() as &(dyn std::error::Error + 'static));
+        story.write(options.html.as_deref(), &format!("Upgrade of {} to {}", options.owner, options.to), told)?;
+        result
+    })
 }
 
 async fn upgrade(options: &Options, story: &mut Story) -> Result<(), Failure> {
-    let account = match options.aws {
-        true => Account::aws().await,
+    let account = match options.place.is_simulator() {
         // A new account's quota of five vCPUs has no room for both groups.
-        false => Account::on(Sim::builder().standard_vcpus(4 * options.nodes + 8).build()),
+        true => Account::on(options.place.simulator().standard_vcpus(4 * options.nodes + 8).build()),
+        false => options.place.account().await?,
     };
     let run = Run { options, old: options.before()?.stack()?, new: options.after()?.stack()?, account };
-    if !options.aws {
+    if options.place.is_simulator() {
         run.build().await?;
     }
     let (calls, mut deaths) = (run.account.calls(), 0);
@@ -75,7 +68,6 @@ async fn upgrade(options: &Options, story: &mut Story) -> Result<(), Failure> {
             done => break done?,
         }
     };
-    let Some(done) = done else { return Ok(()) };
     run.summary(&done, deaths, run.account.calls() - calls).await
 }
 
@@ -128,8 +120,8 @@ impl Run<'_> {
         sim.inspect(|sim| sim.revive()).is_some()
     }
 
-    /// One process: whatever is left to be done. `None` if a person said no.
-    async fn go(&self, story: &mut Story) -> Result<Option<Done>, Failure> {
+    /// One process: whatever is left to be done.
+    async fn go(&self, story: &mut Story) -> Result<Done, Failure> {
         let environment = Environment::new(&self.options.after()?, &self.account)?;
         let mut done = Done::default();
         let began = tokio::time::Instant::now();
@@ -138,9 +130,7 @@ impl Run<'_> {
         output::heading("Control plane");
         self.show(&plan, plan.plan().steps(), plan.plan().critical_path().0, plan.plan().findings());
         if !plan.is_done() {
-            if !self.confirmed()? {
-                return Ok(None);
-            }
+            self.options.place.confirm(&self.options.owner)?;
             let watch = Watch::plain(story.run("Control plane", self.options.progress.progress()));
             let report = plan.plan().apply(&watch.observing(environment.engine())).await?;
             done.floor = self.floor(plan.plan().steps(), &report);
@@ -152,9 +142,7 @@ impl Run<'_> {
         output::heading("Workers");
         self.show(&plan, plan.steps(), plan.critical_path().0, plan.findings());
         if !plan.is_done() {
-            if !self.confirmed()? {
-                return Ok(None);
-            }
+            self.options.place.confirm(&self.options.owner)?;
             let progress = story.run("Workers", self.options.progress.progress());
             let watch = Watch::of(progress, self.client(&environment).await?, [self.old.to_string(), self.new.to_string()]);
             let engine: Engine = watch.observing(environment.engine());
@@ -165,7 +153,7 @@ impl Run<'_> {
             done.floor = self.floor(plan.steps(), &report).map(|floor| floor + done.floor.unwrap_or_default());
         }
         done.took[1] = began.elapsed();
-        Ok(Some(done))
+        Ok(done)
     }
 
     /// The head of a plan, what it changes, and what is to be reviewed of that; the whole plan if it is asked for.
@@ -186,10 +174,6 @@ impl Run<'_> {
             output::text(format!("  ! {}", finding.message));
         }
         output::text("");
-    }
-
-    fn confirmed(&self) -> Result<bool, Failure> {
-        Ok(!self.options.aws || output::confirmed(&self.options.owner)?)
     }
 
     fn floor(&self, steps: &[Step], report: &Report) -> Option<Duration> {

@@ -6,20 +6,23 @@ use clap::Parser;
 use eks_cluster::KubernetesVersion;
 use eks_examples::{
     environment::{Auth, Variant},
+    program::Place,
     seeing::Show,
 };
 
 /// Upgrades the environment of the chapter by one minor version: the control plane, then the workers, replaced gently.
 ///
-/// Without --aws it builds the environment on the embedded simulator first: no account, no network, no cost.
+/// Without --aws it builds the environment on the embedded simulator first; on AWS, `chapter --keep --aws` has made it.
 #[derive(Debug, Parser)]
 #[command(name = "upgrade")]
 pub(crate) struct Options {
+    #[command(flatten)]
+    pub(crate) place: Place,
     /// The version to upgrade to; from the one before it.
     #[arg(long, default_value = "1.36")]
     pub(crate) to: KubernetesVersion,
     /// Lets the process die before this call of the upgrade, and begins anew. On the simulator only.
-    #[arg(long, value_name = "CALL", conflicts_with = "aws")]
+    #[arg(long, value_name = "CALL", conflicts_with_all = ["aws", "endpoint_url"])]
     pub(crate) kill_after: Option<u64>,
     /// Show whole plans, with what stays as it is and every IAM action.
     #[arg(long)]
@@ -42,10 +45,6 @@ pub(crate) struct Options {
     /// How principals enter the cluster: access entries beside aws-auth, or aws-auth alone as in 2018.
     #[arg(long, value_enum, default_value_t = Auth::Api)]
     auth: Auth,
-    /// Use AWS, with the default credential chain, where `chapter --keep --aws` has made the environment. Plans are shown and must be
-    /// confirmed.
-    #[arg(long)]
-    pub(crate) aws: bool,
 }
 
 impl Options {

@@ -106,19 +106,27 @@ pub(crate) fn cluster_of(sim: &Sim, request: &Request<Bytes>) -> Option<String> 
     sim.with(|world| facts::cluster_by_host(world, &host))
 }
 
-/// Whether a client gets an answer: clients are outside the VPC, so only through the public endpoint ("Cluster API server
-/// endpoint"), and the endpoint goes with the control plane.
-fn answers(world: &World, cluster: &str) -> bool {
-    world.kube.clusters.contains_key(cluster) && facts::cluster(world, cluster).is_some_and(|facts| facts.endpoint_public)
+/// Where a client is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whence {
+    Internet,
+    Vpc,
 }
 
-pub(crate) async fn serve(sim: &Sim, cluster: &str, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
+/// Whether a client gets an answer: outside of the VPC only through the public endpoint, inside through either ("Cluster API server
+/// endpoint"); and the endpoint goes with the control plane.
+fn answers(world: &World, cluster: &str, from: Whence) -> bool {
+    let reaches = |facts: crate::eks::ClusterFacts| facts.endpoint_public || (from == Whence::Vpc && facts.endpoint_private);
+    world.kube.clusters.contains_key(cluster) && facts::cluster(world, cluster).is_some_and(reaches)
+}
+
+pub(crate) async fn serve(sim: &Sim, cluster: &str, request: Request<Bytes>, from: Whence) -> Result<Response<Body>, TransportError> {
     let action = format!("{} {}", request.method(), request.uri().path());
     sim.logged(
         "kubernetes",
         &action,
         |sim, _| {
-            let reply = sim.with(|world| answers(world, cluster).then(|| api::handle(world, cluster, &request)));
+            let reply = sim.with(|world| answers(world, cluster, from).then(|| api::handle(world, cluster, &request)));
             Ok(match reply.ok_or(TransportError::Reset)? {
                 Ok(Reply::Object(code, object)) => (respond(code, "application/json", Body::full(object.to_string())), Outcome::Done),
                 Ok(Reply::Text(text)) => (respond(200, "text/plain", Body::full(text)), Outcome::Done),
@@ -153,13 +161,23 @@ fn respond(code: u16, content_type: &'static str, body: Body) -> Response<Body> 
     response
 }
 
-/// A tower service for `kube::Client`. Requests go to the cluster whose endpoint the host names.
+/// A tower service for `kube::Client`. Requests go to the cluster whose endpoint the host names, from somewhere on the internet.
 #[derive(Clone, Debug)]
-pub struct KubeService(Sim);
+pub struct KubeService {
+    sim: Sim,
+    from: Whence,
+}
 
 impl KubeService {
     pub(crate) fn new(sim: Sim) -> Self {
-        Self(sim)
+        Self { sim, from: Whence::Internet }
+    }
+
+    /// The same for a client inside of the cluster's VPC, or of a network that is connected to it: private endpoints answer, too.
+    #[must_use]
+    pub fn inside_vpc(mut self) -> Self {
+        self.from = Whence::Vpc;
+        self
     }
 }
 
@@ -177,13 +195,13 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let sim = self.0.clone();
+        let (sim, from) = (self.sim.clone(), self.from);
         Box::pin(async move {
             let (parts, body) = request.into_parts();
             let body = body.collect().await?.to_bytes();
             let request = Request::from_parts(parts, body);
             match cluster_of(&sim, &request) {
-                Some(cluster) => Ok(serve(&sim, &cluster, request).await?),
+                Some(cluster) => Ok(serve(&sim, &cluster, request, from).await?),
                 None => Err(Box::from("no cluster of this account has that endpoint")),
             }
         })

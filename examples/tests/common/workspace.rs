@@ -13,7 +13,7 @@ pub(crate) fn built(program: &str) -> PathBuf {
     static BUILD: Once = Once::new();
     BUILD.call_once(|| {
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("examples/ lies in the workspace");
-        let programs = ["--example", "chapter", "--example", "machines", "--example", "exec-credential", "--bin", "eks-sim"];
+        let programs = ["--examples", "--bin", "eks-sim"];
         run(Command::new(env!("CARGO")).args(["build", "--quiet"]).args(programs).current_dir(workspace));
     });
     let test = std::env::current_exe().expect("a path");

@@ -1,11 +1,11 @@
 //! The environment of the chapter as one value, and its variants.
 
 use clap::ValueEnum;
-use eks_cluster::{ClusterAccess, ClusterSpecBuilder, KubernetesVersion, upgrade::UpgradePlan};
+use eks_cluster::{Addon, ClusterAccess, ClusterSpecBuilder, KubernetesVersion, upgrade::UpgradePlan};
 use eks_core::{AuthenticationMode, ClusterName, Owner, Plan, StackName, Teardown, engine::Engine};
-use eks_env::Environments;
+use eks_env::{Environments, Network};
 use eks_k8s::{Claim, ObjectsSpecBuilder, Pod, Service, StorageClass, client::Objects};
-use eks_net::{Nat, NetworkSpec, Rule, SecurityGroup, Subnet};
+use eks_net::{Nat, NetworkSpec, NetworkSpecBuilder, Rule, SecurityGroup, Subnet};
 use eks_nodes::{
     Capacity,
     replacement::{ReplacementBuilder, ReplacementPlan},
@@ -58,6 +58,8 @@ pub struct Variant {
     pub workers: String,
     /// How many workers.
     pub nodes: u32,
+    /// Whether everything is as a later day wants it: a rule, an add-on, a label of nodes and a StorageClass more.
+    pub grown: bool,
 }
 
 impl Default for Variant {
@@ -70,6 +72,7 @@ impl Default for Variant {
             version: KubernetesVersion::V1_36,
             workers: "worker".to_owned(),
             nodes: 2,
+            grown: false,
         }
     }
 }
@@ -101,6 +104,14 @@ impl Environment {
     /// The engine with a driver for each layer.
     pub fn engine(&self) -> Engine {
         self.engine.clone()
+    }
+
+    /// The network that is wanted, as a picture; none of one that others made.
+    pub fn picture(&self) -> Option<String> {
+        match self.environment.network() {
+            Network::Made(network) => Some(network.picture().to_svg()),
+            _ => None,
+        }
     }
 
     /// One plan for all layers, from what exists now.
@@ -159,9 +170,23 @@ impl Environment {
 /// # Errors
 /// None: the network is fine for every owner.
 pub fn network(owner: &Owner) -> Result<NetworkSpec, Failure> {
+    Ok(subnets_and_groups(owner, SecurityGroup::new("elb", "Load balancers").allow(http().from_cidr("0.0.0.0/0"))).build()?)
+}
+
+/// The same, and load balancers are to be reached by HTTPS, too.
+fn grown(owner: &Owner) -> Result<NetworkSpec, Failure> {
+    let https = Rule::tcp(443).described("HTTPS").from_cidr("0.0.0.0/0");
+    let group = SecurityGroup::new("elb", "Load balancers").allow(http().from_cidr("0.0.0.0/0")).allow(https);
+    Ok(subnets_and_groups(owner, group).build()?)
+}
+
+fn http() -> Rule {
+    Rule::tcp(80).described("HTTP")
+}
+
+fn subnets_and_groups(owner: &Owner, balancers: SecurityGroup) -> NetworkSpecBuilder {
     let ssh = || Rule::tcp(22).described("SSH");
-    let http = || Rule::tcp(80).described("HTTP");
-    Ok(NetworkSpec::builder(owner, "10.0.0.0/16")
+    NetworkSpec::builder(owner, "10.0.0.0/16")
         .subnet(Subnet::public("us-east-1a", "10.0.1.0/24"))
         .subnet(Subnet::public("us-east-1b", "10.0.3.0/24"))
         .subnet(Subnet::private("us-east-1a", "10.0.4.0/24"))
@@ -175,10 +200,9 @@ pub fn network(owner: &Owner) -> Result<NetworkSpec, Failure> {
         .security_group(
             SecurityGroup::new("private", "Private instances").allow(ssh().from_group("public")).allow(http().from_group("public")),
         )
-        .security_group(SecurityGroup::new("elb", "Load balancers").allow(http().from_cidr("0.0.0.0/0")))
+        .security_group(balancers)
         .security_group(SecurityGroup::new("eks-control-plane", "EKS control plane"))
         .cluster(owner.as_str())
-        .build()?)
 }
 
 impl Variant {
@@ -196,17 +220,28 @@ impl Variant {
     /// If a spec is invalid: all problems.
     pub fn environment(&self) -> Result<eks_env::Environment, Failure> {
         let owner = Owner::new(self.owner.as_str())?;
-        let mut builder = eks_env::Environment::builder(&owner, network(&owner)?);
-        let (auth, addons, capacity) = (self.auth, self.addons, Capacity::new(self.nodes, self.nodes, self.nodes + 1)?);
+        let network = if self.grown { grown(&owner)? } else { network(&owner)? };
+        let mut builder = eks_env::Environment::builder(&owner, network);
+        let (auth, addons, grown) = (self.auth, self.addons, self.grown);
+        let capacity = Capacity::new(self.nodes, self.nodes, self.nodes + 1)?;
         if self.top >= Layer::Cluster {
-            builder = builder.cluster(ClusterName::new(owner.as_str())?, self.version, move |cluster| control_plane(cluster, auth, addons));
+            builder = builder.cluster(ClusterName::new(owner.as_str())?, self.version, move |cluster| {
+                let cluster = control_plane(cluster, auth, addons);
+                if grown && addons { cluster.addon(Addon::new("metrics-server")) } else { cluster }
+            });
         }
         if self.top >= Layer::Nodes {
             // Section 4: two workers in the private subnets, one in each zone.
-            builder = builder.workers(self.stack()?, move |workers| workers.instance_type("t3.medium").capacity(capacity));
+            builder = builder.workers(self.stack()?, move |workers| {
+                let workers = workers.instance_type("t3.medium").capacity(capacity);
+                if grown { workers.label("team", "platform") } else { workers }
+            });
         }
         if self.top >= Layer::K8s {
-            builder = builder.objects(move |objects| storage_and_services(objects, addons));
+            builder = builder.objects(move |objects| {
+                let objects = storage_and_services(objects, addons);
+                if grown && addons { objects.storage_class(StorageClass::gp3("gp3")) } else { objects }
+            });
         }
         Ok(builder.build()?)
     }

@@ -7,8 +7,7 @@ use std::{
 };
 
 use super::{
-    Engine, Report, Status,
-    retry::Purpose,
+    Engine, Purpose, Report, Status,
     run::{Node, Work, run},
     settings::paced,
 };

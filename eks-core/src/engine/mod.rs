@@ -36,7 +36,7 @@ mod trace;
 pub use apply::{ApplyError, Ending};
 pub use context::{StepContext, Wait};
 pub use driver::{BoxFuture, Driver, Poll};
-pub use event::Event;
+pub use event::{Event, PlannedStep, Purpose};
 pub use nodes::WatchNodes;
 pub use report::{Report, Status, StepReport};
 pub use settings::Engine;

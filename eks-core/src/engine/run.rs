@@ -11,10 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 
 use super::{
-    Driver, Engine, Event, Report, Status, StepContext, StepReport,
-    poll::Pollers,
-    retry::{Purpose, pause},
-    settings::paced,
+    Driver, Engine, Event, PlannedStep, Purpose, Report, Status, StepContext, StepReport, poll::Pollers, retry::pause, settings::paced,
     trace,
 };
 use crate::{Class, Error, Outputs, Owner, Removal, Step, StepKey};
@@ -90,7 +87,7 @@ pub(super) async fn run(
         speed: engine.speed,
         span,
     });
-    (run.emit)(Event::RunStarted { steps, expected });
+    (run.emit)(started(owner, purpose, expected, &nodes));
 
     let mut walk = Walk::new(nodes);
     walk.start_ready(engine, &run);
@@ -115,6 +112,19 @@ pub(super) async fn run(
     trace::ended(&run.span, report.is_complete());
     (run.emit)(Event::RunFinished { took: report.took, complete: report.is_complete() });
     report
+}
+
+/// The run as it is meant to be.
+fn started(owner: &Owner, purpose: Purpose, expected: Duration, nodes: &[Node]) -> Event {
+    let planned: BTreeMap<&StepKey, &Node> =
+        nodes.iter().filter(|node| !matches!(node.work, Work::Known(_))).map(|node| (&node.key, node)).collect();
+    let step = |node: &Node| {
+        let needs = node.needs.iter().filter(|need| planned.contains_key(need)).cloned();
+        PlannedStep::new(node.key.clone(), node.title.clone(), node.typical, needs)
+    };
+    let steps: Vec<_> = nodes.iter().filter(|node| planned.contains_key(&node.key)).map(step).collect();
+    let (owner, kept) = (owner.clone(), nodes.len() - steps.len());
+    Event::RunStarted { owner, purpose, steps: steps.len(), expected, planned: steps, kept }
 }
 
 /// The graph, as far as it is not done.
@@ -290,11 +300,12 @@ async fn step(run: Arc<Run>, driver: Arc<dyn Driver>, node: Node) -> (StepKey, S
     let (status, outputs, error) = match result {
         Ok(outputs) => {
             run.tell(&node.key, &outputs);
-            (run.emit)(Event::StepFinished { key: node.key.clone(), took: began.elapsed() });
+            (run.emit)(Event::StepFinished { key: node.key.clone(), took: began.elapsed(), attempts: cx.attempt });
             (Status::Done, outputs, None)
         }
         Err(error) => {
-            (run.emit)(Event::StepFailed { key: node.key.clone(), error: error.chain() });
+            let (took, attempts) = (began.elapsed(), cx.attempt);
+            (run.emit)(Event::StepFailed { key: node.key.clone(), error: error.chain(), took, attempts });
             (Status::Failed, Outputs::new(), Some(Arc::new(error)))
         }
     };

@@ -3,7 +3,7 @@
 
 use tracing::{Span, debug, field::Empty, info_span, warn};
 
-use super::{Event, Status, StepReport, retry::Purpose, run::Work};
+use super::{Event, Purpose, Status, StepReport, run::Work};
 use crate::{Error, Owner, StepKey};
 
 /// The span of a run.

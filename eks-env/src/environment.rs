@@ -63,7 +63,9 @@ pub struct Environment {
     pub(crate) owner: Owner,
     pub(crate) region: Region,
     pub(crate) network: Network,
+    #[cfg_attr(not(feature = "client"), expect(dead_code, reason = "it is asked again when a plan is made"))]
     pub(crate) wishes: Wishes,
+    #[cfg_attr(not(feature = "client"), expect(dead_code, reason = "it is asked again when a plan is made"))]
     pub(crate) upgrade: UpgradeWish,
     /// Over the network that is made or given; over a stand-in for one that is still to be looked at.
     pub(crate) specs: Specs,
@@ -71,7 +73,10 @@ pub struct Environment {
 
 /// How an upgrade is meant.
 #[derive(Clone)]
-pub(crate) struct UpgradeWish(pub(crate) Settings<UpgradeBuilder>);
+pub(crate) struct UpgradeWish(
+    #[cfg_attr(not(feature = "client"), expect(dead_code, reason = "it is asked again when a plan is made"))]
+    pub(crate)  Settings<UpgradeBuilder>,
+);
 
 impl std::fmt::Debug for UpgradeWish {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

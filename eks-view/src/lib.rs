@@ -28,6 +28,7 @@
 //! # What this crate does not do
 //! It decides nothing and calls nothing: it reads plans and events. It writes only where it is told to, and logs nothing.
 
+#[cfg(feature = "terminal")]
 mod board;
 mod explain;
 mod line;

@@ -31,6 +31,7 @@
 // docs.rs tells beside each item which feature brings it.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "terminal")]
 mod board;
 mod explain;
 mod line;

@@ -34,8 +34,6 @@ const GAPS: &[(&[&str], &str)] = &[
     (&["groups", "*", "tags", "aws:cloudformation:stack-id"], "puts no tags of CloudFormation's on an Auto Scaling group"),
     (&["groups", "*", "tags", "aws:cloudformation:stack-name"], "puts no tags of CloudFormation's on an Auto Scaling group"),
     (&["groups", "*", "tags", "eks-rs/template"], "puts no tags of the stack on an Auto Scaling group"),
-    (&["groups", "*", "tags", "eks-rs/desired-capacity"], "puts no tags of the stack on an Auto Scaling group"),
-    (&["instances", "*", "each", "tags", "eks-rs/desired-capacity"], "so instances do not inherit them"),
     (&["instances", "*", "each", "tags", "aws:cloudformation:logical-id"], "so instances do not inherit them"),
     (&["instances", "*", "each", "tags", "aws:cloudformation:stack-id"], "so instances do not inherit them"),
     (&["instances", "*", "each", "tags", "aws:cloudformation:stack-name"], "so instances do not inherit them"),

@@ -35,3 +35,6 @@ struct Migrate;
 
 #[doc = include_str!("../docs/src/seeing.md")]
 struct Seeing;
+
+#[doc = include_str!("../docs/src/files.md")]
+struct Files;

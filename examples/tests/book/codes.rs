@@ -40,6 +40,16 @@ fn problems_of_each_crate() {
 }
 
 #[test]
+fn problems_of_files() {
+    let mut given = codes("eks-env");
+    // What a reader of files makes of any misfit.
+    given.extend(["missing", "syntax", "value"].map(str::to_owned));
+    let page = page("eks-env.md");
+    compare("eks-env.md", &page.headings(2), &given);
+    says_what_to_do(&page);
+}
+
+#[test]
 fn causes_of_nodes_that_do_not_join() {
     let page = page("joins.md");
     let causes = eks_nodes::join::Cause::ALL.iter().map(|cause| cause.code().to_owned()).collect();

@@ -5,7 +5,7 @@ use std::fs;
 use crate::pages::root;
 
 /// The crates that are published.
-const CRATES: [&str; 7] = ["eks-core", "eks-net", "eks-cluster", "eks-nodes", "eks-k8s", "eks-view", "eks-sim"];
+const CRATES: [&str; 8] = ["eks-core", "eks-net", "eks-cluster", "eks-nodes", "eks-k8s", "eks-env", "eks-view", "eks-sim"];
 
 /// The crate's documentation as a page for people: what it does, an example, its features, what it does not do.
 fn readme(name: &str, library: &str) -> String {

@@ -25,7 +25,7 @@ use super::{Cause, Diagnosis, Evidence, diagnose};
 use crate::{Workers, WorkersSpec};
 
 /// The IAM actions that a diagnosis uses. None changes anything; what is not permitted is told as what could not be looked at.
-pub const ACTIONS: [&str; 19] = [
+pub const ACTIONS: [&str; 20] = [
     "autoscaling:DescribeAutoScalingGroups",
     "autoscaling:DescribeScalingActivities",
     "ec2:DescribeImages",
@@ -33,6 +33,7 @@ pub const ACTIONS: [&str; 19] = [
     "ec2:DescribeInstances",
     "ec2:DescribeLaunchTemplateVersions",
     "ec2:DescribeNatGateways",
+    "ec2:DescribeNetworkAcls",
     "ec2:DescribeRouteTables",
     "ec2:DescribeSecurityGroups",
     "ec2:DescribeVpcAttribute",

@@ -1,6 +1,9 @@
 //! The simulator, at the wire: whatever a client sends is answered in the service's own form.
 
-use std::{sync::OnceLock, time::Duration};
+use std::{
+    sync::{Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use eks_cluster::TokenSigner;
@@ -10,7 +13,6 @@ use http_body_util::BodyExt;
 
 /// AWS's documentation uses this key in its examples; the simulator's administrator has it.
 const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
-const ENDPOINT: &str = "endpoint";
 
 fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime").block_on(future)
@@ -80,9 +82,12 @@ pub fn sim_template(data: &[u8]) {
 }
 
 /// An account with an ACTIVE cluster called `fuzz`, its endpoint, and a token for it. Made once.
-fn cluster() -> &'static (Snapshot, String, String) {
-    static CLUSTER: OnceLock<(Snapshot, String, String)> = OnceLock::new();
-    CLUSTER.get_or_init(|| run(prepared()))
+fn cluster() -> &'static (Mutex<Snapshot>, String, String) {
+    static CLUSTER: OnceLock<(Mutex<Snapshot>, String, String)> = OnceLock::new();
+    CLUSTER.get_or_init(|| {
+        let (account, endpoint, token) = run(prepared());
+        (Mutex::new(account), endpoint, token)
+    })
 }
 
 async fn prepared() -> (Snapshot, String, String) {
@@ -124,7 +129,7 @@ async fn prepared() -> (Snapshot, String, String) {
     let (_, described) = aws(&sim, "eks", "GET", "/clusters/fuzz", "", b"").await.expect("HTTP");
     let described: serde_json::Value = serde_json::from_slice(&described).expect("JSON");
     assert_eq!(described["cluster"]["status"], "ACTIVE");
-    let endpoint = described["cluster"][ENDPOINT].as_str().expect("an endpoint").to_owned();
+    let endpoint = described["cluster"]["endpoint"].as_str().expect("an endpoint").to_owned();
     let signer = TokenSigner::new(&sim.sdk_config(), &"fuzz".parse().expect("a name")).expect("credentials");
     let token = signer.token().await.expect("signed").secret().to_owned();
     (sim.snapshot(), endpoint, token)
@@ -141,9 +146,9 @@ async fn kubernetes(sim: &Sim, endpoint: &str, request: http::request::Builder, 
 /// Method, path with its query, content type and body of a request to a cluster's API server; several of them in a row.
 pub fn sim_api_server(data: &[u8]) {
     let requests: Vec<&[u8]> = split(data, b"\n---@\n");
+    let (account, endpoint, token) = cluster();
     run(async {
-        let (account, endpoint, token) = cluster();
-        let sim = account.open();
+        let sim = account.lock().unwrap_or_else(PoisonError::into_inner).open();
         for request in requests.into_iter().take(8) {
             let lines: Vec<&[u8]> = request.splitn(4, |byte| *byte == b'\n').collect();
             let [method, path, kind, body] = lines[..] else { continue };
@@ -159,9 +164,9 @@ pub fn sim_api_server(data: &[u8]) {
 
 /// A good token, changed: each input byte pair says where and how. Nothing but the token itself gets in, and a token as text never harms.
 pub fn token(data: &[u8]) {
+    let (account, endpoint, token) = cluster();
     run(async {
-        let (account, endpoint, token) = cluster();
-        let sim = account.open();
+        let sim = account.lock().unwrap_or_else(PoisonError::into_inner).open();
         let mut changed = token.clone().into_bytes();
         for pair in data.chunks_exact(2) {
             let at = usize::from(pair[0]) * 257 % changed.len();

@@ -9,9 +9,9 @@ pub mod lives;
 pub mod mess;
 pub mod owned;
 pub mod progress;
+pub mod seeing;
+pub mod sweep;
 pub mod workloads;
 
-/// The README's program compiles.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod guide;

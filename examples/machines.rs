@@ -10,7 +10,7 @@ use eks_core::{Owner, Plan, Teardown, engine::Engine};
 use eks_examples::{
     account::Account,
     environment::{Failure, network},
-    progress::Progress,
+    seeing::Show,
 };
 use eks_net::{
     Networks,
@@ -69,10 +69,8 @@ async fn run(options: &Options) -> Result<(), Failure> {
     };
     let owner = Owner::new("chap10")?;
     let (networks, handle) = (Networks::new(account.config()), Machines::new(account.config()));
-    let engine = || -> Engine {
-        let progress = Progress::new();
-        account.engine().driver(networks.clone()).driver(handle.clone()).observer(move |event| progress.show(event))
-    };
+    let engine =
+        || -> Engine { account.engine().driver(networks.clone()).driver(handle.clone()).observer(Show::Auto.progress().observer()) };
     for attached in [true, false, true] {
         let plan = Plan::join([networks.plan(&network(&owner)?).await?, handle.plan(&machines(&owner, options, attached)?).await?])?;
         say(&plan);

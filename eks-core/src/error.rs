@@ -135,6 +135,22 @@ impl Error {
         self
     }
 
+    /// The typed error of this kind that caused it, however deep: what a layer knows more exactly than its class.
+    ///
+    /// ```
+    /// use eks_core::{Class, Error};
+    ///
+    /// let error = Error::Call {
+    ///     what: "read the template".to_owned(), class: Class::Permanent, code: None, request_id: None,
+    ///     source: Some(std::io::Error::other("gone").into()),
+    /// };
+    /// assert!(error.caused_by::<std::io::Error>().is_some());
+    /// assert!(error.caused_by::<std::fmt::Error>().is_none());
+    /// ```
+    pub fn caused_by<T: std::error::Error + 'static>(&self) -> Option<&T> {
+        std::iter::successors(std::error::Error::source(self), |error| error.source()).find_map(|error| error.downcast_ref())
+    }
+
     /// The service's error code, if a call failed with one.
     pub fn code(&self) -> Option<&str> {
         match self {

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-#[cfg(feature = "aws")]
-use eks_core::engine::Report;
 use eks_core::{Class, Error};
 use serde::{Deserialize, Serialize};
 
@@ -11,8 +9,7 @@ use crate::{blocker::Blocker, cause::Cause, status::StackStatus};
 
 /// An operation on a stack that failed: the first failure and those that were not its consequence.
 ///
-/// It is the source of the error of the stack's step. [`StackFailure::in_error`] finds it there, `StackFailure::in_report` in what a run
-/// left.
+/// It is the source of the error of the stack's step: [`Error::caused_by`] finds it there, `Report::caused_by` in what a run left.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[non_exhaustive]
 pub struct StackFailure {
@@ -58,24 +55,6 @@ impl StackFailure {
         let first = self.resources.first().map(|resource| resource.reason.as_str());
         let told = [self.activity.as_deref(), first, self.reason.as_deref()];
         told.into_iter().flatten().map(Cause::of).find(|cause| *cause != Cause::Unknown).unwrap_or(Cause::Unknown)
-    }
-
-    /// Whether an error, or what caused it, is this.
-    pub fn in_error(error: &Error) -> Option<&Self> {
-        let mut cause = std::error::Error::source(error);
-        while let Some(error) = cause {
-            if let Some(found) = error.downcast_ref::<Self>() {
-                return Some(found);
-            }
-            cause = error.source();
-        }
-        None
-    }
-
-    /// The first one that a run ended with.
-    #[cfg(feature = "aws")]
-    pub fn in_report(report: &Report) -> Option<&Self> {
-        report.failures().find_map(|(_, error)| Self::in_error(error))
     }
 
     /// The error of the stack's step.
@@ -179,7 +158,7 @@ mod tests {
         let text = failure.to_string();
         assert!(text.ends_with("your request.; give several instance types or more zones, or try again later"), "{text}");
         let error = failure.clone().into_error();
-        assert_eq!(StackFailure::in_error(&error), Some(&failure));
+        assert_eq!(error.caused_by(), Some(&failure));
         assert_eq!(error.code(), Some("ROLLBACK_IN_PROGRESS"));
     }
 

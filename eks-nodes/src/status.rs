@@ -1,72 +1,36 @@
 //! The states of a CloudFormation stack, and what each means for whoever wants it made or removed.
 
-use std::{fmt, str::FromStr};
-
 use eks_core::Error;
-use serde::{Deserialize, Serialize};
 
-macro_rules! statuses {
-    ($($name:ident = $text:literal,)*) => {
-        /// State of a stack. CloudFormation API Reference, "Stack", `StackStatus`.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-        #[non_exhaustive]
-        pub enum StackStatus {
-            $(#[doc = concat!("`", $text, "`")] $name,)*
-            /// One that this version does not know.
-            Unknown,
-        }
+use crate::states::states;
 
-        impl StackStatus {
-            /// Every state that this version knows.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
-
-            /// CloudFormation's name of it.
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$name => $text,)*
-                    Self::Unknown => "an unknown state",
-                }
-            }
-        }
-
-        impl FromStr for StackStatus {
-            type Err = std::convert::Infallible;
-
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                Ok(match text {
-                    $($text => Self::$name,)*
-                    _ => Self::Unknown,
-                })
-            }
-        }
-    };
-}
-
-statuses! {
-    CreateComplete = "CREATE_COMPLETE",
-    CreateFailed = "CREATE_FAILED",
-    CreateInProgress = "CREATE_IN_PROGRESS",
-    DeleteComplete = "DELETE_COMPLETE",
-    DeleteFailed = "DELETE_FAILED",
-    DeleteInProgress = "DELETE_IN_PROGRESS",
-    ImportComplete = "IMPORT_COMPLETE",
-    ImportInProgress = "IMPORT_IN_PROGRESS",
-    ImportRollbackComplete = "IMPORT_ROLLBACK_COMPLETE",
-    ImportRollbackFailed = "IMPORT_ROLLBACK_FAILED",
-    ImportRollbackInProgress = "IMPORT_ROLLBACK_IN_PROGRESS",
-    ReviewInProgress = "REVIEW_IN_PROGRESS",
-    RollbackComplete = "ROLLBACK_COMPLETE",
-    RollbackFailed = "ROLLBACK_FAILED",
-    RollbackInProgress = "ROLLBACK_IN_PROGRESS",
-    UpdateComplete = "UPDATE_COMPLETE",
-    UpdateCompleteCleanupInProgress = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
-    UpdateFailed = "UPDATE_FAILED",
-    UpdateInProgress = "UPDATE_IN_PROGRESS",
-    UpdateRollbackComplete = "UPDATE_ROLLBACK_COMPLETE",
-    UpdateRollbackCompleteCleanupInProgress = "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
-    UpdateRollbackFailed = "UPDATE_ROLLBACK_FAILED",
-    UpdateRollbackInProgress = "UPDATE_ROLLBACK_IN_PROGRESS",
+states! {
+    /// State of a stack. CloudFormation API Reference, "Stack", `StackStatus`.
+    StackStatus {
+        CreateComplete = "CREATE_COMPLETE",
+        CreateFailed = "CREATE_FAILED",
+        CreateInProgress = "CREATE_IN_PROGRESS",
+        DeleteComplete = "DELETE_COMPLETE",
+        DeleteFailed = "DELETE_FAILED",
+        DeleteInProgress = "DELETE_IN_PROGRESS",
+        ImportComplete = "IMPORT_COMPLETE",
+        ImportInProgress = "IMPORT_IN_PROGRESS",
+        ImportRollbackComplete = "IMPORT_ROLLBACK_COMPLETE",
+        ImportRollbackFailed = "IMPORT_ROLLBACK_FAILED",
+        ImportRollbackInProgress = "IMPORT_ROLLBACK_IN_PROGRESS",
+        ReviewInProgress = "REVIEW_IN_PROGRESS",
+        RollbackComplete = "ROLLBACK_COMPLETE",
+        RollbackFailed = "ROLLBACK_FAILED",
+        RollbackInProgress = "ROLLBACK_IN_PROGRESS",
+        UpdateComplete = "UPDATE_COMPLETE",
+        UpdateCompleteCleanupInProgress = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+        UpdateFailed = "UPDATE_FAILED",
+        UpdateInProgress = "UPDATE_IN_PROGRESS",
+        UpdateRollbackComplete = "UPDATE_ROLLBACK_COMPLETE",
+        UpdateRollbackCompleteCleanupInProgress = "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
+        UpdateRollbackFailed = "UPDATE_ROLLBACK_FAILED",
+        UpdateRollbackInProgress = "UPDATE_ROLLBACK_IN_PROGRESS",
+    }
 }
 
 /// What the stack is looked at for.
@@ -188,12 +152,6 @@ impl StackStatus {
     /// Whether no operation runs.
     pub fn is_settled(self) -> bool {
         !self.as_str().ends_with("_IN_PROGRESS") || self == Self::ReviewInProgress
-    }
-}
-
-impl fmt::Display for StackStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
     }
 }
 

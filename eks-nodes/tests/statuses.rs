@@ -69,7 +69,7 @@ async fn every_reachable_status_is_torn_down() -> Tested {
 
 fn failure(error: &ApplyError) -> &StackFailure {
     let report = error.report().unwrap_or_else(|| panic!("{error}"));
-    StackFailure::in_report(report).unwrap_or_else(|| panic!("{error}"))
+    report.caused_by::<StackFailure>().unwrap_or_else(|| panic!("{error}"))
 }
 
 #[tokio::test(start_paused = true)]
@@ -105,7 +105,7 @@ async fn leftovers_of_the_cni_are_removed_and_the_rest_is_told() -> Tested {
     let teardown = account.workers.teardown(&owner()).await?;
     let ending = teardown.apply(&account.engine()).await?;
     assert!(!ending.verdict.is_clean());
-    let failed = StackFailure::in_report(&ending.report).expect("typed");
+    let failed = ending.report.caused_by::<StackFailure>().expect("typed");
     let text = failed.to_string();
     assert!(!text.contains(&leftover), "what is removed is not told: {text}");
     assert!(text.contains(&rule) && text.contains(&policy), "{text}");
@@ -122,7 +122,7 @@ async fn an_interface_of_others_stays() -> Tested {
     account.apply(&account.workers.plan(&account.spec().build()?).await?).await?;
     let theirs = hold(&account, BASE, "NodeSecurityGroup", "by hand").await?;
     let ending = account.workers.teardown(&owner()).await?.apply(&account.engine()).await?;
-    let text = StackFailure::in_report(&ending.report).expect("typed").to_string();
+    let text = ending.report.caused_by::<StackFailure>().expect("typed").to_string();
     assert!(text.contains(&theirs) && text.contains("delete it if nobody needs it"), "{text}");
     assert!(!states::interface_is_gone(&account, &theirs).await?);
     assert!(ending.report.took.as_secs() < 15 * 60, "nobody waits for what does not go by itself: {:?}", ending.report.took);

@@ -12,19 +12,23 @@ use aws_smithy_async::{
     time::TimeSource,
 };
 use aws_types::{SdkConfig, region::Region};
+use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::{
     authorize::{self, Authorization, PolicyError},
     autoscaling,
+    call::{Args, Caller, Service},
     clock::Clock,
     cloudformation, ec2, eks,
+    error::ApiError,
     fault::{Fault, When},
     iam,
     inventory::Inventory,
     kube::{self, KubeService},
     ledger::Ledger,
     log::{Call, CallLog},
+    transport::{Body, TransportError},
     world::World,
 };
 
@@ -47,6 +51,8 @@ struct Shared {
     clock: Clock,
     on_call: Option<OnCall>,
     watched: watch::Sender<u64>,
+    /// What stale answers tell of.
+    remembered: Mutex<Option<Box<World>>>,
 }
 
 impl fmt::Debug for Sim {
@@ -91,7 +97,7 @@ impl Snapshot {
         let mut world = self.0.clone();
         world.clock = world.clock.set(world.now);
         let clock = world.clock;
-        Sim(Arc::new(Shared { world: Mutex::new(world), clock, on_call, watched: watch::Sender::new(0) }))
+        Sim::of(world, clock, on_call)
     }
 }
 
@@ -118,6 +124,7 @@ pub struct SimBuilder {
     starting_at: Option<SystemTime>,
     standard_vcpus: Option<u32>,
     launch_configurations: bool,
+    log_kept: Option<usize>,
     throttled: bool,
     quota_factor: usize,
 }
@@ -168,6 +175,14 @@ impl SimBuilder {
         self
     }
 
+    /// The log keeps the last calls only: so many at least, twice as many at most. For a long life with millions of calls; whoever has to
+    /// count them does so with [`SimBuilder::on_call`]. Default: all.
+    #[must_use]
+    pub fn log_at_least(mut self, calls: usize) -> Self {
+        self.log_kept = Some(calls);
+        self
+    }
+
     /// Whether too many requests are refused, as EC2 and Elastic Load Balancing publish it: token buckets for each action or kind of
     /// action. Default: no, so that tests of other things need not wait.
     #[must_use]
@@ -214,6 +229,7 @@ impl SimBuilder {
         let clock = Clock::new(self.starting_at.unwrap_or_else(SystemTime::now), self.speed);
         let mut world = World::new(self.account, self.region, self.seed, clock);
         world.throttle.on = self.throttled;
+        world.log.kept = self.log_kept;
         world.quota_factor = self.quota_factor;
         if let Some(vcpus) = self.standard_vcpus {
             ec2::set_standard_vcpus(&mut world, vcpus);
@@ -221,11 +237,16 @@ impl SimBuilder {
         if self.launch_configurations {
             autoscaling::allow_configurations(&mut world);
         }
-        Sim(Arc::new(Shared { world: Mutex::new(world), clock, on_call: self.on_call, watched: watch::Sender::new(0) }))
+        Sim::of(world, clock, self.on_call)
     }
 }
 
 impl Sim {
+    fn of(world: World, clock: Clock, on_call: Option<OnCall>) -> Self {
+        let watched = watch::Sender::new(0);
+        Self(Arc::new(Shared { world: Mutex::new(world), clock, on_call, watched, remembered: Mutex::default() }))
+    }
+
     /// An account in us-east-1 with default settings.
     pub fn new() -> Self {
         Self::builder().build()
@@ -241,6 +262,7 @@ impl Sim {
             starting_at: None,
             standard_vcpus: None,
             launch_configurations: false,
+            log_kept: None,
             throttled: false,
             quota_factor: 1,
             on_call: None,
@@ -270,6 +292,15 @@ impl Sim {
         KubeService::new(self.clone())
     }
 
+    /// Answers one HTTP request, of a client that is neither the AWS SDK nor `kube`: to Kubernetes if the host is a cluster's endpoint, to
+    /// AWS otherwise.
+    ///
+    /// # Errors
+    /// If an injected fault lets no answer come.
+    pub async fn answer(&self, request: http::Request<bytes::Bytes>) -> Result<http::Response<Body>, TransportError> {
+        self.any(request).await
+    }
+
     /// The simulator's clock.
     pub fn clock(&self) -> Clock {
         self.0.clock
@@ -290,6 +321,11 @@ impl Sim {
         self.with(|world| world.inventory())
     }
 
+    /// Forgets every injected fault that has not happened, and those of every call.
+    pub fn heal(&self) {
+        self.with(|world| world.faults.clear());
+    }
+
     /// Makes a call go wrong.
     pub fn inject(&self, when: When, fault: Fault) {
         self.with(|world| world.faults.add(when, fault));
@@ -304,13 +340,41 @@ impl Sim {
 
     /// What a cluster's API server stores of a resource (`apps`, `deployments`; the core group is empty), for an observer that is not to be
     /// seen: no call is made.
-    pub fn stored(&self, cluster: &str, group: &str, plural: &str) -> Vec<Arc<serde_json::Value>> {
+    pub fn stored(&self, cluster: &str, group: &str, plural: &str) -> Vec<Arc<Value>> {
         self.with(|world| kube::stored(world, cluster, group, plural))
     }
 
     /// Nodes of a cluster whose kubelets run, and are let in by no access entry and no mapping.
     pub fn locked_out(&self, cluster: &str) -> Vec<String> {
         self.with(|world| kube::locked_out(world, cluster))
+    }
+
+    /// Keeps the account as it is now for [`Fault::Stale`] to answer from.
+    pub fn remember(&self) {
+        let world = self.with(|world| Box::new(world.clone()));
+        *self.0.remembered.lock().unwrap_or_else(PoisonError::into_inner) = Some(world);
+    }
+
+    /// What a service that has not caught up answers, if that is something else than what is so by now.
+    pub(crate) fn stale_answer(
+        &self,
+        world: &World,
+        service: Service,
+        action: &str,
+        args: &Args,
+        caller: &Caller,
+    ) -> Option<Result<Value, ApiError>> {
+        let mut then = self.0.remembered.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.clone();
+        let then = then.call(service, action, args.clone(), caller);
+        let now = world.clone().call(service, action, args.clone(), caller);
+        let reads = ["Describe", "Get", "List"].iter().any(|verb| action.starts_with(verb));
+        let is_stale = match (&then, &now) {
+            (Err(then), Err(now)) => reads && then.code != now.code,
+            (Ok(then), Ok(now)) => reads && then != now,
+            (Err(_), Ok(_)) => true,
+            (Ok(_), Err(_)) => reads,
+        };
+        is_stale.then_some(then)
     }
 
     /// The account as it is now, to begin anew from.
@@ -396,7 +460,7 @@ impl Sim {
     pub(crate) fn log_call(&self, call: impl FnOnce(&World) -> Call) {
         let call = self.with(|world| {
             let call = call(world);
-            world.log.calls.push(call.clone());
+            world.log.push(call.clone());
             call
         });
         if let Some(told) = &self.0.on_call {

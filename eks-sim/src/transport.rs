@@ -47,6 +47,14 @@ impl Body {
         Self(Kind::Full(Some(bytes.into())))
     }
 
+    /// The body, if it is no stream.
+    pub(crate) fn whole(self) -> Result<Self, Self> {
+        match self.0 {
+            Kind::Full(_) => Ok(self),
+            Kind::Stream(_) => Err(self),
+        }
+    }
+
     /// A body that goes on until the sender is dropped.
     pub(crate) fn stream(receiver: tokio::sync::mpsc::UnboundedReceiver<Bytes>) -> Self {
         Self(Kind::Stream(receiver))
@@ -100,17 +108,27 @@ impl Sim {
         self.logged(
             service.name(),
             &action,
-            move |sim| {
+            move |sim, stale| {
+                let mut outdated = false;
                 let result = sim.with(|world| {
                     let caller = iam::authenticate(world, service, &decoded.access_key)?;
                     if !world.throttle.pass(world.now, service, &decoded.action, &decoded.args) {
                         return Err(throttling(service.name()));
                     }
                     authorize::check(world, service, &decoded.action, &decoded.args, &caller)?;
+                    let then = || sim.stale_answer(world, service, &decoded.action, &decoded.args, &caller);
+                    if let Some(answer) = stale.then(then).flatten() {
+                        outdated = true;
+                        return answer;
+                    }
                     world.call(service, &decoded.action, decoded.args, &caller)
                 });
-                let code = result.as_ref().err().map(|error| error.code.clone());
-                Ok((wire::encode(service, &reply_action, &result, &id), code))
+                let outcome = match &result {
+                    _ if outdated => Outcome::Stale,
+                    Ok(_) => Outcome::Done,
+                    Err(error) => Outcome::Refused(error.code.clone()),
+                };
+                Ok((wire::encode(service, &reply_action, &result, &id), outcome))
             },
             |fault| match fault {
                 Fault::Refuse { status, code, message } => {
@@ -122,13 +140,13 @@ impl Sim {
         .await
     }
 
-    /// Latency, faults and log around one call. `run` carries it out and tells the error code if it was refused, or that nothing
-    /// listens there; `refuse` renders an injected refusal.
+    /// Latency, faults and log around one call. `run` carries it out, by what was so before if it is told so, and tells how it ended, or
+    /// that nothing listens there; `refuse` renders an injected refusal.
     pub(crate) async fn logged(
         &self,
         service: &str,
         action: &str,
-        run: impl FnOnce(&Self) -> Result<(Response<Body>, Option<String>), TransportError>,
+        run: impl FnOnce(&Self, bool) -> Result<(Response<Body>, Outcome), TransportError>,
         refuse: impl FnOnce(Fault) -> Response<Body>,
     ) -> Result<Response<Body>, TransportError> {
         let (number, latency, fault, killed) = self.with(|world| {
@@ -154,14 +172,18 @@ impl Sim {
         }
         self.clock().sleep(latency).await;
         let (result, outcome) = match fault {
-            None => match run(self) {
-                Ok((response, code)) => (Ok(response), code.map_or(Outcome::Done, Outcome::Refused)),
+            None | Some(Fault::Stale) => match run(self, fault.is_some()) {
+                Ok((response, outcome)) => (Ok(response), outcome),
                 Err(error) => (Err(error), Outcome::NeverArrived),
             },
-            Some(Fault::LoseAnswer) => (Err(TransportError::Reset), lost(run(self))),
-            Some(Fault::CloseConnection) => (Err(TransportError::Closed), lost(run(self))),
+            Some(Fault::Answer(answer)) => match run(self, false) {
+                Ok((response, outcome)) => (Ok(answer.arrives(number, service, response).await), outcome),
+                Err(error) => (Err(error), Outcome::NeverArrived),
+            },
+            Some(Fault::LoseAnswer) => (Err(TransportError::Reset), lost(run(self, false))),
+            Some(Fault::CloseConnection) => (Err(TransportError::Closed), lost(run(self, false))),
             Some(Fault::KillAfter) => {
-                let outcome = lost(run(self));
+                let outcome = lost(run(self, false));
                 self.with(|world| world.killed = true);
                 (Err(TransportError::Killed), outcome)
             }

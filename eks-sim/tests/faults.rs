@@ -78,6 +78,38 @@ async fn services_throttle_in_their_own_words() -> Tested {
     Ok(())
 }
 
+/// EC2 developer guide, "Eventual consistency": "you might get an InvalidInstanceID.NotFound error" for what was just made.
+#[tokio::test(start_paused = true)]
+async fn a_service_that_has_not_caught_up_tells_what_was_so_before() -> Tested {
+    let sim = Sim::new();
+    let ec2 = client(&sim, TimeoutConfig::disabled());
+    sim.remember();
+    let made = ec2.create_vpc().cidr_block("10.0.0.0/16").send().await?;
+    let vpc = made.vpc().and_then(|vpc| vpc.vpc_id()).expect("an id").to_owned();
+    (2..=6).for_each(|number| sim.inject(When::Call(number), Fault::Stale));
+
+    let listed = ec2.describe_vpcs().send().await?;
+    assert!(listed.vpcs().iter().all(|one| one.vpc_id() != Some(&*vpc)), "not in the list yet");
+    let named = refusal(ec2.describe_vpcs().vpc_ids(&vpc).send().await.map(drop));
+    assert_eq!(named, (400, "InvalidVpcID.NotFound".to_owned()));
+    let within = refusal(ec2.create_subnet().vpc_id(&vpc).cidr_block("10.0.1.0/24").send().await.map(drop));
+    assert_eq!(within.1, "InvalidVpcID.NotFound");
+    // What does not depend on it is as ever: reads, and what is made.
+    ec2.describe_availability_zones().send().await?;
+    let other = ec2.create_vpc().cidr_block("10.1.0.0/16").send().await?;
+    let outcomes: Vec<_> = sim.log().calls().iter().map(|call| call.outcome.clone()).collect();
+    let (done, stale) = (Outcome::Done, Outcome::Stale);
+    assert_eq!(outcomes, [done.clone(), stale.clone(), stale.clone(), stale, done.clone(), done]);
+
+    let there = ec2.describe_vpcs().vpc_ids(&vpc).vpc_ids(other.vpc().and_then(|vpc| vpc.vpc_id()).expect("an id")).send().await?;
+    assert_eq!((there.vpcs().len(), sim.faults_pending()), (2, 0), "and then it has caught up");
+    assert!(
+        ec2.describe_subnets().send().await?.subnets().iter().all(|one| one.vpc_id() != Some(&*vpc)),
+        "what was refused did not happen"
+    );
+    Ok(())
+}
+
 /// Status and code of a refusal.
 fn refusal<E: ProvideErrorMetadata + std::fmt::Debug>(result: Result<(), SdkError<E>>) -> (u16, String) {
     let error = result.expect_err("throttled");

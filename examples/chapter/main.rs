@@ -8,12 +8,11 @@ mod output;
 use std::process::ExitCode;
 
 use clap::Parser;
-use eks_core::engine::ApplyError;
 use eks_examples::{
     account::Account,
     environment::{Environment, Failure},
     floor,
-    progress::Progress,
+    seeing::{self, Story},
 };
 use serde_json::{Value, json};
 
@@ -27,35 +26,37 @@ fn main() -> ExitCode {
         // Simulated minutes pass as fast as the program gets through them.
         runtime.start_paused(true);
     }
+    let mut story = Story::default();
     let result = match runtime.build() {
-        Ok(runtime) => runtime.block_on(chapter(&options)),
+        Ok(runtime) => runtime.block_on(chapter(&options, &mut story)),
         Err(error) => Err(error.into()),
     };
-    match result {
+    let told = result.as_ref().err().map(|error| error.as_ref() as &(dyn std::error::Error + 'static));
+    let written = story.write(options.html.as_deref(), &format!("Environment {}", options.owner), told);
+    match result.and(written) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::failure(error.as_ref());
-            if error.downcast_ref::<ApplyError>().is_some_and(|error| error.report().is_some()) {
-                output::hint("what is done stays; running again continues from there");
-            }
             ExitCode::FAILURE
         }
     }
 }
 
-async fn chapter(options: &Options) -> Result<(), Failure> {
+async fn chapter(options: &Options, story: &mut Story) -> Result<(), Failure> {
     let account = match options.place() {
         Place::Simulator => Account::simulated(),
         Place::Server { url, speed } => Account::at(url, speed).await,
         Place::Aws => Account::aws().await,
     };
     let environment = Environment::new(&options.variant()?, &account)?;
+    *story = Story::of(environment.picture());
     let mut json = json!({ "owner": options.owner, "plan": null, "apply": null, "replan": null, "teardown": null });
 
     let before = account.calls();
     let plan = environment.plan().await?;
     output::heading("Plan");
-    output::text(&plan);
+    seeing::plan(&plan);
+    story.plans(&plan);
     json["plan"] = json!({
         "steps": plan.changes().count(),
         "critical_path_seconds": plan.critical_path().0.as_secs(),
@@ -71,9 +72,10 @@ async fn chapter(options: &Options) -> Result<(), Failure> {
     }
 
     output::heading("Apply");
-    let progress = Progress::new();
-    let engine = environment.engine().observer(move |event| progress.show(event));
-    let report = match plan.apply(&engine).await {
+    let progress = story.run("Apply", options.progress.progress());
+    let applied = plan.apply(&environment.engine().observer(progress.observer())).await;
+    story.calls(&account);
+    let report = match applied {
         Ok(report) => report,
         Err(error) => {
             if let Some(report) = error.report() {
@@ -100,7 +102,7 @@ async fn chapter(options: &Options) -> Result<(), Failure> {
     output::text(format!("{} changes, {replan_calls} calls", again.changes().count()));
     json["replan"] = json!({ "changes": again.changes().count(), "calls": replan_calls });
     if !again.is_noop() {
-        output::text(&again);
+        seeing::plan(&again);
         return Err("the second plan should have nothing to do".into());
     }
     if options.keep {
@@ -110,13 +112,17 @@ async fn chapter(options: &Options) -> Result<(), Failure> {
     output::heading("Teardown");
     let before = account.calls();
     let teardown = environment.teardown().await?;
-    output::text(&teardown);
+    seeing::teardown(&teardown);
+    story.tears_down(&teardown);
     if matches!(options.place(), Place::Aws) && !output::confirmed(&options.owner)? {
         output::text("everything was kept");
         return Ok(());
     }
-    let progress = Progress::new();
-    let ending = teardown.apply(&environment.engine().observer(move |event| progress.show(event))).await?;
+    let progress = story.run("Teardown", options.progress.progress());
+    let ending = teardown.apply(&environment.engine().observer(progress.observer())).await;
+    story.calls(&account);
+    let ending = ending?;
+    story.ends(&ending.verdict);
     json["teardown"] = json!({
         "verdict": if ending.verdict.is_clean() { "clean" } else { "leaked" },
         "leaks": ending.verdict.survivors().len(),
@@ -125,7 +131,7 @@ async fn chapter(options: &Options) -> Result<(), Failure> {
         "polls": ending.report.polls,
     });
     output::heading("Verdict");
-    output::text(&ending.verdict);
+    seeing::verdict(&ending.verdict);
     finish(options, &json)?;
     if ending.verdict.is_clean() {
         Ok(())

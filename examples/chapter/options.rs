@@ -1,7 +1,12 @@
 //! The command line.
 
+use std::path::PathBuf;
+
 use clap::Parser;
-use eks_examples::environment::{Auth, Layer, Variant};
+use eks_examples::{
+    environment::{Auth, Layer, Variant},
+    seeing::Show,
+};
 
 /// Builds the environment of the chapter from one plan, plans again, and tears it down.
 ///
@@ -18,6 +23,12 @@ pub(crate) struct Options {
     /// End with one JSON object on the last line of standard output.
     #[arg(long)]
     pub(crate) json: bool,
+    /// How progress is shown on standard error.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) progress: Show,
+    /// Write a page about the run to this file: one HTML file that needs nothing else.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
     /// The owner of everything that is made; also the name of the cluster.
     #[arg(long, default_value = "chap10")]
     pub(crate) owner: String,

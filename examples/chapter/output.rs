@@ -1,7 +1,6 @@
 //! What a person sees.
 
 use std::{
-    fmt::Display,
     io::{BufRead, Write},
     time::Duration,
 };
@@ -10,15 +9,11 @@ use eks_core::{
     Action, Plan,
     engine::{Report, Status},
 };
-use eks_examples::progress::clock;
+pub(crate) use eks_examples::seeing::{failure, text};
+use eks_view::clock;
 
 /// Outputs worth showing besides the id, in this order.
 const TELLING: [&str; 4] = ["endpoint", "hostname", "version", "nodes"];
-
-pub(crate) fn text(text: impl Display) {
-    // A closed pipe (`| head`) is no reason to fail.
-    let _ = writeln!(std::io::stdout(), "{text}");
-}
 
 pub(crate) fn heading(title: &str) {
     text(format!("\n── {title} {}", "─".repeat(76_usize.saturating_sub(title.len()))));
@@ -51,22 +46,6 @@ pub(crate) fn exists(plan: &Plan, report: Option<&Report>) {
         let more: Vec<_> = TELLING.iter().filter_map(|name| outputs.get(*name)).map(String::as_str).collect();
         text(format!("  {:width$}  {}  {id} {}", step.key.as_str(), step.title, more.join(" ")).trim_end());
     }
-}
-
-/// The error and its causes.
-pub(crate) fn failure(error: &(dyn std::error::Error + 'static)) {
-    let mut message = format!("error: {error}");
-    let mut source = error.source();
-    while let Some(cause) = source {
-        message.push_str(&format!("\n  because {cause}"));
-        source = cause.source();
-    }
-    hint(&message);
-}
-
-/// A line on standard error.
-pub(crate) fn hint(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Asks a person for the owner's name.

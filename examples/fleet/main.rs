@@ -19,9 +19,9 @@ use eks_examples::{
     account::Account,
     environment::{Failure, Layer, Variant},
     lives::{Life, live},
-    progress::clock,
 };
 use eks_sim::{Call, Sim};
+use eks_view::clock;
 
 /// Builds and tears down many environments of the chapter, on the embedded simulator.
 #[derive(Debug, Parser)]
@@ -54,7 +54,13 @@ async fn fleet(options: &Options) -> Result<ExitCode, Failure> {
         counted.0.fetch_add(1, Ordering::Relaxed);
         counted.1.fetch_add(u64::from(call.is_throttled()), Ordering::Relaxed);
     };
-    let sim = Sim::builder().throttled(true).quotas_times(options.at_once.max(1)).standard_vcpus(u32::MAX).on_call(on_call).build();
+    let sim = Sim::builder()
+        .throttled(true)
+        .log_at_least(1_000)
+        .quotas_times(options.at_once.max(1))
+        .standard_vcpus(u32::MAX)
+        .on_call(on_call)
+        .build();
     let (account, limiter) = (Account::on(sim.clone()), Limiter::new());
     let variant = |number| Variant { owner: format!("team-{number:04}"), top: options.layers, ..Variant::default() };
     let (began, on_the_wall) = (tokio::time::Instant::now(), Instant::now());

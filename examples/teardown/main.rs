@@ -8,20 +8,19 @@
 mod options;
 
 use std::{
-    fmt::Display,
     io::{BufRead, Write},
     process::ExitCode,
 };
 
 use clap::Parser;
-use eks_core::{Survivor, Verdict};
 use eks_examples::{
     account::Account,
     environment::{Environment, Failure, Variant},
     mess::People,
     owned::Owned,
-    progress::{Progress, clock},
+    seeing::{self, Story, text},
 };
+use eks_view::clock;
 
 use crate::options::Options;
 
@@ -36,26 +35,30 @@ fn main() -> ExitCode {
         // Simulated minutes pass as fast as the program gets through them.
         runtime.start_paused(true);
     }
+    let mut story = Story::default();
     let result = match runtime.build() {
-        Ok(runtime) => runtime.block_on(teardown(&options)),
+        Ok(runtime) => runtime.block_on(teardown(&options, &mut story)),
         Err(error) => Err(error.into()),
     };
-    match result {
+    let told = result.as_ref().err().map(|error| error.as_ref() as &(dyn std::error::Error + 'static));
+    let written = story.write(options.html.as_deref(), &format!("Teardown of {}", options.owner), told);
+    match result.and_then(|code| written.map(|()| code)) {
         Ok(code) => code,
         Err(error) => {
-            tell(&*error);
+            seeing::failure(error.as_ref());
             ExitCode::FAILURE
         }
     }
 }
 
-async fn teardown(options: &Options) -> Result<ExitCode, Failure> {
+async fn teardown(options: &Options, story: &mut Story) -> Result<ExitCode, Failure> {
     let account = if options.aws { Account::aws_in(options.region.as_deref()).await } else { simulated(options).await? };
     let account = if options.unreachable { account.out_of_reach() } else { account };
     let owned = Owned::find(&account, &options.owner).await?;
     let teardown = owned.teardown(&options.choices()).await?;
     heading("What will be done");
-    text(&teardown);
+    seeing::teardown(&teardown);
+    story.tears_down(&teardown);
     if options.dry_run {
         text("\nnothing was done");
         return Ok(ExitCode::SUCCESS);
@@ -65,11 +68,12 @@ async fn teardown(options: &Options) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     heading("Teardown");
-    let progress = Progress::new();
-    let ending = teardown.apply(&owned.engine().observer(move |event| progress.show(event))).await?;
+    let progress = story.run("Teardown", options.progress.progress());
+    let ending = teardown.apply(&owned.engine().observer(progress.observer())).await?;
+    story.ends(&ending.verdict);
     heading("Verdict");
     text(format!("{} removals in {}", ending.report.steps.len(), clock(ending.report.took)));
-    table(&ending.verdict);
+    seeing::verdict(&ending.verdict);
     Ok(if ending.verdict.is_clean() { ExitCode::SUCCESS } else { ExitCode::from(LEAKED) })
 }
 
@@ -96,22 +100,6 @@ async fn simulated(options: &Options) -> Result<Account, Failure> {
     Ok(account)
 }
 
-/// The verdict, what costs most first.
-fn table(verdict: &Verdict) {
-    let Verdict::Leaked(survivors) = verdict else { return text(verdict) };
-    let total: f64 = survivors.iter().map(|survivor| survivor.usd_per_month).sum();
-    text(format!("leaked: {} left, ${total:.2} a month", survivors.len()));
-    let mut survivors: Vec<&Survivor> = survivors.iter().collect();
-    survivors.sort_by(|one, other| other.usd_per_month.total_cmp(&one.usd_per_month));
-    let width = |of: fn(&Survivor) -> usize| survivors.iter().map(|survivor| of(survivor)).max().unwrap_or_default();
-    let (kinds, ids) = (width(|survivor| survivor.kind.len()), width(|survivor| survivor.id.len()));
-    for Survivor { kind, id, why, remedy, usd_per_month, .. } in survivors {
-        text(format!("  {usd_per_month:>8.2}  {kind:kinds$}  {id:ids$}"));
-        text(format!("            why:    {why}"));
-        text(format!("            remedy: {remedy}"));
-    }
-}
-
 /// Asks a person for the owner's name.
 fn confirmed(owner: &str) -> std::io::Result<bool> {
     write!(std::io::stdout(), "\nThis deletes what is listed, on a real account. Type {owner} to go on: ")?;
@@ -121,22 +109,6 @@ fn confirmed(owner: &str) -> std::io::Result<bool> {
     Ok(line.trim() == owner)
 }
 
-fn text(text: impl Display) {
-    // A closed pipe (`| head`) is no reason to fail.
-    let _ = writeln!(std::io::stdout(), "{text}");
-}
-
 fn heading(title: &str) {
     text(format!("\n── {title} {}", "─".repeat(76_usize.saturating_sub(title.chars().count()))));
-}
-
-/// The error and its causes.
-fn tell(error: &(dyn std::error::Error + 'static)) {
-    let mut message = format!("error: {error}");
-    let mut source = error.source();
-    while let Some(cause) = source {
-        message.push_str(&format!("\n  because {cause}"));
-        source = cause.source();
-    }
-    let _ = writeln!(std::io::stderr(), "{message}");
 }

@@ -1,8 +1,10 @@
 //! The command line.
 
+use std::path::PathBuf;
+
 use clap::Parser;
 use eks_core::ClusterName;
-use eks_examples::owned::Choices;
+use eks_examples::{owned::Choices, seeing::Show};
 use eks_k8s::Unanswered;
 use eks_net::leftovers::Handling;
 
@@ -29,6 +31,12 @@ pub(crate) struct Options {
     /// Do not ask.
     #[arg(long, requires = "aws")]
     pub(crate) yes: bool,
+    /// How progress is shown on standard error.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) progress: Show,
+    /// Write a page about the teardown to this file: one HTML file that needs nothing else.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
     /// The cluster, where the account tells of several, or nothing tells of it any more.
     #[arg(long, value_name = "NAME")]
     cluster: Option<ClusterName>,

@@ -19,12 +19,13 @@ use eks_examples::{
     account::Account,
     environment::{Environment, Failure},
     floor,
-    progress::clock,
+    seeing::Story,
     workloads,
 };
 use eks_k8s::drain::{Drain, OnBlocked};
 use eks_nodes::replacement::ReplacementBuilder;
 use eks_sim::{Fault, Sim, When};
+use eks_view::clock;
 use serde_json::json;
 
 use crate::{options::Options, watch::Watch};
@@ -34,17 +35,20 @@ fn main() -> ExitCode {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     // Simulated minutes pass as fast as the program gets through them.
     let runtime = runtime.enable_all().start_paused(!options.aws).build();
-    match runtime.map_err(Failure::from).and_then(|runtime| runtime.block_on(upgrade(&options))) {
+    let mut story = Story::default();
+    let result = runtime.map_err(Failure::from).and_then(|runtime| runtime.block_on(upgrade(&options, &mut story)));
+    let told = result.as_ref().err().map(|error| error.as_ref() as &(dyn std::error::Error + 'static));
+    let written = story.write(options.html.as_deref(), &format!("Upgrade of {} to {}", options.owner, options.to), told);
+    match result.and(written) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::failure(error.as_ref());
-            output::hint("what is done stays; running again continues from there");
             ExitCode::FAILURE
         }
     }
 }
 
-async fn upgrade(options: &Options) -> Result<(), Failure> {
+async fn upgrade(options: &Options, story: &mut Story) -> Result<(), Failure> {
     let account = match options.aws {
         true => Account::aws().await,
         // A new account's quota of five vCPUs has no room for both groups.
@@ -59,14 +63,14 @@ async fn upgrade(options: &Options) -> Result<(), Failure> {
         sim.inject(When::Call(calls + number), Fault::KillBefore);
     }
     let done = loop {
-        match run.go().await {
+        match run.go(story).await {
             Err(error) if run.died() => {
                 deaths += 1;
                 output::text(format!(
                     "\n✗ the process died before its call {}; another one goes on",
                     options.kill_after.unwrap_or_default()
                 ));
-                output::hint(&format!("  ({error})"));
+                output::failure(error.as_ref());
             }
             done => break done?,
         }
@@ -125,7 +129,7 @@ impl Run<'_> {
     }
 
     /// One process: whatever is left to be done. `None` if a person said no.
-    async fn go(&self) -> Result<Option<Done>, Failure> {
+    async fn go(&self, story: &mut Story) -> Result<Option<Done>, Failure> {
         let environment = Environment::new(&self.options.after()?, &self.account)?;
         let mut done = Done::default();
         let began = tokio::time::Instant::now();
@@ -137,7 +141,7 @@ impl Run<'_> {
             if !self.confirmed()? {
                 return Ok(None);
             }
-            let watch = Watch::plain();
+            let watch = Watch::plain(story.run("Control plane", self.options.progress.progress()));
             let report = plan.plan().apply(&watch.observing(environment.engine())).await?;
             done.floor = self.floor(plan.plan().steps(), &report);
         }
@@ -151,7 +155,8 @@ impl Run<'_> {
             if !self.confirmed()? {
                 return Ok(None);
             }
-            let watch = Watch::of(self.client(&environment).await?, [self.old.to_string(), self.new.to_string()]);
+            let progress = story.run("Workers", self.options.progress.progress());
+            let watch = Watch::of(progress, self.client(&environment).await?, [self.old.to_string(), self.new.to_string()]);
             let engine: Engine = watch.observing(environment.engine());
             let report = plan.apply(&engine).await;
             drop(engine);

@@ -1,8 +1,13 @@
 //! The command line.
 
+use std::path::PathBuf;
+
 use clap::Parser;
 use eks_cluster::KubernetesVersion;
-use eks_examples::environment::{Auth, Variant};
+use eks_examples::{
+    environment::{Auth, Variant},
+    seeing::Show,
+};
 
 /// Upgrades the environment of the chapter by one minor version: the control plane, then the workers, replaced gently.
 ///
@@ -22,6 +27,12 @@ pub(crate) struct Options {
     /// End with one JSON object on the last line of standard output.
     #[arg(long)]
     pub(crate) json: bool,
+    /// How progress is shown on standard error.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) progress: Show,
+    /// Write a page about the upgrade to this file: one HTML file that needs nothing else.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
     /// The owner of the environment; also the name of the cluster.
     #[arg(long, default_value = "chap10")]
     pub(crate) owner: String,

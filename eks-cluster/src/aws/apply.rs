@@ -57,7 +57,7 @@ impl Clusters {
                 Ok(report) => return Ok(Applied { spec, report }),
                 Err(error) => error,
             };
-            let refused = error.report().and_then(UnsupportedZones::in_report).map(|zones| zones.valid.clone());
+            let refused = error.report().and_then(|report| report.caused_by::<UnsupportedZones>()).map(|zones| zones.valid.clone());
             let Some(valid) = refused else { return Err(error.into()) };
             let elsewhere = spec.in_zones(&valid)?;
             // Each turn leaves at least one zone, so it ends; an answer that refuses none of ours is no reason to ask again.

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-#[cfg(feature = "aws")]
-use eks_core::engine::Report;
-use eks_core::{Error, Problems, SpecError, ZoneName};
+use eks_core::{Problems, SpecError, ZoneName};
 
 use crate::ClusterSpec;
 
@@ -15,7 +13,7 @@ pub(crate) const UNSUPPORTED_ZONE_IDS: [&str; 3] = ["use1-az3", "usw1-az2", "cac
 /// EKS makes no control plane in a zone that the cluster's subnets are in. Which zones those are, EKS tells only now: besides the
 /// documented ones it may be any that lacks capacity.
 ///
-/// It is the source of the error of the step `cluster/control-plane`; `UnsupportedZones::in_report` finds it in what a run left, and
+/// It is the source of the error of the step `cluster/control-plane`; `Report::caused_by` finds it in what a run left, and
 /// [`ClusterSpec::in_zones`] plans the control plane elsewhere. `Clusters::apply` does both.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -35,24 +33,6 @@ impl UnsupportedZones {
         let told: BTreeSet<ZoneName> = valid_zones.iter().filter_map(|zone| zone.parse().ok()).collect();
         let valid = if told.is_empty() { zones_in(message) } else { told };
         (!valid.is_empty()).then(|| Self { valid, message: message.to_owned() })
-    }
-
-    /// Whether an error, or what caused it, is this.
-    pub fn in_error(error: &Error) -> Option<&Self> {
-        let mut cause = std::error::Error::source(error);
-        while let Some(error) = cause {
-            if let Some(found) = error.downcast_ref::<Self>() {
-                return Some(found);
-            }
-            cause = error.source();
-        }
-        None
-    }
-
-    /// The one that a run ended with.
-    #[cfg(feature = "aws")]
-    pub fn in_report(report: &Report) -> Option<&Self> {
-        report.failures().find_map(|(_, error)| Self::in_error(error))
     }
 }
 

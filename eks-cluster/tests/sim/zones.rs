@@ -27,7 +27,7 @@ async fn a_zone_without_room_leads_to_the_others() -> Tested {
     // By hand: the error is typed, and carries the zones.
     let plan = account.clusters.plan(&spec).await?;
     let Err(ApplyError::Incomplete { report }) = plan.apply(&account.engine()).await else { panic!("made without room") };
-    let refused = UnsupportedZones::in_report(&report).ok_or("not typed")?;
+    let refused = report.caused_by::<UnsupportedZones>().ok_or("not typed")?;
     let expected: BTreeSet<_> =
         ["us-east-1a", "us-east-1c", "us-east-1d", "us-east-1f"].into_iter().map(|zone| zone.parse()).collect::<Result<_, _>>()?;
     assert_eq!(refused.valid, expected);

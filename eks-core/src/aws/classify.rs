@@ -64,6 +64,12 @@ pub fn class_of_code(code: &str) -> Class {
     }
 }
 
+/// AWS's id of a request, in the headers in which services tell it ("Contacting Support" of the SDK's developer guide asks for it).
+fn request_id(answer: &HttpResponse) -> Option<String> {
+    let told = ["x-amzn-requestid", "x-amz-request-id"].iter().find_map(|name| answer.headers().get(*name));
+    told.map(str::to_owned)
+}
+
 /// The error of a call, with its meaning. `call` is the IAM action, `subject` what it was about.
 pub fn failed<E>(call: &str, subject: impl Into<String>, error: SdkError<E, HttpResponse>) -> Error
 where
@@ -78,10 +84,11 @@ where
                 (None | Some(Class::Permanent), 500..) => Class::Transient,
                 (class, _) => class.unwrap_or(Class::Permanent),
             };
-            (class, meta.code().map(str::to_owned), meta.extra("aws_request_id").map(str::to_owned))
+            (class, meta.code().map(str::to_owned), request_id(service.raw()))
         }
         // The request may or may not have arrived; unless it was never sent (no credentials, no endpoint).
-        SdkError::TimeoutError(_) | SdkError::ResponseError(_) => (Class::Transient, None, None),
+        SdkError::TimeoutError(_) => (Class::Transient, None, None),
+        SdkError::ResponseError(answer) => (Class::Transient, None, request_id(answer.raw())),
         // `as_other` tells of connections that the server closed before it answered.
         SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() || failure.as_other().is_some() => {
             (Class::Transient, None, None)
@@ -132,6 +139,17 @@ mod tests {
             answered(400, ErrorMetadata::builder().code("VpcLimitExceeded").message("The maximum number of VPCs has been reached."));
         assert_eq!((error.class(), error.code()), (Class::Quota, Some("VpcLimitExceeded")));
         assert_eq!(error.chain(), "ec2:CreateVpc for net/vpc failed with VpcLimitExceeded: The maximum number of VPCs has been reached.");
+    }
+
+    #[test]
+    fn the_request_is_told_for_support() {
+        let meta = ErrorMetadata::builder().code("InternalError").message("try again");
+        let mut response = HttpResponse::new(500.try_into().unwrap(), SdkBody::empty());
+        response.headers_mut().insert("x-amzn-requestid", "7a62c49f-347e-4fc4-9331-6e8eEXAMPLE");
+        let error = failed("ec2:CreateVpc", "net/vpc", SdkError::service_error(Said(meta.build()), response));
+        let Error::Call { request_id, .. } = &error else { panic!("{error}") };
+        assert_eq!(request_id.as_deref(), Some("7a62c49f-347e-4fc4-9331-6e8eEXAMPLE"));
+        assert!(error.to_string().ends_with("failed with InternalError (request 7a62c49f-347e-4fc4-9331-6e8eEXAMPLE)"), "{error}");
     }
 
     #[test]

@@ -65,6 +65,11 @@ impl Report {
         self.steps.iter().filter_map(|(key, step)| Some((key, step.error.as_deref()?)))
     }
 
+    /// The first typed error of this kind that made a step fail.
+    pub fn caused_by<T: std::error::Error + 'static>(&self) -> Option<&T> {
+        self.failures().find_map(|(_, error)| error.caused_by())
+    }
+
     /// Steps with this status.
     pub fn count(&self, wanted: impl Fn(&Status) -> bool) -> usize {
         self.steps.values().filter(|step| wanted(&step.status)).count()

@@ -2,14 +2,8 @@
 
 use std::time::Duration;
 
+use super::Purpose;
 use crate::Class;
-
-/// Whether a run makes things or removes them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
-    Make,
-    Remove,
-}
 
 /// The pause before the next attempt; `None` to give up. `failures` counts those of this class so far (from 1), `since` is
 /// the time since the first of them.

@@ -8,12 +8,11 @@ use std::{
 
 use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
 
 use super::{
-    Driver, Engine, Event, Report, Status, StepContext, StepReport,
-    poll::Pollers,
-    retry::{Purpose, pause},
-    settings::paced,
+    Driver, Engine, Event, PlannedStep, Purpose, Report, Status, StepContext, StepReport, poll::Pollers, retry::pause, settings::paced,
+    trace,
 };
 use crate::{Class, Error, Outputs, Owner, Removal, Step, StepKey};
 
@@ -46,12 +45,23 @@ struct Run {
     emit: Arc<dyn Fn(Event) + Send + Sync>,
     began: Instant,
     speed: f64,
+    span: Span,
 }
 
 /// Carries out the graph; `nodes` come in order, and every layer has a driver.
-pub(super) async fn run(engine: &Engine, owner: &Owner, purpose: Purpose, expected: Duration, nodes: Vec<Node>) -> Report {
-    let observer = engine.observer.clone();
+pub(super) async fn run(
+    engine: &Engine,
+    owner: &Owner,
+    purpose: Purpose,
+    region: Option<&str>,
+    expected: Duration,
+    nodes: Vec<Node>,
+) -> Report {
+    let steps = nodes.iter().filter(|node| !matches!(node.work, Work::Known(_))).count();
+    let span = trace::of_run(owner, purpose, region, steps);
+    let (observer, of_run) = (engine.observer.clone(), span.clone());
     let emit: Arc<dyn Fn(Event) + Send + Sync> = Arc::new(move |event: Event| {
+        trace::happened(&of_run, &event);
         if let Some(observer) = &observer {
             observer(&event);
         }
@@ -75,9 +85,9 @@ pub(super) async fn run(engine: &Engine, owner: &Owner, purpose: Purpose, expect
         emit,
         began: Instant::now(),
         speed: engine.speed,
+        span,
     });
-    let steps = nodes.iter().filter(|node| !matches!(node.work, Work::Known(_))).count();
-    (run.emit)(Event::RunStarted { steps, expected });
+    (run.emit)(started(owner, purpose, expected, &nodes));
 
     let mut walk = Walk::new(nodes);
     walk.start_ready(engine, &run);
@@ -99,8 +109,22 @@ pub(super) async fn run(engine: &Engine, owner: &Owner, purpose: Purpose, expect
     let mut report = walk.report;
     report.took = run.began.elapsed();
     report.polls = run.pollers.polls();
+    trace::ended(&run.span, report.is_complete());
     (run.emit)(Event::RunFinished { took: report.took, complete: report.is_complete() });
     report
+}
+
+/// The run as it is meant to be.
+fn started(owner: &Owner, purpose: Purpose, expected: Duration, nodes: &[Node]) -> Event {
+    let planned: BTreeMap<&StepKey, &Node> =
+        nodes.iter().filter(|node| !matches!(node.work, Work::Known(_))).map(|node| (&node.key, node)).collect();
+    let step = |node: &Node| {
+        let needs = node.needs.iter().filter(|need| planned.contains_key(need)).cloned();
+        PlannedStep::new(node.key.clone(), node.title.clone(), node.typical, needs)
+    };
+    let steps: Vec<_> = nodes.iter().filter(|node| planned.contains_key(&node.key)).map(step).collect();
+    let (owner, kept) = (owner.clone(), nodes.len() - steps.len());
+    Event::RunStarted { owner, purpose, steps: steps.len(), expected, planned: steps, kept }
 }
 
 /// The graph, as far as it is not done.
@@ -146,7 +170,14 @@ impl Walk {
                 let report = StepReport { outputs, ..StepReport::not_run(Status::Kept, run) };
                 self.ended(run, node.key, report);
             } else if let Some(driver) = engine.drivers.get(node.key.layer()) {
-                self.tasks.spawn(step(run.clone(), driver.clone(), node));
+                let span = trace::of_step(&run.span, &node.key, &node.work);
+                let (run, driver, of_step) = (run.clone(), driver.clone(), span.clone());
+                let traced = async move {
+                    let ended = step(run, driver, node).await;
+                    trace::step_ended(&of_step, &ended.1);
+                    ended
+                };
+                self.tasks.spawn(traced.instrument(span));
             }
         }
     }
@@ -269,11 +300,12 @@ async fn step(run: Arc<Run>, driver: Arc<dyn Driver>, node: Node) -> (StepKey, S
     let (status, outputs, error) = match result {
         Ok(outputs) => {
             run.tell(&node.key, &outputs);
-            (run.emit)(Event::StepFinished { key: node.key.clone(), took: began.elapsed() });
+            (run.emit)(Event::StepFinished { key: node.key.clone(), took: began.elapsed(), attempts: cx.attempt });
             (Status::Done, outputs, None)
         }
         Err(error) => {
-            (run.emit)(Event::StepFailed { key: node.key.clone(), error: error.chain() });
+            let (took, attempts) = (began.elapsed(), cx.attempt);
+            (run.emit)(Event::StepFailed { key: node.key.clone(), error: error.chain(), took, attempts });
             (Status::Failed, Outputs::new(), Some(Arc::new(error)))
         }
     };

@@ -57,6 +57,7 @@ use self::{
 use crate::{
     fault::Fault,
     inventory::Inventory,
+    log::Outcome,
     sim::Sim,
     transport::{Body, TransportError},
     world::World,
@@ -116,13 +117,13 @@ pub(crate) async fn serve(sim: &Sim, cluster: &str, request: Request<Bytes>) -> 
     sim.logged(
         "kubernetes",
         &action,
-        |sim| {
+        |sim, _| {
             let reply = sim.with(|world| answers(world, cluster).then(|| api::handle(world, cluster, &request)));
             Ok(match reply.ok_or(TransportError::Reset)? {
-                Ok(Reply::Object(code, object)) => (respond(code, "application/json", Body::full(object.to_string())), None),
-                Ok(Reply::Text(text)) => (respond(200, "text/plain", Body::full(text)), None),
-                Ok(Reply::Watch(watch)) => (respond(200, "application/json", Body::stream(watch.start(sim))), None),
-                Err(refusal) => (refuse(&refusal), Some(refusal.reason)),
+                Ok(Reply::Object(code, object)) => (respond(code, "application/json", Body::full(object.to_string())), Outcome::Done),
+                Ok(Reply::Text(text)) => (respond(200, "text/plain", Body::full(text)), Outcome::Done),
+                Ok(Reply::Watch(watch)) => (respond(200, "application/json", Body::stream(watch.start(sim))), Outcome::Done),
+                Err(refusal) => (refuse(&refusal), Outcome::Refused(refusal.reason)),
             })
         },
         |fault| match fault {

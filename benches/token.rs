@@ -1,23 +1,14 @@
 //! What a token for the Kubernetes API costs: `cargo bench -p eks-benches --features token --bench token`.
 
-use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
-use aws_types::{SdkConfig, region::Region};
 use divan::counter::ItemsCount;
-use eks_cluster::TokenSigner;
+use eks_benches::signing::{runtime, signer};
 
 fn main() {
     divan::main();
 }
 
-fn signer(session: Option<&str>) -> TokenSigner {
-    let credentials =
-        Credentials::from_keys("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", session.map(str::to_owned));
-    let config = SdkConfig::builder().region(Region::new("us-east-1")).credentials_provider(SharedCredentialsProvider::new(credentials));
-    TokenSigner::new(&config.build(), &"bench".parse().expect("a name")).expect("credentials and a Region")
-}
-
 fn renew(bencher: divan::Bencher, session: Option<&str>) {
-    let (signer, runtime) = (signer(session), tokio::runtime::Builder::new_current_thread().build().expect("a runtime"));
+    let (signer, runtime) = (signer(session), runtime());
     bencher.counter(ItemsCount::new(1_usize)).bench_local(|| runtime.block_on(signer.renew()).expect("a token"));
 }
 
@@ -36,6 +27,6 @@ fn session_credentials(bencher: divan::Bencher) {
 /// What almost every request pays: the current token is good yet.
 #[divan::bench]
 fn current(bencher: divan::Bencher) {
-    let (signer, runtime) = (signer(None), tokio::runtime::Builder::new_current_thread().build().expect("a runtime"));
+    let (signer, runtime) = (signer(None), runtime());
     bencher.counter(ItemsCount::new(1_usize)).bench_local(|| runtime.block_on(signer.token()).expect("a token"));
 }

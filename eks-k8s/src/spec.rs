@@ -20,6 +20,8 @@ pub struct ObjectsSpec {
     pub(crate) classes: Vec<StorageClass>,
     pub(crate) claims: Vec<Claim>,
     pub(crate) pods: Vec<Pod>,
+    /// By claim: the positions of the Pods that mount it.
+    pub(crate) mounters: BTreeMap<String, Vec<usize>>,
     pub(crate) services: Vec<Service>,
     pub(crate) ingresses: Vec<Ingress>,
     pub(crate) subnets: Option<Vec<VpcSubnet>>,
@@ -46,6 +48,7 @@ impl ObjectsSpec {
             classes: Vec::new(),
             claims: Vec::new(),
             pods: Vec::new(),
+            mounters: BTreeMap::new(),
             services: Vec::new(),
             ingresses: Vec::new(),
             subnets: None,
@@ -121,6 +124,13 @@ impl ObjectsSpecBuilder {
     /// Adds a Pod.
     #[must_use]
     pub fn pod(mut self, pod: Pod) -> Self {
+        let at = self.0.pods.len();
+        for (claim, _) in &pod.mounts {
+            let mounters = self.0.mounters.entry(claim.clone()).or_default();
+            if mounters.last() != Some(&at) {
+                mounters.push(at);
+            }
+        }
         self.0.pods.push(pod);
         self
     }
@@ -240,11 +250,13 @@ impl ObjectsSpec {
     }
 
     fn check_pods(&self, problems: &mut Problems) {
+        // The first of those with one name.
+        let claims: BTreeMap<&str, &Claim> = self.claims.iter().rev().map(|claim| (claim.name.as_str(), claim)).collect();
         for pod in &self.pods {
             let subject = format!("pod {}", pod.name);
             pod.check(problems);
             for (name, _) in &pod.mounts {
-                let Some(claim) = self.claims.iter().find(|claim| claim.name == *name) else {
+                let Some(&claim) = claims.get(name.as_str()) else {
                     problems.add(
                         "claim-unknown",
                         &subject,

@@ -48,7 +48,7 @@ impl ObjectsSpec {
     }
 
     pub(crate) fn pods_of<'a>(&'a self, claim: &'a Claim) -> impl Iterator<Item = &'a Pod> {
-        self.pods.iter().filter(|pod| pod.mounts.iter().any(|(name, _)| *name == claim.name))
+        self.mounters.get(&claim.name).into_iter().flatten().map(|&at| &self.pods[at])
     }
 
     pub(crate) fn resolved<'a>(&'a self, claim: &Claim, now: &Observed) -> Resolved<'a> {

@@ -117,7 +117,7 @@ impl Answer {
 }
 
 fn spoiled(body: &[u8]) -> Vec<u8> {
-    let is_letter = |at: usize, byte: u8| at % 2 == 0 && byte.is_ascii_lowercase();
+    let is_letter = |at: usize, byte: u8| at.is_multiple_of(2) && byte.is_ascii_lowercase();
     body.iter().enumerate().map(|(at, byte)| if is_letter(at, *byte) { 0xff } else { *byte }).collect()
 }
 

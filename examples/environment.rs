@@ -1,16 +1,14 @@
-//! The environment of the chapter as four specs, and what is done with them together.
+//! The environment of the chapter as one value, and its variants.
 
 use clap::ValueEnum;
-use eks_cluster::{
-    Addon, ClusterAccess, ClusterSpec, Clusters, KubernetesVersion,
-    upgrade::{KubernetesNodes, Upgrade, UpgradePlan},
-};
-use eks_core::{AuthenticationMode, ClusterName, Owner, Plan, Region, StackName, StepKey, Teardown, engine::Engine};
-use eks_k8s::{Claim, ObjectsSpec, ObjectsSpecBuilder, Pod, Service, StorageClass, client::Objects};
-use eks_net::{Nat, NetworkSpec, NetworkSpecBuilder, Networks, Rule, SecurityGroup, Subnet};
+use eks_cluster::{Addon, ClusterAccess, ClusterSpecBuilder, KubernetesVersion, upgrade::UpgradePlan};
+use eks_core::{AuthenticationMode, ClusterName, Owner, Plan, StackName, Teardown, engine::Engine};
+use eks_env::{Environments, Network};
+use eks_k8s::{Claim, ObjectsSpecBuilder, Pod, Service, StorageClass, client::Objects};
+use eks_net::{Nat, NetworkSpec, NetworkSpecBuilder, Rule, SecurityGroup, Subnet};
 use eks_nodes::{
-    Capacity, Workers, WorkersSpec,
-    replacement::{Replacement, ReplacementBuilder, ReplacementPlan, Replacements},
+    Capacity,
+    replacement::{ReplacementBuilder, ReplacementPlan},
 };
 
 use crate::account::Account;
@@ -79,20 +77,11 @@ impl Default for Variant {
     }
 }
 
-/// Specs of the layers that are wanted, and the handles to plan and apply them.
+/// The environment of a variant, and the handles to plan and apply it.
 #[derive(Debug)]
 pub struct Environment {
-    owner: Owner,
-    network: NetworkSpec,
-    cluster: Option<ClusterSpec>,
-    workers: Option<WorkersSpec>,
-    objects: Option<ObjectsSpec>,
-    networks: Networks,
-    clusters: Clusters,
-    groups: Workers,
-    kubernetes: Objects,
-    replacements: Replacements,
-    region: Region,
+    environment: eks_env::Environment,
+    environments: Environments,
     engine: Engine,
 }
 
@@ -102,7 +91,7 @@ impl Environment {
     /// # Errors
     /// If a spec is invalid: all its problems.
     pub fn new(variant: &Variant, account: &Account) -> Result<Self, Failure> {
-        Self::with_objects(variant, account, |builder| chapters_objects(builder, variant))
+        Ok(Self::of(variant.environment()?, account))
     }
 
     /// The same environment with other objects on its cluster.
@@ -112,30 +101,16 @@ impl Environment {
     pub fn with_objects(
         variant: &Variant,
         account: &Account,
-        objects: impl FnOnce(ObjectsSpecBuilder) -> ObjectsSpecBuilder,
+        objects: impl Fn(ObjectsSpecBuilder) -> ObjectsSpecBuilder + Send + Sync + 'static,
     ) -> Result<Self, Failure> {
-        let owner = Owner::new(variant.owner.as_str())?;
-        let network = if variant.grown { grown(&owner)? } else { network(&owner)? };
-        let cluster = (variant.top >= Layer::Cluster).then(|| cluster(&owner, &network, variant)).transpose()?;
-        let workers = match &cluster {
-            Some(cluster) if variant.top >= Layer::Nodes => Some(workers(&owner, cluster, &network, variant)?),
-            _ => None,
-        };
-        let objects = match (&cluster, &workers) {
-            (Some(cluster), Some(workers)) if variant.top >= Layer::K8s => {
-                Some(objects(bare_objects(&owner, cluster, workers, &network, variant)).build()?)
-            }
-            _ => None,
-        };
-        let (config, connector) = (account.config(), account.connector());
-        let (networks, groups) = (Networks::new(config), Workers::new(config));
-        let clusters = Clusters::new(config).with_nodes(KubernetesNodes::new(connector));
-        let kubernetes = account.kubernetes();
-        let replacements = Replacements::new(config, kubernetes.clone());
-        let region = config.region().map_or("us-east-1", |region| region.as_ref()).parse()?;
-        let engine = account.engine().driver(networks.clone()).driver(clusters.clone()).driver(groups.clone()).driver(kubernetes.clone());
-        let engine = engine.driver(replacements.clone());
-        Ok(Self { owner, network, cluster, workers, objects, networks, clusters, groups, kubernetes, replacements, region, engine })
+        Ok(Self::of(variant.environment_with(objects)?, account))
+    }
+
+    /// An environment of any shape on an account.
+    pub fn of(environment: eks_env::Environment, account: &Account) -> Self {
+        let environments = Environments::with_objects(account.config(), account.connector(), account.kubernetes());
+        let engine = environments.drive(account.engine());
+        Self { environment, environments, engine }
     }
 
     /// The engine with a driver for each layer.
@@ -143,9 +118,12 @@ impl Environment {
         self.engine.clone()
     }
 
-    /// The network that is wanted, as a picture.
-    pub fn picture(&self) -> String {
-        self.network.picture().to_svg()
+    /// The network that is wanted, as a picture; none of one that others made.
+    pub fn picture(&self) -> Option<String> {
+        match self.environment.network() {
+            Network::Made(network) => Some(network.picture().to_svg()),
+            _ => None,
+        }
     }
 
     /// One plan for all layers, from what exists now.
@@ -153,28 +131,7 @@ impl Environment {
     /// # Errors
     /// If a layer cannot be observed, or what exists contradicts what is wanted.
     pub async fn plan(&self) -> Result<Plan, Failure> {
-        let network = async { Ok::<_, Failure>(self.networks.plan(&self.network).await?) };
-        let workers = async {
-            match &self.workers {
-                Some(spec) => Ok(Some(self.groups.plan(spec).await?)),
-                None => Ok::<_, Failure>(None),
-            }
-        };
-        let (network, workers) = tokio::try_join!(network, workers)?;
-        // Over the network's plan, so that the control plane moves with its subnets.
-        let cluster = match &self.cluster {
-            Some(spec) => Some(tokio::try_join!(async { Ok(self.clusters.plan(&spec.over(&network)).await?) }, self.access())?),
-            None => None,
-        };
-        let mut plans = vec![network];
-        if let Some((cluster, access)) = cluster {
-            plans.push(cluster);
-            plans.extend(workers);
-            if let Some(spec) = &self.objects {
-                plans.push(self.kubernetes.plan(spec, access).await?);
-            }
-        }
-        Ok(Plan::join(plans)?)
+        Ok(self.environments.plan(&self.environment).await?)
     }
 
     /// What can be done now so that the control plane is of this environment's version.
@@ -182,9 +139,7 @@ impl Environment {
     /// # Errors
     /// If the cluster cannot be observed, or rules stand against it.
     pub async fn upgrade(&self) -> Result<UpgradePlan, Failure> {
-        let spec = self.cluster.as_ref().ok_or("this environment has no cluster")?;
-        let upgrade = Upgrade::builder(&self.owner, spec.name().clone(), self.region.clone(), spec.version()).build()?;
-        Ok(self.clusters.upgrade(&upgrade).await?)
+        Ok(self.environments.upgrade(&self.environment).await?)
     }
 
     /// How this environment's workers take the place of those of another stack, from what exists now.
@@ -194,21 +149,15 @@ impl Environment {
     pub async fn replacement(
         &self,
         old: &StackName,
-        settings: impl FnOnce(ReplacementBuilder) -> ReplacementBuilder,
+        settings: impl FnOnce(ReplacementBuilder) -> ReplacementBuilder + Send,
     ) -> Result<ReplacementPlan, Failure> {
-        let (Some(cluster), Some(workers)) = (&self.cluster, &self.workers) else { return Err("this environment has no workers".into()) };
-        let access = self.access().await?.ok_or("the cluster's API server is not there")?;
-        let replacement = settings(Replacement::builder(&self.owner, old.clone(), workers.clone()).access(access)).build()?;
-        // The new workers stand on outputs of these.
-        let network = self.networks.plan(&self.network).await?;
-        let cluster = self.clusters.plan(&cluster.over(&network)).await?;
-        let now = self.replacements.observe(&replacement).await?;
-        Ok(replacement.plan_with(&now, [network, cluster])?)
+        let workers = self.environment.workers().first().ok_or("this environment has no workers")?;
+        Ok(self.environments.replace(&self.environment, old, workers.name(), settings).await?)
     }
 
     /// Kubernetes, through this environment's handle.
     pub fn kubernetes(&self) -> &Objects {
-        &self.kubernetes
+        self.environments.objects()
     }
 
     /// Everything of the owner's, to be removed.
@@ -216,20 +165,7 @@ impl Environment {
     /// # Errors
     /// If a layer cannot be observed.
     pub async fn teardown(&self) -> Result<Teardown, Failure> {
-        let mut teardowns = Vec::new();
-        if let Some(spec) = &self.cluster {
-            let access = self.access().await?;
-            if self.objects.is_some() {
-                teardowns.push(self.kubernetes.teardown(&self.owner, access).await?);
-            }
-            if self.workers.is_some() {
-                teardowns.push(self.groups.teardown(&self.owner).await?);
-                teardowns.push(self.replacements.teardown(&self.owner).await?);
-            }
-            teardowns.push(self.clusters.teardown(&self.owner, spec.name()).await?);
-        }
-        teardowns.push(self.networks.teardown(&self.owner).await?);
-        Ok(Teardown::join(teardowns)?)
+        Ok(self.environments.teardown(&self.environment).await?)
     }
 
     /// How to reach the cluster's API server, if it exists.
@@ -237,10 +173,7 @@ impl Environment {
     /// # Errors
     /// If EKS cannot be asked.
     pub async fn access(&self) -> Result<Option<ClusterAccess>, Failure> {
-        match (&self.cluster, &self.objects) {
-            (Some(cluster), Some(_)) => Ok(self.clusters.access(cluster.name()).await?),
-            _ => Ok(None),
-        }
+        Ok(self.environments.access(&self.environment).await?)
     }
 }
 
@@ -284,26 +217,6 @@ fn subnets_and_groups(owner: &Owner, balancers: SecurityGroup) -> NetworkSpecBui
         .cluster(owner.as_str())
 }
 
-/// Section 3: the control plane, in all four subnets.
-fn cluster(owner: &Owner, network: &NetworkSpec, variant: &Variant) -> Result<ClusterSpec, Failure> {
-    let mut builder = ClusterSpec::builder(owner, ClusterName::new(owner.as_str())?, variant.version, network.refs())
-        .security_groups(["eks-control-plane"])
-        .authentication(match variant.auth {
-            Auth::Api => AuthenticationMode::ApiAndConfigMap,
-            Auth::ConfigMap => AuthenticationMode::ConfigMap,
-        });
-    if !variant.addons {
-        builder = builder.no_addons();
-    }
-    if variant.grown && variant.addons {
-        builder = builder.addon(Addon::new("metrics-server"));
-    }
-    if variant.top >= Layer::K8s {
-        builder = builder.nodes_ready_after([StepKey::new(["k8s", "nodes", variant.stack()?.as_str()])?]);
-    }
-    Ok(builder.build()?)
-}
-
 impl Variant {
     /// The name of the workers' stack.
     ///
@@ -312,49 +225,72 @@ impl Variant {
     pub fn stack(&self) -> Result<StackName, Failure> {
         Ok(StackName::new(format!("{}-{}", self.owner, self.workers))?)
     }
-}
 
-/// Section 4: two workers in the private subnets, one in each zone.
-fn workers(owner: &Owner, cluster: &ClusterSpec, network: &NetworkSpec, variant: &Variant) -> Result<WorkersSpec, Failure> {
-    let builder = WorkersSpec::builder(owner, variant.stack()?, cluster.refs(), network.refs().private())
-        .instance_type("t3.medium")
-        .capacity(Capacity::new(variant.nodes, variant.nodes, variant.nodes + 1)?);
-    Ok(if variant.grown { builder.label("team", "platform") } else { builder }.build()?)
-}
+    /// The environment as one value.
+    ///
+    /// # Errors
+    /// If a spec is invalid: all problems.
+    pub fn environment(&self) -> Result<eks_env::Environment, Failure> {
+        let (addons, grown) = (self.addons, self.grown);
+        self.environment_with(move |objects| {
+            let objects = storage_and_services(objects, addons);
+            if grown && addons { objects.storage_class(StorageClass::gp3("gp3")) } else { objects }
+        })
+    }
 
-/// Nodes of these workers, let in where aws-auth does that.
-fn bare_objects(
-    owner: &Owner,
-    cluster: &ClusterSpec,
-    workers: &WorkersSpec,
-    network: &NetworkSpec,
-    variant: &Variant,
-) -> ObjectsSpecBuilder {
-    let builder = ObjectsSpec::builder(owner, cluster.refs()).nodes(workers.refs()).service_needs(network.refs().egress);
-    match variant.auth {
-        Auth::Api => builder,
-        Auth::ConfigMap => builder.map_role(workers.name().as_str(), workers.refs().role),
+    /// The same with other objects.
+    fn environment_with(
+        &self,
+        objects: impl Fn(ObjectsSpecBuilder) -> ObjectsSpecBuilder + Send + Sync + 'static,
+    ) -> Result<eks_env::Environment, Failure> {
+        let owner = Owner::new(self.owner.as_str())?;
+        let network = if self.grown { grown(&owner)? } else { network(&owner)? };
+        let mut builder = eks_env::Environment::builder(&owner, network);
+        let (auth, addons, grown) = (self.auth, self.addons, self.grown);
+        let capacity = Capacity::new(self.nodes, self.nodes, self.nodes + 1)?;
+        if self.top >= Layer::Cluster {
+            builder = builder.cluster(ClusterName::new(owner.as_str())?, self.version, move |cluster| {
+                let cluster = control_plane(cluster, auth, addons);
+                if grown && addons { cluster.addon(Addon::new("metrics-server")) } else { cluster }
+            });
+        }
+        if self.top >= Layer::Nodes {
+            // Section 4: two workers in the private subnets, one in each zone.
+            builder = builder.workers(self.stack()?, move |workers| {
+                let workers = workers.instance_type("t3.medium").capacity(capacity);
+                if grown { workers.label("team", "platform") } else { workers }
+            });
+        }
+        if self.top >= Layer::K8s {
+            builder = builder.objects(objects);
+        }
+        Ok(builder.build()?)
     }
 }
 
+/// Section 3: the control plane, in all four subnets.
+fn control_plane(cluster: ClusterSpecBuilder, auth: Auth, addons: bool) -> ClusterSpecBuilder {
+    let cluster = cluster.security_groups(["eks-control-plane"]).authentication(match auth {
+        Auth::Api => AuthenticationMode::ApiAndConfigMap,
+        Auth::ConfigMap => AuthenticationMode::ConfigMap,
+    });
+    if addons { cluster } else { cluster.no_addons() }
+}
+
 /// Section 5: storage by zone, a Pod with a volume, load balancers inside and outside.
-fn chapters_objects(builder: ObjectsSpecBuilder, variant: &Variant) -> ObjectsSpecBuilder {
+fn storage_and_services(objects: ObjectsSpecBuilder, addons: bool) -> ObjectsSpecBuilder {
     let nginx = || Pod::new("nginx", "public.ecr.aws/nginx/nginx:1.29").label("app", "nginx").port(80);
-    let builder = if !variant.addons {
-        builder.pod(nginx().zone("us-east-1a"))
+    let objects = if !addons {
+        objects.pod(nginx().zone("us-east-1a"))
     } else {
-        builder
+        objects
             .storage_class(StorageClass::gp3("gp3-us-east-1a").zone("us-east-1a"))
             .storage_class(StorageClass::gp3("gp3-us-east-1b").zone("us-east-1b"))
             .claim(Claim::new("pvc-a", "10Gi").class("gp3-us-east-1a"))
             .claim(Claim::new("pvc-b", "10Gi").class("gp3-us-east-1b"))
             .pod(nginx().mount("pvc-a", "/usr/share/nginx/html").zone("us-east-1a"))
     };
-    let builder = match variant.grown && variant.addons {
-        true => builder.storage_class(StorageClass::gp3("gp3")),
-        false => builder,
-    };
-    builder
+    objects
         .service(Service::load_balancer("nginx").internal().port(80, 80).selector("app", "nginx"))
         .service(Service::load_balancer("nginx-external").internet_facing().network().port(80, 80).selector("app", "nginx"))
 }

@@ -32,3 +32,6 @@ struct Costs;
 
 #[doc = include_str!("../docs/src/migrate.md")]
 struct Migrate;
+
+#[doc = include_str!("../docs/src/seeing.md")]
+struct Seeing;

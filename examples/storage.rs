@@ -47,7 +47,7 @@ fn objects(builder: ObjectsSpecBuilder, reclaim: Reclaim) -> ObjectsSpecBuilder 
 async fn storage(options: &Options, account: Account) -> Result<(), Failure> {
     let reclaim = if options.retain { Reclaim::Retain } else { Reclaim::Delete };
     let variant = Variant { owner: options.owner.clone(), ..Variant::default() };
-    let environment = Environment::with_objects(&variant, &account, |builder| objects(builder, reclaim))?;
+    let environment = Environment::with_objects(&variant, &account, move |builder| objects(builder, reclaim))?;
 
     let plan = environment.plan().await?;
     heading("What Kubernetes will hold, and make in AWS");

@@ -123,6 +123,9 @@
 //! is by its own token. It makes no local clusters on Outposts. Of Auto Mode and hybrid nodes it sets what the control plane must know;
 //! NodePools and machines are Kubernetes' and yours.
 
+// docs.rs tells beside each item which feature brings it.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod access;
 mod addon;
 mod assume_role;

@@ -28,6 +28,9 @@
 //! # What this crate does not do
 //! It knows no AWS service and no Kubernetes object, makes no call by itself, prints nothing, and keeps no state file.
 
+// docs.rs tells beside each item which feature brings it.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(feature = "aws")]
 pub mod aws;
 #[cfg(feature = "engine")]
@@ -48,6 +51,7 @@ mod policy;
 mod price;
 mod problem;
 mod reference;
+pub mod saved;
 mod teardown;
 
 pub use awaited::{AwaitedNodes, SeenNode};

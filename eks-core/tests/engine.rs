@@ -8,9 +8,10 @@ use std::{
 };
 
 use eks_core::{
-    Action, After, Basis, Class, Error, Facts, Op, Operation, Outputs, Owner, Plan, PlanBuilder, Ref, Removal, Step, StepKey, Survivor,
-    Teardown, Verdict,
+    Action, After, Basis, Class, Error, Facts, Op, Operation, Outputs, Owner, Plan, PlanBuilder, PlanError, Ref, Removal, Step, StepKey,
+    Survivor, Teardown, Verdict,
     engine::{ApplyError, BoxFuture, CancellationToken, Driver, Engine, Event, Poll, Status, StepContext, Wait},
+    saved::SavedError,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -308,8 +309,14 @@ async fn a_plan_that_no_longer_fits_is_refused_with_the_differences() {
 
 #[tokio::test(start_paused = true)]
 async fn a_plan_that_was_changed_by_hand_is_refused_before_the_first_call() {
-    let saved = plan(&[("a", TestOp::Take(1), &[])]).to_json().unwrap().replace("Take", "Format");
-    let error = Plan::from_json(&saved).unwrap().apply(&Engine::new().driver(Script::default())).await.unwrap_err();
+    let saved = plan(&[("a", TestOp::Take(1), &[])]).to_json().unwrap();
+    let error = Plan::from_json(&saved.replace("Take", "Format")).unwrap_err();
+    assert!(matches!(error, PlanError::Saved(SavedError::Changed)), "{error}");
+    // Whoever writes a digest of their own is refused by the layer, unless it is an operation after all.
+    let mut forged: serde_json::Value = serde_json::from_str(&saved.replace("Take", "Format")).unwrap();
+    forged.as_object_mut().unwrap().remove("digest");
+    let forged = eks_core::saved::seal(forged, None).unwrap().to_string();
+    let error = Plan::from_json(&forged).unwrap().apply(&Engine::new().driver(Script::default())).await.unwrap_err();
     assert!(matches!(error, ApplyError::Operation { .. }), "{error}");
     let nobody = plan(&[("a", TestOp::Take(1), &[])]).apply(&Engine::new()).await.unwrap_err();
     assert_eq!(nobody.to_string(), "the engine has no driver for layer t; add it with Engine::driver");

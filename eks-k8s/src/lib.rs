@@ -73,6 +73,9 @@
 //! owner's label, with two exceptions that are asked for. In `aws-auth` it changes the entries that a spec or [`AuthEdit`] names, and
 //! leaves every other byte. [`StorageClass::only_default_class`] takes the annotations that make it the default off another class.
 
+// docs.rs tells beside each item which feature brings it.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(feature = "client")]
 pub mod client;
 

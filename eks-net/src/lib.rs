@@ -100,6 +100,9 @@
 //! that name a group to be deleted.
 //! It plans no peering, network ACLs or flow logs, and makes no transit gateways: it attaches to one.
 
+// docs.rs tells beside each item which feature brings it.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(feature = "aws")]
 mod aws;
 mod blocks;

@@ -65,6 +65,8 @@ impl Grants<'_> {
             ("ec2", "DeleteSecurityGroup") if self.gone_from == Some(None) => Vec::new(),
             ("ec2", "CreateSecurityGroup") => via(&ec2(&["security-group", "vpc"])),
             // Its own group's rules, and those that it needs in the cluster's group, all in one VPC.
+            // Rules without tags need no more than their groups (IAM User Guide, "Amazon EC2: Allows managing EC2 security groups that have a
+            // specific tag key-value pair programmatically and in the console").
             ("ec2", _)
                 if name.ends_with("SecurityGroup") || name.contains("SecurityGroupEgress") || name.contains("SecurityGroupIngress") =>
             {

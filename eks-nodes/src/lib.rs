@@ -111,6 +111,9 @@
 //! are judged by a day that you give ([`WorkersSpecBuilder::as_of`]), for a plan reads no clock. A cluster that was deleted and made again
 //! under its workers is not noticed by their plan.
 
+// docs.rs tells beside each item which feature brings it.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(feature = "aws")]
 mod aws;
 

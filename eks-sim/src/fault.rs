@@ -1,5 +1,7 @@
 //! Faults, injected per call.
 
+use crate::answer::Answer;
+
 /// What goes wrong with a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -17,6 +19,8 @@ pub enum Fault {
     Throttle,
     /// The call takes effect, and the connection is reset before the answer.
     LoseAnswer,
+    /// The call takes effect, and its answer arrives changed.
+    Answer(Answer),
     /// The call takes effect, and the server closes the connection before the answer, as one does that shuts down.
     CloseConnection,
     /// Nothing happens, and no answer comes: the call hangs until the client's own timeout, for ever if it has none.
@@ -47,9 +51,16 @@ pub enum When {
         /// Which of them.
         nth: u64,
     },
+    /// Every call of this service and action, named as in [`When::Action`], until [`crate::Sim::heal`].
+    Every {
+        /// The service.
+        service: String,
+        /// The action, or a part of a Kubernetes method and path.
+        action: String,
+    },
 }
 
-/// The faults that are set, each used once.
+/// The faults that are set, each used once, but for those of every call.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FaultPlan {
     pending: Vec<(When, Fault)>,
@@ -61,29 +72,39 @@ impl FaultPlan {
         self.pending.push((when, fault));
     }
 
+    /// Forgets all of them.
+    pub(crate) fn clear(&mut self) {
+        self.pending.clear();
+    }
+
     /// Faults that have not happened yet.
     pub(crate) fn pending(&self) -> usize {
         self.pending.len()
     }
 
-    /// The fault that hits this call, if any; it is used up.
+    /// The fault that hits this call, if any; it is used up, unless it hits every one.
     pub(crate) fn take(&mut self, number: u64, service: &str, action: &str) -> Option<Fault> {
         let mut hit = None;
+        let same = |s: &String, a: &String| s == service && (a == action || (service == "kubernetes" && action.contains(a.as_str())));
         for (index, (when, _)) in self.pending.iter_mut().enumerate() {
             let now = match when {
                 When::Call(wanted) => *wanted == number,
                 When::Action { service: s, action: a, nth } => {
-                    let same = s == service && (a == action || (service == "kubernetes" && action.contains(a.as_str())));
+                    let same = same(s, a);
                     if same {
                         *nth = nth.saturating_sub(1);
                     }
                     same && *nth == 0
                 }
+                When::Every { service: s, action: a } => same(s, a),
             };
             if now && hit.is_none() {
                 hit = Some(index);
             }
         }
-        hit.map(|index| self.pending.remove(index).1)
+        hit.map(|index| match &self.pending[index] {
+            (When::Every { .. }, fault) => fault.clone(),
+            _ => self.pending.remove(index).1,
+        })
     }
 }

@@ -8,12 +8,37 @@
 //! Resources take the time that AWS takes (from published figures, seeded), on tokio's clock: with the clock paused, a
 //! control plane that needs seven minutes is there in milliseconds. Faults are injected per call, and every call is logged.
 //!
+//! ```
+//! use eks_sim::{Fault, Sim, When};
+//!
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let sim = Sim::new();
+//! sim.inject(When::Action { service: "ec2".into(), action: "CreateVpc".into(), nth: 1 }, Fault::Throttle);
+//!
+//! // Any client that takes an SdkConfig; in a test with #[tokio::test(start_paused = true)].
+//! let ec2 = aws_sdk_ec2::Client::new(&sim.sdk_config());
+//! ec2.create_vpc().cidr_block("10.0.0.0/16").send().await?;
+//!
+//! assert_eq!(sim.inventory().count("ec2/vpc"), 1);
+//! assert_eq!(sim.log().count("ec2", "CreateVpc"), 2, "the SDK tried again");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Features
+//! It has none. `eks-sim serve` is the same as a program, for clients in other languages.
+//!
 //! # What this crate does not do
 //! It is not a mock: there is nothing to script, and no rule exists to please a caller. Each rule rests on documented AWS
 //! or Kubernetes behaviour, named where it is enforced; what no page tells, above all how long things take, is marked as an
 //! assumption. What is not implemented answers AWS's own unknown-action error. Its API servers know no schemas: unknown fields
 //! of objects are stored, not refused.
 
+// docs.rs tells beside each item which feature brings it.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod answer;
 mod authorize;
 mod autoscaling;
 mod call;
@@ -43,6 +68,7 @@ mod transport;
 mod wire;
 mod world;
 
+pub use answer::Answer;
 pub use authorize::{Authorization, PolicyError};
 pub use clock::Clock;
 pub use eks::DeprecatedUse;

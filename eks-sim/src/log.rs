@@ -54,22 +54,35 @@ impl Call {
 pub struct CallLog {
     pub(crate) calls: Vec<Call>,
     pub(crate) started: u64,
+    /// How many of the last calls are kept, at least.
+    pub(crate) kept: Option<usize>,
+    forgotten: usize,
 }
 
 impl CallLog {
-    /// The calls, oldest first.
+    pub(crate) fn push(&mut self, call: Call) {
+        self.calls.push(call);
+        // By halves, so that each call is moved once.
+        if let Some(kept) = self.kept.filter(|kept| self.calls.len() >= 2 * kept.saturating_add(1)) {
+            let over = self.calls.len() - kept;
+            self.calls.drain(..over);
+            self.forgotten += over;
+        }
+    }
+
+    /// The calls, oldest first; with [`crate::SimBuilder::log_at_least`] the last ones.
     pub fn calls(&self) -> &[Call] {
         &self.calls
     }
 
     /// How many calls were made.
     pub fn len(&self) -> usize {
-        self.calls.len()
+        self.forgotten + self.calls.len()
     }
 
     /// Whether no call was made.
     pub fn is_empty(&self) -> bool {
-        self.calls.is_empty()
+        self.len() == 0
     }
 
     /// How many calls named this action.

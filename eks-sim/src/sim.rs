@@ -28,6 +28,7 @@ use crate::{
     kube::{self, KubeService},
     ledger::Ledger,
     log::{Call, CallLog},
+    transport::{Body, TransportError},
     world::World,
 };
 
@@ -123,6 +124,7 @@ pub struct SimBuilder {
     starting_at: Option<SystemTime>,
     standard_vcpus: Option<u32>,
     launch_configurations: bool,
+    log_kept: Option<usize>,
     throttled: bool,
     quota_factor: usize,
 }
@@ -173,6 +175,14 @@ impl SimBuilder {
         self
     }
 
+    /// The log keeps the last calls only: so many at least, twice as many at most. For a long life with millions of calls; whoever has to
+    /// count them does so with [`SimBuilder::on_call`]. Default: all.
+    #[must_use]
+    pub fn log_at_least(mut self, calls: usize) -> Self {
+        self.log_kept = Some(calls);
+        self
+    }
+
     /// Whether too many requests are refused, as EC2 and Elastic Load Balancing publish it: token buckets for each action or kind of
     /// action. Default: no, so that tests of other things need not wait.
     #[must_use]
@@ -219,6 +229,7 @@ impl SimBuilder {
         let clock = Clock::new(self.starting_at.unwrap_or_else(SystemTime::now), self.speed);
         let mut world = World::new(self.account, self.region, self.seed, clock);
         world.throttle.on = self.throttled;
+        world.log.kept = self.log_kept;
         world.quota_factor = self.quota_factor;
         if let Some(vcpus) = self.standard_vcpus {
             ec2::set_standard_vcpus(&mut world, vcpus);
@@ -251,6 +262,7 @@ impl Sim {
             starting_at: None,
             standard_vcpus: None,
             launch_configurations: false,
+            log_kept: None,
             throttled: false,
             quota_factor: 1,
             on_call: None,
@@ -280,6 +292,15 @@ impl Sim {
         KubeService::new(self.clone())
     }
 
+    /// Answers one HTTP request, of a client that is neither the AWS SDK nor `kube`: to Kubernetes if the host is a cluster's endpoint, to
+    /// AWS otherwise.
+    ///
+    /// # Errors
+    /// If an injected fault lets no answer come.
+    pub async fn answer(&self, request: http::Request<bytes::Bytes>) -> Result<http::Response<Body>, TransportError> {
+        self.any(request).await
+    }
+
     /// The simulator's clock.
     pub fn clock(&self) -> Clock {
         self.0.clock
@@ -298,6 +319,11 @@ impl Sim {
     /// What exists now.
     pub fn inventory(&self) -> Inventory {
         self.with(|world| world.inventory())
+    }
+
+    /// Forgets every injected fault that has not happened, and those of every call.
+    pub fn heal(&self) {
+        self.with(|world| world.faults.clear());
     }
 
     /// Makes a call go wrong.
@@ -434,7 +460,7 @@ impl Sim {
     pub(crate) fn log_call(&self, call: impl FnOnce(&World) -> Call) {
         let call = self.with(|world| {
             let call = call(world);
-            world.log.calls.push(call.clone());
+            world.log.push(call.clone());
             call
         });
         if let Some(told) = &self.0.on_call {

@@ -47,6 +47,14 @@ impl Body {
         Self(Kind::Full(Some(bytes.into())))
     }
 
+    /// The body, if it is no stream.
+    pub(crate) fn whole(self) -> Result<Self, Self> {
+        match self.0 {
+            Kind::Full(_) => Ok(self),
+            Kind::Stream(_) => Err(self),
+        }
+    }
+
     /// A body that goes on until the sender is dropped.
     pub(crate) fn stream(receiver: tokio::sync::mpsc::UnboundedReceiver<Bytes>) -> Self {
         Self(Kind::Stream(receiver))
@@ -166,6 +174,10 @@ impl Sim {
         let (result, outcome) = match fault {
             None | Some(Fault::Stale) => match run(self, fault.is_some()) {
                 Ok((response, outcome)) => (Ok(response), outcome),
+                Err(error) => (Err(error), Outcome::NeverArrived),
+            },
+            Some(Fault::Answer(answer)) => match run(self, false) {
+                Ok((response, outcome)) => (Ok(answer.arrives(number, service, response).await), outcome),
                 Err(error) => (Err(error), Outcome::NeverArrived),
             },
             Some(Fault::LoseAnswer) => (Err(TransportError::Reset), lost(run(self, false))),

@@ -28,6 +28,9 @@
 //! # What this crate does not do
 //! It decides nothing and calls nothing: it reads plans and events. It writes only where it is told to, and logs nothing.
 
+// docs.rs tells beside each item which feature brings it.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod board;
 mod explain;
 mod line;

@@ -83,7 +83,10 @@ fn a_plan_in_colour() {
 fn a_plan_on_a_narrow_terminal() {
     let text = eks_view::plan(&plan()).look(Look::plain().width(44)).to_string();
     insta::assert_snapshot!(text, @r##"
-    plan for demo:  1 to create, 1 to update, 2 as they should be
+    plan for demo
+      1 to create
+      1 to update
+      2 as they should be
     about 10m 00s on the critical path, $105.85
     a month ($32.85 of it new), 3 IAM actions
 
@@ -110,7 +113,7 @@ fn a_plan_on_a_narrow_terminal() {
     critical path  about 10m 00s
       ◆ cluster/control-plane  10m 00s
 
-    cost a month  on demand, us-east-1, before traffic
+    cost a month
           73.00  EKS control plane
           32.85  NAT gateway
          105.85  together

@@ -49,7 +49,7 @@ async fn chapter(options: &Options, story: &mut Story) -> Result<(), Failure> {
         Place::Aws => Account::aws().await,
     };
     let environment = Environment::new(&options.variant()?, &account)?;
-    *story = Story::of(Some(environment.picture()));
+    *story = Story::of(environment.picture());
     let mut json = json!({ "owner": options.owner, "plan": null, "apply": null, "replan": null, "teardown": null });
 
     let before = account.calls();

@@ -54,8 +54,15 @@ async fn fleet(options: &Options) -> Result<(), Failure> {
         counted.0.fetch_add(1, Ordering::Relaxed);
         counted.1.fetch_add(u64::from(call.is_throttled()), Ordering::Relaxed);
     };
-    let sim =
-        options.place.simulator().throttled(true).quotas_times(options.at_once.max(1)).standard_vcpus(u32::MAX).on_call(on_call).build();
+    let sim = options
+        .place
+        .simulator()
+        .throttled(true)
+        .log_at_least(1_000)
+        .quotas_times(options.at_once.max(1))
+        .standard_vcpus(u32::MAX)
+        .on_call(on_call)
+        .build();
     let account = if options.place.is_simulator() { Account::on(sim) } else { options.place.account().await? };
     let variant = |number| Variant { owner: format!("team-{number:04}"), top: options.layers, ..Variant::default() };
     let one = Environment::new(&variant(1), &account)?.plan().await?;

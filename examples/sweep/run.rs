@@ -50,9 +50,7 @@ impl Calls {
     /// Numbers of calls, of a flow that makes `of`, for the trouble with that place among `troubles`.
     fn numbers(self, of: u64, place: u64, troubles: u64) -> Vec<u64> {
         match self {
-            Self::Some(count) if count * troubles < of * troubles && count < of => {
-                (0..count).map(|nth| 1 + (nth * troubles + place) * of / (count * troubles)).collect()
-            }
+            Self::Some(count) if count < of => (0..count).map(|nth| 1 + (nth * troubles + place) * of / (count * troubles)).collect(),
             Self::All | Self::Some(_) => (1..=of).collect(),
             Self::One(number) => vec![number],
         }

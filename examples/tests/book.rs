@@ -8,5 +8,7 @@ mod commands;
 mod links;
 #[path = "book/pages.rs"]
 mod pages;
+#[path = "book/readmes.rs"]
+mod readmes;
 #[path = "book/source.rs"]
 mod source;

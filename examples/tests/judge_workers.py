@@ -28,7 +28,8 @@ for resource in resources:
 
 def of(kind):
     found = [resource for resource in resources if resource.get("ResourceType") == kind]
-    return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in found}
+    # moto gives rules of security groups no physical id.
+    return {resource["LogicalResourceId"]: resource.get("PhysicalResourceId") for resource in found}
 
 
 def tags(thing):

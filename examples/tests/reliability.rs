@@ -13,7 +13,7 @@ fn wherever_a_run_is_disturbed_the_next_one_comes_to_the_same_end() {
     let settings = Settings {
         flows: Flow::value_variants().to_vec(),
         troubles: Trouble::value_variants().to_vec(),
-        calls: Calls::Some(3),
+        calls: Calls::Some(1),
         jobs: 2,
         seed: SEED,
     };
@@ -21,11 +21,14 @@ fn wherever_a_run_is_disturbed_the_next_one_comes_to_the_same_end() {
     let failed: Vec<String> = table.failures().iter().map(|case| format!("{case}\n  {}", case.command(SEED))).collect();
     assert!(failed.is_empty(), "{table}\n{}", failed.join("\n"));
     let total = table.total();
-    assert_eq!((total.duplicates, total.leaks, total.touched, total.panics), (0, 0, 0, 0), "{table}");
-    // Only a stale answer may have nothing to befall.
-    for ((flow, trouble), row) in table.rows() {
-        assert!(row.cases == 3 || *trouble == Trouble::Stale, "{flow}, {trouble}: {row:?}");
-        assert_eq!(row.converged, row.cases, "{flow}, {trouble}");
+    assert_eq!((total.converged, total.duplicates, total.leaks), (total.cases, 0, 0), "{table}");
+    assert_eq!((total.touched, total.panics), (0, 0), "{table}");
+    for flow in Flow::value_variants() {
+        // Nothing may be stale at a call; and who abandons a creation does not begin it twice.
+        let may_lack = |trouble: Trouble| trouble == Trouble::Stale || (*flow, trouble) == (Flow::Abandon, Trouble::SecondRun);
+        for trouble in Trouble::value_variants().iter().filter(|trouble| !may_lack(**trouble)) {
+            assert_eq!(table.rows().get(&(*flow, *trouble)).map(|row| row.cases), Some(1), "{flow}, {trouble}: {table}");
+        }
     }
-    assert_eq!(table.rows().len(), Flow::value_variants().len() * Trouble::value_variants().len() - 1, "{table}");
+    assert!(table.rows().keys().any(|(_, trouble)| *trouble == Trouble::Stale), "{table}");
 }

@@ -16,8 +16,11 @@ use eks_examples::{
 use eks_k8s::drain::{Drain, OnBlocked};
 use eks_nodes::replacement::{Batch, REPLACING_TAG, ReplacementBuilder};
 use eks_sim::{Call, Inventory, Sim, Snapshot};
-use k8s_openapi::api::apps::v1::Deployment;
-use kube::{Api, api::PostParams};
+use k8s_openapi::api::{apps::v1::Deployment, policy::v1::PodDisruptionBudget};
+use kube::{
+    Api,
+    api::{Patch, PatchParams, PostParams},
+};
 use serde_json::{Value, json};
 
 type Tested<T = ()> = Result<T, Failure>;
@@ -104,7 +107,7 @@ fn judged(snapshot: &Snapshot, also: impl Fn(&Sim, &Call) + Send + Sync + 'stati
 async fn process(
     sim: &Sim,
     variant: &Variant,
-    settings: impl FnOnce(ReplacementBuilder) -> ReplacementBuilder,
+    settings: impl FnOnce(ReplacementBuilder) -> ReplacementBuilder + Send,
 ) -> Tested<Option<(Report, Duration)>> {
     let account = Account::on(sim.clone());
     let environment = Environment::new(variant, &account)?;
@@ -263,28 +266,59 @@ async fn and_so_it_does_with_aws_auth_alone() -> Tested {
     sweep(Auth::ConfigMap).await
 }
 
+/// How many nodes the largest group has, a multiple of 20. `NODES=100` measures the figure of a hundred.
+fn most() -> u32 {
+    std::env::var("NODES").ok().and_then(|text| text.parse().ok()).unwrap_or(20)
+}
+
+/// A chapter of so many nodes, whose budget lets half of the Pods go: what a batch may move at once is not what holds it up.
+async fn crowd(nodes: u32) -> Tested<Snapshot> {
+    let sim = chapter(&Variant { nodes, ..before(Auth::Api, KubernetesVersion::V1_36) }, 1).await?;
+    let account = Account::on(sim.clone());
+    let environment = Environment::new(&Variant { nodes, ..before(Auth::Api, KubernetesVersion::V1_36) }, &account)?;
+    let client = account.connector().connect(&environment.access().await?.ok_or("no cluster")?)?;
+    let half = Patch::Merge(json!({"spec": {"maxUnavailable": "50%"}}));
+    Api::<PodDisruptionBudget>::default_namespaced(client).patch("web", &PatchParams::default(), &half).await?;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    Ok(sim.snapshot())
+}
+
+/// Seconds that a replacement of so many nodes in so many rounds takes.
+#[expect(clippy::print_stdout, reason = "the figures, for whoever asks with --nocapture")]
+async fn seconds(base: &Snapshot, nodes: u32, rounds: u32) -> Tested<f64> {
+    let (sim, wrong) = judged(base, |_, _| ());
+    let before = sim.log().len();
+    let to = Variant { nodes, ..after(Auth::Api) };
+    // Nodes lie in two zones, and a round in one.
+    let settings = |builder: ReplacementBuilder| gently(builder).batch(Batch::Nodes(nodes.div_ceil(rounds)));
+    let (report, floor) = process(&sim, &to, settings).await?.ok_or("nothing was done")?;
+    let drained = report.steps.keys().filter(|key| key.as_str().ends_with("/drain")).count();
+    let calls = sim.log().len() - before;
+    println!("{nodes:3} nodes in {rounds:2} rounds: {:?}, its services {floor:?}, {calls} calls", report.took);
+    assert_eq!(drained, rounds as usize);
+    assert_eq!(wrong.lock().expect("no panic").join("\n"), "");
+    assert_eq!(left_over(&sim).await?, [""; 0]);
+    Ok(report.took.as_secs_f64())
+}
+
 #[tokio::test(start_paused = true)]
 #[ignore = "takes minutes in a debug build"]
-async fn a_hundred_nodes_take_as_long_as_their_rounds() -> Tested {
-    let variant = Variant { nodes: 100, ..before(Auth::Api, KubernetesVersion::V1_36) };
-    let base = chapter(&variant, 1).await?.snapshot();
-    let mut times = Vec::new();
-    for batch in [10, 25, 50] {
-        let (sim, wrong) = judged(&base, |_, _| ());
-        let to = Variant { workers: "v36".to_owned(), ..variant.clone() };
-        let settings = |builder: ReplacementBuilder| gently(builder).batch(Batch::Nodes(batch));
-        let (report, floor) = process(&sim, &to, settings).await?.ok_or("nothing was done")?;
-        let rounds = report.steps.keys().filter(|key| key.as_str().ends_with("/drain")).count();
-        let calls = sim.log().len();
-        println!("batches of {batch:2}: {rounds:2} rounds in {:?} against {floor:?}, {calls} calls", report.took);
-        assert_eq!(wrong.lock().expect("no panic").join("\n"), "");
-        assert_eq!(left_over(&sim).await?, [""; 0]);
-        times.push((rounds as f64, report.took.as_secs_f64()));
+async fn many_nodes_take_as_long_as_their_rounds() -> Tested {
+    let most = most();
+    // Five times as many nodes in as many rounds.
+    let (few, some) = (most / 5, most * 2 / 5);
+    let fewest = seconds(&crowd(few).await?, few, 4).await?;
+    let between = seconds(&crowd(some).await?, some, 4).await?;
+    let base = crowd(most).await?;
+    let at_4 = seconds(&base, most, 4).await?;
+    for (nodes, took) in [(some, between), (most, at_4)] {
+        // The slowest of many instances is slower than that of few.
+        assert!(took < fewest * 1.2, "{nodes} nodes take {took} s, {few} nodes {fewest} s");
     }
-    // On one line over the number of rounds: what a batch costs does not depend on how many nodes are in it.
-    let [(most, slowest), (rounds, took), (fewest, fastest)] = times[..] else { return Err("three runs".into()) };
-    let line = fastest + (slowest - fastest) * (rounds - fewest) / (most - fewest);
-    assert!((took / line - 1.0).abs() < 0.1, "{took} s for {rounds} rounds, {line} s on the line");
-    assert!(slowest < fastest * most / fewest, "{slowest} s against {fastest} s");
+    // As many nodes in more rounds: on one line, whose beginning is what comes before the first round and after the last.
+    let (at_10, at_20) = (seconds(&base, most, 10).await?, seconds(&base, most, 20).await?);
+    let line = at_4 + (at_20 - at_4) * 6.0 / 16.0;
+    assert!((at_10 / line - 1.0).abs() < 0.1, "{at_10} s for 10 rounds, {line} s on the line");
+    assert!(at_4 < at_10 && at_10 < at_20 && at_20 < at_4 * 5.0, "{at_4}, {at_10}, {at_20} s");
     Ok(())
 }

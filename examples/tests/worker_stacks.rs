@@ -124,10 +124,12 @@ impl Place {
         let spec = shape(builder.image(Image::Ami(IMAGE.parse()?)).mapping(RoleMapping::AwsAuth)).build()?;
         workers.plan(&spec).await?.apply(&engine).await?;
         let told = judged(python, &self.url);
-        let again = workers.plan(&spec).await?;
+        // moto tells a list of subnets as Python prints one, so that a plan takes them to be others, and refuses.
+        if !self.foreign {
+            let again = workers.plan(&spec).await?;
+            assert!(again.is_noop(), "{again}");
+        }
         let ending = workers.teardown(owner).await?.apply(&engine).await?;
-        // moto tells a list of subnets as Python prints one, and so makes every plan an update.
-        assert!(self.foreign || again.is_noop(), "{again}");
         assert_eq!(ending.verdict, Verdict::Clean);
         let file = format!("worker-stacks-{owner}-{}.json", if self.foreign { "moto" } else { "simulator" });
         std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(file), serde_json::to_string_pretty(&told)?)?;

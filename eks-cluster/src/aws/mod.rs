@@ -57,12 +57,12 @@ impl Clusters {
     pub fn new(config: &SdkConfig) -> Self {
         Self {
             #[cfg(feature = "ec2")]
-            ec2: aws_sdk_ec2::Client::new(&aws::patient(config)),
+            ec2: eks_core::sdk_client!(aws_sdk_ec2, &aws::patient(config)),
             // EKS creates have tokens, which the SDK fills in once per call and keeps over its own repetitions. Over processes
             // names make them safe: a second cluster, add-on or access entry of one name cannot be made.
-            eks: aws_sdk_eks::Client::new(&aws::patient(config)),
-            iam: aws_sdk_iam::Client::new(&aws::patient(config)),
-            iam_once: aws_sdk_iam::Client::new(&aws::once(config)),
+            eks: eks_core::sdk_client!(aws_sdk_eks, &aws::patient(config)),
+            iam: eks_core::sdk_client!(aws_sdk_iam, &aws::patient(config)),
+            iam_once: eks_core::sdk_client!(aws_sdk_iam, &aws::once(config)),
             nodes: None,
             region: config.region().map(|region| region.as_ref().to_owned()).unwrap_or_default(),
             time: config.time_source().unwrap_or_else(|| SharedTimeSource::new(SystemTimeSource::new())),

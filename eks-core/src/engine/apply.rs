@@ -143,7 +143,8 @@ impl Plan {
                 },
             })
             .collect();
-        let report = run(engine, self.owner(), Purpose::Make, self.critical_path().0, nodes).await;
+        let region = region(self.basis().values().map(|basis| &basis.scope));
+        let report = run(engine, self.owner(), Purpose::Make, region, self.critical_path().0, nodes).await;
         if report.is_complete() { Ok(report) } else { Err(ApplyError::Incomplete { report: Box::new(report) }) }
     }
 }
@@ -173,7 +174,8 @@ impl Teardown {
                 work: Work::Remove(Box::new(removal.clone())),
             })
             .collect();
-        let report = run(engine, self.owner(), Purpose::Remove, self.critical_path().0, nodes).await;
+        let region = region(self.scopes().values());
+        let report = run(engine, self.owner(), Purpose::Remove, region, self.critical_path().0, nodes).await;
         if report.failures().any(|(_, error)| matches!(error, Error::Stopped { .. }))
             || report.count(|status| *status == Status::NotStarted) > 0
         {
@@ -205,6 +207,14 @@ impl Teardown {
         }
         Ok(Ending { verdict: Verdict::on(survivors), report })
     }
+}
+
+/// The Region, as the layers' scopes name it.
+fn region<'a>(scopes: impl IntoIterator<Item = &'a serde_json::Value>) -> Option<&'a str> {
+    scopes.into_iter().find_map(|scope| {
+        let inner = scope.as_object()?.values().find_map(|value| value.get("region"));
+        scope.get("region").or(inner)?.as_str()
+    })
 }
 
 /// How long AWS's reads may lag behind its deletes before we believe them.

@@ -6,6 +6,20 @@
 //!
 //! A failed step does not stop independent ones. Cancellation and the deadline stop new steps and waits, let calls in flight
 //! land, and end in the report of what is done; running again continues.
+//!
+//! # Tracing
+//! A run is a span of `tracing`, each step a span in it, and whatever a driver calls is told within its step's: the AWS SDK's own spans
+//! (`rpc.system`, `rpc.service`, `rpc.method`) and those of `kube`. Names are those of OpenTelemetry's semantic conventions (cloud, error, rpc)
+//! where there are some. No field holds an operation's body, an output or a credential. Without a subscriber, nothing is computed but
+//! whether there is one.
+//!
+//! | span or event | level | fields |
+//! |---|---|---|
+//! | `eks_rs.run` | info | `cloud.provider`, `cloud.region`, `eks_rs.owner`, `eks_rs.run.kind` (`apply`, `teardown`), `eks_rs.run.steps`, `eks_rs.run.complete`, `otel.name`, `otel.status_code` |
+//! | `eks_rs.step` | info | `eks_rs.step.key`, `.layer`, `.action` (`run`, `remove`), `.operation`, `.attempts`, `.outcome` (`done`, `failed`, `not_started`), `error.type` (the service's code, or the kind of failure), `otel.name`, `otel.status_code` |
+//! | `waiting` | debug | `eks_rs.step.key`, `eks_rs.wait.subject`, `eks_rs.wait.state`, `eks_rs.wait.seconds` |
+//! | `trying again` | warn | `eks_rs.step.key`, `eks_rs.step.attempt`, `eks_rs.retry.seconds`, `error.message` |
+//! | `skipped` | warn | `eks_rs.step.key`, `eks_rs.step.because` |
 
 mod apply;
 mod context;
@@ -17,6 +31,7 @@ mod report;
 mod retry;
 mod run;
 mod settings;
+mod trace;
 
 pub use apply::{ApplyError, Ending};
 pub use context::{StepContext, Wait};

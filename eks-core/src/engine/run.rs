@@ -8,9 +8,11 @@ use std::{
 
 use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
 
 use super::{
     Driver, Engine, Event, PlannedStep, Purpose, Report, Status, StepContext, StepReport, poll::Pollers, retry::pause, settings::paced,
+    trace,
 };
 use crate::{Class, Error, Outputs, Owner, Removal, Step, StepKey};
 
@@ -43,12 +45,23 @@ struct Run {
     emit: Arc<dyn Fn(Event) + Send + Sync>,
     began: Instant,
     speed: f64,
+    span: Span,
 }
 
 /// Carries out the graph; `nodes` come in order, and every layer has a driver.
-pub(super) async fn run(engine: &Engine, owner: &Owner, purpose: Purpose, expected: Duration, nodes: Vec<Node>) -> Report {
-    let observer = engine.observer.clone();
+pub(super) async fn run(
+    engine: &Engine,
+    owner: &Owner,
+    purpose: Purpose,
+    region: Option<&str>,
+    expected: Duration,
+    nodes: Vec<Node>,
+) -> Report {
+    let steps = nodes.iter().filter(|node| !matches!(node.work, Work::Known(_))).count();
+    let span = trace::of_run(owner, purpose, region, steps);
+    let (observer, of_run) = (engine.observer.clone(), span.clone());
     let emit: Arc<dyn Fn(Event) + Send + Sync> = Arc::new(move |event: Event| {
+        trace::happened(&of_run, &event);
         if let Some(observer) = &observer {
             observer(&event);
         }
@@ -72,6 +85,7 @@ pub(super) async fn run(engine: &Engine, owner: &Owner, purpose: Purpose, expect
         emit,
         began: Instant::now(),
         speed: engine.speed,
+        span,
     });
     (run.emit)(started(owner, purpose, expected, &nodes));
 
@@ -95,6 +109,7 @@ pub(super) async fn run(engine: &Engine, owner: &Owner, purpose: Purpose, expect
     let mut report = walk.report;
     report.took = run.began.elapsed();
     report.polls = run.pollers.polls();
+    trace::ended(&run.span, report.is_complete());
     (run.emit)(Event::RunFinished { took: report.took, complete: report.is_complete() });
     report
 }
@@ -155,7 +170,14 @@ impl Walk {
                 let report = StepReport { outputs, ..StepReport::not_run(Status::Kept, run) };
                 self.ended(run, node.key, report);
             } else if let Some(driver) = engine.drivers.get(node.key.layer()) {
-                self.tasks.spawn(step(run.clone(), driver.clone(), node));
+                let span = trace::of_step(&run.span, &node.key, &node.work);
+                let (run, driver, of_step) = (run.clone(), driver.clone(), span.clone());
+                let traced = async move {
+                    let ended = step(run, driver, node).await;
+                    trace::step_ended(&of_step, &ended.1);
+                    ended
+                };
+                self.tasks.spawn(traced.instrument(span));
             }
         }
     }

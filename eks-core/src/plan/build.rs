@@ -5,18 +5,23 @@ use std::{
     time::Duration,
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 
 use super::{Action, Step, longest_chain, sort};
-use crate::{Basis, Finding, Owner, Permission, Policy, PolicyScope, Severity, StepKey};
+use crate::{
+    Basis, Finding, Owner, Permission, Policy, PolicyScope, Severity, StepKey,
+    saved::{self, SavedError},
+};
 
 /// The form of saved plans that this version writes and reads.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// What should be done, in full: reviewable, serialisable, and the same for the same spec and the same account.
 ///
-/// The plan of one layer may need steps of another; [`Plan::join`] brings them together. A plan never deletes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The plan of one layer may need steps of another; [`Plan::join`] brings them together. A plan never deletes. Its serialised form carries a
+/// digest ([`saved`]): what was changed is refused when it is read.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     format: u32,
     owner: Owner,
@@ -24,8 +29,20 @@ pub struct Plan {
     pub(super) findings: Vec<Finding>,
     pub(super) basis: BTreeMap<String, Basis>,
     /// By layer: what observing must be permitted, whatever changes.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) observing: BTreeMap<String, BTreeSet<Permission>>,
+}
+
+/// The serialised form, but for the digest.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Plan")]
+struct Parts {
+    format: u32,
+    owner: Owner,
+    steps: Vec<Step>,
+    findings: Vec<Finding>,
+    basis: BTreeMap<String, Basis>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    observing: BTreeMap<String, BTreeSet<Permission>>,
 }
 
 /// Why steps are no plan.
@@ -81,6 +98,9 @@ pub enum PlanError {
     /// A saved plan cannot be read.
     #[error("this is not a saved plan of format {FORMAT}")]
     Unreadable(#[source] serde_json::Error),
+    /// A saved plan, teardown or replacement is not what was saved.
+    #[error("what was saved is refused")]
+    Saved(#[source] SavedError),
     /// A saved plan is of another format.
     #[error("the plan was saved in format {0}, this version reads format {FORMAT}; plan again")]
     Format(u32),
@@ -287,29 +307,76 @@ impl Plan {
         Policy::new(self.permissions(), scope)
     }
 
-    /// The plan as JSON, to be reviewed and applied later, exactly.
+    /// The plan as JSON, to be reviewed and applied later, exactly. Its digest tells of changes, but anybody can write another one:
+    /// see [`Plan::to_signed_json`].
     ///
     /// # Errors
     /// Never in practice: every part has a JSON form.
     pub fn to_json(&self) -> Result<String, PlanError> {
-        serde_json::to_string_pretty(self).map_err(PlanError::Unreadable)
+        self.saved(None)
+    }
+
+    /// The same, signed: only who has the key can have written what [`Plan::from_signed_json`] reads. The key is any secret, best 32 random
+    /// bytes; it is not in the text.
+    ///
+    /// ```
+    /// use eks_core::{Owner, Plan};
+    ///
+    /// let plan = Plan::builder(&Owner::new("park")?, "garden").build()?;
+    /// let reviewed = plan.to_signed_json(b"of the pipeline alone")?;
+    /// assert_eq!(Plan::from_signed_json(&reviewed, b"of the pipeline alone")?, plan);
+    /// assert!(Plan::from_signed_json(&reviewed.replace("park", "mine"), b"of the pipeline alone").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Plan::to_json`].
+    pub fn to_signed_json(&self, key: &[u8]) -> Result<String, PlanError> {
+        self.saved(Some(key))
     }
 
     /// A saved plan.
     ///
     /// # Errors
-    /// If it cannot be read, is of another format, or is no valid graph.
+    /// If it cannot be read, is of another format, was changed since it was saved, is signed, or is no valid graph.
     pub fn from_json(text: &str) -> Result<Self, PlanError> {
-        #[derive(Deserialize)]
-        struct Head {
-            format: u32,
+        Self::read(serde_json::from_str(text).map_err(PlanError::Unreadable)?, None)
+    }
+
+    /// A saved plan that was signed with this key.
+    ///
+    /// # Errors
+    /// As [`Plan::from_json`], and if it was not signed, or with another key.
+    pub fn from_signed_json(text: &str, key: &[u8]) -> Result<Self, PlanError> {
+        Self::read(serde_json::from_str(text).map_err(PlanError::Unreadable)?, Some(key))
+    }
+
+    fn saved(&self, key: Option<&[u8]>) -> Result<String, PlanError> {
+        let parts = Parts::serialize(self, serde_json::value::Serializer).map_err(PlanError::Unreadable)?;
+        serde_json::to_string_pretty(&saved::seal(parts, key).map_err(PlanError::Saved)?).map_err(PlanError::Unreadable)
+    }
+
+    fn read(value: Value, key: Option<&[u8]>) -> Result<Self, PlanError> {
+        // The format first: what another version wrote was not changed by anybody.
+        let format = value.get("format").and_then(Value::as_u64).and_then(|format| u32::try_from(format).ok());
+        if let Some(format) = format.filter(|format| *format != FORMAT) {
+            return Err(PlanError::Format(format));
         }
-        let head: Head = serde_json::from_str(text).map_err(PlanError::Unreadable)?;
-        if head.format != FORMAT {
-            return Err(PlanError::Format(head.format));
-        }
-        let plan: Self = serde_json::from_str(text).map_err(PlanError::Unreadable)?;
-        plan.ordered()
+        let parts = saved::open(value, key).map_err(PlanError::Saved)?;
+        Parts::deserialize(parts).map_err(PlanError::Unreadable)?.ordered()
+    }
+}
+
+impl Serialize for Plan {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let parts = Parts::serialize(self, serde_json::value::Serializer).map_err(serde::ser::Error::custom)?;
+        saved::seal(parts, None).map_err(serde::ser::Error::custom)?.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Plan {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::read(Value::deserialize(deserializer)?, None).map_err(serde::de::Error::custom)
     }
 }
 
@@ -376,9 +443,10 @@ mod tests {
     fn saved_plans_come_back_the_same() {
         let plan = plan("t", vec![step("t/a", &[]).costs(Price::hourly("NAT gateway", 0.045)), step("t/b", &["t/a"])]);
         assert_eq!(Plan::from_json(&plan.to_json().unwrap()).unwrap(), plan);
-        let newer = plan.to_json().unwrap().replacen("\"format\": 1", "\"format\": 2", 1);
-        assert!(matches!(Plan::from_json(&newer).unwrap_err(), PlanError::Format(2)));
-        assert!(matches!(Plan::from_json("{}").unwrap_err(), PlanError::Unreadable(_)));
+        let newer = plan.to_json().unwrap().replacen("\"format\": 2", "\"format\": 3", 1);
+        assert!(matches!(Plan::from_json(&newer).unwrap_err(), PlanError::Format(3)));
+        assert!(matches!(Plan::from_json("{}").unwrap_err(), PlanError::Saved(SavedError::Undigested)));
+        assert!(matches!(Plan::from_json("[").unwrap_err(), PlanError::Unreadable(_)));
     }
 
     #[test]

@@ -5,11 +5,13 @@ use std::{
     time::Duration,
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 
 use crate::{
     Finding, Op, OpError, Operation, Owner, Permission, PlanError, Policy, PolicyScope, StepKey, Survivor,
     plan::{longest_chain, sort},
+    saved,
 };
 
 /// What must be gone before something can be removed. What is not part of the teardown is gone already.
@@ -106,25 +108,52 @@ impl Removal {
     }
 }
 
-/// What will be removed, and in which order. Made from what was observed; it names nothing that we did not make.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What will be removed, and in which order. Made from what was observed; it names nothing that we did not make. Its serialised form carries
+/// a digest ([`saved`]): what was changed is refused when it is read.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Teardown {
     owner: Owner,
     removals: Vec<Removal>,
     /// By layer: what its driver needs to look for survivors.
-    scopes: BTreeMap<String, serde_json::Value>,
+    scopes: BTreeMap<String, Value>,
     /// What observing before, and looking for survivors after, must be permitted.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     observing: BTreeSet<Permission>,
     /// What a reviewer should see.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     findings: Vec<Finding>,
     /// What stays, and why.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     stays: Vec<Survivor>,
     /// Why none of it may be carried out.
+    refuses: Vec<Finding>,
+}
+
+/// The serialised form, but for the digest.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Teardown")]
+struct Parts {
+    owner: Owner,
+    removals: Vec<Removal>,
+    scopes: BTreeMap<String, Value>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    observing: BTreeSet<Permission>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    findings: Vec<Finding>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    stays: Vec<Survivor>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     refuses: Vec<Finding>,
+}
+
+impl Serialize for Teardown {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let parts = Parts::serialize(self, serde_json::value::Serializer).map_err(serde::ser::Error::custom)?;
+        saved::seal(parts, None).map_err(serde::ser::Error::custom)?.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Teardown {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::read(Value::deserialize(deserializer)?, None).map_err(serde::de::Error::custom)
+    }
 }
 
 /// Collects the removals of one layer.
@@ -178,7 +207,7 @@ impl TeardownBuilder {
 
 impl Teardown {
     /// Starts the teardown of one layer; `scope` is what its driver needs to look for survivors.
-    pub fn builder(owner: &Owner, layer: impl Into<String>, scope: serde_json::Value) -> TeardownBuilder {
+    pub fn builder(owner: &Owner, layer: impl Into<String>, scope: Value) -> TeardownBuilder {
         let scopes = BTreeMap::from([(layer.into(), scope)]);
         let (removals, observing, findings, stays) = (Vec::new(), BTreeSet::new(), Vec::new(), Vec::new());
         TeardownBuilder(Self { owner: owner.clone(), removals, scopes, observing, findings, stays, refuses: Vec::new() })
@@ -211,6 +240,49 @@ impl Teardown {
             }
         }
         joined.ordered()
+    }
+
+    /// The teardown as JSON, to be reviewed and carried out later, exactly. As with [`Plan::to_json`](crate::Plan::to_json), its digest tells
+    /// of changes, and anybody can write another one.
+    ///
+    /// # Errors
+    /// Never in practice: every part has a JSON form.
+    pub fn to_json(&self) -> Result<String, PlanError> {
+        self.saved(None)
+    }
+
+    /// The same, signed with a key.
+    ///
+    /// # Errors
+    /// As [`Teardown::to_json`].
+    pub fn to_signed_json(&self, key: &[u8]) -> Result<String, PlanError> {
+        self.saved(Some(key))
+    }
+
+    /// A saved teardown.
+    ///
+    /// # Errors
+    /// If it cannot be read, was changed since it was saved, is signed, or its removals wait for one another.
+    pub fn from_json(text: &str) -> Result<Self, PlanError> {
+        Self::read(serde_json::from_str(text).map_err(PlanError::Unreadable)?, None)
+    }
+
+    /// A saved teardown that was signed with this key.
+    ///
+    /// # Errors
+    /// As [`Teardown::from_json`], and if it was not signed, or with another key.
+    pub fn from_signed_json(text: &str, key: &[u8]) -> Result<Self, PlanError> {
+        Self::read(serde_json::from_str(text).map_err(PlanError::Unreadable)?, Some(key))
+    }
+
+    fn saved(&self, key: Option<&[u8]>) -> Result<String, PlanError> {
+        let parts = Parts::serialize(self, serde_json::value::Serializer).map_err(PlanError::Unreadable)?;
+        serde_json::to_string_pretty(&saved::seal(parts, key).map_err(PlanError::Saved)?).map_err(PlanError::Unreadable)
+    }
+
+    fn read(value: Value, key: Option<&[u8]>) -> Result<Self, PlanError> {
+        let parts = saved::open(value, key).map_err(PlanError::Saved)?;
+        Parts::deserialize(parts).map_err(PlanError::Unreadable)?.ordered()
     }
 
     fn ordered(mut self) -> Result<Self, PlanError> {
@@ -249,7 +321,7 @@ impl Teardown {
     }
 
     /// By layer: what its driver needs to look for survivors.
-    pub fn scopes(&self) -> &BTreeMap<String, serde_json::Value> {
+    pub fn scopes(&self) -> &BTreeMap<String, Value> {
         &self.scopes
     }
 
@@ -317,11 +389,8 @@ mod tests {
         let owner = Owner::new("o").unwrap();
         let vpc = removal("net/vpc", vec![After::Prefix("net/subnet/".into()), After::Key("net/igw".parse().unwrap())]);
         let subnet = removal("net/subnet/a", vec![After::Layer("cluster".into())]);
-        let net = Teardown::builder(&owner, "net", serde_json::Value::Null).removal(vpc).removal(subnet).build().unwrap();
-        let cluster = Teardown::builder(&owner, "cluster", serde_json::Value::Null)
-            .removal(removal("cluster/control-plane", vec![]))
-            .build()
-            .unwrap();
+        let net = Teardown::builder(&owner, "net", Value::Null).removal(vpc).removal(subnet).build().unwrap();
+        let cluster = Teardown::builder(&owner, "cluster", Value::Null).removal(removal("cluster/control-plane", vec![])).build().unwrap();
         let joined = Teardown::join([net, cluster]).unwrap();
         let order: Vec<_> = joined.removals().iter().map(|removal| removal.key.as_str()).collect();
         assert_eq!(order, ["cluster/control-plane", "net/subnet/a", "net/vpc"]);
@@ -338,13 +407,13 @@ mod tests {
     #[test]
     fn everything_is_shown_by_layer() {
         let owner = Owner::new("o").unwrap();
-        let net = Teardown::builder(&owner, "net", serde_json::Value::Null)
+        let net = Teardown::builder(&owner, "net", Value::Null)
             .removal(removal("net/nat", vec![After::Layer("k8s".into())]).takes(Duration::from_secs(80)).saves(32.85))
             .removal(removal("net/vpc", vec![After::Key("net/nat".parse().unwrap())]))
             .build()
             .unwrap();
         let left = || Survivor::new("EBS volume", "vol-1", "it is retained", "aws ec2 delete-volume --volume-id vol-1", 0.8);
-        let k8s = Teardown::builder(&owner, "k8s", serde_json::Value::Null)
+        let k8s = Teardown::builder(&owner, "k8s", Value::Null)
             .removal(removal("k8s/service/a", vec![]).saves(18.25))
             .stays(left())
             .finding(Finding::warning("k8s/aws-auth".parse().unwrap(), "not looked through"))
@@ -362,7 +431,7 @@ mod tests {
             = EBS volume vol-1: it is retained; aws ec2 delete-volume --volume-id vol-1 ($0.80 a month)
           ! k8s/aws-auth: not looked through
         ");
-        let other = Teardown::builder(&owner, "leftovers", serde_json::Value::Null).stays(left()).build().unwrap();
+        let other = Teardown::builder(&owner, "leftovers", Value::Null).stays(left()).build().unwrap();
         assert_eq!(Teardown::join([joined, other]).unwrap().stays().len(), 1, "told once");
     }
 
@@ -370,7 +439,7 @@ mod tests {
     fn findings_are_shown() {
         let owner = Owner::new("o").unwrap();
         let finding = Finding::warning("t/a".parse().unwrap(), "not looked through");
-        let teardown = Teardown::builder(&owner, "t", serde_json::Value::Null).finding(finding).build().unwrap();
+        let teardown = Teardown::builder(&owner, "t", Value::Null).finding(finding).build().unwrap();
         assert_eq!(teardown.to_string(), "teardown of o: nothing is there\n  ! t/a: not looked through");
         assert_eq!(Teardown::join([teardown]).unwrap().findings().len(), 1);
     }

@@ -7,7 +7,10 @@ use kube::{
 };
 use serde_json::Value;
 
-use super::error::failed;
+use super::{
+    calls::{ENDLESS, PAGES},
+    error::failed,
+};
 use crate::{Kind, ObjectRef, owned::MANAGER};
 
 /// Objects a page.
@@ -88,7 +91,7 @@ impl Collection {
     pub(super) async fn list(&self, params: ListParams) -> Result<(Vec<Value>, String), Error> {
         let mut params = params.limit(PAGE);
         let mut all = Vec::new();
-        loop {
+        for _ in 0..PAGES {
             let page = self.api.list(&params).await.map_err(|error| self.failed("list", "", error))?;
             for object in page.items {
                 all.push(value(object)?);
@@ -98,6 +101,7 @@ impl Collection {
                 None => return Ok((all, page.metadata.resource_version.unwrap_or_default())),
             }
         }
+        Err(self.failed("list", "", kube::Error::Service(ENDLESS.into())))
     }
 
     /// Server-side apply; by force only on what is ours.

@@ -21,6 +21,10 @@ use crate::owned::MANAGER;
 const ANSWER: Duration = Duration::from_secs(60);
 /// Objects a page.
 const PAGE: u32 = 500;
+/// So many pages hold half a million objects; etcd of a cluster does not.
+pub(super) const PAGES: u32 = 1_000;
+/// What is said of a list that goes on after that.
+pub(super) const ENDLESS: &str = "each of 1000 pages told of one more";
 /// How often a read is tried that time may heal, and a write that another one came before.
 const TRIES: u32 = 6;
 const PAUSE: Duration = Duration::from_secs(1);
@@ -103,12 +107,13 @@ impl<'a> Api<'a> {
         mut take: impl FnMut(&str) -> Result<Option<String>, Error>,
     ) -> Result<(), Error> {
         let mut params = params.limit(PAGE);
-        loop {
+        for _ in 0..PAGES {
             match take(&self.page(path, &params, metadata_only).await?)? {
                 Some(token) => params = params.continue_token(&token),
                 None => return Ok(()),
             }
         }
+        Err(failed("list", path, kube::Error::Service(ENDLESS.into())))
     }
 
     /// Whole objects, and the version at which they were so.

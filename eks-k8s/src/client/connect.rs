@@ -7,7 +7,10 @@ use eks_core::{
     engine::{BoxFuture, WatchNodes},
 };
 use kube::Client;
-use tokio::{sync::Mutex, time::Instant};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, sleep},
+};
 
 use crate::{Access, AccessRef, ObjectsSpec, Observed, Unanswered, observed::Scope, teardown::unanswering};
 
@@ -18,6 +21,11 @@ const KEEP: Duration = Duration::from_secs(10 * 60);
 
 /// A client that is refused although it is as young as this is not made anew.
 const FRESH: Duration = Duration::from_secs(30);
+
+/// How many looks in a row must fail before an API server counts as one that does not answer: a lost or throttled answer, or an access
+/// entry that has no effect yet, is over by then.
+const LOOKS: u32 = 4;
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 enum Source {
     Known(Client),
@@ -99,18 +107,22 @@ impl Objects {
 
     /// As [`Objects::teardown`], with a choice of what is done where the API server does not answer, or a controller does not let go of
     /// what it made: then and with [`Unanswered::LeaveToAws`], nothing of the cluster is listed, a finding says so, and it goes with the
-    /// cluster.
+    /// cluster. That is concluded only from four looks in a row, five seconds apart: volumes may be lost with it.
     ///
     /// # Errors
     /// As [`Objects::teardown`]; with [`Unanswered::LeaveToAws`] none for an API server that does not answer.
     pub async fn teardown_or(&self, owner: &Owner, access: Option<Access>, unanswered: Unanswered) -> Result<Teardown, Error> {
-        let error = match self.look(owner, Scope::everything(access.clone())).await {
-            Ok(now) => return now.teardown_or(owner, unanswered),
-            Err(error) => error,
+        let mut looks = 1;
+        let error = loop {
+            match self.look(owner, Scope::everything(access.clone())).await {
+                Ok(now) => return now.teardown_or(owner, unanswered),
+                Err(error) if unanswered == Unanswered::Hold || !matches!(error, Error::Call { .. }) => return Err(error),
+                Err(error) if looks == LOOKS => break error,
+                Err(_) => {}
+            }
+            looks += 1;
+            sleep(LOOK_AGAIN).await;
         };
-        if unanswered == Unanswered::Hold || !matches!(error, Error::Call { .. }) {
-            return Err(error);
-        }
         let at = access.as_ref().map_or_else(|| "the cluster".to_owned(), |access| format!("cluster {}", access.name));
         unanswering(owner, access, &format!("the API server of {at} does not answer ({}); what is in it goes with it", error.chain()))
     }

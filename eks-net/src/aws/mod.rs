@@ -51,8 +51,8 @@ impl Networks {
     /// Networks in the account and Region of this configuration.
     pub fn new(config: &SdkConfig) -> Self {
         Self {
-            patient: Client::new(&eks_core::aws::patient(config)),
-            once: Client::new(&eks_core::aws::once(config)),
+            patient: eks_core::sdk_client!(aws_sdk_ec2, &eks_core::aws::patient(config)),
+            once: eks_core::sdk_client!(aws_sdk_ec2, &eks_core::aws::once(config)),
             made: Arc::default(),
             allocated: Arc::default(),
             region: config.region().map(ToString::to_string),

@@ -24,7 +24,7 @@ pub(super) struct Holders {
 
 impl Holders {
     pub(super) fn new(config: &SdkConfig) -> Self {
-        Self { ec2: aws_sdk_ec2::Client::new(config), iam: aws_sdk_iam::Client::new(config) }
+        Self { ec2: eks_core::sdk_client!(aws_sdk_ec2, config), iam: eks_core::sdk_client!(aws_sdk_iam, config) }
     }
 }
 

@@ -62,10 +62,10 @@ impl Workers {
         let region = config.region().map(|region| region.as_ref().to_owned()).unwrap_or_default();
         Self {
             region,
-            client: Client::new(&config),
-            scaling: aws_sdk_autoscaling::Client::new(&config),
+            client: eks_core::sdk_client!(aws_sdk_cloudformation, &config),
+            scaling: eks_core::sdk_client!(aws_sdk_autoscaling, &config),
             #[cfg(feature = "managed")]
-            eks: aws_sdk_eks::Client::new(&config),
+            eks: eks_core::sdk_client!(aws_sdk_eks, &config),
             #[cfg(feature = "diagnosis")]
             diagnostician: crate::join::Diagnostician::new(&config),
             #[cfg(feature = "diagnosis")]

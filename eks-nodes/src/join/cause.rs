@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Pages of AWS's and Kubernetes' documentation that causes rest on.
 mod page {
+    pub(super) const ACLS: &str = "Amazon VPC user guide, \"Control subnet traffic with network access control lists\"";
     pub(super) const ENDPOINT: &str = "EKS user guide, \"Cluster API server endpoint\"";
     pub(super) const ENTRIES: &str = "EKS user guide, \"Create access entries\"";
     pub(super) const FAIL: &str =
@@ -86,6 +87,8 @@ causes! {
     LaunchTemplateInvalid, "launch-template-invalid", LAUNCH;
     /// The role is mapped, but not as a node: wrong type of entry, user name or groups.
     MappingWrong, "mapping-wrong", ENTRIES;
+    /// The network ACL of the nodes' subnet lets nothing out to the internet, or no answers in, and the VPC has no endpoints in its place.
+    NetworkAclClosed, "network-acl-closed", ACLS;
     /// In a public subnet without a public address: the internet gateway carries nothing.
     NoPublicAddress, "no-public-address", NETWORK;
     /// The subnet has no way to the internet, and the VPC no endpoints in its place.

@@ -35,6 +35,9 @@ pub struct Evidence {
     pub endpoints: Option<Vec<EndpointEvidence>>,
     /// Security groups, by id.
     pub security_groups: BTreeMap<String, SecurityGroupEvidence>,
+    /// Network ACLs, by the id of a subnet that they are about.
+    #[serde(default)]
+    pub network_acls: BTreeMap<String, AclEvidence>,
     /// Access entries by the ARN of their role; `None` where there is none.
     pub entries: BTreeMap<String, Option<EntryEvidence>>,
     /// The managed add-on vpc-cni.
@@ -269,6 +272,34 @@ pub struct RuleEvidence {
     pub blocks: Vec<String>,
     /// Whether there is something else at the other end: a prefix list, IPv6.
     pub others: bool,
+}
+
+/// A network ACL.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "whoever observes builds it")]
+pub struct AclEvidence {
+    /// Its id.
+    pub id: String,
+    /// Its entries about IPv4, in the order of their numbers, which is that of their effect.
+    pub entries: Vec<AclEntryEvidence>,
+}
+
+/// An entry of a network ACL.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "whoever observes builds it")]
+pub struct AclEntryEvidence {
+    /// Its number; 32767 is the last, which nobody can change.
+    pub number: u16,
+    /// Whether it is about what leaves the subnet.
+    pub egress: bool,
+    /// Whether it allows.
+    pub allow: bool,
+    /// A protocol's number, or `-1`.
+    pub protocol: String,
+    /// The ports; none for all.
+    pub ports: Option<(u16, u16)>,
+    /// The IPv4 block at the other end.
+    pub block: String,
 }
 
 /// An access entry.

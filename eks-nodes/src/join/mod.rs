@@ -31,6 +31,7 @@
 #[cfg(feature = "diagnosis")]
 mod aws;
 
+mod acl;
 mod cause;
 mod diagnosis;
 mod evidence;
@@ -47,6 +48,6 @@ pub use aws::{ACTIONS, Diagnostician};
 pub use cause::{Cause, UnknownCause};
 pub use diagnosis::{Certainty, Diagnosis, diagnose};
 pub use evidence::{
-    ActivityEvidence, ClusterEvidence, CniEvidence, EndpointEvidence, EntryEvidence, Evidence, GroupEvidence, InstanceEvidence,
-    NatEvidence, ProfileEvidence, RouteEvidence, RuleEvidence, SecurityGroupEvidence, Way,
+    AclEntryEvidence, AclEvidence, ActivityEvidence, ClusterEvidence, CniEvidence, EndpointEvidence, EntryEvidence, Evidence,
+    GroupEvidence, InstanceEvidence, NatEvidence, ProfileEvidence, RouteEvidence, RuleEvidence, SecurityGroupEvidence, Way,
 };

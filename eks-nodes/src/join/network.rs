@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::{
-    Cause, Diagnosis,
+    Cause, Diagnosis, acl,
     evidence::{ClusterEvidence, EndpointEvidence, Evidence, InstanceEvidence, RuleEvidence, Way},
     user_data::is_opaque,
 };
@@ -46,6 +46,17 @@ fn names(evidence: &Evidence, instance: &InstanceEvidence) -> Option<Diagnosis> 
 
 /// Whether and whence the instance gets out; `None` if that cannot be seen.
 fn out(evidence: &Evidence, instance: &InstanceEvidence) -> Option<Out> {
+    Some(match led_out(evidence, instance)? {
+        Out::From(addresses) => match acl::shuts(evidence, instance) {
+            Some((cause, told, fix, seen)) => Out::Not(cause, told, fix, seen),
+            None => Out::From(addresses),
+        },
+        not => not,
+    })
+}
+
+/// The same by routes alone.
+fn led_out(evidence: &Evidence, instance: &InstanceEvidence) -> Option<Out> {
     let route = evidence.routes.get(&instance.subnet)?;
     let (subnet, table) = (&instance.subnet, &route.table);
     match &route.default {
@@ -186,7 +197,7 @@ fn covers(rule: &RuleEvidence, port: u16) -> bool {
 }
 
 /// Whether a block in CIDR notation has an address in it.
-fn contains(block: &str, address: Ipv4Addr) -> bool {
+pub(super) fn contains(block: &str, address: Ipv4Addr) -> bool {
     let Some((base, length)) = block.split_once('/') else { return false };
     let (Ok(base), Ok(length @ 0..=32)) = (base.parse::<Ipv4Addr>(), length.parse::<u32>()) else { return false };
     let mask = u32::MAX.checked_shl(32 - length).unwrap_or(0);

@@ -5,9 +5,10 @@ use std::{collections::BTreeSet, time::Duration};
 use eks_core::{
     Basis, Error, Finding, Plan, PlanBuilder, Problems, Step, StepKey, WorkersRefs,
     engine::{ApplyError, Engine, Report},
+    saved,
 };
 use eks_k8s::{ObjectsSpec, drain::Forecast};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
     actions,
@@ -37,8 +38,8 @@ pub enum Way {
 /// What must be done so that one group of workers takes the place of another, or so that it does not.
 ///
 /// It deletes by name what it has emptied, which no [`Plan`] does; so it cannot be joined to one. Plans of other layers can be brought into it
-/// ([`Replacement::plan_with`]).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// ([`Replacement::plan_with`]). Serialised, it carries a digest ([`saved`]): what was changed is refused when it is read.
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ReplacementPlan {
     pub(crate) old: String,
@@ -49,6 +50,33 @@ pub struct ReplacementPlan {
     pub(crate) forecast: Forecast,
     /// What the old group costs for as long as both run.
     pub(crate) old_usd_per_month: f64,
+}
+
+/// The serialised form, but for the digest.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "ReplacementPlan")]
+struct Parts {
+    old: String,
+    new: String,
+    way: Way,
+    plan: Plan,
+    rounds: Vec<Round>,
+    forecast: Forecast,
+    old_usd_per_month: f64,
+}
+
+impl Serialize for ReplacementPlan {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let parts = Parts::serialize(self, serde_json::value::Serializer).map_err(serde::ser::Error::custom)?;
+        saved::seal(parts, None).map_err(serde::ser::Error::custom)?.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for ReplacementPlan {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let parts = saved::open(serde_json::Value::deserialize(deserializer)?, None).map_err(serde::de::Error::custom)?;
+        Parts::deserialize(parts).map_err(serde::de::Error::custom)
+    }
 }
 
 impl ReplacementPlan {

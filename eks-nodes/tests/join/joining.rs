@@ -1,8 +1,8 @@
 //! Instances that run and do not become Ready nodes.
 
 use aws_sdk_ec2::types::{
-    AttributeBooleanValue, Filter, LaunchTemplateInstanceMetadataEndpointState, LaunchTemplateInstanceMetadataOptionsRequest,
-    VpcEndpointType,
+    AttributeBooleanValue, Filter, LaunchTemplateInstanceMetadataEndpointState, LaunchTemplateInstanceMetadataOptionsRequest, PortRange,
+    RuleAction, VpcEndpointType,
 };
 use aws_sdk_eks::types::{ResolveConflicts, VpcConfigRequest};
 use eks_core::{SubnetRef, Tier};
@@ -110,6 +110,25 @@ async fn an_endpoint_is_closed() -> Tested {
     minutes(3).await;
     let doom = stage.doomed(stage.spec()).await?;
     doom.is(Cause::EndpointClosed, &["443", "vpce-"]);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_network_acl_is_closed() -> Tested {
+    // Port 443 out; then answers in.
+    for (egress, ports, told) in [(true, (443, 443), "lets nothing out"), (false, (1024, 65_535), "lets no answers in")] {
+        let stage = Stage::new().await?;
+        let ec2 = &stage.account.ec2;
+        let of_vpc = Filter::builder().name("vpc-id").values(stage.vpc()).build();
+        let acls = ec2.describe_network_acls().filters(of_vpc).send().await?;
+        let acl = acls.network_acls()[0].network_acl_id().expect("an id").to_owned();
+        let range = PortRange::builder().from(ports.0).to(ports.1).build();
+        let entry = ec2.create_network_acl_entry().network_acl_id(&acl).rule_number(90).protocol("6").rule_action(RuleAction::Deny);
+        entry.egress(egress).cidr_block("0.0.0.0/0").port_range(range).send().await?;
+        let doom = stage.doomed(stage.spec()).await?;
+        doom.is(Cause::NetworkAclClosed, &[&acl, "below 90"]);
+        assert!(doom.diagnosis.told.contains(told), "{}", doom.diagnosis);
+    }
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! Runs that die after any call, from every state that needs more than making or removing: a later run ends where it should.
 
+use eks_core::engine::ApplyError;
 use eks_nodes::StackStatus;
 use eks_sim::{Fault, When};
 
@@ -19,7 +20,11 @@ async fn made(account: &Account, spec: &eks_nodes::WorkersSpec) -> Tested {
         if plan.is_noop() {
             return Ok(());
         }
-        account.apply(&plan).await.map_err(|error| format!("{error}\n{plan}"))?;
+        match account.apply(&plan).await {
+            // What a dead run began ended between plan and application, which does nothing then: planned again, it goes on.
+            Ok(_) | Err(ApplyError::Stale { .. }) => {}
+            Err(error) => return Err(format!("{error}\n{plan}").into()),
+        }
     }
     Err("no end".into())
 }
@@ -88,7 +93,6 @@ async fn a_replacement_of_what_was_rolled_back_is_killed_after_any_call() -> Tes
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "takes two minutes, and does not plan again yet where a deletion ends between plan and application"]
 async fn a_replacement_of_what_could_not_be_rolled_back_is_killed_after_any_call() -> Tested {
     swept(StackStatus::RollbackFailed, false).await
 }

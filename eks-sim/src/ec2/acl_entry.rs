@@ -1,5 +1,7 @@
 //! Entries of network ACLs ("Network ACL rules", VPC user guide).
 
+use std::net::Ipv4Addr;
+
 use ipnet::{Ipv4Net, Ipv6Net};
 use serde_json::{Value, json};
 
@@ -54,9 +56,24 @@ impl Entry {
         self.number == FINAL_IPV6
     }
 
+    /// Whether it is about TCP in this direction, with this address at the other end, to this port.
+    fn is_about(&self, egress: bool, address: Ipv4Addr, port: u16) -> bool {
+        self.egress == egress
+            && matches!(self.protocol.as_str(), "-1" | "6")
+            && matches!(&self.peer, Peer::Cidr(net) if net.contains(&address))
+            && self.ports.is_none_or(|(from, to)| (from..=to).contains(&i64::from(port)))
+    }
+
     fn is_at(&self, number: i64, egress: bool) -> bool {
         (self.number, self.egress) == (number, egress)
     }
+}
+
+/// "Rules are evaluated starting with the lowest numbered rule. As soon as a rule matches traffic, it's applied regardless of any
+/// higher-numbered rule that might contradict it" ("Network ACL rules").
+pub(super) fn lets(entries: &[Entry], egress: bool, address: Ipv4Addr, port: u16) -> bool {
+    let about = entries.iter().filter(|entry| entry.is_about(egress, address, port));
+    about.min_by_key(|entry| entry.number).is_some_and(|entry| entry.allow)
 }
 
 pub(super) fn render(entry: &Entry) -> Value {

@@ -74,11 +74,29 @@ impl State {
     }
 }
 
+/// Where AWS's services and the internet are, to network ACLs: none of them tells their addresses apart (assumption).
+const OUTSIDE: Ipv4Addr = Ipv4Addr::new(52, 94, 0, 1);
+
 /// Whether an instance reaches the internet with the addresses that it has.
 fn instance_egress(world: &World, id: &str) -> bool {
     let Some(instance) = world.ec2.instances.get(id) else { return false };
     let public = world.ec2.interfaces_of(id).iter().any(|interface| world.ec2.public_address(interface).is_some());
-    world.ec2.reaches_internet(&instance.subnet, public)
+    let here = (instance.subnet.as_str(), instance.private_ip);
+    let nat = match world.ec2.default_route(&instance.subnet) {
+        Some(Target::Nat(nat)) => world.ec2.nat_gateways.get(nat).and_then(|nat| nat.subnet.as_deref()),
+        _ => None,
+    };
+    // The NAT gateway goes out from its own subnet.
+    let on = nat.is_none_or(|nat| world.ec2.acls_pass((nat, OUTSIDE), (None, OUTSIDE), 443));
+    world.ec2.reaches_internet(&instance.subnet, public) && world.ec2.acls_pass(here, (nat, OUTSIDE), 443) && on
+}
+
+/// Whether network ACLs let an instance through to one of the interfaces of this description in its VPC, on 443.
+pub(crate) fn acls_let_to(world: &World, id: &str, description: &str) -> bool {
+    let Some(instance) = world.ec2.instances.get(id) else { return false };
+    let here = (instance.subnet.as_str(), instance.private_ip);
+    let mut there = world.ec2.interfaces.values().filter(|one| one.vpc == instance.vpc && one.description == description);
+    there.any(|one| world.ec2.acls_pass(here, (Some(&one.subnet), one.private_ip()), 443))
 }
 
 /// Whether an instance reaches one of AWS's services by its usual name: over the internet, through an interface endpoint with
@@ -96,13 +114,16 @@ pub(crate) fn reaches_service(world: &World, id: &str, service: &str) -> bool {
     endpoints.any(|(endpoint_id, endpoint)| match endpoint.kind {
         EndpointKind::Gateway => {
             let leads_there = |target: &Target| matches!(target, Target::Endpoint(id) if id == endpoint_id);
-            table.is_some_and(|table| table.routes.iter().any(|route| leads_there(&route.target)))
+            let led = table.is_some_and(|table| table.routes.iter().any(|route| leads_there(&route.target)));
+            led && state.acls_pass((&instance.subnet, instance.private_ip), (None, OUTSIDE), 443)
         }
         EndpointKind::Interface => {
             let pairs = instance.groups.iter().flat_map(|from| endpoint.groups.iter().map(move |to| (from, to)));
+            let here = (instance.subnet.as_str(), instance.private_ip);
+            let mut doors = endpoint.interfaces.values().filter_map(|id| state.interfaces.get(id));
             endpoint.vpc == instance.vpc
                 && endpoint.private_dns
-                && !endpoint.interfaces.is_empty()
+                && doors.any(|door| state.acls_pass(here, (Some(&door.subnet), door.private_ip()), 443))
                 && pairs.into_iter().any(|(from, to)| security_group_allows(world, from, to, 443))
         }
     })
@@ -255,6 +276,48 @@ mod tests {
         account.call("AuthorizeSecurityGroupIngress", json!({"GroupId": endpoints, "IpPermissions": [rule]}));
         assert!(reaches_service(&account.world, &instance, "ec2"));
         assert!(!reaches_service(&account.world, &instance, "sts"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn network_acls_are_asked_in_order_and_for_answers_too() {
+        let mut account = Account::new();
+        let vpc = account.vpc();
+        let subnet = account.subnet(&vpc, "10.0.1.0/24");
+        let other = account.subnet(&vpc, "10.0.2.0/24");
+        let gateway = account.id("CreateInternetGateway", json!({}), "/internetGateway/internetGatewayId");
+        account.call("AttachInternetGateway", json!({"InternetGatewayId": gateway, "VpcId": vpc}));
+        account.route(&vpc, &subnet, "GatewayId", &gateway);
+        let interface = json!({"DeviceIndex": 0, "SubnetId": subnet, "AssociatePublicIpAddress": true});
+        let run = json!({"ImageId": "ami-0123456789abcdef0", "InstanceType": "t3.medium", "MinCount": 1, "MaxCount": 1,
+            "NetworkInterface": [interface]});
+        let instance = account.id("RunInstances", run, "/instancesSet/0/instanceId");
+        assert!(reaches_service(&account.world, &instance, "ec2"), "a default ACL lets everything through");
+        let acl = account.call("DescribeNetworkAcls", json!({}))["networkAclSet"].as_array().expect("a list").clone();
+        let acl = acl.iter().find(|acl| acl["vpcId"] == vpc.as_str()).expect("the VPC's")["networkAclId"].clone();
+        let entry = |number: i64, egress: bool, action: &str, block: &str, (from, to): (i64, i64)| {
+            json!({"NetworkAclId": acl, "RuleNumber": number, "Protocol": "6", "RuleAction": action, "Egress": egress,
+                "CidrBlock": block, "PortRange": {"From": from, "To": to}})
+        };
+        // Each is put before rule 100, which lets everything through.
+        for (egress, block, ports, passes) in [
+            (true, "0.0.0.0/0", (443, 443), false),
+            (true, "10.0.0.0/8", (443, 443), true),
+            (true, "0.0.0.0/0", (80, 80), true),
+            (false, "0.0.0.0/0", (443, 443), true),
+            (false, "0.0.0.0/0", (1024, 65_535), false),
+        ] {
+            account.call("CreateNetworkAclEntry", entry(50, egress, "deny", block, ports));
+            assert_eq!(reaches_service(&account.world, &instance, "ec2"), passes, "{egress} {block} {ports:?}");
+            account.call("CreateNetworkAclEntry", entry(49, egress, "allow", "0.0.0.0/0", (0, 65_535)));
+            assert!(reaches_service(&account.world, &instance, "ec2"), "a lower number comes first");
+            for number in [49, 50] {
+                account.call("DeleteNetworkAclEntry", json!({"NetworkAclId": acl, "RuleNumber": number, "Egress": egress}));
+            }
+        }
+        account.call("CreateNetworkAclEntry", entry(50, true, "deny", "10.0.0.0/16", (443, 443)));
+        let (from, to) = (Ipv4Addr::new(10, 0, 1, 5), Ipv4Addr::new(10, 0, 2, 5));
+        let pass = |to_subnet: &str| account.world.ec2.acls_pass((&subnet, from), (Some(to_subnet), to), 443);
+        assert!(pass(&subnet) && !pass(&other), "traffic within a subnet meets no ACL");
     }
 
     #[tokio::test(start_paused = true)]

@@ -270,7 +270,7 @@ const LISTING: Listing = Listing {
 
 pub(super) fn describe(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
     ids_or_page(args, "InstanceId")?;
-    let items = world.ec2.instances.iter().map(|(id, instance)| {
+    let items = world.ec2.instances.iter().filter(|(id, _)| LISTING.wants(&world.ec2, args, id)).map(|(id, instance)| {
         let mut item = render(world, id, instance);
         item["reservationId"] = json!(instance.reservation);
         item["ownerId"] = json!(world.account);

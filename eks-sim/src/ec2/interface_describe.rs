@@ -92,8 +92,7 @@ fn secondary_association(world: &World, id: &str, ip: Ipv4Addr) -> Value {
 
 pub(super) fn describe(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
     ids_or_page(args, "NetworkInterfaceId")?;
-    let items = world.ec2.interfaces.iter().map(|(id, interface)| render(world, id, interface)).collect();
-    Listing {
+    let listing = Listing {
         set: "networkInterfaceSet",
         ids: Some(("NetworkInterfaceId", &ids::NETWORK_INTERFACE)),
         key: "networkInterfaceId",
@@ -133,6 +132,13 @@ pub(super) fn describe(world: &mut World, _caller: &Caller, args: &Args) -> Repl
             ("status", "status"),
         ],
         page: Some((5, 1000)),
-    }
-    .reply(args, items)
+    };
+    let items = world
+        .ec2
+        .interfaces
+        .iter()
+        .filter(|(id, _)| listing.wants(&world.ec2, args, id))
+        .map(|(id, interface)| render(world, id, interface))
+        .collect();
+    listing.reply(args, items)
 }

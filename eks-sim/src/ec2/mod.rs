@@ -56,8 +56,8 @@ use serde_json::{Value, json};
 
 pub(crate) use self::{
     facts::{
-        InstanceFacts, dns_enabled, instance, is_impaired, public_addresses, public_subnets_without_addresses, reaches_service,
-        security_group_allows,
+        InstanceFacts, acls_let_to, dns_enabled, instance, is_impaired, public_addresses, public_subnets_without_addresses,
+        reaches_service, security_group_allows,
     },
     instance_types::architecture as instance_architecture,
     inventory::inventory,

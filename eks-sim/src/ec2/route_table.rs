@@ -187,7 +187,13 @@ pub(super) fn delete(world: &mut World, _caller: &Caller, args: &Args) -> Reply 
 }
 
 pub(super) fn describe(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
-    let items = world.ec2.route_tables.iter().map(|(id, table)| render(world, id, table)).collect();
+    let items = world
+        .ec2
+        .route_tables
+        .iter()
+        .filter(|(id, _)| LISTING.wants(&world.ec2, args, id))
+        .map(|(id, table)| render(world, id, table))
+        .collect();
     LISTING.reply(args, items)
 }
 

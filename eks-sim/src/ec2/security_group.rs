@@ -184,8 +184,9 @@ const LISTING: Listing = Listing {
 };
 
 pub(super) fn describe(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
-    let mut items: Vec<_> = world.ec2.security_groups.iter().map(|(id, group)| render(world, id, group)).collect();
     let names = args.strings("GroupName");
+    let asked = world.ec2.security_groups.iter().filter(|(id, _)| !names.is_empty() || LISTING.wants(&world.ec2, args, id));
+    let mut items: Vec<_> = asked.map(|(id, group)| render(world, id, group)).collect();
     if let Some(unknown) = names.iter().find(|name| !items.iter().any(|item| item["groupName"] == name.as_str())) {
         return Err(ApiError::new("InvalidGroup.NotFound", format!("The security group '{unknown}' does not exist")));
     }

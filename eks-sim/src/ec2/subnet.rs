@@ -210,6 +210,12 @@ pub(super) fn delete(world: &mut World, _caller: &Caller, args: &Args) -> Reply 
 }
 
 pub(super) fn describe(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
-    let items = world.ec2.subnets.iter().map(|(id, subnet)| render(world, id, subnet, "available")).collect();
+    let items = world
+        .ec2
+        .subnets
+        .iter()
+        .filter(|(id, _)| LISTING.wants(&world.ec2, args, id))
+        .map(|(id, subnet)| render(world, id, subnet, "available"))
+        .collect();
     LISTING.reply(args, items)
 }

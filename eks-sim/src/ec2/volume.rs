@@ -254,8 +254,7 @@ pub(super) fn detach(world: &mut World, _caller: &Caller, args: &Args) -> Reply 
 }
 
 pub(super) fn describe(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
-    let items = world.ec2.volumes.iter().map(|(id, volume)| render(world, id, volume)).collect();
-    Listing {
+    let listing = Listing {
         set: "volumeSet",
         ids: Some(("VolumeId", &ids::VOLUME)),
         key: "volumeId",
@@ -277,8 +276,15 @@ pub(super) fn describe(world: &mut World, _caller: &Caller, args: &Args) -> Repl
             ("volume-type", "volumeType"),
         ],
         page: Some((5, filter::ANY)),
-    }
-    .reply(args, items)
+    };
+    let items = world
+        .ec2
+        .volumes
+        .iter()
+        .filter(|(id, _)| listing.wants(&world.ec2, args, id))
+        .map(|(id, volume)| render(world, id, volume))
+        .collect();
+    listing.reply(args, items)
 }
 
 #[cfg(test)]

@@ -162,7 +162,13 @@ impl State {
 }
 
 pub(super) fn describe(world: &mut World, _caller: &Caller, args: &Args) -> Reply {
-    let items = world.ec2.vpcs.iter().map(|(id, vpc)| render(world, id, vpc, "available")).collect();
+    let items = world
+        .ec2
+        .vpcs
+        .iter()
+        .filter(|(id, _)| LISTING.wants(&world.ec2, args, id))
+        .map(|(id, vpc)| render(world, id, vpc, "available"))
+        .collect();
     LISTING.reply(args, items)
 }
 

@@ -124,6 +124,9 @@ pub(super) fn run(world: &mut World, cluster: &str) -> bool {
     for (key, node) in store::all(world, cluster, &kinds::NODE) {
         // The node lifecycle controller mirrors `unschedulable` in a taint.
         let cordoned = node["spec"]["unschedulable"] == true;
+        if cordoned == items(&node, "/spec/taints").iter().any(|taint| text(taint, "/key") == UNSCHEDULABLE) {
+            continue;
+        }
         store::edit(world, cluster, &key, |node| taint(node, UNSCHEDULABLE, "NoSchedule", cordoned));
     }
     waits

@@ -2,8 +2,6 @@
 
 mod others;
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
 use self::others::Others;
@@ -39,11 +37,9 @@ pub(super) fn run(world: &mut World, cluster: &str) -> bool {
 fn place(world: &mut World, cluster: &str, key: &Key, pod: &Value) -> Result<Option<String>, String> {
     let needs = volumes::needs(world, cluster, key, pod)?;
     let nodes = store::all(world, cluster, &kinds::NODE);
-    let load = |name: &str| {
-        let here = |pod: &Arc<Value>| text(pod, "/spec/nodeName") == name && !["Succeeded", "Failed"].contains(&text(pod, "/status/phase"));
-        store::all(world, cluster, &kinds::POD).iter().filter(|(_, pod)| here(pod)).count()
-    };
-    let rules = Others::of(world, cluster).rules(pod);
+    let others = Others::of(world, cluster);
+    let (loads, rules) = (others.loads(), others.rules(pod));
+    let load = |name: &str| loads.get(name).copied().unwrap_or_default();
     let mut reasons: Vec<String> = Vec::new();
     let mut fitting = Vec::new();
     for (node, object) in &nodes {

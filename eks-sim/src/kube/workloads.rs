@@ -265,8 +265,9 @@ fn daemon_set(world: &mut World, cluster: &str, key: &Key, object: &Value) {
     let sample = json!({"spec": template["spec"]});
     let nodes: Vec<(Key, Arc<Value>)> =
         store::all(world, cluster, &kinds::NODE).into_iter().filter(|(_, node)| scheduler::node_takes(node, &sample).is_none()).collect();
+    let served: BTreeSet<&str> = pods.iter().map(|(_, pod)| text(pod, "/spec/nodeName")).collect();
     for (node, _) in &nodes {
-        if pods.iter().any(|(_, pod)| text(pod, "/spec/nodeName") == node.name) {
+        if served.contains(node.name.as_str()) {
             continue;
         }
         let mut pod = pod(&template, object);

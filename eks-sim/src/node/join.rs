@@ -137,5 +137,7 @@ fn reaches(world: &World, facts: &InstanceFacts, cluster: &ClusterFacts) -> Resu
     }
     let control_plane: Vec<_> = cluster.security_groups.iter().chain([&cluster.cluster_security_group]).collect();
     let allowed = facts.security_groups.iter().any(|from| control_plane.iter().any(|to| ec2::security_group_allows(world, from, to, 443)));
-    if allowed { Ok(()) } else { Err(timeout()) }
+    // Its interfaces are described so ("Best Practices for VPC and Subnets", EKS).
+    let through = || ec2::acls_let_to(world, &facts.id, &format!("Amazon EKS {}", cluster.name));
+    if allowed && through() { Ok(()) } else { Err(timeout()) }
 }

@@ -7,6 +7,9 @@ use serde_json::{Map, Value};
 
 use crate::call::Args;
 
+/// How many segments the name of a parameter may have.
+const DEEPEST: usize = 64;
+
 /// Decoded `key=value` pairs of a query string or form body.
 pub(super) fn pairs(text: &str) -> Vec<(String, String)> {
     let decode = |part: &str| percent_decode_str(&part.replace('+', " ")).decode_utf8_lossy().into_owned();
@@ -30,6 +33,8 @@ pub(super) fn decode(request: &Request<Bytes>) -> (String, Args) {
         match key.as_str() {
             "Action" => action = value,
             _ if key.starts_with("X-Amz-") => {}
+            // An assumption: no shape of a service model is as deep, and the tree is walked by recursion.
+            _ if key.split('.').count() > DEEPEST => {}
             _ => root.insert(key.split('.').filter(|segment| *segment != "member"), value),
         }
     }
@@ -83,6 +88,12 @@ mod tests {
         let (action, args) = decode(&request);
         assert_eq!(action, "DescribeVpcs");
         assert_eq!(args.0, json!({"Version": "2016-11-15", "Filter": [{"Name": "tag:a", "Value": ["x y", "z"]}], "VpcId": ["vpc-1"]}));
+    }
+
+    #[test]
+    fn names_without_an_end_do_no_harm() {
+        let (action, args) = decode(&Request::new(Bytes::from(format!("Action=X&a{}=b&c=d", ".a".repeat(1_000_000)))));
+        assert_eq!((action.as_str(), args.0), ("X", json!({"c": "d"})));
     }
 
     #[test]

@@ -169,14 +169,26 @@ mod tests {
         let state = "CREATING".to_owned();
         let waiting = Event::StepWaiting { key: key("t/step-001"), subject: "x".to_owned(), state, elapsed: Duration::from_secs(30) };
         screen.observe(Duration::from_secs(30), &waiting);
-        insta::assert_snapshot!(term.contents(), @"");
+        insta::assert_snapshot!(term.contents(), @r##"
+             0s  ▸ 2 steps, about 1m 00s
+        ⠸ t/step-000                        a thing                         30s of 1m 00s ━━━━━━╌╌╌╌╌╌
+        ⠸ t/step-001                        CREATING                        30s of 1m 00s ━━━━━━╌╌╌╌╌╌ ◆
+        about 30s left · 0 of 2 done · 2 running · 30s so far
+        ◆ t/step-001
+        "##);
         screen
             .observe(Duration::from_secs(50), &Event::StepFinished { key: key("t/step-000"), took: Duration::from_secs(50), attempts: 1 });
         screen.say(Duration::from_secs(51), "amid");
         screen
             .observe(Duration::from_secs(52), &Event::StepFinished { key: key("t/step-001"), took: Duration::from_secs(52), attempts: 1 });
         screen.observe(Duration::from_secs(52), &Event::RunFinished { took: Duration::from_secs(52), complete: true });
-        insta::assert_snapshot!(term.contents(), @"");
+        insta::assert_snapshot!(term.contents(), @r##"
+         0s  ▸ 2 steps, about 1m 00s
+        50s  ✓ t/step-000 (50s)
+        51s  amid
+        52s  ✓ t/step-001 (52s)
+        52s  ▸ done in 52s
+        "##);
     }
 
     #[test]

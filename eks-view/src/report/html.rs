@@ -34,9 +34,9 @@ impl Html {
         self.raw(">")
     }
 
-    /// Its end.
+    /// Its end; a line ends with what is no part of one.
     pub(super) fn close(&mut self, name: &'static str) -> &mut Self {
-        self.raw("</").raw(name).raw(">\n")
+        self.raw("</").raw(name).raw(if matches!(name, "code" | "span" | "strong") { ">" } else { ">\n" })
     }
 
     pub(super) fn finish(self) -> String {

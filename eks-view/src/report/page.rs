@@ -143,7 +143,7 @@ impl<'a> Page<'a> {
             html.raw("<span>owner ").element("code", "", owner).raw("</span>");
         }
         if let Some(began) = self.runs.iter().find_map(|(_, run)| run.began.as_ref()) {
-            html.raw("<time>").text(began).raw("</time>");
+            html.raw("<time datetime=\"").text(began).raw("\">").text(began.replace('T', " ").replace('Z', " UTC")).raw("</time>");
         }
         html.raw("</p>\n<dl class=\"tiles\">\n");
         for (heading, run) in &self.runs {

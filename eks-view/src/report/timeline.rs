@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Where there are more steps, short ones that nothing waited for are folded.
-const MANY: usize = 60;
+const MANY: usize = 24;
 
 /// The section of one run.
 pub(super) fn section(html: &mut Html, heading: &str, run: &Run) {
@@ -33,10 +33,8 @@ pub(super) fn section(html: &mut Html, heading: &str, run: &Run) {
             && step.took.unwrap_or(0.0) < length / 50.0
     };
     let (short, long): (Vec<&RunStep>, Vec<&RunStep>) = begun.iter().partition(|step| folded(step));
-    html.raw(
-        "<p class=\"legend\" aria-hidden=\"true\"><span class=\"key crit\"></span>critical path <span class=\"key\"></span>other steps ",
-    );
-    html.raw("<span class=\"key expected\"></span>expected</p>\n");
+    html.raw("<p class=\"legend\" aria-hidden=\"true\"><span><i class=\"key crit\"></i>critical path</span>");
+    html.raw("<span><i class=\"key\"></i>other steps</span><span><i class=\"key expected\"></i>expected</span></p>\n");
     axis(html, length);
     bars(html, &long, length, &critical);
     if !short.is_empty() {
@@ -83,7 +81,8 @@ fn axis(html: &mut Html, length: f64) {
     let every = STEPS.into_iter().find(|every| length / every <= 6.0).unwrap_or((length / 6.0).ceil());
     html.raw("<div class=\"axis\" aria-hidden=\"true\"><div>");
     let mut at = 0.0;
-    while at <= length {
+    // A mark at the very end would be cut.
+    while at <= length * 0.9 {
         html.raw("<span style=\"left:").text(format_args!("{:.2}%", percent(at, length))).raw("\">");
         html.text(clock(Duration::from_secs_f64(at))).raw("</span>");
         at += every;

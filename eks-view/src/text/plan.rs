@@ -219,7 +219,13 @@ impl Table {
         write!(f, "\n  {} {}", look.ink(mark.1, mark.0), cell(row.key, self.key))?;
         let mut line_so_far = String::new();
         if !self.narrow {
-            line_so_far.push_str(&format!("  {}", cell(row.title, self.title)));
+            // Where nothing follows, a title has the room of what would.
+            let lonely = row.time.is_empty() && row.price.is_empty() && !critical;
+            let room = [self.time, self.price].iter().filter(|width| **width > 0).map(|width| width + 2).sum::<usize>();
+            line_so_far.push_str(&format!("  {}", cell(row.title, if lonely { self.title + room } else { self.title })));
+            if lonely {
+                return write!(f, "{}", line_so_far.trim_end());
+            }
         }
         for (text, width) in [(&row.time, self.time), (&row.price, self.price)] {
             if width > 0 {

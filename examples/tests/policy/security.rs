@@ -101,18 +101,19 @@ async fn a_cluster_is_trusted_by_its_own_authority_alone() -> Done {
     Ok(())
 }
 
-/// Nothing in our sources could switch the verification of certificates off.
-#[test]
-fn no_source_switches_verification_off() -> Done {
-    fn read(directory: &Path, found: &mut Vec<String>) -> Done {
+/// Lines of our sources, tests and comments aside, that have one of these words: file and line.
+fn lines_with(words: &[&str]) -> Result<Vec<String>, Failure> {
+    fn read(directory: &Path, words: &[&str], found: &mut Vec<String>) -> Done {
         for entry in std::fs::read_dir(directory)? {
             let path = entry?.path();
             if path.is_dir() {
-                read(&path, found)?;
-            } else if path.extension().is_some_and(|end| end == "rs") {
+                read(&path, words, found)?;
+            } else if path.extension().is_some_and(|end| end == "rs") && !path.ends_with("tests.rs") {
                 let source = std::fs::read_to_string(&path)?;
-                let names = ["accept_invalid", "dangerous()", "ServerCertVerifier", "insecure_skip", "danger_accept"];
-                found.extend(names.iter().filter(|name| source.contains(**name)).map(|name| format!("{name} in {}", path.display())));
+                let code = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+                let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+                let wrong = lines.filter(|line| words.iter().any(|word| line.contains(word)));
+                found.extend(wrong.map(|line| format!("{}: {}", path.display(), line.trim())));
             }
         }
         Ok(())
@@ -120,8 +121,25 @@ fn no_source_switches_verification_off() -> Done {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("a workspace")?;
     let mut found = Vec::new();
     for name in ["eks-core", "eks-net", "eks-cluster", "eks-nodes", "eks-k8s"] {
-        read(&root.join(name).join("src"), &mut found)?;
+        read(&root.join(name).join("src"), words, &mut found)?;
     }
+    Ok(found)
+}
+
+/// Nothing in our sources could switch the verification of certificates off.
+#[test]
+fn no_source_switches_verification_off() -> Done {
+    let found = lines_with(&["accept_invalid", "dangerous()", "ServerCertVerifier", "insecure_skip", "danger_accept"])?;
     assert!(found.is_empty(), "{found:?}");
+    Ok(())
+}
+
+/// Nothing is printed, and no file is written but the kubeconfig.
+#[test]
+fn no_source_prints_or_writes_a_file() -> Done {
+    let found = lines_with(&["println!(", "print!(", "dbg!(", "fs::write(", "File::create", "OpenOptions", "fs::rename("])?;
+    let kubeconfig: Vec<_> = found.iter().filter(|line| line.contains("kubeconfig")).collect();
+    assert!(!kubeconfig.is_empty(), "the search finds what there is");
+    assert_eq!(found.len(), kubeconfig.len(), "{found:?}");
     Ok(())
 }

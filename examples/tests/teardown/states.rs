@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use eks_core::{Verdict, engine::ApplyError};
-use eks_examples::{environment::Environment, owned::Owned};
+use eks_examples::{account::Account, environment::Environment, owned::Owned};
 use eks_sim::{Fault, Inventory, When};
 
 use super::stage::{OWNER, Stage, Tested, choices, kinds, variant};
@@ -168,5 +168,23 @@ async fn a_second_cluster_of_the_owners_is_not_robbed() -> Tested {
         assert!(refused.to_string().contains("stands as well"), "{refused}");
     }
     assert_eq!(stage.changes(from), [""; 0]);
+    Ok(())
+}
+
+/// An answer that does not come is not an API server that does not answer: what is in the cluster is taken down through it, volumes too.
+#[tokio::test(start_paused = true)]
+async fn one_bad_answer_leaves_nothing_to_aws() -> Tested {
+    let standing = Stage::set().await?.sim.snapshot();
+    let refuse = |status, code: &str| Fault::Refuse { status, code: code.to_owned(), message: "not now".to_owned() };
+    for fault in [Fault::LoseAnswer, Fault::Throttle, refuse(403, "Forbidden"), refuse(404, "NotFound"), refuse(503, "ServiceUnavailable")]
+    {
+        let sim = standing.open();
+        let stage = Stage { account: Account::on(sim.clone()), sim };
+        let list = When::Action { service: "kubernetes".to_owned(), action: "GET /api/v1/persistentvolumes".to_owned(), nth: 1 };
+        stage.sim.inject(list, fault.clone());
+        let torn = stage.torn_down().await?;
+        assert_eq!((stage.sim.faults_pending(), &torn.ending.verdict), (0, &Verdict::Clean), "{fault:?}: {}", torn.teardown);
+        assert_eq!(stage.sim.inventory(), Inventory::default(), "{fault:?}: the simulator agrees");
+    }
     Ok(())
 }

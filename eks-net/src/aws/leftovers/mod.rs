@@ -27,8 +27,8 @@ impl Leftovers {
         let patient = eks_core::aws::patient(config);
         Self {
             networks: Networks::new(config),
-            classic: aws_sdk_elasticloadbalancing::Client::new(&patient),
-            elb: aws_sdk_elasticloadbalancingv2::Client::new(&patient),
+            classic: eks_core::sdk_client!(aws_sdk_elasticloadbalancing, &patient),
+            elb: eks_core::sdk_client!(aws_sdk_elasticloadbalancingv2, &patient),
         }
     }
 

@@ -37,9 +37,9 @@ impl Machines {
     pub fn new(config: &SdkConfig) -> Self {
         let patient = eks_core::aws::patient(config);
         Self {
-            ec2: aws_sdk_ec2::Client::new(&patient),
-            once: aws_sdk_ec2::Client::new(&eks_core::aws::once(config)),
-            elb: aws_sdk_elasticloadbalancing::Client::new(&patient),
+            ec2: eks_core::sdk_client!(aws_sdk_ec2, &patient),
+            once: eks_core::sdk_client!(aws_sdk_ec2, &eks_core::aws::once(config)),
+            elb: eks_core::sdk_client!(aws_sdk_elasticloadbalancing, &patient),
             made: Arc::default(),
             region: config.region().map(ToString::to_string),
         }

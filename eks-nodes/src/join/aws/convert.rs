@@ -4,13 +4,14 @@ use std::time::{Duration, SystemTime};
 
 use aws_sdk_autoscaling::types::{Activity, AutoScalingGroup};
 use aws_sdk_ec2::types::{
-    Instance, InstanceMetadataEndpointState, IpPermission, NatGateway, RouteState, RouteTable, SecurityGroup, VpcEndpoint, VpcEndpointType,
+    Instance, InstanceMetadataEndpointState, IpPermission, NatGateway, NetworkAcl, NetworkAclEntry, RouteState, RouteTable, RuleAction,
+    SecurityGroup, VpcEndpoint, VpcEndpointType,
 };
 use aws_sdk_eks::types::Cluster;
 
 use super::super::evidence::{
-    ActivityEvidence, ClusterEvidence, EndpointEvidence, GroupEvidence, InstanceEvidence, NatEvidence, RouteEvidence, RuleEvidence,
-    SecurityGroupEvidence, Way,
+    AclEntryEvidence, AclEvidence, ActivityEvidence, ClusterEvidence, EndpointEvidence, GroupEvidence, InstanceEvidence, NatEvidence,
+    RouteEvidence, RuleEvidence, SecurityGroupEvidence, Way,
 };
 
 fn owned(text: Option<&str>) -> String {
@@ -135,6 +136,23 @@ pub(super) fn nat(found: &NatGateway) -> NatEvidence {
         addresses: found.nat_gateway_addresses().iter().filter_map(|one| one.public_ip()?.parse().ok()).collect(),
         reason: owned(found.failure_message()),
     }
+}
+
+pub(super) fn acl(found: &NetworkAcl) -> AclEvidence {
+    let port = |port: Option<i32>| port.and_then(|port| u16::try_from(port).ok());
+    let entry = |one: &NetworkAclEntry| {
+        Some(AclEntryEvidence {
+            number: u16::try_from(one.rule_number()?).ok()?,
+            egress: one.egress()?,
+            allow: one.rule_action() == Some(&RuleAction::Allow),
+            protocol: owned(one.protocol()),
+            ports: one.port_range().and_then(|range| port(range.from()).zip(port(range.to()))),
+            block: one.cidr_block()?.to_owned(),
+        })
+    };
+    let mut entries: Vec<_> = found.entries().iter().filter_map(entry).collect();
+    entries.sort_by_key(|entry| entry.number);
+    AclEvidence { id: owned(found.network_acl_id()), entries }
 }
 
 pub(super) fn endpoint(found: &VpcEndpoint) -> EndpointEvidence {

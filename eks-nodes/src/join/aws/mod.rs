@@ -25,7 +25,7 @@ use super::{Cause, Diagnosis, Evidence, diagnose};
 use crate::{Workers, WorkersSpec};
 
 /// The IAM actions that a diagnosis uses. None changes anything; what is not permitted is told as what could not be looked at.
-pub const ACTIONS: [&str; 19] = [
+pub const ACTIONS: [&str; 20] = [
     "autoscaling:DescribeAutoScalingGroups",
     "autoscaling:DescribeScalingActivities",
     "ec2:DescribeImages",
@@ -33,6 +33,7 @@ pub const ACTIONS: [&str; 19] = [
     "ec2:DescribeInstances",
     "ec2:DescribeLaunchTemplateVersions",
     "ec2:DescribeNatGateways",
+    "ec2:DescribeNetworkAcls",
     "ec2:DescribeRouteTables",
     "ec2:DescribeSecurityGroups",
     "ec2:DescribeVpcAttribute",
@@ -88,10 +89,10 @@ impl Diagnostician {
     pub fn new(config: &SdkConfig) -> Self {
         let config = patient(config);
         Self {
-            scaling: aws_sdk_autoscaling::Client::new(&config),
-            ec2: aws_sdk_ec2::Client::new(&config),
-            eks: aws_sdk_eks::Client::new(&config),
-            iam: aws_sdk_iam::Client::new(&config),
+            scaling: eks_core::sdk_client!(aws_sdk_autoscaling, &config),
+            ec2: eks_core::sdk_client!(aws_sdk_ec2, &config),
+            eks: eks_core::sdk_client!(aws_sdk_eks, &config),
+            iam: eks_core::sdk_client!(aws_sdk_iam, &config),
             clock: config.time_source(),
             notes: Arc::default(),
         }

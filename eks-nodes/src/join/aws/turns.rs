@@ -1,17 +1,23 @@
 //! What takes turns with the calls that a look has left. What has none this time stands as the last look saw it.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_ec2::types::VpcAttributeName;
 use aws_sdk_eks::types::AddonStatus;
 use eks_core::{Class, aws::failed};
 
 use super::{
-    super::evidence::{CniEvidence, Way},
+    super::{
+        acl,
+        evidence::{CniEvidence, Way},
+    },
     convert,
     look::{Look, filter},
 };
 
 #[derive(Clone, Copy, Debug)]
 enum Turn {
+    Acls,
     Checks,
     Cni,
     Dns,
@@ -20,7 +26,7 @@ enum Turn {
     Policies,
 }
 
-const TURNS: [Turn; 6] = [Turn::NatGateways, Turn::Endpoints, Turn::Policies, Turn::Dns, Turn::Checks, Turn::Cni];
+const TURNS: [Turn; 7] = [Turn::NatGateways, Turn::Acls, Turn::Endpoints, Turn::Policies, Turn::Dns, Turn::Checks, Turn::Cni];
 
 impl Look<'_> {
     /// Takes turns from this one on; tells with which the next look begins.
@@ -37,6 +43,7 @@ impl Look<'_> {
     /// Whether the turn was taken, or is of no use now.
     async fn turn(&mut self, turn: Turn) -> bool {
         match turn {
+            Turn::Acls => self.acls().await,
             Turn::Checks => self.checks().await,
             Turn::Cni => self.cni().await,
             Turn::Dns => self.dns().await,
@@ -44,6 +51,27 @@ impl Look<'_> {
             Turn::NatGateways => self.nat_gateways().await,
             Turn::Policies => self.policies().await,
         }
+    }
+
+    /// Network ACLs of the subnets. Those of a VPC that another account shares are its own.
+    async fn acls(&mut self) -> bool {
+        const CALL: &str = "ec2:DescribeNetworkAcls";
+        let subnets: BTreeSet<String> = self.seen.instances.iter().map(|one| one.subnet.clone()).filter(|id| !id.is_empty()).collect();
+        if self.shared || subnets.is_empty() {
+            return true;
+        }
+        if !self.may_call() {
+            self.seen.network_acls.clone_from(&self.last.network_acls);
+            return false;
+        }
+        let asked = self.by.ec2.describe_network_acls().filters(filter("association.subnet-id", subnets)).send().await;
+        let Some(answer) = self.noted(CALL, asked.map_err(|error| failed(CALL, self.group.stack, error))) else { return true };
+        let found = answer.network_acls().iter().flat_map(|acl| {
+            let subnets = acl.associations().iter().filter_map(|one| one.subnet_id());
+            subnets.map(|subnet| (subnet.to_owned(), convert::acl(acl)))
+        });
+        self.seen.network_acls = found.collect();
+        true
     }
 
     async fn checks(&mut self) -> bool {
@@ -138,7 +166,7 @@ impl Look<'_> {
         let without = |way: &Way| !matches!(way, Way::Other(_));
         let Some(vpc) = self.vpc().filter(|_| self.seen.routes.values().any(|route| without(&route.default))) else { return true };
         let all_out = self.seen.instances.iter().all(|instance| {
-            let route = self.seen.routes.get(&instance.subnet);
+            let route = self.seen.routes.get(&instance.subnet).filter(|_| acl::shuts(&self.seen, instance).is_none());
             route.is_some_and(|route| match &route.default {
                 Way::Internet(_) => instance.public_ip.is_some(),
                 Way::Nat(id) => self.seen.nat_gateways.get(id).is_some_and(|nat| nat.state == "available"),

@@ -61,10 +61,10 @@ impl Replacements {
             region: config.region().map(|region| region.as_ref().to_owned()).unwrap_or_default(),
             workers: Workers::new(config),
             objects,
-            ec2: aws_sdk_ec2::Client::new(&patient),
-            scaling: aws_sdk_autoscaling::Client::new(&patient),
-            once: aws_sdk_autoscaling::Client::new(&once(config)),
-            stacks: aws_sdk_cloudformation::Client::new(&patient),
+            ec2: eks_core::sdk_client!(aws_sdk_ec2, &patient),
+            scaling: eks_core::sdk_client!(aws_sdk_autoscaling, &patient),
+            once: eks_core::sdk_client!(aws_sdk_autoscaling, &once(config)),
+            stacks: eks_core::sdk_client!(aws_sdk_cloudformation, &patient),
             waits: Arc::default(),
         }
     }

@@ -75,16 +75,17 @@ fn conflict(one: &Value, other: &Value) -> bool {
 
 impl Others {
     pub(super) fn of(world: &World, cluster: &str) -> Self {
-        let nodes = store::all(world, cluster, &kinds::NODE);
+        let nodes: BTreeMap<String, Arc<Value>> =
+            store::all(world, cluster, &kinds::NODE).into_iter().map(|(key, node)| (key.name, node)).collect();
         let mut bound = Vec::new();
         for (_, pod) in store::all(world, cluster, &kinds::POD) {
-            let node = nodes.iter().find(|(node, _)| node.name == text(&pod, "/spec/nodeName"));
-            if let Some((_, node)) = node.filter(|_| !["Succeeded", "Failed"].contains(&text(&pod, "/status/phase"))) {
+            let node = nodes.get(text(&pod, "/spec/nodeName"));
+            if let Some(node) = node.filter(|_| !["Succeeded", "Failed"].contains(&text(&pod, "/status/phase"))) {
                 bound.push((pod, Arc::clone(node)));
             }
         }
         let namespaces = store::all(world, cluster, &kinds::NAMESPACE).into_iter().map(|(key, namespace)| (key.name, namespace));
-        Self { bound, nodes: nodes.into_iter().map(|(_, node)| node).collect(), namespaces: namespaces.collect() }
+        Self { bound, nodes: nodes.into_values().collect(), namespaces: namespaces.collect() }
     }
 
     /// Whether a term of `holder`'s affinity is about a Pod: by its namespace, and by its labels.
@@ -94,6 +95,15 @@ impl Others {
         let own = listed.is_empty() && selector.is_null() && text(holder, "/metadata/namespace") == namespace;
         let labelled = || self.namespaces.get(namespace).is_some_and(|namespace| picks(selector, namespace));
         (own || listed.iter().any(|listed| listed == namespace) || labelled()) && picks(&term["labelSelector"], pod)
+    }
+
+    /// How many Pods each node has.
+    pub(super) fn loads(&self) -> BTreeMap<&str, usize> {
+        let mut loads = BTreeMap::new();
+        for (_, node) in &self.bound {
+            *loads.entry(text(node, "/metadata/name")).or_default() += 1;
+        }
+        loads
     }
 
     pub(super) fn rules(&self, pod: &Value) -> Rules {

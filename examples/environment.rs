@@ -238,6 +238,7 @@ impl Variant {
         })
     }
 
+    /// The same with other objects.
     fn environment_with(
         &self,
         objects: impl Fn(ObjectsSpecBuilder) -> ObjectsSpecBuilder + Send + Sync + 'static,

@@ -10,7 +10,6 @@ use crate::{account::Account, environment::Failure, program::telling};
 
 /// The handles, as a program that works with several layers holds them.
 #[derive(Clone, Debug)]
-#[expect(clippy::exhaustive_structs, reason = "not a published crate")]
 pub struct Layers {
     /// Networks.
     pub networks: Networks,

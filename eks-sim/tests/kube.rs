@@ -137,6 +137,6 @@ async fn a_private_endpoint_does_not_answer_from_outside() -> Tested {
     // Nobody is known without a token; but the endpoint answers.
     let inside = kube::Client::new(sim.kube_service().inside_vpc(), "default");
     let request = http::Request::get(format!("{endpoint}/version")).body(Vec::new())?;
-    assert!(matches!(inside.request_text(request).await, Ok(_) | Err(kube::Error::Api(_))), "a private endpoint answers inside of the VPC");
+    assert!(matches!(inside.request_text(request).await, Ok(_) | Err(Error::Api(_))), "a private endpoint answers inside of the VPC");
     Ok(())
 }

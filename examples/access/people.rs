@@ -47,7 +47,7 @@ impl People {
                 "  {:<52} enters as {} in {}",
                 role.as_str(),
                 who.username,
-                if groups.is_empty() { "no group".into() } else { groups.join(", ") }
+                if groups.is_empty() { "no group, but by an access policy".into() } else { groups.join(", ") }
             ));
         }
         Ok(admin)

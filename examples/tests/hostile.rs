@@ -147,7 +147,6 @@ async fn case(
 }
 
 #[tokio::test(start_paused = true)]
-#[expect(clippy::print_stdout, reason = "the figures, for whoever asks with --nocapture")]
 async fn every_operation_survives_answers_that_make_no_sense() {
     let every = std::env::var_os("EVERY_CALL").is_some();
     let empty = Sim::new();

@@ -45,7 +45,7 @@ async fn all_see_the_same_run() {
     let account = account();
     let environment = Environment::new(&Variant::default(), &account).expect("valid specs");
     let plan = environment.plan().await.expect("a plan");
-    let mut story = Story::of(Some(environment.picture()));
+    let mut story = Story::of(environment.picture());
     story.plans(&plan);
     let (plain, json) = (Paper::default(), Paper::default());
     let others = Progress::json_lines(json.clone());

@@ -121,7 +121,7 @@ impl Environments {
         // The new workers stand on outputs of these.
         let cluster = self.clusters.plan(&network.as_ref().map_or_else(|| cluster.clone(), |network| cluster.over(network))).await?;
         let now = self.replacements.observe(&replacement).await?;
-        replacement.plan_with(&now, network.into_iter().chain([cluster])).map_err(Into::into)
+        replacement.plan_with(&now, network.into_iter().chain([cluster]))
     }
 
     /// Everything of the owner's, to be removed: the layers that the environment has, from the top.

@@ -66,8 +66,11 @@ mod tests {
         AclEntryEvidence { number: 100, egress, allow, protocol: "6".to_owned(), ports, block: block.to_owned() }
     }
 
+    /// Whether it allows, from which port to which, to which addresses.
+    type Rule<'a> = (bool, Option<(u16, u16)>, &'a str);
+
     /// Whether the first entries of an ACL, before the last that denies all, deny HTTPS out.
-    fn denied(entries: &[(bool, Option<(u16, u16)>, &str)]) -> bool {
+    fn denied(entries: &[Rule<'_>]) -> bool {
         let mut entries: Vec<_> = entries.iter().map(|(allow, ports, block)| entry(true, *allow, *ports, block)).collect();
         entries.push(AclEntryEvidence { protocol: "-1".to_owned(), ..entry(true, false, None, "0.0.0.0/0") });
         AclEvidence { id: "acl-1".to_owned(), entries }.denies(true, HTTPS).is_some()

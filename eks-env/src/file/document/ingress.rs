@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     balancer::HealthCheck,
-    words::{Controller, PathType, TargetType},
+    words::{MadeBy, PathType, TargetType},
 };
 
 /// An Ingress, which becomes an Application Load Balancer.
@@ -19,7 +19,7 @@ pub(crate) struct Ingress {
     pub(crate) name: String,
     /// Who makes the load balancer. Default: the AWS Load Balancer Controller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) controller: Option<Controller>,
+    pub(crate) controller: Option<MadeBy>,
     /// Its IngressClass. Default: the controller's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) class: Option<String>,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     balancer::{HealthCheck, Tls},
     ingress::Ingress,
-    words::{AccessMode, BackendProtocol, Binding, Controller, LoadBalancerKind, PortProtocol, Reclaim, TargetType, Text, VolumeType},
+    words::{AccessMode, BackendProtocol, Binding, LoadBalancerKind, MadeBy, PortProtocol, Reclaim, TargetType, Text, VolumeType},
 };
 
 /// Kubernetes objects of the cluster.
@@ -168,7 +168,7 @@ pub(crate) struct Service {
     pub(crate) kind: Option<LoadBalancerKind>,
     /// Who makes the load balancer. Default: the cloud provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) controller: Option<Controller>,
+    pub(crate) controller: Option<MadeBy>,
     /// Its ports.
     pub(crate) ports: Vec<ServicePort>,
     /// Labels of its Pods.

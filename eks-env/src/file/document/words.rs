@@ -262,7 +262,7 @@ words! {
         Gp2 = "gp2", Gp3 = "gp3", Io1 = "io1", Io2 = "io2", Sc1 = "sc1", Standard = "standard", St1 = "st1",
     }
     /// Who makes volumes or load balancers.
-    Controller => eks_k8s::Controller {
+    MadeBy => eks_k8s::Controller {
         /// EKS Auto Mode.
         AutoMode = "autoMode",
         /// Kubernetes' cloud provider.

@@ -141,8 +141,12 @@ impl Error {
     /// use eks_core::{Class, Error};
     ///
     /// let error = Error::Call {
-    ///     what: "read the template".to_owned(), class: Class::Permanent, code: None, request_id: None,
-    ///     source: Some(std::io::Error::other("gone").into()),
+    ///     call: "ssm:GetParameter".to_owned(),
+    ///     subject: "the image of 1.36".to_owned(),
+    ///     class: Class::Transient,
+    ///     code: None,
+    ///     request_id: None,
+    ///     source: std::io::Error::other("connection reset").into(),
     /// };
     /// assert!(error.caused_by::<std::io::Error>().is_some());
     /// assert!(error.caused_by::<std::fmt::Error>().is_none());

@@ -15,7 +15,9 @@ pub(crate) fn check(problems: &mut Problems, primary: Option<Ipv4Net>, given: &[
         let subject = format!("secondary block {text}");
         let Some(block) = cidr::ipv4(problems, &subject, text) else { continue };
         let present: Vec<Ipv4Net> = primary.iter().chain(&blocks).copied().collect();
-        if let Err(Restriction { code, rule, remedy }) = cidr::check_association(&present, block) {
+        // What goes beside the first block is not known while that one is none; the others do not stand in for it.
+        let known = |restriction: &Restriction| primary.is_some() || restriction.code != "secondary-restricted";
+        if let Some(Restriction { code, rule, remedy }) = cidr::check_association(&present, block).err().filter(known) {
             problems.add(code, &subject, rule, remedy);
         }
         blocks.push(block);

@@ -20,7 +20,8 @@ const STYLE: &str = include_str!("style.css");
 /// use eks_view::{Page, Recorder};
 ///
 /// let recorder = Recorder::new(); // its observer was given to an engine
-/// let page = Page::new("demo <1>").run("Apply", &recorder.run()).calls([("ec2", "CreateVpc", 1)]);
+/// let run = recorder.run();
+/// let page = Page::new("demo <1>").run("Apply", &run).calls([("ec2", "CreateVpc", 1)]);
 /// assert!(page.html().contains("<h1>demo &lt;1&gt;</h1>"));
 /// ```
 #[derive(Debug, Default)]

@@ -141,8 +141,8 @@ impl Error {
     /// use eks_core::{Class, Error};
     ///
     /// let error = Error::Call {
-    ///     what: "read the template".to_owned(), class: Class::Permanent, code: None, request_id: None,
-    ///     source: Some(std::io::Error::other("gone").into()),
+    ///     call: "read".to_owned(), subject: "the template".to_owned(), class: Class::Permanent, code: None, request_id: None,
+    ///     source: std::io::Error::other("gone").into(),
     /// };
     /// assert!(error.caused_by::<std::io::Error>().is_some());
     /// assert!(error.caused_by::<std::fmt::Error>().is_none());

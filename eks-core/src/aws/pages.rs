@@ -243,7 +243,7 @@ mod tests {
             1 => "Action=DescribeStacks".to_owned(),
             page => format!("Action=DescribeStacks&NextToken=l{list}p{page}"),
         };
-        let mut turn = |list: u32, page: u32| {
+        let turn = |list: u32, page: u32| {
             let asked = limit.asked("POST https://cloudformation/", "", body(list, page).as_bytes())?;
             limit.answered(asked, format!("<NextToken>l{list}p{}</NextToken>", page + 1).as_bytes());
             Ok(asked.number)

@@ -138,9 +138,8 @@ fn essence(token: &str) -> String {
             '%' => _ = rest.nth(1),
             '&' => _ = rest.find(|character| *character == ';'),
             '\\' => {
-                if rest.next() == Some('u') {
-                    rest.nth(3);
-                }
+                let digits = if rest.next() == Some('u') { 4 } else { 0 };
+                rest.by_ref().take(digits).for_each(drop);
             }
             character if character.is_ascii_alphanumeric() => essence.push(character),
             _ => {}
@@ -194,8 +193,11 @@ macro_rules! sdk_client {
 mod tests {
     use super::*;
 
+    /// URI, body and answer by the number of the page.
+    type Protocol = fn(u32) -> (String, String, String);
+
     /// Requests of four protocols with a token that each of them writes in its own way, and the answers that tell it.
-    fn protocols() -> [fn(u32) -> (String, String, String); 4] {
+    fn protocols() -> [Protocol; 4] {
         [
             |page| {
                 let body = format!("Action=DescribeVpcs&Version=2016-11-15&NextToken=t%2B{page}%3D&MaxResults=5");

@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::Args;
-use eks_core::{Action, Plan, engine::Engine};
+use eks_core::{Action, Plan, Severity, engine::Engine};
 use eks_sim::Sim;
 use eks_view::clock;
 
@@ -151,8 +151,9 @@ pub fn brief(plan: &Plan) -> String {
         lines.extend(step.changes.iter().map(|change| format!("    {:width$}    {change}", "")));
     }
     let changes = |key: &eks_core::StepKey| plan.step(key.as_str()).is_some_and(|step| step.action != Action::Keep);
-    for finding in plan.findings().into_iter().filter(|finding| changes(&finding.step)) {
-        let mark = if finding.severity == eks_core::Severity::Warning { '!' } else { '·' };
+    // Notes on what stays are no news; a warning is, whoever made it necessary.
+    for finding in plan.findings().into_iter().filter(|finding| finding.severity == Severity::Warning || changes(&finding.step)) {
+        let mark = if finding.severity == Severity::Warning { '!' } else { '·' };
         lines.push(format!("  {mark} {finding}"));
     }
     lines.join("\n")
@@ -164,4 +165,30 @@ pub fn brief(plan: &Plan) -> String {
 /// If something is left.
 pub fn clean(verdict: &eks_core::Verdict) -> Result<(), Failure> {
     if verdict.is_clean() { Ok(()) } else { Err("something is left; the verdict says how to remove it".into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use eks_core::{Finding, Operation, Owner, Step};
+
+    use super::*;
+
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Stand;
+
+    impl Operation for Stand {
+        const LAYER: &'static str = "park";
+    }
+
+    #[test]
+    fn warnings_on_what_stays_are_told() -> Result<(), Failure> {
+        let oak: eks_core::StepKey = "park/oak".parse()?;
+        let plan = Plan::builder(&Owner::new("shop")?, "park")
+            .step(Step::new(oak.clone(), Action::Keep, "oak", &Stand)?)
+            .finding(Finding::warning(oak.clone(), "is ill"))
+            .finding(Finding::note(oak, "is old"))
+            .build()?;
+        assert!(brief(&plan).ends_with("nothing to do; $0.00 a month\n  ! park/oak: is ill"), "{}", brief(&plan));
+        Ok(())
+    }
 }

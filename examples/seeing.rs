@@ -1,11 +1,18 @@
 //! What the programs show: progress as it is asked for, plans as the terminal can show them, and a run as one page.
 
-use std::{collections::BTreeMap, fmt::Display, io::Write, path::Path};
+use std::{
+    collections::BTreeMap,
+    fmt::Display,
+    io::Write,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use clap::ValueEnum;
 use eks_core::{Plan, Teardown, Verdict};
 use eks_sim::Call;
-use eks_view::{Look, Page, Progress, Recorder, Run};
+use eks_view::{LINE_VERSION, Look, Page, Progress, Recorder, Run};
+use serde_json::json;
 
 use crate::{account::Account, environment::Failure};
 
@@ -22,7 +29,15 @@ pub enum Show {
     Json,
 }
 
+/// Whether standard error is for machines.
+static MACHINES: AtomicBool = AtomicBool::new(false);
+
 impl Show {
+    /// Has the whole program heed it, from its first word on: with [`Show::Json`], standard error holds lines of JSON and nothing else.
+    pub fn heed(self) {
+        MACHINES.store(self == Self::Json, Ordering::Relaxed);
+    }
+
     /// The progress that is asked for.
     pub fn progress(self) -> Progress {
         match self {
@@ -58,9 +73,18 @@ pub fn verdict(verdict: &Verdict) {
 
 /// The error on standard error: where, what, why, what to do.
 pub fn failure(error: &(dyn std::error::Error + 'static)) {
+    if MACHINES.load(Ordering::Relaxed) {
+        let _ = writeln!(std::io::stderr(), "{}", own_line("error", &json!(eks_view::explain(error))));
+        return;
+    }
     let choice = anstream::AutoStream::choice(&std::io::stderr());
     let look = if choice == anstream::ColorChoice::Never { Look::plain() } else { Look::coloured() };
     let _ = writeln!(std::io::stderr(), "{}", eks_view::error(error).look(look));
+}
+
+/// A line of the program's own among those of the progress: readers of [`eks_view::Line`] pass it over.
+fn own_line(event: &str, told: &serde_json::Value) -> serde_json::Value {
+    json!({ "v": LINE_VERSION, "event": event, event: told })
 }
 
 /// What a program did, for its page.
@@ -144,7 +168,11 @@ impl Story {
     pub fn write(&self, file: Option<&Path>, title: &str, failure: Option<&(dyn std::error::Error + 'static)>) -> Result<(), Failure> {
         let Some(file) = file else { return Ok(()) };
         std::fs::write(file, self.page(title, failure))?;
-        let _ = writeln!(std::io::stderr(), "the report is in {}", file.display());
+        if MACHINES.load(Ordering::Relaxed) {
+            let _ = writeln!(std::io::stderr(), "{}", own_line("report", &json!(file.display().to_string())));
+        } else {
+            let _ = writeln!(std::io::stderr(), "the report is in {}", file.display());
+        }
         Ok(())
     }
 }

@@ -134,6 +134,8 @@ pub struct ObservedCluster {
     pub name: ClusterName,
     /// Its ARN.
     pub arn: String,
+    /// When it was made: what is younger under its name is another cluster. No fact.
+    pub created: Option<Timestamp>,
     /// `ACTIVE`, `CREATING`, …
     pub status: String,
     /// What EKS finds wrong with it. Not facts.

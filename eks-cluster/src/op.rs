@@ -80,6 +80,9 @@ pub enum ClusterOp {
         cluster: ClusterName,
         /// Its Region.
         region: String,
+        /// When it was made; `None` if the service did not tell. One made at another time is another cluster.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        created: Option<jiff::Timestamp>,
         /// Whether deletion protection is switched off before.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         unprotect: bool,

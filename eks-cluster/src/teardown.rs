@@ -58,7 +58,8 @@ impl Observed {
         let control_plane = control_plane_key();
         if let Some(cluster) = ours {
             let unprotect = cluster.deletion_protection && scope.unprotect;
-            let op = ClusterOp::DeleteCluster { cluster: cluster.name.clone(), region: scope.region.clone(), unprotect };
+            let (name, region) = (cluster.name.clone(), scope.region.clone());
+            let op = ClusterOp::DeleteCluster { cluster: name, region, created: cluster.created, unprotect };
             let title = match (cluster.deletion_protection, unprotect) {
                 (false, _) => "control plane",
                 (true, true) => "control plane, its deletion protection switched off first",

@@ -70,6 +70,7 @@ pub(crate) fn cluster() -> ObservedCluster {
     ObservedCluster {
         name: ClusterName::new("chap10").unwrap(),
         arn: "arn:aws:eks:us-east-1:123456789012:cluster/chap10".to_owned(),
+        created: None,
         status: "ACTIVE".to_owned(),
         issues: Vec::new(),
         version: "1.36".to_owned(),

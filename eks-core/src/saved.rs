@@ -19,6 +19,9 @@ pub enum SavedError {
     /// It has no digest.
     #[error("it carries no digest, so nothing tells whether it is what was saved; plan again")]
     Undigested,
+    /// The key to sign or to read with has no bytes: everybody has that one.
+    #[error("the key is empty; is its variable set?")]
+    EmptyKey,
     /// It was signed, and no key was given.
     #[error("it is signed; read it with the key that signed it")]
     Signed,
@@ -37,8 +40,9 @@ const HMAC: &str = "hmac-sha256:";
 /// Adds the digest.
 ///
 /// # Errors
-/// [`SavedError::Unreadable`] if it is no object, or has a number that changes each time it is written and read.
+/// [`SavedError::Unreadable`] if it is no object, or has a number that changes each time it is written and read; [`SavedError::EmptyKey`].
 pub fn seal(value: Value, key: Option<&[u8]>) -> Result<Value, SavedError> {
+    no_empty_key(key)?;
     let mut value = settled(value)?;
     let text = canonical(&value);
     let digest = match key {
@@ -55,6 +59,7 @@ pub fn seal(value: Value, key: Option<&[u8]>) -> Result<Value, SavedError> {
 /// # Errors
 /// [`SavedError`] if it was changed, or is not signed with this key.
 pub fn open(mut value: Value, key: Option<&[u8]>) -> Result<Value, SavedError> {
+    no_empty_key(key)?;
     let told = value.as_object_mut().and_then(|object| object.remove(DIGEST));
     let Some(Value::String(told)) = told else { return Err(SavedError::Undigested) };
     let text = canonical(&value);
@@ -67,6 +72,11 @@ pub fn open(mut value: Value, key: Option<&[u8]>) -> Result<Value, SavedError> {
         (None, None, _) => false,
     };
     if right { Ok(value) } else { Err(SavedError::Changed) }
+}
+
+/// An empty variable where the key should be would sign for everybody.
+fn no_empty_key(key: Option<&[u8]>) -> Result<(), SavedError> {
+    if key.is_some_and(<[u8]>::is_empty) { Err(SavedError::EmptyKey) } else { Ok(()) }
 }
 
 /// The value as it will be read. `serde_json` reads numbers of seventeen digits with an error in the last of them, so a price might be
@@ -156,6 +166,10 @@ mod tests {
         assert!(matches!(open(signed.clone(), None), Err(SavedError::Signed)));
         assert!(matches!(open(signed.clone(), Some(b"another")), Err(SavedError::Changed)));
         assert!(matches!(open(json!({"a": 1}), None), Err(SavedError::Undigested)));
+        assert!(matches!(seal(json!({"a": 1}), Some(b"")), Err(SavedError::EmptyKey)));
+        for sealed in [&plain, &signed] {
+            assert!(matches!(open(sealed.clone(), Some(b"")), Err(SavedError::EmptyKey)));
+        }
         for (mut sealed, key) in [(plain, None), (signed, Some(b"key".as_slice()))] {
             sealed["a"] = json!(2);
             assert!(matches!(open(sealed, key), Err(SavedError::Changed)));

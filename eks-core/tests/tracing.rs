@@ -80,6 +80,7 @@ impl Driver for Layer {
     }
 
     fn poll<'a>(&'a self, _: &'a str, ids: &'a [String]) -> BoxFuture<'a, Result<BTreeMap<String, Poll>, Error>> {
+        tracing::debug!(rpc.system = "aws-api", rpc.service = "T", rpc.method = "Describe", "polled");
         Box::pin(async move { Ok(ids.iter().map(|id| (id.clone(), Poll::Ready(Outputs::new()))).collect()) })
     }
 
@@ -215,6 +216,8 @@ async fn a_run_is_a_tree_of_spans_without_secrets() {
     let events = collector.events.lock().unwrap().clone();
     let called = events.iter().find(|event| event.name == "called").unwrap();
     assert_eq!(called.parent, of("make").map(|(id, _)| id), "what a driver calls is told within its step");
+    let polled: Vec<_> = events.iter().filter(|event| event.name == "polled").collect();
+    assert!(!polled.is_empty() && polled.iter().all(|event| event.parent == Some(*run)), "a poll is told within the run: {polled:?}");
     assert_eq!(events.iter().filter(|event| event.name == "trying again").count(), 2);
     assert_eq!(events.iter().filter(|event| event.name == "skipped").count(), 1);
     let everything = format!("{spans:?}{events:?}");

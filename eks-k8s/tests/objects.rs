@@ -13,7 +13,7 @@ use eks_core::{
     AuthenticationMode, AwaitedNodes, Diagnosis, Verdict,
     engine::{BoxFuture, WatchNodes},
 };
-use eks_k8s::{Claim, ObjectsSpec, ObjectsSpecBuilder, Pod, Reclaim, Service, StorageClass, client::Objects};
+use eks_k8s::{Claim, ObjectsSpec, ObjectsSpecBuilder, Pod, Reclaim, Service, StorageClass, Unanswered, client::Objects};
 use eks_sim::{Fault, Sim, When};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, api::PostParams};
@@ -197,6 +197,28 @@ async fn a_teardown_without_an_api_server_tells_what_it_did_not_see_go() -> Test
     assert!(survivors.iter().any(|left| left.id == "default/nginx" && left.usd_per_month > 16.0), "{}", ending.verdict);
     // And with no cluster known, there is nothing to do.
     assert!(stage.objects().teardown(&stage.owner, None).await?.is_empty());
+    Ok(())
+}
+
+/// Who asks under the wrong role gets no teardown that goes past the cluster's objects; where nobody answers there is one.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_refuses_is_not_silent() -> Tested {
+    let refused = |status, code: &str| Fault::Refuse { status, code: code.to_owned(), message: "no".to_owned() };
+    for (fault, is_silent) in [(refused(401, "Unauthorized"), false), (refused(403, "Forbidden"), false), (Fault::CloseConnection, true)] {
+        let stage = Stage::set(AuthenticationMode::ConfigMap).await?;
+        for _ in 0..100 {
+            let any = When::Action { service: "kubernetes".to_owned(), action: "/".to_owned(), nth: 1 };
+            stage.sim.inject(any, fault.clone());
+        }
+        let planned = stage.objects().teardown_or(&stage.owner, Some(stage.access.clone()), Unanswered::leave_to_aws()).await;
+        match planned {
+            Ok(teardown) => assert!(is_silent && teardown.to_string().contains("does not answer"), "{fault:?}: {teardown}"),
+            Err(error) => {
+                assert!(!is_silent && matches!(error, eks_core::Error::Refused { .. }), "{fault:?}: {error}");
+                assert!(error.to_string().contains("AmazonEKSClusterAdminPolicy"), "{error}");
+            }
+        }
+    }
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Explained {
-    /// What happened, in one line.
+    /// What happened, in one line; of errors that are not of these crates further lines may follow, as the error lays them out.
     pub summary: String,
     /// Each thing that went wrong.
     pub troubles: Vec<Trouble>,

@@ -27,7 +27,8 @@ pub const LINE_VERSION: u32 = 1;
 pub struct Line {
     /// [`LINE_VERSION`].
     pub v: u32,
-    /// When, from the start of the run.
+    /// When, from the start of the run; 0 in a program's own lines, which do not tell it.
+    #[serde(default)]
     pub at: f64,
     /// What happened; its name is the field `event`.
     #[serde(flatten)]
@@ -119,6 +120,9 @@ pub enum What {
         /// Whether every step is done.
         complete: bool,
     },
+    /// An event that this version of the crate does not know, or a line that a program added of its own: to be passed over.
+    #[serde(other)]
+    Unknown,
 }
 
 /// A step of the plan.

@@ -114,6 +114,11 @@ pub fn clock(duration: Duration) -> String {
     }
 }
 
+/// Seconds as they are told by a recording, which may be anybody's: less than none is none, and too many are as many as there are.
+pub(crate) fn span(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(if seconds > 0.0 { Duration::MAX } else { Duration::ZERO })
+}
+
 /// Dollars: `$73.00`.
 pub(crate) fn usd(amount: f64) -> String {
     // An empty sum of floats is minus zero.
@@ -181,6 +186,13 @@ mod tests {
         assert_eq!(wrap("arn:aws:iam::123456789012:role/x y", 10), ["arn:aws:iam::123456789012:role/x", "y"]);
         assert_eq!(fit("abcdef", 4), "abc…");
         assert_eq!(cell("ab", 4), "ab  ");
+    }
+
+    #[test]
+    fn no_number_of_seconds_is_too_strange() {
+        assert_eq!((span(1.5), span(-1.0), span(f64::NAN)), (Duration::from_millis(1_500), Duration::ZERO, Duration::ZERO));
+        assert_eq!((span(1e300), span(f64::INFINITY)), (Duration::MAX, Duration::MAX));
+        assert!(clock(Duration::MAX).ends_with('m'));
     }
 
     #[test]

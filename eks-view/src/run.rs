@@ -13,7 +13,10 @@ use eks_core::{
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::line::{Line, What};
+use crate::{
+    line::{Line, What},
+    look::span,
+};
 
 /// States and retries of a step that are kept; a drain of a hundred nodes sees thousands.
 const KEPT: usize = 100;
@@ -163,11 +166,25 @@ impl Recorder {
 }
 
 impl Run {
-    /// The run that lines tell of, as [`Progress::json_lines`](crate::Progress::json_lines) writes them.
+    /// The run that lines tell of, as [`Progress::json_lines`](crate::Progress::json_lines) writes them; of several the last.
     pub fn of<'a>(lines: impl IntoIterator<Item = &'a Line>) -> Self {
         let mut run = Self::default();
         lines.into_iter().for_each(|line| run.note(line));
         run
+    }
+
+    /// The runs that lines tell of, one after the other: a program's output may hold several. Lines before the first begins are of none.
+    pub fn all<'a>(lines: impl IntoIterator<Item = &'a Line>) -> Vec<Self> {
+        let mut runs: Vec<Self> = Vec::new();
+        for line in lines {
+            if matches!(line.what, What::RunStarted { .. }) {
+                runs.push(Self::default());
+            }
+            if let Some(run) = runs.last_mut() {
+                run.note(line);
+            }
+        }
+        runs
     }
 
     fn note(&mut self, Line { at, what, .. }: &Line) {
@@ -220,6 +237,7 @@ impl Run {
                 let step = self.step_mut(key);
                 (step.status, step.because) = (RunStatus::Skipped, Some(because.clone()));
             }
+            What::Unknown => {}
             What::RunFinished { took, complete } => (self.took, self.complete) = (Some(*took), *complete),
         }
     }
@@ -240,7 +258,7 @@ impl Run {
     /// How long it took, or how far the recording goes.
     pub fn length(&self) -> Duration {
         let last = self.steps.iter().map(RunStep::end).fold(0.0, f64::max);
-        Duration::from_secs_f64(self.took.unwrap_or(last).max(last).max(0.0))
+        span(self.took.unwrap_or(last).max(last))
     }
 
     /// The chain of steps that the end of the run waited for, first step first: of what each needed, what ended last.

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Paper, happen};
-use eks_view::{Line, Progress, Recorder, Run, RunStatus};
+use eks_view::{Line, Progress, Recorder, Run, RunStatus, What};
 
 #[tokio::test(start_paused = true)]
 async fn plain_lines() {
@@ -54,6 +54,24 @@ async fn lines_of_json() {
     happen(recorder.observer()).await;
     let mut recorded = recorder.run();
     assert!(recorded.began.take().is_some_and(|began| began.ends_with('Z')), "only the calendar is not in the lines");
+    assert_eq!(Run::of(&lines), recorded);
+}
+
+/// Events may be added within a version, and a program may tell of several runs.
+#[tokio::test(start_paused = true)]
+async fn what_is_not_known_is_passed_over() {
+    let recorder = Recorder::new();
+    let paper = Paper::default();
+    let progress = Progress::json_lines(paper.clone()).also(recorder.observer());
+    happen(progress.observer()).await;
+    let own = r#"{"v":1,"event":"error","summary":"no"}"#;
+    let later = r#"{"v":1,"at":3.5,"event":"step_dreamt","key":"net/vpc","of":{"sheep":3}}"#;
+    let text = format!("{own}\n{}{later}\n{}{own}\n", paper.text(), paper.text());
+    let lines: Vec<Line> = text.lines().map(|line| serde_json::from_str(line).expect("a line")).collect();
+    assert_eq!(lines.iter().filter(|line| line.what == What::Unknown).count(), 3);
+    let mut recorded = recorder.run();
+    recorded.began = None;
+    assert_eq!(Run::all(&lines), [recorded.clone(), recorded.clone()]);
     assert_eq!(Run::of(&lines), recorded);
 }
 

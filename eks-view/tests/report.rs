@@ -99,6 +99,58 @@ async fn it_tells_everything_and_needs_nothing_else() {
     assert!(html.len() < 40_000, "{} bytes", html.len());
 }
 
+/// A run of two steps, one after the other, that took so long each.
+fn short(took: f64, status: &str, complete: bool) -> Run {
+    let step = |key: &str, began: f64, needs: &[&str]| {
+        serde_json::json!({
+            "key": key, "title": "it", "needs": needs, "typical": took, "status": status, "began": began, "took": took, "attempts": 1,
+            "states": [{"at": took, "subject": "it", "state": "there"}], "retries": [], "error": null, "because": null,
+        })
+    };
+    serde_json::from_value(serde_json::json!({
+        "owner": "demo", "purpose": "make", "began": null, "expected": took, "took": complete.then_some(took), "complete": complete,
+        "kept": 0, "steps": [step("net/vpc", 0.0, &[]), step("net/subnet/a", took, &["net/vpc"])],
+    }))
+    .expect("a run")
+}
+
+/// What a killed run left, the next one did.
+#[test]
+fn a_heading_is_judged_by_its_last_run() {
+    let (killed, failed, done) = (short(60.0, "running", false), short(60.0, "failed", false), short(60.0, "done", true));
+    let html = Page::new("x").run("Workers", &killed).run("Workers", &failed).run("Workers", &done).html();
+    assert!(html.contains("<strong class=\"good\">complete</strong>"), "{html}");
+    assert!(html.contains(">Workers<") && html.contains("<h2>Workers, 2nd run</h2>") && html.contains("<dt>Workers, 3rd run</dt>"));
+    assert!(html.contains("<dd>2 of 2</dd>"), "steps that were begun anew are not counted twice");
+    let html = Page::new("x").run("Workers", &done).run("Workers", &killed).html();
+    assert!(html.contains("<strong class=\"warn\">unfinished</strong>"), "{html}");
+    let html = Page::new("x").run("Control plane", &failed).run("Workers", &done).html();
+    assert!(html.contains("<strong class=\"bad\">failed</strong>"), "{html}");
+}
+
+#[test]
+fn the_end_waited_for_something_or_nothing_is_said() {
+    assert!(!Page::new("x").run("Apply", &short(0.3, "done", true)).html().contains("The end waited"));
+    assert!(Page::new("x").run("Apply", &short(30.0, "done", true)).html().contains("The end waited for <code>"));
+}
+
+/// A recording may come from anywhere.
+#[test]
+fn strange_times_break_no_page() {
+    for took in [-1.0, 1e300, -1e300] {
+        parsed(&Page::new("x").run("Apply", &short(took, "done", true)).run("Again", &short(took, "running", false)).html());
+    }
+}
+
+/// As those of files are: each problem with its place.
+#[test]
+fn an_error_of_several_lines_keeps_them() {
+    let error = std::io::Error::other("shop.yaml: 2 problems\n  3:5 <nodes>: unknown\n  7:1 zone");
+    let html = Page::new("x").failure(&error).html();
+    parsed(&html);
+    assert!(html.contains("<p>shop.yaml: 2 problems</p>\n<pre>  3:5 &lt;nodes&gt;: unknown\n  7:1 zone</pre>"), "{html}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn hostile_names_are_shown_and_do_nothing() {
     const HOSTILE: &str = "<img src=x onerror=alert(1)>\"'&</style></script>";

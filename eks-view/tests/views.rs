@@ -135,6 +135,28 @@ fn nothing_to_do() {
 }
 
 #[test]
+fn nothing_to_do_and_something_to_review() {
+    let degraded = Finding::warning(key("net/vpc"), "is not as well as it looks");
+    let plan = Plan::builder(&owner(), "net").step(common::kept("net/vpc")).finding(degraded).build().expect("a plan");
+    insta::assert_snapshot!(eks_view::plan(&plan), @r##"
+    plan for demo:  1 as they should be
+    nothing to do; $0.00 a month
+
+    to review
+      ! net/vpc
+        is not as well as it looks
+    "##);
+}
+
+/// As those of files are: each problem with its place.
+#[test]
+fn an_error_of_several_lines_keeps_them() {
+    let error = std::io::Error::other("shop.yaml: 2 problems\n  3:5 nodes: unknown\n\u{1b}[2J 7:1 zone\n");
+    let text = eks_view::error(&error).to_string();
+    assert_eq!(text, "error: shop.yaml: 2 problems\n    3:5 nodes: unknown\n   [2J 7:1 zone");
+}
+
+#[test]
 fn a_teardown() {
     insta::assert_snapshot!(eks_view::teardown(&teardown()), @r##"
     teardown of demo:  2 to remove

@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         // Simulated minutes pass as fast as the program gets through them.
         runtime.start_paused(true);
     }
+    options.progress.heed();
     let mut story = Story::default();
     let result = match runtime.build() {
         Ok(runtime) => runtime.block_on(chapter(&options, &mut story)),

@@ -27,6 +27,7 @@ const LEAKED: u8 = 2;
 
 fn main() -> ExitCode {
     let options = Options::parse();
+    options.progress.heed();
     let mut story = Story::default();
     let mut code = None;
     let ended = options.place.run(async |account| {

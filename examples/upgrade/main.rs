@@ -32,6 +32,7 @@ use crate::{options::Options, watch::Watch};
 
 fn main() -> ExitCode {
     let options = Options::parse();
+    options.progress.heed();
     let mut story = Story::default();
     options.place.run_at(options.place.is_simulator(), async || {
         let result = upgrade(&options, &mut story).await;

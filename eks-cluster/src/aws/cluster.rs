@@ -165,12 +165,24 @@ impl Clusters {
         cx.wait(wait::cluster_updated(name, &id, change.typical())).await.map(|_| ())
     }
 
-    /// Deletes the cluster if it is ours, and waits until it is gone.
-    pub(super) async fn delete_cluster(&self, name: &ClusterName, unprotect: bool, cx: &StepContext) -> Result<(), Error> {
+    /// Deletes the cluster if it is ours and the one that was planned, and waits until it is gone.
+    pub(super) async fn delete_cluster(
+        &self,
+        name: &ClusterName,
+        created: Option<jiff::Timestamp>,
+        unprotect: bool,
+        cx: &StepContext,
+    ) -> Result<(), Error> {
         let Some(mut cluster) = self.describe(name).await? else { return Ok(()) };
         if !cluster.is_owned_by(cx.owner()) {
             let rule = "is not ours: it does not carry our tag any more";
             return Err(refused(format!("cluster {name}"), rule, "remove it by hand if it is not wanted"));
+        }
+        if let (Some(planned), Some(found)) = (created, cluster.created)
+            && planned != found
+        {
+            let rule = format!("was made at {found}, after this teardown was planned: it is another one under the same name");
+            return Err(refused(format!("cluster {name}"), rule, "plan the teardown again, and read it"));
         }
         // EKS heeds protection only where a cluster came up ("Protect EKS clusters from accidental deletion").
         let is_protected =

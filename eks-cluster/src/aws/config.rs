@@ -17,6 +17,7 @@ pub(super) fn observed(name: &ClusterName, cluster: Cluster) -> ObservedCluster 
     ObservedCluster {
         name: name.clone(),
         arn: cluster.arn().unwrap_or_default().to_owned(),
+        created: cluster.created_at().and_then(|at| jiff::Timestamp::from_second(at.secs()).ok()),
         status: cluster.status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
         issues: issues.iter().map(issue).collect(),
         version: cluster.version().unwrap_or_default().to_owned(),

@@ -65,7 +65,7 @@ impl Driver for Clusters {
     fn remove<'a>(&'a self, removal: &'a Removal, cx: &'a StepContext) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
             match removal.op.decode().map_err(broken)? {
-                ClusterOp::DeleteCluster { cluster, unprotect, .. } => self.delete_cluster(&cluster, unprotect, cx).await,
+                ClusterOp::DeleteCluster { cluster, created, unprotect, .. } => self.delete_cluster(&cluster, created, unprotect, cx).await,
                 ClusterOp::DeleteRole { name } => self.delete_role(&name, cx).await,
                 ClusterOp::DeleteOidcProvider { arn } => self.delete_provider(&arn, cx).await,
                 ClusterOp::DeleteAddon { cluster, addon, preserve, .. } => self.delete_addon(&cluster, &addon, preserve, cx).await,

@@ -256,6 +256,23 @@ async fn a_role_that_is_no_longer_ours_outlives_a_saved_teardown() -> Tested {
     Ok(())
 }
 
+/// A saved teardown, signed or not, is of the cluster that was there when it was planned.
+#[tokio::test(start_paused = true)]
+async fn a_cluster_made_anew_outlives_a_saved_teardown() -> Tested {
+    let account = Account::new(Sim::new()).await?;
+    let spec = account.builder().no_addons().build()?;
+    account.clusters.plan(&spec).await?.apply(&account.engine()).await?;
+    let saved = account.clusters.teardown(&account.owner, &account.name).await?.to_signed_json(b"a key")?;
+    assert!(account.clusters.teardown(&account.owner, &account.name).await?.apply(&account.engine()).await?.verdict.is_clean());
+    account.clusters.plan(&spec).await?.apply(&account.engine()).await?;
+    let old = eks_core::Teardown::from_signed_json(&saved, b"a key")?;
+    let ending = old.apply(&account.engine()).await?;
+    let refused: Vec<_> = ending.report.failures().map(|(key, error)| (key.as_str(), error.to_string())).collect();
+    assert!(matches!(&refused[..], [("cluster/control-plane", why)] if why.contains("another one under the same name")), "{refused:?}");
+    assert_eq!(account.ours(), ["eks/cluster chap10", "iam/role chap10-cluster-us-east-1"], "its role goes after it, so it stays, too");
+    Ok(())
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_plan_that_no_longer_fits_is_refused() -> Tested {
     let account = Account::new(Sim::new()).await?;

@@ -9,7 +9,8 @@
 //!
 //! # Tracing
 //! A run is a span of `tracing`, each step a span in it, and whatever a driver calls is told within its step's: the AWS SDK's own spans
-//! (`rpc.system`, `rpc.service`, `rpc.method`) and those of `kube`. Names are those of OpenTelemetry's semantic conventions (cloud, error, rpc)
+//! (`rpc.system`, `rpc.service`, `rpc.method`) and those of `kube`. A poll looks for all steps that wait for things of one kind, so what it
+//! calls is told within the run's span. Names are those of OpenTelemetry's semantic conventions (cloud, error, rpc)
 //! where there are some. No field holds an operation's body, an output or a credential. Without a subscriber, nothing is computed but
 //! whether there is one.
 //!

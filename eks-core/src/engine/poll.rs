@@ -14,6 +14,7 @@ use tokio::{
     time::Instant,
 };
 use tokio_util::task::AbortOnDropHandle;
+use tracing::{Instrument, Span};
 
 use super::{Driver, Event, Poll, Wait, settings::paced};
 use crate::{Class, Error, Outputs, StepKey};
@@ -26,6 +27,8 @@ pub(super) struct Pollers {
     polls: Arc<AtomicU64>,
     emit: Emit,
     speed: f64,
+    /// That of the run: a poll is for several steps.
+    span: Span,
 }
 
 struct Group {
@@ -45,8 +48,8 @@ struct Waiter {
 }
 
 impl Pollers {
-    pub(super) fn new(emit: Emit, speed: f64) -> Self {
-        Self { groups: Mutex::default(), polls: Arc::default(), emit, speed }
+    pub(super) fn new(emit: Emit, speed: f64, span: Span) -> Self {
+        Self { groups: Mutex::default(), polls: Arc::default(), emit, speed, span }
     }
 
     /// How many polls were made.
@@ -79,7 +82,7 @@ impl Pollers {
                 polls: self.polls.clone(),
                 emit: self.emit.clone(),
             };
-            Group { waiters, arrived, task: AbortOnDropHandle::new(tokio::spawn(poller.run())) }
+            Group { waiters, arrived, task: AbortOnDropHandle::new(tokio::spawn(poller.run().instrument(self.span.clone()))) }
         });
         group.waiters.lock().unwrap_or_else(PoisonError::into_inner).push(waiter);
         group.arrived.notify_one();

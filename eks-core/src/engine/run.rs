@@ -78,7 +78,7 @@ pub(super) async fn run(
         owner: owner.clone(),
         purpose,
         outputs: Arc::default(),
-        pollers: Arc::new(Pollers::new(emit.clone(), engine.speed)),
+        pollers: Arc::new(Pollers::new(emit.clone(), engine.speed, span.clone())),
         slots: Arc::new(Semaphore::new(engine.concurrency)),
         stop,
         cancel: engine.cancel.clone(),

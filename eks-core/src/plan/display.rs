@@ -27,7 +27,9 @@ impl fmt::Display for Plan {
             count(Action::Keep)
         )?;
         if self.is_noop() {
-            return write!(f, "nothing to do; ${:.2} a month", self.usd_per_month());
+            write!(f, "nothing to do; ${:.2} a month", self.usd_per_month())?;
+            // What stays as it is may need a look all the same.
+            return self.findings_text(f, "\n\n", "");
         }
         let (total, chain) = self.critical_path();
         writeln!(
@@ -39,7 +41,7 @@ impl fmt::Display for Plan {
             self.iam_actions().len()
         )?;
         self.steps_by_layer(f)?;
-        self.findings_text(f)?;
+        self.findings_text(f, "\n", "\n")?;
         let path: Vec<_> = chain
             .iter()
             .filter_map(|key| self.step(key.as_str()))
@@ -84,17 +86,17 @@ impl Plan {
         Ok(())
     }
 
-    fn findings_text(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn findings_text(&self, f: &mut fmt::Formatter<'_>, before: &str, after: &str) -> fmt::Result {
         let findings = self.findings();
         if findings.is_empty() {
             return Ok(());
         }
-        writeln!(f, "\nto review")?;
+        write!(f, "{before}to review")?;
         for finding in findings {
             let mark = if finding.severity == Severity::Warning { '!' } else { '·' };
-            writeln!(f, "  {mark} {finding}")?;
+            write!(f, "\n  {mark} {finding}")?;
         }
-        Ok(())
+        write!(f, "{after}")
     }
 
     fn cost(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -138,5 +140,34 @@ impl Plan {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+    use crate::{Finding, Operation, Owner, Step};
+
+    #[derive(Serialize, Deserialize)]
+    struct Stand;
+
+    impl Operation for Stand {
+        const LAYER: &'static str = "park";
+    }
+
+    /// What nobody changes may need a look all the same: an add-on that is degraded, an entry that still lets somebody in.
+    #[test]
+    fn a_plan_without_changes_tells_its_warnings() {
+        let owner = Owner::new("shop").unwrap();
+        let oak = || Step::new("park/oak".parse().unwrap(), Action::Keep, "oak", &Stand).unwrap();
+        let plan = Plan::builder(&owner, "park").step(oak()).build().unwrap();
+        assert_eq!(plan.to_string(), "plan for shop: 0 to create, 0 to update, 1 as they should be\nnothing to do; $0.00 a month");
+        let ill = Finding::warning("park/oak".parse().unwrap(), "is ill");
+        let plan = Plan::builder(&owner, "park").step(oak()).finding(ill).build().unwrap();
+        assert!(plan.is_noop());
+        let text = plan.to_string();
+        assert!(text.ends_with("nothing to do; $0.00 a month\n\nto review\n  ! park/oak: is ill"), "{text}");
     }
 }

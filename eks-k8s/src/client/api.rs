@@ -8,8 +8,8 @@ use kube::{
 use serde_json::Value;
 
 use super::{
-    calls::{ENDLESS, PAGES},
-    error::failed,
+    calls::PAGES,
+    error::{endless, failed},
 };
 use crate::{Kind, ObjectRef, owned::MANAGER};
 
@@ -73,13 +73,16 @@ impl Collection {
     }
 
     pub(super) fn failed(&self, verb: &str, name: &str, error: kube::Error) -> Error {
-        let subject = match (self.namespace.as_str(), name) {
+        failed(format!("{verb} {}", self.kind), self.subject(name), error)
+    }
+
+    fn subject(&self, name: &str) -> String {
+        match (self.namespace.as_str(), name) {
             ("", "") => "all namespaces".to_owned(),
             ("", name) => name.to_owned(),
             (namespace, "") => namespace.to_owned(),
             (namespace, name) => format!("{namespace}/{name}"),
-        };
-        failed(format!("{verb} {}", self.kind), subject, error)
+        }
     }
 
     pub(super) async fn get(&self, name: &str) -> Result<Option<Value>, Error> {
@@ -101,7 +104,7 @@ impl Collection {
                 None => return Ok((all, page.metadata.resource_version.unwrap_or_default())),
             }
         }
-        Err(self.failed("list", "", kube::Error::Service(ENDLESS.into())))
+        Err(endless(format!("list {}", self.kind), self.subject(""), PAGES))
     }
 
     /// Server-side apply; by force only on what is ours.

@@ -14,7 +14,10 @@ use kube::{
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
-use super::{connect::Place, error::failed};
+use super::{
+    connect::Place,
+    error::{endless, failed},
+};
 use crate::owned::MANAGER;
 
 /// What ends a call that gets no answer.
@@ -23,8 +26,6 @@ const ANSWER: Duration = Duration::from_secs(60);
 const PAGE: u32 = 500;
 /// So many pages hold half a million objects; etcd of a cluster does not.
 pub(super) const PAGES: u32 = 1_000;
-/// What is said of a list that goes on after that.
-pub(super) const ENDLESS: &str = "each of 1000 pages told of one more";
 /// How often a read is tried that time may heal, and a write that another one came before.
 const TRIES: u32 = 6;
 const PAUSE: Duration = Duration::from_secs(1);
@@ -113,7 +114,7 @@ impl<'a> Api<'a> {
                 None => return Ok(()),
             }
         }
-        Err(failed("list", path, kube::Error::Service(ENDLESS.into())))
+        Err(endless("list", path, PAGES))
     }
 
     /// Whole objects, and the version at which they were so.

@@ -12,6 +12,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
+use super::error::{CONNECT, is_out_of_reach};
 use crate::{Access, AccessRef, ObjectsSpec, Observed, Unanswered, observed::Scope, teardown::unanswering};
 
 type Connect = dyn Fn(Access) -> BoxFuture<'static, Result<Client, BoxError>> + Send + Sync;
@@ -107,23 +108,46 @@ impl Objects {
 
     /// As [`Objects::teardown`], with a choice of what is done where the API server does not answer, or a controller does not let go of
     /// what it made: then and with [`Unanswered::LeaveToAws`], nothing of the cluster is listed, a finding says so, and it goes with the
-    /// cluster. That is concluded only from four looks in a row, five seconds apart: volumes may be lost with it.
+    /// cluster. That is concluded only from four looks in a row, five seconds apart: nobody could know any more which volumes may go, so
+    /// all of them stay, and are told.
+    ///
+    /// A server that refuses (401, 403) does answer, and what is in it could be taken away in order by somebody else.
     ///
     /// # Errors
-    /// As [`Objects::teardown`]; with [`Unanswered::LeaveToAws`] none for an API server that does not answer.
+    /// As [`Objects::teardown`]; with [`Unanswered::LeaveToAws`] none for an API server that does not answer, and [`Error::Refused`] if it
+    /// lets us in at none of the looks.
     pub async fn teardown_or(&self, owner: &Owner, access: Option<Access>, unanswered: Unanswered) -> Result<Teardown, Error> {
-        let mut looks = 1;
+        let at = access.as_ref().map_or_else(|| "the cluster".to_owned(), |access| format!("cluster {}", access.name));
+        let (mut looks, mut answers) = (1, false);
         let error = loop {
-            match self.look(owner, Scope::everything(access.clone())).await {
+            let error = match self.look(owner, Scope::everything(access.clone())).await {
                 Ok(now) => return now.teardown_or(owner, unanswered),
-                Err(error) if unanswered == Unanswered::Hold || !matches!(error, Error::Call { .. }) => return Err(error),
-                Err(error) if looks == LOOKS => break error,
-                Err(_) => {}
+                Err(error) if unanswered == Unanswered::Hold => return Err(error),
+                Err(error) => error,
+            };
+            answers |= !is_out_of_reach(&error);
+            // An access entry that was made just now may have no effect yet.
+            let may_heal = matches!(error.class(), Class::Denied | Class::Inconsistent | Class::Throttled) || is_out_of_reach(&error);
+            if !may_heal {
+                return Err(error);
+            }
+            if looks == LOOKS {
+                break error;
             }
             looks += 1;
             sleep(LOOK_AGAIN).await;
         };
-        let at = access.as_ref().map_or_else(|| "the cluster".to_owned(), |access| format!("cluster {}", access.name));
+        if error.class() == Class::Denied {
+            return Err(Error::Refused {
+                subject: format!("the API server of {at}"),
+                rule: format!("answers, but does not let us look at what is in it ({})", error.chain()),
+                remedy: "tear down under the role that made the cluster, or give yours an access entry with AmazonEKSClusterAdminPolicy"
+                    .to_owned(),
+            });
+        }
+        if answers {
+            return Err(error);
+        }
         unanswering(owner, access, &format!("the API server of {at} does not answer ({}); what is in it goes with it", error.chain()))
     }
 
@@ -141,7 +165,7 @@ impl Objects {
             return Ok(Some(client.clone()));
         }
         let client = connect(access.clone()).await.map_err(|source| Error::Call {
-            call: "connect".to_owned(),
+            call: CONNECT.to_owned(),
             subject: format!("the API server of cluster {}", access.name),
             class: Class::Permanent,
             code: None,

@@ -11,7 +11,7 @@ use super::{
     api::Collection,
     apply, auth,
     connect::Objects,
-    error::{is_silent, soon_allowed},
+    error::{is_out_of_reach, is_silent, soon_allowed},
     remove,
 };
 use crate::{Access, AccessRef, Kind, ObjectOp, observed::Scope};
@@ -85,14 +85,16 @@ impl Objects {
     }
 }
 
-/// Whether nobody answered, or nobody let go of an object. What time may heal is tried some times first.
+/// Whether nobody answered, or nobody let go of an object. What time may heal is tried some times first. A refusal is an answer: who may not
+/// delete the object must not delete the cluster past it.
 fn is_unanswered(error: &Error, attempt: u32) -> bool {
     match error {
         Error::Timeout { .. } => true,
         // Another writer: the runner looks again.
         Error::Call { class: Class::Conflict, .. } => false,
-        Error::Call { class: Class::Inconsistent | Class::Throttled | Class::Transient, .. } => attempt >= REACHING,
-        Error::Call { .. } => true,
+        Error::Call { class: Class::Inconsistent | Class::Throttled, .. } => attempt >= REACHING,
+        // Who could not connect is not tried again by the runner.
+        Error::Call { class, .. } => is_out_of_reach(error) && (*class != Class::Transient || attempt >= REACHING),
         _ => false,
     }
 }
@@ -130,5 +132,26 @@ impl Driver for Objects {
             let leavings = serde_json::from_value(scope.clone()).map_err(|error| not_ours("scope of layer k8s", error))?;
             self.left(owner, leavings).await
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_an_answer() {
+        let error = |class| Error::Call {
+            call: "delete Service".to_owned(),
+            subject: "default/nginx".to_owned(),
+            class,
+            code: None,
+            request_id: None,
+            source: "no".into(),
+        };
+        for class in [Class::Denied, Class::Permanent, Class::Quota, Class::Conflict] {
+            assert!(!is_unanswered(&error(class), REACHING), "{class:?}");
+        }
+        assert!(is_unanswered(&error(Class::Transient), REACHING) && !is_unanswered(&error(Class::Transient), REACHING - 1));
     }
 }

@@ -30,6 +30,15 @@ pub(super) fn failed(call: impl Into<String>, subject: impl Into<String>, error:
     Error::Call { call: call.into(), subject: subject.into(), class, code, request_id: None, source }
 }
 
+/// A list that goes on for ever: asked again, it would do so again.
+pub(super) fn endless(call: impl Into<String>, subject: impl Into<String>, pages: u32) -> Error {
+    let source = format!("each of {pages} pages told of one more").into();
+    Error::Call { call: call.into(), subject: subject.into(), class: Class::Permanent, code: None, request_id: None, source }
+}
+
+/// What is called where no client could be made.
+pub(super) const CONNECT: &str = "connect";
+
 /// For a step that runs just after its cluster was made: an access entry takes seconds to have effect, so being denied is
 /// no verdict yet.
 pub(super) fn soon_allowed(error: Error) -> Error {
@@ -39,6 +48,12 @@ pub(super) fn soon_allowed(error: Error) -> Error {
 /// Whether no API server answered at all.
 pub(super) fn is_silent(error: &Error) -> bool {
     matches!(error, Error::Call { class: Class::Transient, code: None, .. })
+}
+
+/// Whether nothing was to be had from an API server: it was not reached, it did not answer, or it could not (5xx). One that refuses does
+/// answer: to be denied (401, 403) says something of who asks, and nothing of the server.
+pub(super) fn is_out_of_reach(error: &Error) -> bool {
+    matches!(error, Error::Call { call, class, .. } if *class == Class::Transient || call == CONNECT)
 }
 
 #[cfg(test)]
@@ -65,6 +80,13 @@ mod tests {
         }
         assert_eq!(status(403, "exceeded quota: pods").class(), Class::Quota);
         assert!(!is_silent(&status(503, "no")) && is_silent(&failed("get", "x", kube::Error::Service("refused".into()))));
+        assert!(is_out_of_reach(&status(503, "no")) && is_out_of_reach(&failed("get", "x", kube::Error::Service("refused".into()))));
+        for code in [401, 403, 404, 422, 429] {
+            assert!(!is_out_of_reach(&status(code, "no")), "{code} is an answer");
+        }
+        let endless = endless("list Pod", "all namespaces", 1_000);
+        assert!(endless.class() == Class::Permanent && !is_silent(&endless) && !is_out_of_reach(&endless));
+        assert_eq!(endless.chain(), "list Pod for all namespaces failed: each of 1000 pages told of one more");
         assert_eq!(soon_allowed(status(403, "no")).class(), Class::Inconsistent);
         assert_eq!(status(422, "too long").chain(), "apply Pod for default/nginx failed with Some: too long");
     }

@@ -8,7 +8,7 @@ use eks_core::{Plan, Teardown, Verdict};
 use super::{html::Html, sections, timeline};
 use crate::{
     explain::{Explained, explain},
-    look::{clock, count, usd},
+    look::{clock, count, span, usd},
     run::{Run, RunStatus},
 };
 
@@ -113,8 +113,8 @@ impl<'a> Page<'a> {
         if let Some(verdict) = self.verdict {
             sections::verdict(&mut html, verdict);
         }
-        for (heading, run) in &self.runs {
-            timeline::section(&mut html, heading, run);
+        for (heading, run) in self.labelled() {
+            timeline::section(&mut html, &heading, run);
         }
         self.image(&mut html);
         if let Some(plan) = self.plan {
@@ -147,12 +147,11 @@ impl<'a> Page<'a> {
             html.raw("<time datetime=\"").text(began).raw("\">").text(began.replace('T', " ").replace('Z', " UTC")).raw("</time>");
         }
         html.raw("</p>\n<dl class=\"tiles\">\n");
-        for (heading, run) in &self.runs {
-            let expected = std::time::Duration::from_secs_f64(run.expected.max(0.0));
-            tile(html, heading, clock(run.length()), format!("expected {}", clock(expected)));
+        for (heading, run) in self.labelled() {
+            tile(html, &heading, clock(run.length()), format!("expected {}", clock(span(run.expected))));
         }
-        let (total, done): (usize, usize) =
-            self.runs.iter().map(|(_, run)| (run.steps.len(), run.count(RunStatus::Done))).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+        let steps = self.last().into_values().map(|run| (run.steps.len(), run.count(RunStatus::Done)));
+        let (total, done) = steps.fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
         if total > 0 {
             tile(html, "Steps", format!("{done} of {total}"), "done".to_owned());
         }
@@ -170,13 +169,30 @@ impl<'a> Page<'a> {
         html.raw("</dl>\n</header>\n");
     }
 
+    /// Of each heading the last run: one that was killed is judged by the one that continued it.
+    fn last(&self) -> BTreeMap<&str, &'a Run> {
+        self.runs.iter().map(|(heading, run)| (heading.as_str(), *run)).collect()
+    }
+
+    /// The runs; those of one heading are told apart.
+    fn labelled(&self) -> Vec<(String, &'a Run)> {
+        let mut times: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut label = |heading| {
+            let number = times.entry(heading).or_insert(0);
+            *number += 1;
+            if *number == 1 { heading.to_owned() } else { format!("{heading}, {} run", nth(*number)) }
+        };
+        self.runs.iter().map(|(heading, run)| (label(heading.as_str()), *run)).collect()
+    }
+
     /// In one word: what became of it.
     fn status(&self) -> (&'static str, &'static str) {
+        let last = self.last();
         match self.verdict {
             Some(verdict) if !verdict.is_clean() => return ("bad", "leaked"),
-            _ if self.failure.is_some() || self.runs.iter().any(|(_, run)| run.count(RunStatus::Failed) > 0) => return ("bad", "failed"),
-            _ if self.runs.iter().any(|(_, run)| run.took.is_none()) => return ("warn", "unfinished"),
-            _ if self.runs.iter().any(|(_, run)| !run.complete) => return ("bad", "incomplete"),
+            _ if self.failure.is_some() || last.values().any(|run| run.count(RunStatus::Failed) > 0) => return ("bad", "failed"),
+            _ if last.values().any(|run| run.took.is_none()) => return ("warn", "unfinished"),
+            _ if last.values().any(|run| !run.complete) => return ("bad", "incomplete"),
             Some(_) => return ("good", "clean"),
             None => {}
         }
@@ -188,6 +204,18 @@ impl<'a> Page<'a> {
         html.raw("<section>\n<h2>Network</h2>\n<div class=\"scroll\"><img class=\"network\" alt=\"").text(description);
         html.raw("\" src=\"data:image/svg+xml;base64,").text(STANDARD.encode(svg)).raw("\"/></div>\n</section>\n");
     }
+}
+
+/// `2nd`, `11th`.
+fn nth(number: usize) -> String {
+    let ending = match (number % 100, number % 10) {
+        (11..=13, _) => "th",
+        (_, 1) => "st",
+        (_, 2) => "nd",
+        (_, 3) => "rd",
+        _ => "th",
+    };
+    format!("{number}{ending}")
 }
 
 fn tile(html: &mut Html, name: &str, figure: String, more: String) {

@@ -12,7 +12,11 @@ use crate::{
 };
 
 pub(super) fn failure(html: &mut Html, failure: &Explained) {
-    html.raw("<section class=\"failure\">\n<h2>What went wrong</h2>\n").element("p", "", &failure.summary);
+    let (first, more) = failure.summary.split_once('\n').unwrap_or((&failure.summary, ""));
+    html.raw("<section class=\"failure\">\n<h2>What went wrong</h2>\n").element("p", "", first);
+    if !more.is_empty() {
+        html.element("pre", "", more.trim_end());
+    }
     for trouble in &failure.troubles {
         html.raw("<div class=\"trouble\">");
         if !trouble.place.is_empty() {

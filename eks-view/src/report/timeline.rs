@@ -1,12 +1,12 @@
 //! The steps of a run as bars over its time.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use eks_core::StepKey;
 
 use super::html::Html;
 use crate::{
-    look::{clock, count},
+    look::{clock, count, span},
     run::{Run, RunStatus, RunStep},
 };
 
@@ -48,7 +48,7 @@ pub(super) fn section(html: &mut Html, heading: &str, run: &Run) {
 
 fn summary(html: &mut Html, run: &Run, critical: &BTreeSet<&StepKey>) {
     let (done, all) = (run.count(RunStatus::Done), run.steps.len());
-    let expected = clock(Duration::from_secs_f64(run.expected.max(0.0)));
+    let expected = clock(span(run.expected));
     html.raw("<p>");
     if all == 0 {
         html.text("Nothing was to be done").text(if run.kept > 0 { format!(": {} as they should be", run.kept) } else { String::new() });
@@ -60,16 +60,15 @@ fn summary(html: &mut Html, run: &Run, critical: &BTreeSet<&StepKey>) {
         }
     }
     html.raw(".</p>\n");
-    let path: Vec<&RunStep> = run.steps.iter().filter(|step| critical.contains(&step.key)).collect();
-    if path.len() > 1 {
+    let mut path: Vec<&RunStep> = run.steps.iter().filter(|step| critical.contains(&step.key) && step.took.unwrap_or(0.0) >= 1.0).collect();
+    if critical.len() > 1 && !path.is_empty() {
         html.raw("<p>The end waited for ");
-        let mut path: Vec<_> = path.into_iter().filter(|step| step.took.unwrap_or(0.0) >= 1.0).collect();
         path.sort_by(|a, b| a.began.unwrap_or(0.0).total_cmp(&b.began.unwrap_or(0.0)));
         for (at, step) in path.iter().enumerate() {
             if at > 0 {
                 html.raw(" → ");
             }
-            html.element("code", "", &step.key).text(format_args!(" {}", clock(Duration::from_secs_f64(step.took.unwrap_or(0.0)))));
+            html.element("code", "", &step.key).text(format_args!(" {}", clock(span(step.took.unwrap_or(0.0)))));
         }
         html.raw(".</p>\n");
     }
@@ -84,7 +83,7 @@ fn axis(html: &mut Html, length: f64) {
     // A mark at the very end would be cut.
     while at <= length * 0.9 {
         html.raw("<span style=\"left:").text(format_args!("{:.2}%", percent(at, length))).raw("\">");
-        html.text(clock(Duration::from_secs_f64(at))).raw("</span>");
+        html.text(clock(span(at))).raw("</span>");
         at += every;
     }
     html.raw("</div></div>\n");
@@ -119,11 +118,11 @@ fn bar(html: &mut Html, step: &RunStep, length: f64, critical: bool) {
     }
     style(html, class, began, took, length);
     html.raw("</div><div class=\"time\">");
-    html.text(clock(Duration::from_secs_f64(took)));
+    html.text(clock(span(took)));
     html.raw("<span class=\"hidden\">");
-    html.text(format_args!(", began at {}", clock(Duration::from_secs_f64(began))));
+    html.text(format_args!(", began at {}", clock(span(began))));
     if step.typical >= 2.0 {
-        html.text(format_args!(", expected {}", clock(Duration::from_secs_f64(step.typical))));
+        html.text(format_args!(", expected {}", clock(span(step.typical))));
     }
     html.raw(if critical { ", on the critical path" } else { "" }).raw("</span></div>");
     if let Some(error) = &step.error {
@@ -157,7 +156,7 @@ fn story(html: &mut Html, step: &RunStep) {
     }
     html.text(crate::look::fit(&parts.join("; "), 60)).raw("</summary><ol>");
     for (at, what) in told {
-        html.raw("<li><span class=\"at\">").text(clock(Duration::from_secs_f64(at))).raw("</span> ").text(what).raw("</li>");
+        html.raw("<li><span class=\"at\">").text(clock(span(at))).raw("</span> ").text(what).raw("</li>");
     }
     html.raw("</ol></details>");
 }

@@ -59,7 +59,13 @@ impl fmt::Display for ErrorView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (look, explained) = (self.look, &self.explained);
         write!(f, "{} ", look.ink(RED.bold(), "error:"))?;
-        write!(f, "{}", look.ink(BOLD, crate::look::line(&explained.summary)))?;
+        for (at, text) in explained.summary.lines().enumerate() {
+            match at {
+                0 => write!(f, "{}", look.ink(BOLD, crate::look::line(text)))?,
+                // Some errors lay out what they tell, places below files: as they do.
+                _ => write!(f, "\n  {}", crate::look::line(text.trim_end()))?,
+            }
+        }
         explained.troubles.iter().try_for_each(|trouble| self.trouble(f, trouble))?;
         explained.then.iter().try_for_each(|then| hanging(f, look, "  ", 2, then))
     }

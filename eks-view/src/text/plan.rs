@@ -60,7 +60,8 @@ impl fmt::Display for PlanView<'_> {
         let (total, chain) = self.plan.critical_path();
         self.head(f, total)?;
         if self.plan.is_noop() {
-            return Ok(());
+            // What stays as it is may need a look all the same.
+            return self.findings(f);
         }
         self.layers(f, &chain)?;
         self.findings(f)?;

@@ -44,6 +44,11 @@ fn cluster(name: &str, action: Action, title: &str) -> Step {
     Step::new(key(name), action, title, &ClusterOp).expect("serialisable")
 }
 
+/// What nobody changes.
+pub(crate) fn kept(name: &str) -> Step {
+    net(name, Action::Keep, "as it should be")
+}
+
 /// Two layers; something is made, changed and kept.
 pub(crate) fn plan() -> Plan {
     let seconds = Duration::from_secs;

@@ -60,21 +60,14 @@ impl WorkersWish {
         let Placement::Zones(zones) = &self.placement else { return Ok(()) };
         let has = |zone: &ZoneName| network.subnets.iter().any(|subnet| subnet.tier == Tier::Private && subnet.zone == *zone);
         let lacking: Vec<&str> = zones.iter().filter(|zone| !has(zone)).map(ZoneName::as_str).collect();
-        if lacking.is_empty() {
+        // Of a group without any subnet its own spec tells.
+        if lacking.is_empty() || lacking.len() == zones.len() {
             return Ok(());
         }
         let rule = format!("the network has no private subnet in {}", lacking.join(", "));
-        Err(one("placement-zone", &self.name, rule, "choose zones of the network, or add a subnet there"))
-    }
-}
-
-/// One problem of a group of workers.
-fn one(code: &'static str, workers: &StackName, rule: String, remedy: &str) -> SpecError {
-    let mut problems = Problems::new();
-    problems.add(code, format!("workers {workers}"), rule, remedy);
-    match problems.finish(format!("workers {workers}"), || ()) {
-        Err(error) => error,
-        Ok(()) => unreachable!("there is a problem"),
+        let mut problems = Problems::new();
+        problems.add("placement-zone", format!("workers {}", self.name), rule, "choose zones of the network, or add a subnet there");
+        problems.finish(format!("workers {}", self.name), || ())
     }
 }
 
@@ -127,7 +120,9 @@ impl Wishes {
                     let rule =
                         "the role of its nodes is mapped by ConfigMap aws-auth, and without objects nothing edits that: no node would join";
                     let remedy = "add objects, be they empty, or map it elsewhere (mapping none), or choose a mode with access entries";
-                    note(Part::Workers(place), one("aws-auth-unedited", &wish.name, rule.to_owned(), remedy));
+                    let mut problems = Problems::new();
+                    problems.add("aws-auth-unedited", format!("workers {}", wish.name), rule, remedy);
+                    problems.finish(format!("workers {}", wish.name), || ()).unwrap_or_else(|error| note(Part::Workers(place), error));
                 }
                 Ok(spec) => workers.push(spec),
                 Err(error) => note(Part::Workers(place), error),

@@ -107,3 +107,27 @@ impl Environments {
         &self.objects
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use eks_core::Owner;
+    use eks_net::NetworkSpec;
+
+    use super::*;
+
+    #[test]
+    fn an_environment_of_another_region_is_refused_before_any_call() {
+        let owner = Owner::new("shop").expect("an owner");
+        let network = NetworkSpec::builder(&owner, "10.0.0.0/16").zones(["us-east-1a", "us-east-1b"]).build().expect("valid");
+        let environment = Environment::builder(&owner, network).build().expect("valid");
+        let of = |region: Option<&'static str>| {
+            let config = SdkConfig::builder().region(region.map(aws_types::region::Region::from_static)).build();
+            Environments::new(&config).covers(&environment)
+        };
+        of(Some("us-east-1")).expect("its own");
+        for (other, here) in [(Some("eu-west-1"), "eu-west-1"), (None, "no Region")] {
+            let refused = of(other).expect_err("another").to_string();
+            assert!(refused.contains("us-east-1") && refused.contains(here), "{refused}");
+        }
+    }
+}

@@ -20,7 +20,7 @@ enum Verb {
     Plan,
     /// Makes and changes what is not as the file says.
     Apply,
-    /// Brings the control plane to the file's version.
+    /// Brings the control plane of an environment that stands to the file's version; so not on the embedded simulator, which begins empty.
     Upgrade,
     /// Removes everything of the owner's. On the simulator it is made first.
     Teardown,
@@ -47,6 +47,11 @@ fn main() -> ExitCode {
 }
 
 async fn run(options: &Options, environment: &Environment) -> Result<(), Failure> {
+    if options.verb == Verb::Upgrade && options.place.is_simulator() {
+        return Err("the embedded simulator begins empty: give --endpoint-url of `eks-sim serve`, where the environment was applied at the version \
+                    before, or --aws"
+            .into());
+    }
     let place = options.place.clone().in_region(environment.region().as_str());
     let account = match place.is_simulator() {
         true => Account::on(place.simulator().standard_vcpus(64).build()),

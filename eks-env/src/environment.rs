@@ -222,7 +222,9 @@ impl EnvironmentBuilder {
             (Network::Given(refs), _) => (**refs).clone(),
             (Network::Existing(_), region) => {
                 let region = region.as_ref().map_or("us-east-1", Region::as_str);
-                self.stand_in.clone().unwrap_or_else(|| stand_in_network(region, &[], []))
+                let mut network = self.stand_in.clone().unwrap_or_else(|| stand_in_network(region, &[], []));
+                self.wishes.complete(&self.owner, &mut network);
+                network
             }
         };
         match (self.wishes.over(&self.owner, &refs), region) {

@@ -4,10 +4,11 @@ use std::{fmt, sync::Arc};
 
 use eks_cluster::{ClusterSpec, ClusterSpecBuilder, KubernetesVersion};
 use eks_core::{
-    AuthenticationMode, ClusterName, ClusterRefs, NetworkRefs, Owner, Problems, SpecError, StackName, StepKey, SubnetRef, Tier, ZoneName,
+    AuthenticationMode, ClusterName, ClusterRefs, NetworkRefs, Owner, Problems, Ref, SecurityGroupId, SpecError, StackName, StepKey,
+    SubnetRef, Tier, ZoneName,
 };
 use eks_k8s::{ObjectsSpec, ObjectsSpecBuilder};
-use eks_nodes::{WorkersSpec, WorkersSpecBuilder};
+use eks_nodes::{RoleMapping, WorkersSpec, WorkersSpecBuilder};
 
 /// What is said of one layer: it is asked again whenever the layer below has changed.
 pub(crate) type Settings<B> = Arc<dyn Fn(B) -> B + Send + Sync>;
@@ -53,6 +54,23 @@ pub(crate) struct WorkersWish {
     pub(crate) settings: Settings<WorkersSpecBuilder>,
 }
 
+impl WorkersWish {
+    /// Each zone that is chosen must have a private subnet: a group over fewer zones than were asked for is another one.
+    fn check_zones(&self, network: &NetworkRefs) -> Result<(), SpecError> {
+        let Placement::Zones(zones) = &self.placement else { return Ok(()) };
+        let has = |zone: &ZoneName| network.subnets.iter().any(|subnet| subnet.tier == Tier::Private && subnet.zone == *zone);
+        let lacking: Vec<&str> = zones.iter().filter(|zone| !has(zone)).map(ZoneName::as_str).collect();
+        // Of a group without any subnet its own spec tells.
+        if lacking.is_empty() || lacking.len() == zones.len() {
+            return Ok(());
+        }
+        let rule = format!("the network has no private subnet in {}", lacking.join(", "));
+        let mut problems = Problems::new();
+        problems.add("placement-zone", format!("workers {}", self.name), rule, "choose zones of the network, or add a subnet there");
+        problems.finish(format!("workers {}", self.name), || ())
+    }
+}
+
 /// What is wanted over a network.
 #[derive(Clone, Default)]
 pub(crate) struct Wishes {
@@ -95,8 +113,17 @@ impl Wishes {
         let refs = cluster.as_ref().map_or_else(|| stand_in_cluster(wish), ClusterSpec::refs);
         let mut workers = Vec::new();
         for (place, wish) in self.workers.iter().enumerate() {
+            wish.check_zones(network).unwrap_or_else(|error| note(Part::Workers(place), error));
             let builder = WorkersSpec::builder(owner, wish.name.clone(), refs.clone(), wish.placement.of(network));
             match (wish.settings)(builder).build() {
+                Ok(spec) if spec.mapping() == RoleMapping::AwsAuth && self.objects.is_none() => {
+                    let rule =
+                        "the role of its nodes is mapped by ConfigMap aws-auth, and without objects nothing edits that: no node would join";
+                    let remedy = "add objects, be they empty, or map it elsewhere (mapping none), or choose a mode with access entries";
+                    let mut problems = Problems::new();
+                    problems.add("aws-auth-unedited", format!("workers {}", wish.name), rule, remedy);
+                    problems.finish(format!("workers {}", wish.name), || ()).unwrap_or_else(|error| note(Part::Workers(place), error));
+                }
                 Ok(spec) => workers.push(spec),
                 Err(error) => note(Part::Workers(place), error),
             }
@@ -105,7 +132,7 @@ impl Wishes {
             let mut builder = ObjectsSpec::builder(owner, refs.clone()).service_needs(network.egress.clone());
             for group in &workers {
                 builder = builder.nodes(group.refs());
-                if refs.authentication == AuthenticationMode::ConfigMap && !group.is_managed() {
+                if group.mapping() == RoleMapping::AwsAuth {
                     builder = builder.map_role(group.name().as_str(), group.refs().role);
                 }
             }
@@ -137,7 +164,7 @@ fn stand_in_cluster(wish: &ClusterWish) -> ClusterRefs {
         certificate_authority: String::new().into(),
         service_cidr: String::new().into(),
         security_groups: Vec::new(),
-        cluster_security_group: SECURITY_GROUP.parse::<eks_core::SecurityGroupId>().map_or_else(|_| unreachable!(), Into::into),
+        cluster_security_group: SECURITY_GROUP.parse::<SecurityGroupId>().map_or_else(|_| unreachable!(), Into::into),
         authentication: AuthenticationMode::ApiAndConfigMap,
         nodes_need: Vec::new(),
         volumes_need: Vec::new(),
@@ -158,15 +185,45 @@ pub(crate) fn stand_in_network<'a>(region: &str, zones: &[ZoneName], groups: imp
         let id = format!("subnet-{number:08x}").parse::<eks_core::SubnetId>().ok()?;
         Some(SubnetRef { id: id.into(), zone: zone.clone(), tier })
     });
-    let group = |name: &str| Some((name.to_owned(), SECURITY_GROUP.parse::<eks_core::SecurityGroupId>().ok()?.into()));
+    let group = |(number, name): (usize, &str)| Some((name.to_owned(), stand_in_group(number)?));
     NetworkRefs {
         vpc: "vpc-00000000".parse::<eks_core::VpcId>().map_or_else(|_| unreachable!(), Into::into),
         cidrs: Vec::new(),
         subnets: subnets.collect(),
-        security_groups: groups.into_iter().filter_map(group).collect(),
+        security_groups: groups.into_iter().enumerate().filter_map(group).collect(),
         egress: Vec::new(),
     }
 }
+
+fn stand_in_group(number: usize) -> Option<Ref<SecurityGroupId>> {
+    Some(format!("sg-{number:08x}").parse::<SecurityGroupId>().ok()?.into())
+}
+
+impl Wishes {
+    /// Adds to a stand-in what these wishes name of a network that is not looked at yet: zones of its Region, and security groups. Whether it
+    /// has them is told when a plan is made.
+    pub(crate) fn complete(&self, owner: &Owner, network: &mut NetworkRefs) {
+        let region = network.subnets.first().map(|subnet| subnet.zone.region().to_owned()).unwrap_or_default();
+        for wish in &self.workers {
+            let Placement::Zones(zones) = &wish.placement else { continue };
+            for zone in zones.iter().filter(|zone| zone.region() == region) {
+                let id = format!("subnet-{:08x}", network.subnets.len()).parse::<eks_core::SubnetId>();
+                if let (Ok(id), false) = (id, network.subnets.iter().any(|subnet| subnet.zone == *zone)) {
+                    network.subnets.push(SubnetRef { id: id.into(), zone: zone.clone(), tier: Tier::Private });
+                }
+            }
+        }
+        let Some(Err(error)) = self.cluster.as_ref().map(|wish| self.cluster_over(owner, wish, network)) else { return };
+        for problem in error.problems.iter().filter(|problem| problem.code == UNKNOWN_GROUP) {
+            let name = problem.subject.split('"').nth(1).unwrap_or_default().to_owned();
+            if let Some(group) = stand_in_group(network.security_groups.len()) {
+                network.security_groups.insert(name, group);
+            }
+        }
+    }
+}
+
+const UNKNOWN_GROUP: &str = "security-group-unknown";
 
 /// One error of several.
 pub(crate) fn merged(owner: &Owner, wrong: Vec<(Part, SpecError)>) -> SpecError {

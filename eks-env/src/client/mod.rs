@@ -6,14 +6,18 @@ use std::fmt;
 
 use aws_types::SdkConfig;
 use eks_cluster::{Clusters, Connector, upgrade::KubernetesNodes};
-use eks_core::{BoxError, engine::Engine};
+use eks_core::{BoxError, Error, engine::Engine};
 use eks_k8s::client::Objects;
 use eks_net::Networks;
 use eks_nodes::{Workers, replacement::Replacements};
 
 pub use self::plan::RunError;
+use crate::Environment;
 
 /// The environments of one account and Region: the handles of all layers. Cheap to clone.
+///
+/// An environment of another Region is refused ([`Error::Refused`]) before any call: nothing of it would be found there, and a teardown would
+/// end with a clean verdict.
 ///
 /// ```no_run
 /// # async fn example(config: aws_types::SdkConfig, environment: eks_env::Environment) -> Result<(), Box<dyn std::error::Error>> {
@@ -31,6 +35,7 @@ pub use self::plan::RunError;
 /// ```
 #[derive(Clone)]
 pub struct Environments {
+    region: String,
     networks: Networks,
     clusters: Clusters,
     workers: Workers,
@@ -57,12 +62,16 @@ impl Environments {
         Self::with_objects(config, connector, objects)
     }
 
-    /// Likewise, with a handle of the application's own to Kubernetes objects.
+    /// Likewise, with a handle of the application's own to Kubernetes objects. Whoever waits for instances or nodes is told why they will
+    /// not come, as soon as that is certain.
     pub fn with_objects(config: &SdkConfig, connector: Connector, objects: Objects) -> Self {
+        let workers = Workers::new(config).diagnosing();
+        let objects = objects.diagnosing(workers.diagnostician());
         Self {
+            region: config.region().map(|region| region.as_ref().to_owned()).unwrap_or_default(),
             networks: Networks::new(config),
             clusters: Clusters::new(config).with_nodes(KubernetesNodes::new(connector)),
-            workers: Workers::new(config),
+            workers,
             replacements: Replacements::new(config, objects.clone()),
             objects,
         }
@@ -80,8 +89,45 @@ impl Environments {
         engine.driver(self.objects.clone()).driver(self.replacements.clone())
     }
 
+    /// Whether the environment is of the Region of these handles.
+    fn covers(&self, of: &Environment) -> Result<(), Error> {
+        if of.region.as_str() == self.region {
+            return Ok(());
+        }
+        let here = if self.region.is_empty() { "no Region" } else { &self.region };
+        Err(Error::Refused {
+            subject: format!("environment {}", of.owner),
+            rule: format!("is of {}, and the SDK's configuration is for {here}", of.region),
+            remedy: format!("give a configuration for {}", of.region),
+        })
+    }
+
     /// Kubernetes' objects.
     pub fn objects(&self) -> &Objects {
         &self.objects
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use eks_core::Owner;
+    use eks_net::NetworkSpec;
+
+    use super::*;
+
+    #[test]
+    fn an_environment_of_another_region_is_refused_before_any_call() {
+        let owner = Owner::new("shop").expect("an owner");
+        let network = NetworkSpec::builder(&owner, "10.0.0.0/16").zones(["us-east-1a", "us-east-1b"]).build().expect("valid");
+        let environment = Environment::builder(&owner, network).build().expect("valid");
+        let of = |region: Option<&'static str>| {
+            let config = SdkConfig::builder().region(region.map(aws_types::region::Region::from_static)).build();
+            Environments::new(&config).covers(&environment)
+        };
+        of(Some("us-east-1")).expect("its own");
+        for (other, here) in [(Some("eu-west-1"), "eu-west-1"), (None, "no Region")] {
+            let refused = of(other).expect_err("another").to_string();
+            assert!(refused.contains("us-east-1") && refused.contains(here), "{refused}");
+        }
     }
 }

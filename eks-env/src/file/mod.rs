@@ -143,7 +143,8 @@ impl Environment {
 
 fn read(source: &Source<'_>, format: Format) -> Result<EnvironmentFile, FileError> {
     let tree = read::tree(source, format).map_err(|problem| FileError::Problems(vec![*problem]))?;
-    let (document, misfits) = read::document(&tree);
+    let (document, mut misfits) = read::document(&tree);
+    misfits.extend(read::nothings(&tree));
     let misfit_paths: Vec<Path> = misfits.iter().map(|misfit| misfit.path.clone()).collect();
     let mut problems: Vec<FileProblem> = misfits.into_iter().map(|misfit| read::located(source, &tree, misfit)).collect();
     let environment = document.as_ref().map(Document::environment);
@@ -162,7 +163,7 @@ fn read(source: &Source<'_>, format: Format) -> Result<EnvironmentFile, FileErro
 }
 
 /// Problems that a value leaves behind which was taken out, because it is of the wrong form and told.
-const FOLLOW: [&str; 4] = ["endpoint-kind", "rule-aim", "rule-ports-none", "rule-protocol-form"];
+const FOLLOW: [&str; 5] = ["endpoint-kind", "rule-aim", "rule-icmp-code", "rule-ports-none", "rule-protocol-form"];
 
 /// A layer's problem at its line, unless it follows from what is told already.
 fn told(source: &Source<'_>, tree: &Node, part: Part, problem: &eks_core::Problem, misfits: &[Path]) -> Option<FileProblem> {

@@ -10,7 +10,7 @@ use super::{
     error::FileProblem,
     parse,
     source::Source,
-    tree::{Node, shown},
+    tree::{Node, Path, Step, Value, shown},
 };
 
 /// In which language a text is.
@@ -62,10 +62,44 @@ pub(crate) fn document(tree: &Node) -> (Option<Document>, Vec<Misfit>) {
     }
 }
 
+/// Fields whose values are of another's form: an add-on's, IAM's.
+const FREE: [&str; 4] = ["configuration", "policy", "inlinePolicies", "sessionPolicy"];
+
+/// Values in fields of a free form that are nothing, or no number: TOML cannot say them, and no add-on and no policy needs them.
+pub(crate) fn nothings(tree: &Node) -> Vec<Misfit> {
+    let mut found = Vec::new();
+    seek(tree, &Path::new(), false, &mut found);
+    found
+}
+
+fn seek(node: &Node, path: &Path, free: bool, found: &mut Vec<Misfit>) {
+    let inner = |step: Step| path.iter().cloned().chain([step]).collect::<Path>();
+    match &node.value {
+        Value::Map(entries) => {
+            for entry in entries {
+                let at = inner(Step::Key(entry.key.clone()));
+                // The field itself may be left empty.
+                let is_field = !free && FREE.contains(&entry.key.as_str());
+                if !(is_field && matches!(entry.node.value, Value::Null)) {
+                    seek(&entry.node, &at, free || is_field, found);
+                }
+            }
+        }
+        Value::List(items) => items.iter().enumerate().for_each(|(place, item)| seek(item, &inner(Step::Item(place)), free, found)),
+        Value::Null if free => found.push(nothing(path, "a value is wanted here, and this is nothing")),
+        Value::Float(number) if free && !number.is_finite() => found.push(nothing(path, "a number is wanted here, and this is none")),
+        _ => {}
+    }
+}
+
+fn nothing(path: &Path, rule: &str) -> Misfit {
+    Misfit { code: "value", path: path.clone(), key: false, rule: rule.to_owned(), remedy: "leave it out, or give a value".to_owned() }
+}
+
 /// The end of a misfit's path, if it is a key.
 fn last(misfit: &Misfit) -> String {
     match misfit.path.last() {
-        Some(super::tree::Step::Key(key)) => format!("{key} "),
+        Some(Step::Key(key)) => format!("{key} "),
         _ => "\0".to_owned(),
     }
 }

@@ -4,6 +4,7 @@ mod access;
 mod addon;
 mod balancer;
 mod cluster;
+mod contradiction;
 mod family;
 mod identity;
 mod ingress;
@@ -74,7 +75,7 @@ impl Document {
     /// The environment, or every problem of every part.
     pub(crate) fn environment(&self) -> Result<Environment, Vec<(Part, SpecError)>> {
         let owner = &self.owner.0.0;
-        let mut wrong = Vec::new();
+        let mut wrong = self.contradictions();
         let name = self.cluster_name().map_err(|error| wrong.push((Part::Cluster, error))).ok().flatten();
         let network = self.network(name.as_ref()).map_err(|error| wrong.push((Part::Network, error))).ok();
         // With a network that is wrong, the layers are checked over one that would be right.

@@ -191,12 +191,21 @@ impl GroupRule {
             problems.add(code, subject, rule, remedy);
             None
         };
+        let protocol = self.protocol.unwrap_or(RuleProtocol::Tcp);
+        if !matches!(protocol, RuleProtocol::Icmp | RuleProtocol::Icmpv6) && (self.icmp_type.is_some() || self.icmp_code.is_some()) {
+            let rule = "a rule has icmpType or icmpCode, and is not of ICMP";
+            return refuse("rule-protocol-form", rule, "leave them out, or say protocol: icmp");
+        }
+        if self.icmp_type.is_none() && self.icmp_code.is_some() {
+            let rule = "a rule has icmpCode without icmpType: it would let in every message of ICMP";
+            return refuse("rule-icmp-code", rule, "give the type that the code is of");
+        }
         let icmp = match (self.icmp_type, self.icmp_code) {
             (Some(kind), Some(code)) => IcmpTypes::Code(kind, code),
             (Some(kind), None) => IcmpTypes::Type(kind),
             (None, _) => IcmpTypes::All,
         };
-        let rule = match (self.protocol.unwrap_or(RuleProtocol::Tcp), self.ports, self.number) {
+        let rule = match (protocol, self.ports, self.number) {
             (RuleProtocol::Tcp, Some(PortRange(from, to)), None) => Rule::tcp(from..=to),
             (RuleProtocol::Udp, Some(PortRange(from, to)), None) => Rule::udp(from..=to),
             (RuleProtocol::Icmp, None, None) => Rule::icmp_of(icmp),

@@ -51,12 +51,8 @@ impl Account {
         Self { speed, ..Self::on(sim.speed(speed).build()) }
     }
 
-    /// A server that speaks AWS's protocols, with the credentials of the environment; `speed` times faster than AWS.
-    pub async fn at(endpoint_url: &str, speed: f64) -> Self {
-        Self::at_in(endpoint_url, speed, None).await
-    }
-
-    /// The same, in a Region if one is given.
+    /// A server that speaks AWS's protocols, with the credentials of the environment; `speed` times faster than AWS. In a Region if one is
+    /// given.
     pub async fn at_in(endpoint_url: &str, speed: f64, region: Option<&str>) -> Self {
         Self::counted(loader(region).endpoint_url(endpoint_url).load().await, speed)
     }
@@ -66,11 +62,6 @@ impl Account {
         let credentials = Credentials::new(access_key, secret_key, None, None, "given");
         let config = loader(Some("us-east-1")).endpoint_url(endpoint_url).credentials_provider(credentials);
         Self::counted(config.load().await, speed)
-    }
-
-    /// AWS, with the default credential chain and Region.
-    pub async fn aws() -> Self {
-        Self::aws_in(None).await
     }
 
     /// AWS with the default credential chain, in a Region if one is given.
@@ -114,6 +105,20 @@ impl Account {
         zones.sort();
         zones.truncate(count);
         if zones.len() == count { Ok(zones) } else { Err(format!("{count} zones are needed, the Region has {zones:?}").into()) }
+    }
+
+    /// Two of them.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn two_zones(&self) -> Result<[String; 2], Failure> {
+        let zones = self.zones(2).await?;
+        zones.try_into().map_err(|zones| format!("two zones, not {zones:?}").into())
+    }
+
+    /// Whether it is AWS itself, neither the simulator nor a server at another address.
+    pub fn is_aws(&self) -> bool {
+        self.sim.is_none() && self.config.endpoint_url().is_none()
     }
 
     /// The same account, under a role.

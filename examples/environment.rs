@@ -60,7 +60,20 @@ pub struct Variant {
     pub nodes: u32,
     /// Whether everything is as a later day wants it: a rule, an add-on, a label of nodes and a StorageClass more.
     pub grown: bool,
+    /// The two zones.
+    pub zones: [String; 2],
+    /// Whose SSH the public instances take.
+    pub ssh_from: String,
 }
+
+/// The zones of the chapter.
+const ZONES: [&str; 2] = ["us-east-1a", "us-east-1b"];
+
+/// The author's address, as the chapter has it. Nobody opens a port to it on AWS.
+const AUTHOR: &str = "98.234.106.21/32";
+
+/// Nobody's address: kept for documentation (RFC 5737).
+pub const NOBODY: &str = "198.51.100.21/32";
 
 impl Default for Variant {
     fn default() -> Self {
@@ -73,7 +86,20 @@ impl Default for Variant {
             workers: "worker".to_owned(),
             nodes: 2,
             grown: false,
+            zones: ZONES.map(str::to_owned),
+            ssh_from: AUTHOR.to_owned(),
         }
+    }
+}
+
+impl Variant {
+    /// The chapter in the zones of an account. On AWS no port is open to the author's address, but to nobody's.
+    ///
+    /// # Errors
+    /// If EC2 cannot be asked, or the Region has one zone only.
+    pub async fn of(account: &Account) -> Result<Self, Failure> {
+        let ssh_from = if account.is_aws() { NOBODY } else { AUTHOR }.to_owned();
+        Ok(Self { zones: account.two_zones().await?, ssh_from, ..Self::default() })
     }
 }
 
@@ -182,32 +208,35 @@ impl Environment {
 /// # Errors
 /// None: the network is fine for every owner.
 pub fn network(owner: &Owner) -> Result<NetworkSpec, Failure> {
-    Ok(subnets_and_groups(owner, SecurityGroup::new("elb", "Load balancers").allow(http().from_cidr("0.0.0.0/0"))).build()?)
+    network_in(owner, &ZONES.map(str::to_owned), AUTHOR)
 }
 
-/// The same, and load balancers are to be reached by HTTPS, too.
-fn grown(owner: &Owner) -> Result<NetworkSpec, Failure> {
-    let https = Rule::tcp(443).described("HTTPS").from_cidr("0.0.0.0/0");
-    let group = SecurityGroup::new("elb", "Load balancers").allow(http().from_cidr("0.0.0.0/0")).allow(https);
-    Ok(subnets_and_groups(owner, group).build()?)
+/// The same network in other zones, with SSH from other addresses.
+///
+/// # Errors
+/// If zones or addresses are none: all problems.
+pub fn network_in(owner: &Owner, zones: &[String; 2], ssh_from: &str) -> Result<NetworkSpec, Failure> {
+    Ok(subnets_and_groups(owner, zones, ssh_from, balancers()).build()?)
+}
+
+fn balancers() -> SecurityGroup {
+    SecurityGroup::new("elb", "Load balancers").allow(http().from_cidr("0.0.0.0/0"))
 }
 
 fn http() -> Rule {
     Rule::tcp(80).described("HTTP")
 }
 
-fn subnets_and_groups(owner: &Owner, balancers: SecurityGroup) -> NetworkSpecBuilder {
+fn subnets_and_groups(owner: &Owner, [first, second]: &[String; 2], ssh_from: &str, balancers: SecurityGroup) -> NetworkSpecBuilder {
     let ssh = || Rule::tcp(22).described("SSH");
     NetworkSpec::builder(owner, "10.0.0.0/16")
-        .subnet(Subnet::public("us-east-1a", "10.0.1.0/24"))
-        .subnet(Subnet::public("us-east-1b", "10.0.3.0/24"))
-        .subnet(Subnet::private("us-east-1a", "10.0.4.0/24"))
-        .subnet(Subnet::private("us-east-1b", "10.0.2.0/24"))
+        .subnet(Subnet::public(first, "10.0.1.0/24"))
+        .subnet(Subnet::public(second, "10.0.3.0/24"))
+        .subnet(Subnet::private(first, "10.0.4.0/24"))
+        .subnet(Subnet::private(second, "10.0.2.0/24"))
         .nat(Nat::Single)
         .security_group(
-            SecurityGroup::new("public", "Public instances")
-                .allow(ssh().from_cidr("98.234.106.21/32"))
-                .allow(http().from_cidr("0.0.0.0/0")),
+            SecurityGroup::new("public", "Public instances").allow(ssh().from_cidr(ssh_from)).allow(http().from_cidr("0.0.0.0/0")),
         )
         .security_group(
             SecurityGroup::new("private", "Private instances").allow(ssh().from_group("public")).allow(http().from_group("public")),
@@ -231,9 +260,9 @@ impl Variant {
     /// # Errors
     /// If a spec is invalid: all problems.
     pub fn environment(&self) -> Result<eks_env::Environment, Failure> {
-        let (addons, grown) = (self.addons, self.grown);
+        let (addons, grown, zones) = (self.addons, self.grown, self.zones.clone());
         self.environment_with(move |objects| {
-            let objects = storage_and_services(objects, addons);
+            let objects = storage_and_services(objects, addons, &zones);
             if grown && addons { objects.storage_class(StorageClass::gp3("gp3")) } else { objects }
         })
     }
@@ -244,7 +273,10 @@ impl Variant {
         objects: impl Fn(ObjectsSpecBuilder) -> ObjectsSpecBuilder + Send + Sync + 'static,
     ) -> Result<eks_env::Environment, Failure> {
         let owner = Owner::new(self.owner.as_str())?;
-        let network = if self.grown { grown(&owner)? } else { network(&owner)? };
+        // On a later day, load balancers are to be reached by HTTPS, too.
+        let https = Rule::tcp(443).described("HTTPS").from_cidr("0.0.0.0/0");
+        let balancers = if self.grown { balancers().allow(https) } else { balancers() };
+        let network = subnets_and_groups(&owner, &self.zones, &self.ssh_from, balancers).build()?;
         let mut builder = eks_env::Environment::builder(&owner, network);
         let (auth, addons, grown) = (self.auth, self.addons, self.grown);
         let capacity = Capacity::new(self.nodes, self.nodes, self.nodes + 1)?;
@@ -278,17 +310,18 @@ fn control_plane(cluster: ClusterSpecBuilder, auth: Auth, addons: bool) -> Clust
 }
 
 /// Section 5: storage by zone, a Pod with a volume, load balancers inside and outside.
-fn storage_and_services(objects: ObjectsSpecBuilder, addons: bool) -> ObjectsSpecBuilder {
-    let nginx = || Pod::new("nginx", "public.ecr.aws/nginx/nginx:1.29").label("app", "nginx").port(80);
+fn storage_and_services(objects: ObjectsSpecBuilder, addons: bool, [first, second]: &[String; 2]) -> ObjectsSpecBuilder {
+    let nginx = || Pod::new("nginx", "public.ecr.aws/nginx/nginx:1.29").label("app", "nginx").port(80).zone(first);
+    let class = |zone: &String| format!("gp3-{zone}");
     let objects = if !addons {
-        objects.pod(nginx().zone("us-east-1a"))
+        objects.pod(nginx())
     } else {
         objects
-            .storage_class(StorageClass::gp3("gp3-us-east-1a").zone("us-east-1a"))
-            .storage_class(StorageClass::gp3("gp3-us-east-1b").zone("us-east-1b"))
-            .claim(Claim::new("pvc-a", "10Gi").class("gp3-us-east-1a"))
-            .claim(Claim::new("pvc-b", "10Gi").class("gp3-us-east-1b"))
-            .pod(nginx().mount("pvc-a", "/usr/share/nginx/html").zone("us-east-1a"))
+            .storage_class(StorageClass::gp3(class(first)).zone(first))
+            .storage_class(StorageClass::gp3(class(second)).zone(second))
+            .claim(Claim::new("pvc-a", "10Gi").class(class(first)))
+            .claim(Claim::new("pvc-b", "10Gi").class(class(second)))
+            .pod(nginx().mount("pvc-a", "/usr/share/nginx/html"))
     };
     objects
         .service(Service::load_balancer("nginx").internal().port(80, 80).selector("app", "nginx"))

@@ -38,7 +38,7 @@ fn main() -> ExitCode {
 }
 
 async fn plan(options: &Options, account: &Account) -> Result<(), Failure> {
-    let environment = Environment::new(&Variant { owner: options.owner.clone(), ..Variant::default() }, account)?;
+    let environment = Environment::new(&Variant { owner: options.owner.clone(), ..Variant::of(account).await? }, account)?;
     let plan = environment.plan().await?;
     heading("What would be done");
     seeing::plan(&plan);

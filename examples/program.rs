@@ -40,7 +40,7 @@ pub struct Place {
 }
 
 /// How many times faster than AWS a server at `--endpoint-url` is taken to be: polls and retries come sooner by that.
-const SERVER_SPEED: f64 = 100.0;
+pub const SERVER_SPEED: f64 = 100.0;
 
 impl Place {
     /// Whether it is AWS itself.
@@ -70,9 +70,17 @@ impl Place {
     /// # Errors
     /// If no Region is configured.
     pub async fn account(&self) -> Result<Account, Failure> {
+        self.account_at_speed(SERVER_SPEED).await
+    }
+
+    /// Likewise; a server is so many times faster than AWS.
+    ///
+    /// # Errors
+    /// If no Region is configured.
+    pub async fn account_at_speed(&self, speed: f64) -> Result<Account, Failure> {
         let region = self.region.as_deref();
         let account = match &self.endpoint_url {
-            Some(url) => Account::at_in(url, SERVER_SPEED, region).await,
+            Some(url) => Account::at_in(url, speed, region).await,
             None if self.aws => Account::aws_in(region).await,
             None => Account::on(self.simulator().build()),
         };

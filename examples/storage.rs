@@ -46,7 +46,7 @@ fn objects(builder: ObjectsSpecBuilder, reclaim: Reclaim) -> ObjectsSpecBuilder 
 
 async fn storage(options: &Options, account: Account) -> Result<(), Failure> {
     let reclaim = if options.retain { Reclaim::Retain } else { Reclaim::Delete };
-    let variant = Variant { owner: options.owner.clone(), ..Variant::default() };
+    let variant = Variant { owner: options.owner.clone(), ..Variant::of(&account).await? };
     let environment = Environment::with_objects(&variant, &account, move |builder| objects(builder, reclaim))?;
 
     let plan = environment.plan().await?;

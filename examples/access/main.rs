@@ -10,7 +10,7 @@ use std::{process::ExitCode, time::Duration};
 
 use clap::Parser;
 use eks_cluster::{AccessEntry, ClusterSpec, KubernetesVersion};
-use eks_core::{AuthenticationMode, ClusterName, Owner, Plan};
+use eks_core::{AuthenticationMode, ClusterName, Owner, Plan, Verdict};
 use eks_examples::{
     account::Account,
     environment::Failure,
@@ -53,29 +53,54 @@ async fn access(options: &Options, account: Account) -> Result<(), Failure> {
 
     heading("As of 2018: aws-auth alone says who gets in");
     apply(AuthenticationMode::ConfigMap, &[]).await?;
-    let people = People::arrive(&account, &layers, &owner, &name).await?;
-    people.say_who().await?;
+    People::announce(&owner);
+    options.place.confirm(&options.owner)?;
+    let done = async {
+        let people = People::arrive(&account, &layers, &owner, &name).await?;
+        people.say_who().await?;
+        bring_over(options, &layers, &owner, &name, &people, &apply).await
+    }
+    .await;
+    // However it went: nobody is left in the account who may become an administrator.
+    let left = people::leave(&account, &owner).await;
+    if let (Err(_), Err(stays)) = (&done, &left) {
+        say(stays);
+    }
+    let verdict = done?;
+    left?;
+    seeing::verdict(&verdict);
+    clean(&verdict)
+}
 
+/// Brings them over, and takes everything down.
+async fn bring_over(
+    options: &Options,
+    layers: &Layers,
+    owner: &Owner,
+    name: &ClusterName,
+    people: &People,
+    apply: &impl AsyncFn(AuthenticationMode, &[AccessEntry]) -> Result<(), Failure>,
+) -> Result<Verdict, Failure> {
     heading("An entry for each, beside aws-auth");
-    let migration = layers.clusters.migration(&name, &people.mapped().await?, []).await?;
+    let migration = layers.clusters.migration(name, &people.mapped().await?, []).await?;
     migration.findings().iter().for_each(|finding| say(format!("  · {}", finding.message)));
     apply(AuthenticationMode::ApiAndConfigMap, migration.entries()).await?;
 
     heading("Nothing goes before the entries are proven");
-    let early = layers.clusters.prove_access(&name, migration.entries()).await?;
+    let early = layers.clusters.prove_access(name, migration.entries()).await?;
     if let Err(refused) = migration.removable(&early) {
         say(format!("  ✗ {refused}"));
     }
     tokio::time::sleep(Duration::from_secs(120)).await;
     let seen = people.say_who().await?;
-    let proof = layers.clusters.prove_access(&name, migration.entries()).await?.entered(people.administrators(), seen);
+    let proof = layers.clusters.prove_access(name, migration.entries()).await?.entered(people.administrators(), seen);
     let principals: Vec<_> = migration.removable(&proof)?.into_iter().map(Principal::parse).collect::<Result<_, _>>()?;
 
     heading("The mappings go; everybody stays in");
     let unmaps: Vec<_> = principals.into_iter().inspect(|who| say(format!("  - {}", who.as_str()))).map(AuthEdit::Unmap).collect();
     options.place.confirm(&options.owner)?;
-    let reach = layers.clusters.access(&name).await?;
-    layers.kubernetes.edit_aws_auth(&owner, reach.as_ref(), &unmaps, &Guard::default().even_if_locked_out()).await?;
+    let reach = layers.clusters.access(name).await?;
+    layers.kubernetes.edit_aws_auth(owner, reach.as_ref(), &unmaps, &Guard::default().even_if_locked_out()).await?;
     people.say_who().await?;
 
     heading("Last, and for ever: aws-auth is read no more");
@@ -83,9 +108,8 @@ async fn access(options: &Options, account: Account) -> Result<(), Failure> {
     people.say_who().await?;
 
     heading("Teardown");
+    let teardown = layers.teardown(owner, name).await?;
+    seeing::teardown(&teardown);
     options.place.confirm(&options.owner)?;
-    let verdict = layers.tear_down(&layers.teardown(&owner, &name).await?).await?;
-    people.leave().await?;
-    seeing::verdict(&verdict);
-    clean(&verdict)
+    layers.tear_down(&teardown).await
 }

@@ -9,53 +9,36 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use eks_examples::{
-    account::Account,
     environment::{Environment, Failure},
     floor,
+    program::{clean, heading, say},
     seeing::{self, Story},
 };
 use serde_json::{Value, json};
 
-use crate::options::{Options, Place};
+use crate::options::Options;
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let mut runtime = tokio::runtime::Builder::new_current_thread();
-    runtime.enable_all();
-    if matches!(options.place(), Place::Simulator) {
-        // Simulated minutes pass as fast as the program gets through them.
-        runtime.start_paused(true);
-    }
     options.progress.heed();
     let mut story = Story::default();
-    let result = match runtime.build() {
-        Ok(runtime) => runtime.block_on(chapter(&options, &mut story)),
-        Err(error) => Err(error.into()),
-    };
-    let told = result.as_ref().err().map(|error| error.as_ref() as &(dyn std::error::Error + 'static));
-    let written = story.write(options.html.as_deref(), &format!("Environment {}", options.owner), told);
-    match result.and(written) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            output::failure(error.as_ref());
-            ExitCode::FAILURE
-        }
-    }
+    options.place.run_at(options.place.is_simulator(), async || {
+        let result = chapter(&options, &mut story).await;
+        let told = result.as_ref().err().map(|error| error.as_ref() as &(dyn std::error::Error + 'static));
+        let written = story.write(options.html.as_deref(), &format!("Environment {}", options.owner), told);
+        result.and(written)
+    })
 }
 
 async fn chapter(options: &Options, story: &mut Story) -> Result<(), Failure> {
-    let account = match options.place() {
-        Place::Simulator => Account::simulated(),
-        Place::Server { url, speed } => Account::at(url, speed).await,
-        Place::Aws => Account::aws().await,
-    };
-    let environment = Environment::new(&options.variant()?, &account)?;
+    let account = options.place.account_at_speed(options.speed).await?;
+    let environment = Environment::new(&options.variant(&account).await?, &account)?;
     *story = Story::of(environment.picture());
     let mut json = json!({ "owner": options.owner, "plan": null, "apply": null, "replan": null, "teardown": null });
 
     let before = account.calls();
     let plan = environment.plan().await?;
-    output::heading("Plan");
+    heading("Plan");
     seeing::plan(&plan);
     story.plans(&plan);
     json["plan"] = json!({
@@ -67,12 +50,9 @@ async fn chapter(options: &Options, story: &mut Story) -> Result<(), Failure> {
     if options.plan {
         return finish(options, &json);
     }
-    if matches!(options.place(), Place::Aws) && !output::confirmed(&options.owner)? {
-        output::text("nothing was done");
-        return Ok(());
-    }
+    options.place.confirm(&options.owner)?;
 
-    output::heading("Apply");
+    heading("Apply");
     let progress = story.run("Apply", options.progress.progress());
     let applied = plan.apply(&environment.engine().observer(progress.observer())).await;
     story.calls(&account);
@@ -97,10 +77,10 @@ async fn chapter(options: &Options, story: &mut Story) -> Result<(), Failure> {
     let before = account.calls();
     let again = environment.plan().await?;
     let replan_calls = account.calls() - before;
-    output::heading("What exists");
+    heading("What exists");
     output::exists(&again, None);
-    output::heading("Plan again");
-    output::text(format!("{} changes, {replan_calls} calls", again.changes().count()));
+    heading("Plan again");
+    say(format!("{} changes, {replan_calls} calls", again.changes().count()));
     json["replan"] = json!({ "changes": again.changes().count(), "calls": replan_calls });
     if !again.is_noop() {
         seeing::plan(&again);
@@ -110,15 +90,12 @@ async fn chapter(options: &Options, story: &mut Story) -> Result<(), Failure> {
         return finish(options, &json);
     }
 
-    output::heading("Teardown");
+    heading("Teardown");
     let before = account.calls();
     let teardown = environment.teardown().await?;
     seeing::teardown(&teardown);
     story.tears_down(&teardown);
-    if matches!(options.place(), Place::Aws) && !output::confirmed(&options.owner)? {
-        output::text("everything was kept");
-        return Ok(());
-    }
+    options.place.confirm(&options.owner)?;
     let progress = story.run("Teardown", options.progress.progress());
     let ending = teardown.apply(&environment.engine().observer(progress.observer())).await;
     story.calls(&account);
@@ -131,20 +108,16 @@ async fn chapter(options: &Options, story: &mut Story) -> Result<(), Failure> {
         "calls": (account.calls() - before).saturating_sub(ending.report.polls),
         "polls": ending.report.polls,
     });
-    output::heading("Verdict");
+    heading("Verdict");
     seeing::verdict(&ending.verdict);
     finish(options, &json)?;
-    if ending.verdict.is_clean() {
-        Ok(())
-    } else {
-        Err("something is left; running again tears down what can be, the verdict says how to remove the rest".into())
-    }
+    clean(&ending.verdict)
 }
 
 /// The last line of standard output, where it is asked for.
 fn finish(options: &Options, json: &Value) -> Result<(), Failure> {
     if options.json {
-        output::text(json);
+        say(json);
     }
     Ok(())
 }

@@ -1,31 +1,24 @@
 //! What a person sees.
 
-use std::{
-    io::{BufRead, Write},
-    time::Duration,
-};
+use std::time::Duration;
 
 use eks_core::{
     Action, Plan,
     engine::{Report, Status},
 };
-pub(crate) use eks_examples::seeing::{failure, text};
+use eks_examples::program::{heading, say};
 use eks_view::clock;
 
 /// Outputs worth showing besides the id, in this order.
 const TELLING: [&str; 4] = ["endpoint", "hostname", "version", "nodes"];
 
-pub(crate) fn heading(title: &str) {
-    text(format!("\n── {title} {}", "─".repeat(76_usize.saturating_sub(title.len()))));
-}
-
 /// How long it took, against what nobody could beat.
 pub(crate) fn applied(report: &Report, floor: Option<Duration>) {
     let steps = report.count(|status| *status == Status::Done);
-    text(format!("{steps} steps in {}, {} polls", clock(report.took), report.polls));
+    say(format!("{steps} steps in {}, {} polls", clock(report.took), report.polls));
     if let Some(floor) = floor {
         let over = report.took.as_secs_f64() / floor.as_secs_f64().max(f64::MIN_POSITIVE);
-        text(format!("the longest chain of AWS's own times was {}: {:.1} % over it", clock(floor), (over - 1.0) * 100.0));
+        say(format!("the longest chain of AWS's own times was {}: {:.1} % over it", clock(floor), (over - 1.0) * 100.0));
     }
 }
 
@@ -44,15 +37,6 @@ pub(crate) fn exists(plan: &Plan, report: Option<&Report>) {
         };
         let id = outputs.get("id").map_or("", String::as_str);
         let more: Vec<_> = TELLING.iter().filter_map(|name| outputs.get(*name)).map(String::as_str).collect();
-        text(format!("  {:width$}  {}  {id} {}", step.key.as_str(), step.title, more.join(" ")).trim_end());
+        say(format!("  {:width$}  {}  {id} {}", step.key.as_str(), step.title, more.join(" ")).trim_end());
     }
-}
-
-/// Asks a person for the owner's name.
-pub(crate) fn confirmed(owner: &str) -> std::io::Result<bool> {
-    write!(std::io::stdout(), "\nThis works on a real account and costs money. Type {owner} to go on: ")?;
-    std::io::stdout().flush()?;
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line)?;
-    Ok(line.trim() == owner)
 }

@@ -9,6 +9,8 @@
 //! | `DELETE /environments/{owner}/run` | stops the run; what is done stays, and planning again continues |
 //! | `DELETE /environments/{owner}` | takes everything down; the verdict |
 //!
+//! 409 is the answer to what cannot be done now: a second run, or anything while everything is taken down.
+//!
 //! `cargo run --example embed` serves on a port of its own on loopback, on the embedded simulator, is its own client, and ends;
 //! `--listen 127.0.0.1:8080` serves until it is interrupted. There is no authentication: that is the service's you put it into.
 

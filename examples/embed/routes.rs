@@ -17,7 +17,7 @@ use eks_examples::environment::Failure;
 use serde_json::{Value, json};
 use tokio_stream::{StreamExt, wrappers::UnboundedReceiverStream};
 
-use crate::desk::{Desk, Wish};
+use crate::desk::{Busy, Desk, Wish};
 
 pub(crate) fn router(desk: Arc<Desk>) -> Router {
     Router::new()
@@ -33,11 +33,9 @@ async fn plan(State(desk): State<Arc<Desk>>, Json(wish): Json<Wish>) -> Result<R
     Ok((StatusCode::CREATED, Json(shown(&plan))).into_response())
 }
 
-async fn start(State(desk): State<Arc<Desk>>, Path(owner): Path<Owner>) -> Response {
-    match desk.start(&owner).await {
-        true => (StatusCode::ACCEPTED, Json(json!({"events": format!("/environments/{owner}/events")}))).into_response(),
-        false => told(StatusCode::CONFLICT, json!({"error": "there is no plan, or it is being applied: POST /environments first"})),
-    }
+async fn start(State(desk): State<Arc<Desk>>, Path(owner): Path<Owner>) -> Result<Response, Refusal> {
+    desk.start(&owner).await?;
+    Ok((StatusCode::ACCEPTED, Json(json!({"events": format!("/environments/{owner}/events")}))).into_response())
 }
 
 async fn stop(State(desk): State<Arc<Desk>>, Path(owner): Path<Owner>) -> Response {
@@ -85,7 +83,8 @@ fn told(status: StatusCode, body: Value) -> Response {
     (status, Json(body)).into_response()
 }
 
-/// Why something was not done: what was asked for breaks rules, all of which are told; or AWS did not do as it was asked.
+/// Why something was not done: something else is being done, what was asked for breaks rules, all of which are told, or AWS did not do as
+/// it was asked.
 struct Refusal(Failure);
 
 impl<E: Into<Failure>> From<E> for Refusal {
@@ -96,6 +95,9 @@ impl<E: Into<Failure>> From<E> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
+        if let Some(busy) = self.0.downcast_ref::<Busy>() {
+            return told(StatusCode::CONFLICT, json!({"error": busy.to_string()}));
+        }
         let Some(SpecError { spec, problems, .. }) = self.0.downcast_ref() else {
             return told(StatusCode::BAD_GATEWAY, json!({"error": self.0.to_string()}));
         };

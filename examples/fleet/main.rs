@@ -64,7 +64,8 @@ async fn fleet(options: &Options) -> Result<(), Failure> {
         .on_call(on_call)
         .build();
     let account = if options.place.is_simulator() { Account::on(sim) } else { options.place.account().await? };
-    let variant = |number| Variant { owner: format!("team-{number:04}"), top: options.layers, ..Variant::default() };
+    let chapter = Variant::of(&account).await?;
+    let variant = |number| Variant { owner: format!("team-{number:04}"), top: options.layers, ..chapter.clone() };
     let one = Environment::new(&variant(1), &account)?.plan().await?;
     let (takes, usd) = (clock(one.critical_path().0), one.usd_per_month());
     say(format_args!("{} environments, each {} steps, about {takes}, ${usd:.2} a month\n", options.count, one.changes().count()));

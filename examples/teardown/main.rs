@@ -67,7 +67,7 @@ async fn teardown(options: &Options, account: Account, story: &mut Story) -> Res
 
 /// The chapter's environment under this owner, and what people made of it.
 async fn build(options: &Options, account: &Account) -> Result<(), Failure> {
-    let environment = Environment::new(&Variant { owner: options.owner.clone(), ..Variant::default() }, account)?;
+    let environment = Environment::new(&Variant { owner: options.owner.clone(), ..Variant::of(account).await? }, account)?;
     environment.plan().await?.apply(&environment.engine()).await?;
     text(format!("the chapter's environment of {} stands on the embedded simulator", options.owner));
     if options.mess {

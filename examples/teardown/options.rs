@@ -40,9 +40,10 @@ pub(crate) struct Options {
     /// owner's cluster.
     #[arg(long)]
     tell: bool,
-    /// Stop where the API server of the cluster does not answer, instead of looking in AWS for what the cluster made there.
+    /// Go on where the API server of the cluster does not answer, and look in AWS for what the cluster made there. Without this the cluster
+    /// stays then, and so does everything below it.
     #[arg(long)]
-    hold: bool,
+    leave_to_aws: bool,
     /// On the simulator: let people and dead controllers make it hard.
     #[arg(long, conflicts_with_all = ["aws", "endpoint_url"])]
     pub(crate) mess: bool,
@@ -60,7 +61,7 @@ impl Options {
             cluster: self.cluster.clone(),
             unprotect: self.unprotect,
             leftovers: if self.tell { Handling::Tell } else { Handling::Remove },
-            unanswered: if self.hold { Unanswered::Hold } else { Unanswered::leave_to_aws() },
+            unanswered: if self.leave_to_aws { Unanswered::leave_to_aws() } else { Unanswered::Hold },
         }
     }
 }

@@ -169,6 +169,34 @@ fn teardown() {
     assert!(run("teardown", &["--owner", "team", "--mess"], 2).contains("verdict: leaked, "));
 }
 
+/// What an API server does not let go of is not left behind unless somebody says so.
+#[test]
+fn a_teardown_holds_where_the_api_server_does_not_answer() {
+    let held = run("teardown", &["--owner", "team", "--unreachable"], 1);
+    assert!(!held.contains("eks:DeleteCluster") && !held.contains("verdict:"), "{held}");
+    let went = run("teardown", &["--owner", "team", "--unreachable", "--leave-to-aws"], 2);
+    assert!(went.contains("verdict: "), "{went}");
+}
+
+/// On AWS nobody's key but the caller's own gets into an instance, from nowhere but where the caller says.
+#[test]
+fn machines_open_no_port_to_a_stranger() {
+    let refused = run("machines", &["--aws", "--yes"], 2);
+    assert!(refused.contains("--public-key") && refused.contains("--ssh-from"), "{refused}");
+}
+
+/// Zones are the Region's, wherever it is.
+#[test]
+fn regions() {
+    let region = ["--region", "eu-west-1"];
+    let out = says("chapter", &region, &["net/subnet/private/eu-west-1a", "k8s/storage-class/gp3-eu-west-1b", "0 changes", CLEAN]);
+    assert!(!out.contains("us-east-1a") && !out.contains("us-east-1b"), "{out}");
+    says("machines", &region, &["ec2/volume/data", "nothing to do", CLEAN]);
+    says("storage", &region, &["nothing to do", CLEAN]);
+    says("upgrade", &region, &["nothing is left over"]);
+    says("fleet", &["--count", "1", "--region", "eu-west-1"], &["1 of 1 clean"]);
+}
+
 #[test]
 fn fleet() {
     says("fleet", &["--count", "2"], &["2 environments, each 43 steps", "team-0001", "team-0002", "2 of 2 clean", "0 of them throttled"]);
@@ -250,8 +278,21 @@ fn errors_end_with_a_code_and_a_remedy() {
 /// The same words everywhere.
 #[test]
 fn programs_share_their_flags() {
-    let programs =
-        ["plan", "private", "storage", "managed", "machines", "existing-vpc", "upgrade", "fleet", "embed", "offline-tests", "teardown"];
+    let programs = [
+        "chapter",
+        "access",
+        "plan",
+        "private",
+        "storage",
+        "managed",
+        "machines",
+        "existing-vpc",
+        "upgrade",
+        "fleet",
+        "embed",
+        "offline-tests",
+        "teardown",
+    ];
     for program in programs {
         let help = run(program, &["--help"], 0);
         for word in ["--aws", "--endpoint-url", "--region", "--seed", "--yes"] {

@@ -3,9 +3,6 @@
 //! `cargo run --example upgrade` does it on the embedded simulator; see `--help` for the rest.
 
 mod options;
-#[path = "../chapter/output.rs"]
-#[expect(dead_code, reason = "the chapter shows more")]
-mod output;
 mod watch;
 
 use std::{fmt::Display, process::ExitCode, time::Duration};
@@ -17,9 +14,10 @@ use eks_core::{
 };
 use eks_examples::{
     account::Account,
-    environment::{Environment, Failure},
+    environment::{Environment, Failure, Variant},
     floor,
-    seeing::Story,
+    program::{heading, say},
+    seeing::{Story, failure},
     workloads,
 };
 use eks_k8s::drain::{Drain, OnBlocked};
@@ -48,7 +46,8 @@ async fn upgrade(options: &Options, story: &mut Story) -> Result<(), Failure> {
         true => Account::on(options.place.simulator().standard_vcpus(4 * options.nodes + 8).build()),
         false => options.place.account().await?,
     };
-    let run = Run { options, old: options.before()?.stack()?, new: options.after()?.stack()?, account };
+    let [before, after] = options.variants(&account).await?;
+    let run = Run { options, old: before.stack()?, new: after.stack()?, before, after, account };
     if options.place.is_simulator() {
         run.build().await?;
     }
@@ -60,11 +59,8 @@ async fn upgrade(options: &Options, story: &mut Story) -> Result<(), Failure> {
         match run.go(story).await {
             Err(error) if run.died() => {
                 deaths += 1;
-                output::text(format!(
-                    "\n✗ the process died before its call {}; another one goes on",
-                    options.kill_after.unwrap_or_default()
-                ));
-                output::failure(error.as_ref());
+                say(format!("\n✗ the process died before its call {}; another one goes on", options.kill_after.unwrap_or_default()));
+                failure(&*error);
             }
             done => break done?,
         }
@@ -86,19 +82,21 @@ struct Run<'a> {
     options: &'a Options,
     old: StackName,
     new: StackName,
+    before: Variant,
+    after: Variant,
     account: Account,
 }
 
 impl Run<'_> {
     /// The environment of the chapter, one version before, with workloads.
     async fn build(&self) -> Result<(), Failure> {
-        let environment = Environment::new(&self.options.before()?, &self.account)?;
+        let environment = Environment::new(&self.before, &self.account)?;
         let report = environment.plan().await?.apply(&environment.engine()).await?;
         workloads::deploy(&self.client(&environment).await?, 2 * self.options.nodes).await?;
         tokio::time::sleep(Duration::from_secs(90)).await;
-        output::heading("The chapter, simulated");
+        heading("The chapter, simulated");
         let (owner, version) = (&self.options.owner, self.options.from()?);
-        output::text(format!(
+        say(format!(
             "cluster {owner} at {version} with {} workers, made in {} and {} calls; on it web ({} Pods, one may lack) and db (2 Pods, each \
              with a volume)",
             self.options.nodes,
@@ -123,12 +121,12 @@ impl Run<'_> {
 
     /// One process: whatever is left to be done.
     async fn go(&self, story: &mut Story) -> Result<Done, Failure> {
-        let environment = Environment::new(&self.options.after()?, &self.account)?;
+        let environment = Environment::new(&self.after, &self.account)?;
         let mut done = Done::default();
         let began = tokio::time::Instant::now();
 
         let plan = environment.upgrade().await?;
-        output::heading("Control plane");
+        heading("Control plane");
         self.show(&plan, plan.plan().steps(), plan.plan().critical_path().0, plan.plan().findings());
         if !plan.is_done() {
             self.options.place.confirm(&self.options.owner)?;
@@ -140,7 +138,7 @@ impl Run<'_> {
 
         let began = tokio::time::Instant::now();
         let plan = environment.replacement(&self.old, gently).await?;
-        output::heading("Workers");
+        heading("Workers");
         self.show(&plan, plan.steps(), plan.critical_path().0, plan.findings());
         if !plan.is_done() {
             self.options.place.confirm(&self.options.owner)?;
@@ -161,20 +159,20 @@ impl Run<'_> {
     fn show(&self, plan: &impl Display, steps: &[Step], takes: Duration, findings: Vec<&Finding>) {
         let text = plan.to_string();
         if self.options.details {
-            return output::text(text);
+            return say(text);
         }
-        output::text(text.split("\n\nplan for ").next().unwrap_or_default());
+        say(text.split("\n\nplan for ").next().unwrap_or_default());
         let changes: Vec<&Step> = steps.iter().filter(|step| step.action != Action::Keep).collect();
-        output::text(format!("  {} steps, about {}:", changes.len(), clock(takes)));
+        say(format!("  {} steps, about {}:", changes.len(), clock(takes)));
         let width = changes.iter().map(|step| step.key.as_str().len()).max().unwrap_or_default();
         for step in &changes {
             let takes = if step.typical >= Duration::from_secs(5) { format!(" ({})", clock(step.typical)) } else { String::new() };
-            output::text(format!("    {:width$}  {}{takes}", step.key.as_str(), step.title));
+            say(format!("    {:width$}  {}{takes}", step.key.as_str(), step.title));
         }
         for finding in findings.into_iter().filter(|finding| changes.iter().any(|step| step.key == finding.step)) {
-            output::text(format!("  ! {}", finding.message));
+            say(format!("  ! {}", finding.message));
         }
-        output::text("");
+        say("");
     }
 
     fn floor(&self, steps: &[Step], report: &Report) -> Option<Duration> {
@@ -184,7 +182,7 @@ impl Run<'_> {
 
     /// How it went, and whether anything is left over.
     async fn summary(&self, done: &Done, deaths: u32, calls: u64) -> Result<(), Failure> {
-        let environment = Environment::new(&self.options.after()?, &self.account)?;
+        let environment = Environment::new(&self.after, &self.account)?;
         let mut left: Vec<String> = Vec::new();
         let (upgrade, replacement) = (environment.upgrade().await?, environment.replacement(&self.old, gently).await?);
         left.extend((!upgrade.is_done()).then(|| format!("the control plane: {upgrade}")));
@@ -194,22 +192,16 @@ impl Run<'_> {
         left.extend(sight.groups.iter().filter(|group| group.3 > 0).map(|group| format!("closed nodes of {}", group.0)));
         left.extend((!sight.within_budgets()).then(|| "workloads below their budgets".to_owned()));
         let [plane, workers] = done.took;
-        output::heading("Summary");
-        output::text(format!(
-            "control plane {} → {} in {}, workers in {}",
-            self.options.from()?,
-            self.options.to,
-            clock(plane),
-            clock(workers)
-        ));
+        heading("Summary");
+        say(format!("control plane {} → {} in {}, workers in {}", self.options.from()?, self.options.to, clock(plane), clock(workers)));
         let over = done.floor.filter(|_| deaths == 0).map(|floor| ((plane + workers).as_secs_f64() / floor.as_secs_f64() - 1.0) * 100.0);
         if let (Some(floor), Some(over)) = (done.floor, over) {
-            output::text(format!("the longest chain of the services' own times was {}: {over:.1} % over it", clock(floor)));
+            say(format!("the longest chain of the services' own times was {}: {over:.1} % over it", clock(floor)));
         }
-        output::text(format!("{} calls, and {} for the table above", calls - done.watched, done.watched));
-        output::text(if left.is_empty() { "nothing is left over".to_owned() } else { left.join("\n") });
+        say(format!("{} calls, and {} for the table above", calls - done.watched, done.watched));
+        say(if left.is_empty() { "nothing is left over".to_owned() } else { left.join("\n") });
         if self.options.json {
-            output::text(json!({
+            say(json!({
                 "owner": self.options.owner, "from": self.options.from()?.to_string(), "to": self.options.to.to_string(),
                 "control_plane_seconds": plane.as_secs(), "workers_seconds": workers.as_secs(),
                 "floor_seconds": done.floor.filter(|_| deaths == 0).map(|floor| floor.as_secs()),

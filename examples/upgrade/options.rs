@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::Parser;
 use eks_cluster::KubernetesVersion;
 use eks_examples::{
-    environment::{Auth, Variant},
+    account::Account,
+    environment::{Auth, Failure, Variant},
     program::Place,
     seeing::Show,
 };
@@ -56,14 +57,14 @@ impl Options {
         self.to.previous().ok_or_else(|| format!("no version comes before {}", self.to))
     }
 
-    /// The environment as it is, of the version before.
-    pub(crate) fn before(&self) -> Result<Variant, String> {
-        let owner = self.owner.clone();
-        Ok(Variant { owner, auth: self.auth, nodes: self.nodes, version: self.from()?, ..Variant::default() })
-    }
-
-    /// The environment as it is to be: other workers, whose stack's name tells the version.
-    pub(crate) fn after(&self) -> Result<Variant, String> {
-        Ok(Variant { version: self.to, workers: format!("v{}", self.to.minor()), ..self.before()? })
+    /// The environment as it is, of the version before, and as it is to be: with other workers, whose stack's name tells the version.
+    ///
+    /// # Errors
+    /// If no version comes before, or the account has no two zones.
+    pub(crate) async fn variants(&self, account: &Account) -> Result<[Variant; 2], Failure> {
+        let (owner, version) = (self.owner.clone(), self.from()?);
+        let before = Variant { owner, auth: self.auth, nodes: self.nodes, version, ..Variant::of(account).await? };
+        let after = Variant { version: self.to, workers: format!("v{}", self.to.minor()), ..before.clone() };
+        Ok([before, after])
     }
 }

@@ -46,8 +46,8 @@ struct Options {
     /// Seeds the simulator's times and ids.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Writes docs/reliability.md.
-    #[arg(long)]
+    /// Writes docs/reliability.md, which tells of every flow and fault.
+    #[arg(long, conflicts_with_all = ["flow", "fault", "call"])]
     markdown: bool,
     /// Tells of every case, not only of those that fail.
     #[arg(long, short)]
@@ -105,12 +105,13 @@ fn chosen<T: ValueEnum>(named: &[T]) -> Vec<T> {
 fn tell(case: &Case, options: &Options, count: usize, terminal: bool) {
     let mut err = std::io::stderr();
     // Nobody may be listening.
+    let line = if terminal { "\r\x1b[K" } else { "" };
     let _ = if !case.converged {
-        writeln!(err, "\r\x1b[KFAILED {case}\n  seed {}: {}", options.seed, case.command(options.seed))
+        writeln!(err, "{line}FAILED {case}\n  seed {}: {}", options.seed, case.command(options.seed))
     } else if options.verbose {
-        writeln!(err, "{case}: {} calls{}", case.calls, if case.reported > 0 { ", twice, and told" } else { "" })
+        writeln!(err, "{line}{case}: {} calls{}", case.calls, if case.reported > 0 { ", twice, and told" } else { "" })
     } else if terminal {
-        write!(err, "\r\x1b[K{count} cases, {case}")
+        write!(err, "{line}{count} cases, {case}")
     } else {
         Ok(())
     };

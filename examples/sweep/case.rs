@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 use super::{
     Flow, Trouble,
-    flow::{Came, is_overtaken, refusal, take_down},
+    flow::{Base, Came, is_overtaken, refusal, take_down},
     foreign,
     portrait::{Differences, Portrait},
 };
@@ -34,13 +34,14 @@ const PROCESSES: u32 = 4;
 pub struct Stage {
     flow: Flow,
     base: Snapshot,
-    /// The number of the last call before the flow.
-    origin: u64,
-    /// Services and actions of the flow's calls.
-    calls: Vec<(String, String)>,
+    /// The flow's calls: number in the log, service, action.
+    calls: Vec<(u64, String, String)>,
     foreign: BTreeSet<String>,
     statement: Vec<String>,
+    /// What an undisturbed run leaves.
     portrait: Portrait,
+    /// The account when only others had settled in it.
+    settled: Portrait,
 }
 
 /// What a case came to.
@@ -108,13 +109,13 @@ struct Watched {
 }
 
 impl Watched {
-    /// Opens a snapshot; `at` is told of when the flow's call with that number has ended.
+    /// Opens a snapshot; `at` is told of when the call with that number in the log has ended.
     fn open(base: &Snapshot, at: Option<(u64, Arc<Notify>)>) -> Self {
         let (made, too_many) = (AtomicU64::new(0), Arc::new(Notify::new()));
         let tell = too_many.clone();
-        let sim = base.open_telling(move |_| {
+        let sim = base.open_telling(move |call| {
             let made = made.fetch_add(1, Ordering::Relaxed) + 1;
-            if let Some((_, reached)) = at.as_ref().filter(|(number, _)| *number == made) {
+            if let Some((_, reached)) = at.as_ref().filter(|(number, _)| *number == call.number) {
                 reached.notify_one();
             }
             if made > CALLS {
@@ -152,22 +153,25 @@ impl Stage {
     /// # Errors
     /// If it fails.
     pub async fn set(flow: Flow, seed: u64) -> Result<Self, Failure> {
-        let (base, foreign) = flow.base(seed).await?;
+        let Base { snapshot: base, others: foreign, settled } = flow.base(seed).await?;
         // These calls are none of the flow's.
         let statement = foreign::statement(&base.open(), &foreign).await?;
         let watched = Watched::open(&base, None);
         let sim = &watched.sim;
         let began = sim.log().len();
-        let origin = sim.log().calls().last().map_or(0, |call| call.number);
         watched.bounded(flow.first(&Account::on(sim.clone()))).await?;
-        // Calls that are under way at once end in another order than they began in.
-        let mut calls: Vec<_> = sim.log().calls()[began..].to_vec();
-        calls.sort_by_key(|call| call.number);
-        let calls = calls.into_iter().map(|call| (call.service, call.action)).collect();
+        // Numbers are drawn when calls begin, and calls are logged when they end: those under way at once end in another order, and one that
+        // its client gave up leaves a gap.
+        let mut calls: Vec<_> =
+            sim.log().calls()[began..].iter().map(|call| (call.number, call.service.clone(), call.action.clone())).collect();
+        calls.sort();
         watched.converge(flow).await?;
         tokio::time::sleep(foreign::SETTLED).await;
         let portrait = Portrait::of(sim, &foreign).await?;
-        Ok(Self { flow, base, origin, calls, foreign, statement, portrait })
+        if flow.takes_down() && portrait != settled {
+            return Err(format!("the account is not as it was before: {:#?}", portrait.against(&settled)).into());
+        }
+        Ok(Self { flow, base, calls, foreign, statement, portrait, settled })
     }
 
     /// How many calls the flow makes.
@@ -176,11 +180,14 @@ impl Stage {
     }
 
     /// The case in which `trouble` befalls the flow's call with this number; `None` if that is no case: the account has nothing stale to
-    /// tell, or this run makes fewer calls.
+    /// tell there, or the flow makes fewer calls.
     pub async fn live(&self, trouble: Trouble, number: u64) -> Option<Case> {
-        let (service, action) = self.calls.get(usize::try_from(number).ok()?.checked_sub(1)?)?;
+        let (logged, service, action) = self.calls.get(usize::try_from(number).ok()?.checked_sub(1)?)?;
+        if !trouble.befalls(service, action) {
+            return None;
+        }
         let reached = Arc::new(Notify::new());
-        let watched = Watched::open(&self.base, (trouble == Trouble::SecondRun).then(|| (number, reached.clone())));
+        let watched = Watched::open(&self.base, (trouble == Trouble::SecondRun).then(|| (*logged, reached.clone())));
         let sim = &watched.sim;
         let began = sim.log().len();
         let mut case = Case::new(self.flow, trouble, number, format!("{service} {action}"));
@@ -189,13 +196,15 @@ impl Stage {
                 if trouble == Trouble::Stale {
                     sim.remember();
                 }
-                sim.inject(When::Call(self.origin + number), fault);
+                sim.inject(When::Call(*logged), fault);
                 let first = watched.bounded(self.flow.first(&Account::on(sim.clone()))).await;
+                if sim.faults_pending() > 0 {
+                    case.problem = Some("the fault never happened".to_owned());
+                    return Some(case);
+                }
                 let log = sim.log();
-                let is_stale = trouble != Trouble::Stale
-                    || service == "kubernetes"
-                    || log.calls()[began..].iter().any(|call| call.outcome == Outcome::Stale);
-                if sim.faults_pending() > 0 || !is_stale {
+                let is_stale = || service == "kubernetes" || log.calls()[began..].iter().any(|call| call.outcome == Outcome::Stale);
+                if trouble == Trouble::Stale && !is_stale() {
                     return None;
                 }
                 first.is_ok()
@@ -204,8 +213,8 @@ impl Stage {
         };
         sim.revive();
         let ended = watched.converge(self.flow).await;
-        self.judge(&watched, ended, &mut case).await;
         case.calls = (sim.log().len() - began) as u64;
+        self.judge(&watched, ended, &mut case).await;
         Some(case)
     }
 
@@ -239,37 +248,50 @@ impl Stage {
             Err(failure) => return case.problem = Some(format!("the account cannot be looked at: {failure}")),
         };
         let mut differences = portrait.against(&self.portrait);
-        case.touched = self.statement.iter().filter(|line| !statement.contains(line)).count();
-        // Two that were made at once are no secret: the next run names both, and a teardown removes them.
-        let told =
-            ended.as_ref().err().and_then(refusal).filter(|_| case.trouble == Trouble::SecondRun && !differences.duplicates.is_empty());
+        let mut others = changes(&self.statement, &statement);
+        // Two that were made at once are no secret, if the next run refuses by their mark; a teardown removes them.
+        let names = |told: &String| differences.duplicates.iter().filter_map(|twice| twice.split(' ').nth(1)).any(|key| told.contains(key));
+        let told = ended.as_ref().err().and_then(refusal).filter(|told| case.trouble == Trouble::SecondRun && names(told));
         if let Some(told) = &told {
             case.reported = differences.duplicates.len();
-            match self.torn_down(watched).await {
-                Ok(left) if left.is_empty() => differences = Differences::default(),
-                Ok(left) => case.problem = Some(format!("told ({told}), and after the teardown {left:#?}")),
+            match self.torn_down(watched, case).await {
+                Ok((left, statement)) => {
+                    if !left.is_empty() {
+                        case.problem = Some(format!("told ({told}), and after the teardown {left:#?}"));
+                    }
+                    others = changes(&self.statement, &statement);
+                    differences = left;
+                }
                 Err(failure) => case.problem = Some(format!("told ({told}), and not torn down: {failure}")),
             }
         }
+        case.touched = others.len();
         case.duplicates = differences.duplicates.len();
         case.leaks = differences.left.len();
         case.converged = (ended.is_ok() || told.is_some()) && differences.is_empty() && case.touched == 0 && case.problem.is_none();
         if !case.converged && case.problem.is_none() {
-            let changed = statement.iter().filter(|line| !self.statement.contains(line)).collect::<Vec<_>>();
             let ended = ended.err().map(|failure| failure.to_string()).unwrap_or_default();
-            case.problem = Some(format!("{ended}\n{differences:#?}\nof others: {changed:#?}"));
+            case.problem = Some(format!("{ended}\n{differences:#?}\nof others: {others:#?}"));
         }
     }
 
-    async fn torn_down(&self, watched: &Watched) -> Result<Vec<String>, Failure> {
-        let account = Account::on(watched.sim.clone());
+    /// What is left after a teardown that should not be, and what AWS then tells of others.
+    async fn torn_down(&self, watched: &Watched, case: &mut Case) -> Result<(Differences, Vec<String>), Failure> {
+        let (sim, account) = (&watched.sim, Account::on(watched.sim.clone()));
+        let began = sim.log().len();
         for _ in 0..PROCESSES {
             if watched.bounded(take_down(&account)).await? == Came::ToTheEnd {
                 break;
             }
         }
-        let left = watched.sim.inventory();
-        let left = left.items().iter().filter(|item| !self.foreign.contains(&item.id) && item.state != "terminated");
-        Ok(left.map(|item| format!("{item:?}")).collect())
+        case.calls += (sim.log().len() - began) as u64;
+        tokio::time::sleep(foreign::SETTLED).await;
+        let left = Portrait::of(sim, &self.foreign).await?.against(&self.settled);
+        Ok((left, foreign::statement(sim, &self.foreign).await?))
     }
+}
+
+/// What was told of others before and is no longer.
+fn changes(before: &[String], after: &[String]) -> Vec<String> {
+    before.iter().filter(|line| !after.contains(line)).cloned().collect()
 }

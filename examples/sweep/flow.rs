@@ -12,7 +12,7 @@ use eks_k8s::{
 use eks_net::{ExistingNetwork, Fix, Networks};
 use eks_sim::{Sim, Snapshot};
 
-use super::foreign;
+use super::{foreign, portrait::Portrait};
 use crate::{
     account::Account,
     environment::{Environment, Failure, Variant},
@@ -48,6 +48,18 @@ impl fmt::Display for Flow {
     }
 }
 
+/// Where a flow begins.
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "not a published crate")]
+pub struct Base {
+    /// The account, with what earlier flows made.
+    pub snapshot: Snapshot,
+    /// Ids of what others have in it.
+    pub others: BTreeSet<String>,
+    /// How it was before any flow, but for what others made: the account's own VPC above all.
+    pub settled: Portrait,
+}
+
 /// What a process came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "not a published crate")]
@@ -64,14 +76,21 @@ impl Flow {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
-    /// The account that it begins on, with what earlier flows made, and what others have in it, by id.
+    /// Whether it leaves the account as it was before anything was made.
+    pub fn takes_down(self) -> bool {
+        matches!(self, Self::Teardown | Self::Abandon | Self::Release)
+    }
+
+    /// The account that it begins on.
     ///
     /// # Errors
     /// If an earlier flow fails, which nothing disturbs.
-    pub async fn base(self, seed: u64) -> Result<(Snapshot, BTreeSet<String>), Failure> {
+    pub async fn base(self, seed: u64) -> Result<Base, Failure> {
         let sim = Sim::builder().seed(seed).standard_vcpus(32).quotas_times(2).build();
         foreign::settle(&sim).await?;
         let others = sim.inventory().items().iter().map(|item| item.id.clone()).collect();
+        // Whoever looks at a copy is not seen.
+        let settled = Portrait::of(&sim.snapshot().open(), &others).await?;
         let account = Account::on(sim.clone());
         match self {
             Self::Create | Self::Abandon | Self::Adopt => {}
@@ -80,7 +99,7 @@ impl Flow {
             Self::Release => drop(Box::pin(adopt(&account)).await?),
         }
         tokio::time::sleep(foreign::SETTLED).await;
-        Ok((sim.snapshot(), others))
+        Ok(Base { snapshot: sim.snapshot(), others, settled })
     }
 
     /// The process that something befalls.

@@ -5,6 +5,7 @@
 //! lived on the simulator, from one snapshot for each flow, so a case can be run again alone.
 
 pub mod case;
+mod configuration;
 pub mod flow;
 pub mod foreign;
 pub mod page;

@@ -50,7 +50,9 @@ fn text(settings: &Settings, table: &Table, sections: &[String]) -> String {
     let (option, scope) = match settings.calls {
         Calls::All => ("--full".to_owned(), "every call of every flow".to_owned()),
         Calls::Some(count) => {
-            let scope = format!("a sample: {count} calls of each flow for each fault, evenly spread, each fault at others");
+            let scope = format!(
+                "a sample: {count} calls of each flow for each fault, evenly spread, each fault at others, turned from flow to flow"
+            );
             (format!("--sample {count}"), scope)
         }
         Calls::One(number) => (format!("--call {number}"), format!("call {number} of each flow")),
@@ -96,9 +98,11 @@ const METHOD: &str = "\
 A *case* is a flow, something that befalls it, and the number of the call in the simulator's log at which it does. The account is that of
 `eks-sim`, at the wire. Whatever became of the first process, fresh ones follow, which know nothing but the account, until one finds nothing
 left to do. Then the account is compared with the one that an undisturbed run leaves: every resource with its tags, state and price,
-every rule, route, node and mark of ours, but for ids. Things of others stand in the account from the start, under names and tags that look like
-ours: a VPC with a subnet and a security group, a volume, an address, two roles, a stack, a load balancer. All that AWS tells of them must be the
-same afterwards, to the letter.
+every rule, route, subnet, node and mark of ours, under the names of what they join; the cluster's version, logging, endpoints, encryption
+and authentication; add-ons, access entries and their policies; what each role trusts and may do; sizes, suspended processes and tags of Auto
+Scaling groups; but for ids and hashes. Three flows end with nothing of ours, and the account's own VPC exactly as before anything was made. Things
+of others stand in the account from the start, under names and tags that look like ours: a VPC with a subnet and a security group, a volume, an
+address, two roles, a stack, a load balancer. All that AWS tells of them must be the same afterwards, to the letter.
 
 Flows: `create` (all four layers of the chapter as one plan), `change` (a rule, an add-on, a label of nodes, a worker and a StorageClass
 more), `upgrade` (control plane 1.35 to 1.36, then a rolling replacement of the workers), `teardown` (from the owner's name alone), `abandon` (a
@@ -106,12 +110,12 @@ creation that is interrupted and then torn down), `adopt` (a cluster in a VPC of
 torn down again).
 
 At the call: it is refused; it takes effect and the answer is lost; it is throttled; it hangs until the client gives up; it gets a stale
-answer, as if nothing had happened since the flow began (where that is no other answer, there is no case; Kubernetes answers NotFound); the process
-dies before it, or after it; a second run of the same owner begins after it, and both go on at once.
+answer, as if nothing had happened since the flow began (where that is no other answer, there is no case; of Kubernetes, only reading one object
+is answered so, with NotFound); the process dies before it, or after it; a second run of the same owner begins after it, and both go on at once.
 
 Columns: `converged`, the account is that of an undisturbed run and nobody panicked; `at once`, the first process got there by itself (with
 a second run: both); `calls`, of all processes; `duplicates`, things that bear one mark twice, untold; `told`, such as two runs at once made,
-which the next plan refuses by naming both, and a teardown removes; `leaks`, other things that should not be there; `touched`, things of others that
+which the next plan refuses by their mark, and a teardown removes; `leaks`, other things that should not be there; `touched`, things of others that
 are not as they were.
 ";
 

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_ec2::types::Filter;
+use aws_sdk_ec2::types::{Filter, VpcAttributeName};
 use eks_core::{KEY_TAG, OWNER_TAG};
 use eks_sim::Sim;
 use serde_json::Value;
 
-use super::{flow::OWNER, foreign};
+use super::{configuration, flow::OWNER, foreign};
 use crate::environment::Failure;
 
 /// Lines, and how often each is there.
@@ -44,6 +44,7 @@ impl Portrait {
         }
         lines.extend(kubernetes(sim));
         lines.extend(ec2(sim, foreign).await?);
+        lines.extend(configuration::of(sim, foreign).await?);
         let mut counted = BTreeMap::new();
         lines.into_iter().for_each(|line| *counted.entry(line).or_default() += 1);
         Ok(Self(counted))
@@ -107,23 +108,40 @@ fn kubernetes(sim: &Sim) -> Vec<String> {
     nodes.chain(deployments).chain(maps).collect()
 }
 
-/// Rules of security groups, routes, and tags on the account's own network.
+/// Rules of security groups, routes, attributes of VPCs, and tags on the account's own network.
 async fn ec2(sim: &Sim, foreign: &BTreeSet<String>) -> Result<Vec<String>, Failure> {
     let config = sim.sdk_config();
     let client = aws_sdk_ec2::Client::new(&config);
     let mut lines = Vec::new();
+    let names = names(&client).await?;
+    let named = |text: String| drawn(&names.iter().fold(text, |text, (id, name)| text.replace(id, name)));
     let rules = client.describe_security_group_rules().send().await?;
     for rule in rules.security_group_rules().iter().filter(|rule| rule.group_id().is_none_or(|group| !foreign.contains(group))) {
         let tags: BTreeSet<_> = rule.tags().iter().map(|tag| format!("{:?}={:?}", tag.key(), tag.value())).collect();
-        let (egress, protocol) = (rule.is_egress().unwrap_or_default(), rule.ip_protocol().unwrap_or_default());
+        let (group, egress, protocol) = (rule.group_id(), rule.is_egress().unwrap_or_default(), rule.ip_protocol().unwrap_or_default());
         let ports = (rule.from_port(), rule.to_port());
-        let peer = (rule.cidr_ipv4(), rule.referenced_group_info().is_some(), rule.description());
-        lines.push(drawn(&format!("rule  egress={egress} {protocol} {ports:?} {peer:?} {tags:?}")));
+        let group_there = rule.referenced_group_info().map(|there| there.group_id());
+        let peer = (rule.cidr_ipv4(), rule.cidr_ipv6(), rule.prefix_list_id(), group_there, rule.description());
+        lines.push(named(format!("rule  of {group:?} egress={egress} {protocol} {ports:?} {peer:?} {tags:?}")));
     }
     let tables = client.describe_route_tables().send().await?;
     for table in tables.route_tables().iter().filter(|table| table.vpc_id().is_none_or(|vpc| !foreign.contains(vpc))) {
-        let routes: BTreeSet<_> = table.routes().iter().map(|route| format!("{route:?}")).collect();
-        lines.push(drawn(&format!("routes  {} associations, {routes:?}", table.associations().len())));
+        let routes: BTreeSet<_> = table.routes().iter().map(|route| named(format!("{route:?}"))).collect();
+        let whose = table.associations().iter().map(|one| named(format!("{:?} main={:?}", one.subnet_id(), one.main())));
+        let whose: BTreeSet<_> = whose.collect();
+        lines.push(named(format!("routes  {:?} {whose:?} {routes:?}", table.route_table_id())));
+    }
+    let vpcs = client.describe_vpcs().send().await?;
+    for vpc in vpcs.vpcs().iter().filter_map(|vpc| vpc.vpc_id()).filter(|vpc| !foreign.contains(*vpc)) {
+        let told = async |attribute| client.describe_vpc_attribute().vpc_id(vpc).attribute(attribute).send().await;
+        let support = told(VpcAttributeName::EnableDnsSupport).await?.enable_dns_support().and_then(|value| value.value());
+        let hostnames = told(VpcAttributeName::EnableDnsHostnames).await?.enable_dns_hostnames().and_then(|value| value.value());
+        lines.push(named(format!("vpc  {vpc} DNS {support:?}, names {hostnames:?}")));
+    }
+    let subnets = client.describe_subnets().send().await?;
+    for subnet in subnets.subnets().iter().filter(|subnet| subnet.vpc_id().is_none_or(|vpc| !foreign.contains(vpc))) {
+        let (id, block, zone) = (subnet.subnet_id(), subnet.cidr_block(), subnet.availability_zone());
+        lines.push(named(format!("subnet  {id:?} {block:?} {zone:?} public={:?}", subnet.map_public_ip_on_launch())));
     }
     let (vpc, mut resources) = foreign::default_network(&config).await?;
     resources.push(vpc);
@@ -133,8 +151,17 @@ async fn ec2(sim: &Sim, foreign: &BTreeSet<String>) -> Result<Vec<String>, Failu
     Ok(lines)
 }
 
+/// What ids of EC2 stand for: the tag Name, or a security group's own name.
+async fn names(client: &aws_sdk_ec2::Client) -> Result<BTreeMap<String, String>, Failure> {
+    let groups = client.describe_security_groups().send().await?;
+    let own = groups.security_groups().iter().filter_map(|group| Some((group.group_id()?.to_owned(), group.group_name()?.to_owned())));
+    let tags = client.describe_tags().filters(Filter::builder().name("key").values("Name").build()).send().await?;
+    let tagged = tags.tags().iter().filter_map(|tag| Some((tag.resource_id()?.to_owned(), tag.value()?.to_owned())));
+    Ok(own.chain(tagged).collect())
+}
+
 /// A text without what is drawn by lot: ids and hashes.
-fn drawn(text: &str) -> String {
+pub(super) fn drawn(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {

@@ -64,14 +64,17 @@ impl Calls {
 pub fn sweep(settings: &Settings, told: impl Fn(&Case) + Sync) -> Result<Table, Failure> {
     count_panics();
     let mut table = Table::default();
-    for &flow in &settings.flows {
+    for (at, &flow) in (0_u64..).zip(&settings.flows) {
         let stage = set(flow, settings.seed).map_err(|failure| format!("{flow}, undisturbed: {failure}"))?;
         table.flow(flow, stage.calls());
         let troubles: Vec<Trouble> =
             settings.troubles.iter().copied().filter(|trouble| (flow, *trouble) != (Flow::Abandon, Trouble::SecondRun)).collect();
         let mut cases = Vec::new();
+        let of = troubles.len() as u64;
         for (place, &trouble) in (0..).zip(&troubles) {
-            cases.extend(settings.calls.numbers(stage.calls(), place, troubles.len() as u64).into_iter().map(|number| (trouble, number)));
+            // Turned by one from flow to flow, or one fault would be at the first call of each, another at its last ones.
+            let numbers = settings.calls.numbers(stage.calls(), (place + at) % of, of);
+            cases.extend(numbers.into_iter().map(|number| (trouble, number)));
         }
         // From call to call, so that whoever watches sees how far it is.
         cases.sort_by_key(|&(trouble, number)| (number, trouble));

@@ -3,12 +3,14 @@
 //! A body panics if something of ours panics, or if it does not hold what its parser promises.
 
 mod documents;
+mod environment;
 mod net;
 mod saved;
 mod sim;
 mod values;
 
 pub use documents::{aws_auth, kubeconfig, objects, policy};
+pub use environment::environment;
 pub use net::cidr;
 pub use saved::plan;
 pub use sim::{sim_api_server, sim_requests, sim_template, token};
@@ -18,9 +20,10 @@ pub use values::{small, user_data};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     ("aws_auth", aws_auth),
     ("cidr", cidr),
+    ("environment", environment),
     ("kubeconfig", kubeconfig),
     ("objects", objects),
     ("plan", plan),

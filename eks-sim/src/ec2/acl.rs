@@ -1,6 +1,6 @@
 //! Network ACLs ("Control traffic to subnets using network ACLs", VPC user guide).
 
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{collections::BTreeMap, net::Ipv4Addr, ops::RangeInclusive};
 
 use serde_json::{Value, json};
 
@@ -48,18 +48,22 @@ pub(super) fn open_to_ipv6(state: &mut State, vpc: &str) {
     }
 }
 
-/// Ports that answers go to: any of these, another one with each new try ("Custom network ACLs", ephemeral ports: Linux uses 32768-61000).
-const EPHEMERAL: [u16; 2] = [32_768, 60_999];
+/// Ports that answers go to ("Custom network ACLs", "Ephemeral ports": "Many Linux kernels (including the Amazon Linux kernel) use ports
+/// 32768-61000"; the kernel's own `ip_local_port_range` ends at 60999). An ACL that lets a part of them through lets some connections
+/// fail and others not (assumption: retries find an open port).
+const EPHEMERAL: RangeInclusive<u16> = 32_768..=60_999;
 
 impl State {
     /// Whether network ACLs let TCP through from an address in a subnet to another one, in a subnet or outside of all, and its answers back:
     /// they are stateless, and stand at each subnet's border ("Network ACL basics").
     pub(super) fn acls_pass(&self, (subnet, from): (&str, Ipv4Addr), (other, to): (Option<&str>, Ipv4Addr), port: u16) -> bool {
+        let acl = |subnet: &str| self.acls.values().find(|acl| acl.associations.values().any(|one| one == subnet));
         let lets = |subnet: &str, egress: bool, peer: Ipv4Addr, port: u16| {
-            let acl = self.acls.values().find(|acl| acl.associations.values().any(|one| one == subnet));
-            acl.is_none_or(|acl| acl_entry::lets(&acl.entries, egress, peer, port))
+            acl(subnet).is_none_or(|acl| acl_entry::lets(&acl.entries, egress, peer, port))
         };
-        let answers = |subnet: &str, egress: bool, peer: Ipv4Addr| EPHEMERAL.iter().any(|port| lets(subnet, egress, peer, *port));
+        let answers = |subnet: &str, egress: bool, peer: Ipv4Addr| {
+            acl(subnet).is_none_or(|acl| acl_entry::lets_any(&acl.entries, egress, peer, &EPHEMERAL))
+        };
         let leaves = || lets(subnet, true, to, port) && answers(subnet, false, to);
         let enters = |other: &str| lets(other, false, from, port) && answers(other, true, from);
         other == Some(subnet) || leaves() && other.is_none_or(enters)

@@ -1,6 +1,6 @@
 //! Entries of network ACLs ("Network ACL rules", VPC user guide).
 
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, ops::RangeInclusive};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use serde_json::{Value, json};
@@ -74,6 +74,13 @@ impl Entry {
 pub(super) fn lets(entries: &[Entry], egress: bool, address: Ipv4Addr, port: u16) -> bool {
     let about = entries.iter().filter(|entry| entry.is_about(egress, address, port));
     about.min_by_key(|entry| entry.number).is_some_and(|entry| entry.allow)
+}
+
+/// Whether any of these ports is let through. What is about a port changes only where an entry begins or has ended.
+pub(super) fn lets_any(entries: &[Entry], egress: bool, address: Ipv4Addr, ports: &RangeInclusive<u16>) -> bool {
+    let borders = entries.iter().filter_map(|entry| entry.ports).flat_map(|(from, to)| [from, to.saturating_add(1)]);
+    let borders = borders.filter_map(|port| u16::try_from(port).ok()).filter(|port| ports.contains(port));
+    std::iter::once(*ports.start()).chain(borders).any(|port| lets(entries, egress, address, port))
 }
 
 pub(super) fn render(entry: &Entry) -> Value {
@@ -179,4 +186,24 @@ pub(super) fn delete(world: &mut World, _caller: &Caller, args: &Args) -> Reply 
     let index = acl.entries.iter().position(|entry| entry.is_at(number, egress)).ok_or_else(|| missing(number))?;
     acl.entries.remove(index);
     Ok(done())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_part_of_a_range_is_enough() {
+        let anywhere = Ipv4Addr::new(192, 0, 2, 1);
+        let tcp =
+            |number, allow, ports| Entry { protocol: "6".to_owned(), ports: Some(ports), ..Entry::everything(number, false, false, allow) };
+        let lets = |entries: &[Entry]| lets_any(entries, false, anywhere, &(32_768..=60_999));
+        let closed = || Entry::closed(false, false);
+        assert!(!lets(&[closed()]));
+        assert!(lets(&[tcp(100, true, (40_000, 40_100)), closed()]), "in the middle");
+        assert!(lets(&[tcp(100, true, (1_024, 32_768)), closed()]), "the first one");
+        assert!(!lets(&[tcp(100, true, (1_024, 32_767)), tcp(110, true, (61_000, 65_535)), closed()]), "beside it");
+        assert!(lets(&[tcp(90, false, (32_768, 50_000)), Entry::open(false, false), closed()]), "behind what is denied");
+        assert!(!lets(&[tcp(90, false, (0, 65_535)), Entry::open(false, false), closed()]));
+    }
 }

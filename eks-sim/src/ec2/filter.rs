@@ -43,16 +43,20 @@ impl Listing {
     }
 
     /// Whether a call may ask for this resource, by its ids and filters for tags. What it does not ask for need not be rendered: an account
-    /// has the resources of a hundred environments, and a call asks for those of one.
+    /// has the resources of a hundred environments, and a call asks for those of one. Of what is asked for by id everything is, whatever its
+    /// tags are: an id that exists is no error, even if filters then leave nothing.
     pub(super) fn wants(&self, state: &State, args: &Args, id: &str) -> bool {
         let ids = self.ids.map_or(&[][..], |(parameter, _)| args.list(parameter));
+        if !ids.is_empty() {
+            return ids.iter().any(|wanted| wanted == id);
+        }
         let has = |filter: &Value| {
             let Some(key) = filter["Name"].as_str().and_then(|name| name.strip_prefix("tag:")) else { return true };
             let value = state.tags.get(id).and_then(|tags| tags.get(key));
             let patterns = filter["Value"].as_array().into_iter().flatten().filter_map(Value::as_str);
             value.is_some_and(|value| patterns.clone().any(|pattern| matches(pattern, value)))
         };
-        (ids.is_empty() || ids.iter().any(|wanted| wanted == id)) && args.list("Filter").iter().all(has)
+        args.list("Filter").iter().all(has)
     }
 
     /// Those of `items` that a call's ids and filters ask for.

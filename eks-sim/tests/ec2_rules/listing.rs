@@ -59,6 +59,10 @@ async fn filters() {
     table.row("201 values", "FilterLimitExceeded", ec2.describe_subnets().filters(filter("subnet-id", &many)).send()).await;
     let both = ec2.describe_subnets().subnet_ids(&net.subnet).filters(filter("availability-zone", &["us-east-1b"])).send().await;
     table.fact("a filter beside an id", 0, both.expect("no error").subnets().len());
+    let both = ec2.describe_subnets().subnet_ids(&net.subnet).filters(filter("tag:Name", &["nobody's"])).send().await;
+    table.fact("a filter for a tag beside an id", 0, both.expect("no error").subnets().len());
+    let both = ec2.describe_vpcs().vpc_ids(&net.vpc).filters(filter("tag:Name", &["nobody's"])).send().await;
+    table.fact("and beside a VPC's id", 0, both.expect("no error").vpcs().len());
     table.check();
 }
 

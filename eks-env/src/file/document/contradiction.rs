@@ -25,16 +25,17 @@ impl Cluster {
     fn contradictions(&self) -> Problems {
         let mut problems = Problems::new();
         let mut add = |subject: String, rule: &str, remedy: &str| problems.add("contradiction", subject, rule, remedy);
-        if let Some(AutoMode { enabled: false, node_pools, node_role }) = &self.auto_mode {
-            if !node_pools.is_empty() || node_role.is_some() {
-                add("autoMode".into(), "it is not enabled, and has nodePools or nodeRole", "leave them out, or say enabled: true");
-            }
+        if let Some(AutoMode { enabled: false, node_pools, node_role }) = &self.auto_mode
+            && (!node_pools.is_empty() || node_role.is_some())
+        {
+            add("autoMode".into(), "it is not enabled, and has nodePools or nodeRole", "leave them out, or say enabled: true");
         }
-        if let Some(role) = &self.role {
-            if role.existing.is_some() && role.legacy_service_policy == Some(true) {
-                let rule = "nothing is attached to a role that exists, and legacyServicePolicy is true";
-                add("role".into(), rule, "leave legacyServicePolicy out, and attach the policy to the role where that is made");
-            }
+        if let Some(role) = &self.role
+            && role.existing.is_some()
+            && role.legacy_service_policy == Some(true)
+        {
+            let rule = "nothing is attached to a role that exists, and legacyServicePolicy is true";
+            add("role".into(), rule, "leave legacyServicePolicy out, and attach the policy to the role where that is made");
         }
         if self.oidc_provider == Some(false) && self.pod_roles.iter().any(|role| role.irsa == Some(true)) {
             let rule = "it is false, and roles of podRoles are by irsa, which needs it";

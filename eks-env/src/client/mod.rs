@@ -91,21 +91,26 @@ impl Environments {
 
     /// Whether the environment is of the Region of these handles.
     fn covers(&self, of: &Environment) -> Result<(), Error> {
-        if of.region.as_str() == self.region {
-            return Ok(());
-        }
-        let here = if self.region.is_empty() { "no Region" } else { &self.region };
-        Err(Error::Refused {
-            subject: format!("environment {}", of.owner),
-            rule: format!("is of {}, and the SDK's configuration is for {here}", of.region),
-            remedy: format!("give a configuration for {}", of.region),
-        })
+        covered(&self.region, of)
     }
 
     /// Kubernetes' objects.
     pub fn objects(&self) -> &Objects {
         &self.objects
     }
+}
+
+/// Whether the environment is of the Region that the SDK's configuration is for; empty if it is for none.
+fn covered(here: &str, of: &Environment) -> Result<(), Error> {
+    if of.region.as_str() == here {
+        return Ok(());
+    }
+    let here = if here.is_empty() { "no Region" } else { here };
+    Err(Error::Refused {
+        subject: format!("environment {}", of.owner),
+        rule: format!("is of {}, and the SDK's configuration is for {here}", of.region),
+        remedy: format!("give a configuration for {}", of.region),
+    })
 }
 
 #[cfg(test)]
@@ -120,13 +125,9 @@ mod tests {
         let owner = Owner::new("shop").expect("an owner");
         let network = NetworkSpec::builder(&owner, "10.0.0.0/16").zones(["us-east-1a", "us-east-1b"]).build().expect("valid");
         let environment = Environment::builder(&owner, network).build().expect("valid");
-        let of = |region: Option<&'static str>| {
-            let config = SdkConfig::builder().region(region.map(aws_types::region::Region::from_static)).build();
-            Environments::new(&config).covers(&environment)
-        };
-        of(Some("us-east-1")).expect("its own");
-        for (other, here) in [(Some("eu-west-1"), "eu-west-1"), (None, "no Region")] {
-            let refused = of(other).expect_err("another").to_string();
+        covered("us-east-1", &environment).expect("its own");
+        for (other, here) in [("eu-west-1", "eu-west-1"), ("", "no Region")] {
+            let refused = covered(other, &environment).expect_err("another").to_string();
             assert!(refused.contains("us-east-1") && refused.contains(here), "{refused}");
         }
     }

@@ -62,19 +62,26 @@ impl Environments {
         Self::with_objects(config, connector, objects)
     }
 
-    /// Likewise, with a handle of the application's own to Kubernetes objects. Whoever waits for instances or nodes is told why they will
-    /// not come, as soon as that is certain.
+    /// Likewise, with a handle of the application's own to Kubernetes objects.
     pub fn with_objects(config: &SdkConfig, connector: Connector, objects: Objects) -> Self {
-        let workers = Workers::new(config).diagnosing();
-        let objects = objects.diagnosing(workers.diagnostician());
         Self {
             region: config.region().map(|region| region.as_ref().to_owned()).unwrap_or_default(),
             networks: Networks::new(config),
             clusters: Clusters::new(config).with_nodes(KubernetesNodes::new(connector)),
-            workers,
+            workers: Workers::new(config),
             replacements: Replacements::new(config, objects.clone()),
             objects,
         }
+    }
+
+    /// Whoever waits for stacks or nodes is told why they will not come, as soon as that is certain.
+    ///
+    /// That looks by [`eks_nodes::join::ACTIONS`], reads that are no part of a plan's policy; one that is not permitted blinds it and fails nothing.
+    #[must_use]
+    pub fn diagnosing(mut self) -> Self {
+        self.workers = self.workers.diagnosing();
+        self.objects = self.objects.diagnosing(self.workers.diagnostician());
+        self
     }
 
     /// An engine with the drivers of all layers.

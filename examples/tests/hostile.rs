@@ -19,7 +19,7 @@ const END: Duration = Duration::from_secs(6 * 3600);
 const CALLS: usize = 12_000;
 
 /// Operations whose next page our clients ask for.
-const PAGED: [&str; 5] = ["DescribeVpcs", "DescribeSubnets", "DescribeSecurityGroups", "ListAccessEntries", "ListNodegroups"];
+const PAGED: [&str; 4] = ["DescribeVpcs", "DescribeSubnets", "ListAccessEntries", "ListNodegroups"];
 
 fn answers(every: bool) -> Vec<Answer> {
     vec![

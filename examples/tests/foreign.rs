@@ -25,7 +25,7 @@ const TERRAFORM_SECONDS: (f64, f64) = (35.0, 69.0);
 const TERRAFORM_MEGABYTES: f64 = 640.0;
 
 #[test]
-#[ignore = "needs Python 3 and PyPI; run by .ci/run and by `cargo test --test foreign -- --ignored`"]
+#[ignore = "needs Python 3 and PyPI; run by `cargo test --test foreign -- --ignored`"]
 fn the_chapter_on_moto() {
     let python = moto::python();
     let server = moto::moto();

@@ -174,7 +174,7 @@ fn differences(at: &str, one: &Value, other: &Value, told: &mut Vec<String>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs Python 3 and PyPI; run by .ci/run and by `cargo test --test worker_stacks -- --ignored`"]
+#[ignore = "needs Python 3 and PyPI; run by `cargo test --test worker_stacks -- --ignored`"]
 async fn moto_makes_what_the_simulator_makes() -> Done {
     let python = moto::python();
     let moto = moto::moto();
